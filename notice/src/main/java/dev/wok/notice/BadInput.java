@@ -1,0 +1,65 @@
+package dev.wok.notice;
+
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/// Refusal of something the user gave: a file, an option, a setting. Its message is the one line that the user
+/// reads, so it says what was given, what was expected and what to do. The command prints it without a stack trace
+/// and exits with 2.
+public final class BadInput extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    /// @param message given, expected, what to do; one line
+    public BadInput(String message) {
+        super(message);
+    }
+
+    /// @param message given, expected, what to do; one line
+    /// @param cause what the machine said
+    public BadInput(String message, @Nullable Throwable cause) {
+        super(message, cause);
+    }
+
+    /// The refusal of a file or folder that could not be read.
+    public static BadInput reading(Path path, IOException cause) {
+        return switch (cause) {
+            case NoSuchFileException _ -> new BadInput("there is no file %s.".formatted(path), cause);
+            case AccessDeniedException _ ->
+                new BadInput("%s may not be read by this user; change its permissions.".formatted(path), cause);
+            default -> new BadInput("%s could not be read: %s.".formatted(path, said(cause)), cause);
+        };
+    }
+
+    /// The refusal of a file or folder that could not be written. What was half written is removed.
+    ///
+    /// @param partial what to remove, if it is there
+    public static BadInput writing(Path path, IOException cause, Path... partial) {
+        for (Path file : partial) {
+            try {
+                Files.deleteIfExists(file);
+            } catch (IOException e) {
+                cause.addSuppressed(e);
+            }
+        }
+        if (said(cause).toLowerCase(Locale.ROOT).contains("no space left")) {
+            return new BadInput(
+                    "the disk is full: %s was not written, nothing half-written is left. Free some space and run again."
+                            .formatted(path),
+                    cause);
+        }
+        if (cause instanceof AccessDeniedException) {
+            return new BadInput("%s may not be written by this user; choose another folder.".formatted(path), cause);
+        }
+        return new BadInput("%s could not be written: %s.".formatted(path, said(cause)), cause);
+    }
+
+    private static String said(IOException cause) {
+        String message = cause.getMessage();
+        return message == null ? cause.getClass().getSimpleName() : message;
+    }
+}
