@@ -1,0 +1,9 @@
+/// Numbers in memory: tensors over memory segments, element types, seeded random numbers, the safetensors file format.
+@org.jspecify.annotations.NullMarked
+module wok.tensor {
+    requires static transitive org.jspecify;
+    requires transitive wok.notice;
+    requires tools.jackson.databind;
+
+    exports dev.wok.tensor;
+}
