@@ -1,0 +1,45 @@
+package dev.wok.device;
+
+import dev.wok.tensor.Tensor;
+
+/// A place that has memory and runs kernels.
+public sealed interface Device extends AutoCloseable permits HostDevice, DryDevice {
+
+    /// This machine's processor.
+    ///
+    /// @param threads how many threads compute together, at least 1
+    static HostDevice host(int threads) {
+        return new HostDevice(threads);
+    }
+
+    /// A device that computes nothing: its tensors have shapes and no memory. Running a model on it measures the
+    /// memory and the arithmetic that the real run takes, and proves that the host reads nothing back in between.
+    static DryDevice dry() {
+        return new DryDevice();
+    }
+
+    /// @return one line for people: what it is and how much of it is used
+    String describe();
+
+    /// @return a new owner of tensors on this device; closing it frees them
+    Memory memory();
+
+    /// @return the stream in which this device does its work in the order of the calls
+    Stream stream();
+
+    /// Copies host elements to this device, converting the type, and waits.
+    ///
+    /// @param host a host tensor
+    /// @param here a tensor of the same sizes on this device
+    void upload(Tensor host, Tensor here);
+
+    /// Waits for the stream and copies elements from this device to the host.
+    ///
+    /// @param here a tensor on this device
+    /// @param host a host tensor of the same sizes
+    void download(Tensor here, Tensor host);
+
+    /// Gives the device's threads or handles back.
+    @Override
+    void close();
+}
