@@ -1,0 +1,56 @@
+package dev.wok.kernel;
+
+import dev.wok.tensor.Shape;
+import dev.wok.tensor.Tensor;
+import java.util.List;
+
+/// The optimizer: Adam with decoupled weight decay and clipping by the global norm (I. Loshchilov and F. Hutter, 2019),
+/// as PyTorch computes it.
+///
+/// `g' = clip * g`; `m = b1 m + (1 - b1) g'`; `v = b2 v + (1 - b2) g'^2`;
+/// `p = p (1 - lr * decay) - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`. Cost: memory traffic of four
+/// tensors.
+public abstract class AdamW {
+    /// @param learningRate of this step
+    /// @param beta1 decay of the mean
+    /// @param beta2 decay of the mean square
+    /// @param eps added to the root
+    /// @param weightDecay decoupled, times the learning rate
+    /// @param step counts from 1
+    public record Step(double learningRate, double beta1, double beta2, double eps, double weightDecay, long step) {}
+
+    protected AdamW() {}
+
+    /// The gradients' common norm and the factor that clips it, without the host in between.
+    ///
+    /// @param gradients contiguous
+    /// @param maxNorm the largest norm that stays as it is
+    /// @param normAndClip `[2]`, written: the norm before clipping, and `min(1, maxNorm / (norm + 1e-6))`
+    public final void clip(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
+        Shape.require("AdamW.clip", normAndClip, "normAndClip", 2);
+        norm(gradients, maxNorm, normAndClip);
+    }
+
+    /// Updates one parameter.
+    ///
+    /// @param parameter contiguous, updated
+    /// @param gradient shaped as the parameter
+    /// @param mean shaped as the parameter, updated
+    /// @param meanSquare shaped as the parameter, updated
+    /// @param normAndClip from [#clip]
+    public final void update(
+            Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
+        for (Tensor t : new Tensor[] {gradient, mean, meanSquare}) {
+            Shape.require("AdamW.update", t, "an operand", parameter.shape());
+            Shape.require("AdamW.update", t, "an operand", parameter.dtype());
+        }
+        if (parameter.elements() > 0) {
+            apply(step, parameter, gradient, mean, meanSquare, normAndClip);
+        }
+    }
+
+    protected abstract void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip);
+
+    protected abstract void apply(
+            Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip);
+}

@@ -1,0 +1,16 @@
+package dev.wok.kernel;
+
+/// The implementations of the kernels.
+public enum Backend {
+    /// Plain loops that accumulate in double precision: the definition of every operation. Chosen only by name.
+    REFERENCE,
+    /// The Vector API in float32 on all threads; runs on every processor that the JDK knows.
+    VECTOR,
+    /// Checks shapes and computes nothing, on a dry device.
+    DRY;
+
+    /// @return the name that options and messages use
+    public String text() {
+        return name().toLowerCase(java.util.Locale.ROOT);
+    }
+}

@@ -1,0 +1,142 @@
+package dev.wok.kernel;
+
+import dev.wok.tensor.Shape;
+import dev.wok.tensor.Tensor;
+
+/// The routed experts' feed-forward layers over rows sorted by expert, each expert with as many rows as chose it:
+/// matrix products fused with the gather of their input and with SwiGLU or the weighted scatter of their output
+/// (DeepSeekMoE; digest §1.1). No row is dropped.
+///
+/// For a row `r` of expert `e` and token `t`: `a_r = swiglu(x_t G_e^T)`, `y_t += sum over its rows w_r D_e a_r`.
+/// A token's rows are added in the order of its choices. Shapes below: `rows = tokens * topK`, `inner` the experts'
+/// intermediate size. Cost: `2 * rows * hidden * inner` FLOPs per product and unit of width.
+public abstract class Experts {
+    protected Experts() {}
+
+    /// Gathers, multiplies with the fused gate and up weights, applies SwiGLU.
+    ///
+    /// @param x `[tokens, hidden]`
+    /// @param weight `[experts, 2 * inner, hidden]`: gate rows, then up rows
+    /// @param gateUp `[rows, 2 * inner]`, written
+    /// @param activated `[rows, inner]`, written
+    public final void gateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
+        Shape.require("Experts.gateUp", weight, "weight", experts(plan), gateUp.dim(1), x.dim(1));
+        Shape.require("Experts.gateUp", gateUp, "gateUp", rows(plan), 2 * activated.dim(1));
+        Shape.require("Experts.gateUp", activated, "activated", rows(plan), -1);
+        if (gateUp.elements() > 0) {
+            gatherGateUp(x, plan, weight, gateUp, activated);
+        }
+    }
+
+    /// Multiplies with the down weights and adds each token's weighted rows to its output.
+    ///
+    /// @param activated `[rows, inner]`
+    /// @param weight `[experts, hidden, inner]`
+    /// @param weights `[tokens, topK]`
+    /// @param scratch `[rows, hidden]`, overwritten
+    /// @param y `[tokens, hidden]`, added to
+    public final void down(
+            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
+        Shape.require("Experts.down", activated, "activated", rows(plan), -1);
+        Shape.require("Experts.down", weight, "weight", experts(plan), y.dim(1), activated.dim(1));
+        Shape.require("Experts.down", scratch, "scratch", rows(plan), y.dim(1));
+        requireWeights("Experts.down", plan, weights, y);
+        if (scratch.elements() > 0) {
+            downScatter(activated, plan, weight, weights, scratch, y);
+        }
+    }
+
+    /// Gradients through [#down]: of the activations and of the tokens' weights.
+    ///
+    /// @param dy `[tokens, hidden]`
+    /// @param activated `[rows, inner]`, the input of [#down]
+    /// @param dActivated `[rows, inner]`, written
+    /// @param dWeights `[tokens, topK]`, written
+    public final void downBackward(
+            Tensor dy,
+            Routing.Plan plan,
+            Tensor weight,
+            Tensor weights,
+            Tensor activated,
+            Tensor dActivated,
+            Tensor dWeights) {
+        Shape.require("Experts.downBackward", activated, "activated", rows(plan), -1);
+        Shape.require("Experts.downBackward", weight, "weight", experts(plan), dy.dim(1), activated.dim(1));
+        Shape.require("Experts.downBackward", dActivated, "dActivated", activated.shape());
+        Shape.require("Experts.downBackward", dWeights, "dWeights", weights.shape());
+        requireWeights("Experts.downBackward", plan, weights, dy);
+        if (activated.elements() > 0) {
+            downGradient(dy, plan, weight, weights, activated, dActivated, dWeights);
+        }
+    }
+
+    /// The gradient of the down weights: `dWeight_e += sum_r (w_r dy_t) a_r^T`.
+    ///
+    /// @param dWeight `[experts, hidden, inner]`, accumulated into
+    public final void downWeightGradient(
+            Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
+        Shape.require("Experts.downWeightGradient", activated, "activated", rows(plan), -1);
+        Shape.require("Experts.downWeightGradient", dWeight, "dWeight", experts(plan), dy.dim(1), activated.dim(1));
+        requireWeights("Experts.downWeightGradient", plan, weights, dy);
+        if (activated.elements() > 0) {
+            downWeights(dy, plan, weights, activated, dWeight);
+        }
+    }
+
+    /// The gradient of the layer's input: each token receives its rows' `dGateUp_r G_e`.
+    ///
+    /// @param dGateUp `[rows, 2 * inner]`
+    /// @param scratch `[rows, hidden]`, overwritten
+    /// @param dx `[tokens, hidden]`, added to
+    public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
+        Shape.require("Experts.gateUpBackward", dGateUp, "dGateUp", rows(plan), -1);
+        Shape.require("Experts.gateUpBackward", weight, "weight", experts(plan), dGateUp.dim(1), dx.dim(1));
+        Shape.require("Experts.gateUpBackward", scratch, "scratch", rows(plan), dx.dim(1));
+        if (scratch.elements() > 0) {
+            gateUpScatter(dGateUp, plan, weight, scratch, dx);
+        }
+    }
+
+    /// The gradient of the gate and up weights: `dWeight_e += sum_r dGateUp_r x_t^T`.
+    ///
+    /// @param dWeight `[experts, 2 * inner, hidden]`, accumulated into
+    public final void gateUpWeightGradient(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
+        Shape.require("Experts.gateUpWeightGradient", dGateUp, "dGateUp", rows(plan), -1);
+        Shape.require("Experts.gateUpWeightGradient", dWeight, "dWeight", experts(plan), dGateUp.dim(1), x.dim(1));
+        if (dGateUp.elements() > 0) {
+            gateUpWeights(dGateUp, plan, x, dWeight);
+        }
+    }
+
+    private static long rows(Routing.Plan plan) {
+        return plan.rowSlot().dim(0);
+    }
+
+    private static long experts(Routing.Plan plan) {
+        return plan.offsets().dim(0) - 1;
+    }
+
+    private static void requireWeights(String op, Routing.Plan plan, Tensor weights, Tensor y) {
+        Shape.require(op, weights, "weights", y.dim(0), rows(plan) / Math.max(1, y.dim(0)));
+    }
+
+    protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated);
+
+    protected abstract void downScatter(
+            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y);
+
+    protected abstract void downGradient(
+            Tensor dy,
+            Routing.Plan plan,
+            Tensor weight,
+            Tensor weights,
+            Tensor activated,
+            Tensor dActivated,
+            Tensor dWeights);
+
+    protected abstract void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight);
+
+    protected abstract void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx);
+
+    protected abstract void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight);
+}

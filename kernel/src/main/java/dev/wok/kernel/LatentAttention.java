@@ -1,0 +1,42 @@
+package dev.wok.kernel;
+
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Shape;
+import dev.wok.tensor.Tensor;
+
+/// Multi-head latent attention in its absorbed form, for generation: queries against a cache that holds one latent
+/// row per token instead of keys and values (DeepSeek-V2 §2.1.2; digest §2.5).
+///
+/// With `[W_UK,h ; W_UV,h]` the rows of `kvB` that belong to head `h`, and a cache row `[c_j, r_j]`:
+/// `q'_h = W_UK,h^T q_nope,h`; `s_j = scale * (q'_h . c_j + q_rope,h . r_j)`; `out_h = W_UV,h sum_j softmax_j(s) c_j`.
+///
+/// Equals [Attention] on the expanded keys and values but for rounding. Cost: `2 * heads * (2 * rank + ropeDim)` FLOPs
+/// per pair of query and key.
+public abstract class LatentAttention {
+    protected LatentAttention() {}
+
+    /// @param q `[tokens, heads, nopeDim + ropeDim]`, its rope part rotated
+    /// @param kvB `[heads * (nopeDim + vDim), rank]`
+    /// @param cache `[keys, rank + ropeDim]`: normalised latents and rotated shared keys, in the order of positions
+    /// @param positions `[tokens]`, I32: a query sees the cache rows up to its position, inclusive
+    /// @param scale on the scores
+    /// @param out `[tokens, heads, vDim]`, written
+    public final void forward(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+        long rank = kvB.dim(1);
+        long ropeDim = cache.dim(1) - rank;
+        Shape.require("LatentAttention", q, "q", out.dim(0), out.dim(1), -1);
+        long nopeDim = q.dim(2) - ropeDim;
+        Shape.require("LatentAttention", kvB, "kvB", out.dim(1) * (nopeDim + out.dim(2)), rank);
+        Shape.require("LatentAttention", positions, "positions", out.dim(0));
+        Shape.require("LatentAttention", positions, "positions", DType.I32);
+        for (Tensor t : new Tensor[] {q, kvB, cache, out}) {
+            Shape.require("LatentAttention", t, "an operand", out.dtype());
+            Shape.requireRows("LatentAttention", t, "an operand");
+        }
+        if (out.elements() > 0) {
+            attend(q, kvB, cache, positions, scale, out);
+        }
+    }
+
+    protected abstract void attend(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out);
+}

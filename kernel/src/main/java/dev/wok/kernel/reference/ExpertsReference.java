@@ -1,0 +1,154 @@
+package dev.wok.kernel.reference;
+
+import dev.wok.kernel.Experts;
+import dev.wok.kernel.Routing;
+import dev.wok.tensor.Tensor;
+
+final class ExpertsReference extends Experts {
+    @FunctionalInterface
+    private interface Row {
+        void visit(int expert, int row, int slot, int token);
+    }
+
+    /// Visits every row with its expert, slot and token.
+    private static void rows(Routing.Plan plan, long tokens, Row body) {
+        int experts = plan.offsets().size(0) - 1;
+        int topK = (int) (plan.rowSlot().dim(0) / tokens);
+        for (int e = 0; e < experts; e++) {
+            for (int row = plan.offsets().getInt(e); row < plan.offsets().getInt(e + 1); row++) {
+                int slot = plan.rowSlot().getInt(row);
+                body.visit(e, row, slot, slot / topK);
+            }
+        }
+    }
+
+    @Override
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
+        long inner = activated.dim(1);
+        rows(plan, x.dim(0), (e, row, _, token) -> {
+            for (long j = 0; j < 2 * inner; j++) {
+                double sum = 0;
+                for (long i = 0; i < x.dim(1); i++) {
+                    sum += x.get(token * x.stride(0) + i) * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                }
+                gateUp.set(row * gateUp.stride(0) + j, sum);
+            }
+            for (long j = 0; j < inner; j++) {
+                double gate = gateUp.get(row * gateUp.stride(0) + j);
+                double up = gateUp.get(row * gateUp.stride(0) + inner + j);
+                activated.set(row * activated.stride(0) + j, Numbers.silu(gate) * up);
+            }
+        });
+    }
+
+    @Override
+    protected void downScatter(
+            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
+        rows(plan, y.dim(0), (e, row, slot, _) -> {
+            for (long j = 0; j < y.dim(1); j++) {
+                double sum = 0;
+                for (long i = 0; i < activated.dim(1); i++) {
+                    sum += activated.get(row * activated.stride(0) + i)
+                            * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                }
+                scratch.set(row * scratch.stride(0) + j, weights.get(slot) * sum);
+            }
+        });
+        gatherSum(plan, scratch, y);
+    }
+
+    /// `y[t] += sum_k rows[row of choice k of t]`.
+    private static void gatherSum(Routing.Plan plan, Tensor rows, Tensor y) {
+        long topK = plan.rowSlot().dim(0) / y.dim(0);
+        for (long t = 0; t < y.dim(0); t++) {
+            for (long j = 0; j < y.dim(1); j++) {
+                double sum = y.get(t * y.stride(0) + j);
+                for (long k = 0; k < topK; k++) {
+                    sum += rows.get(plan.slotRow().getInt(t * topK + k) * rows.stride(0) + j);
+                }
+                y.set(t * y.stride(0) + j, sum);
+            }
+        }
+    }
+
+    @Override
+    protected void downGradient(
+            Tensor dy,
+            Routing.Plan plan,
+            Tensor weight,
+            Tensor weights,
+            Tensor activated,
+            Tensor dActivated,
+            Tensor dWeights) {
+        rows(plan, dy.dim(0), (e, row, slot, token) -> {
+            double dWeight = 0;
+            for (long i = 0; i < activated.dim(1); i++) {
+                double sum = 0;
+                for (long j = 0; j < dy.dim(1); j++) {
+                    sum += dy.get(token * dy.stride(0) + j)
+                            * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                }
+                dWeight += sum * activated.get(row * activated.stride(0) + i);
+                dActivated.set(row * dActivated.stride(0) + i, sum * weights.get(slot));
+            }
+            dWeights.set(slot, dWeight);
+        });
+    }
+
+    @Override
+    protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
+        int topK = weights.size(1);
+        outerProducts(plan, dWeight, (row, j, i) -> {
+            int slot = plan.rowSlot().getInt(row);
+            return dy.get(slot / topK * dy.stride(0) + j)
+                    * weights.get(slot)
+                    * activated.get(row * activated.stride(0) + i);
+        });
+    }
+
+    @FunctionalInterface
+    private interface Term {
+        double of(int row, long j, long i);
+    }
+
+    /// `dWeight[e, j, i] += sum over the rows of e`.
+    private static void outerProducts(Routing.Plan plan, Tensor dWeight, Term term) {
+        for (int e = 0; e < dWeight.dim(0); e++) {
+            for (long j = 0; j < dWeight.dim(1); j++) {
+                for (long i = 0; i < dWeight.dim(2); i++) {
+                    double sum = 0;
+                    for (int row = plan.offsets().getInt(e);
+                            row < plan.offsets().getInt(e + 1);
+                            row++) {
+                        sum += term.of(row, j, i);
+                    }
+                    Numbers.add(dWeight, e * dWeight.stride(0) + j * dWeight.stride(1) + i, sum);
+                }
+            }
+        }
+    }
+
+    @Override
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
+        rows(plan, dx.dim(0), (e, row, _, _) -> {
+            for (long i = 0; i < dx.dim(1); i++) {
+                double sum = 0;
+                for (long j = 0; j < dGateUp.dim(1); j++) {
+                    sum += dGateUp.get(row * dGateUp.stride(0) + j)
+                            * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                }
+                scratch.set(row * scratch.stride(0) + i, sum);
+            }
+        });
+        gatherSum(plan, scratch, dx);
+    }
+
+    @Override
+    protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
+        int topK = Math.toIntExact(plan.rowSlot().dim(0) / x.dim(0));
+        outerProducts(plan, dWeight, (row, j, i) -> {
+            int token = plan.rowSlot().getInt(row) / topK;
+            return dGateUp.get(row * dGateUp.stride(0) + j) * x.get(token * x.stride(0) + i);
+        });
+    }
+}

@@ -1,0 +1,23 @@
+package dev.wok.kernel.reference;
+
+import dev.wok.kernel.Matmul;
+import dev.wok.tensor.Tensor;
+
+final class MatmulReference extends Matmul {
+    @Override
+    protected void multiply(Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
+        boolean transposeA = orientation == Orientation.TN;
+        boolean transposeB = orientation == Orientation.NT;
+        for (long i = 0; i < c.dim(0); i++) {
+            for (long j = 0; j < c.dim(1); j++) {
+                double sum = 0;
+                for (long p = 0; p < k; p++) {
+                    double left = a.get(transposeA ? p * a.stride(0) + i : i * a.stride(0) + p);
+                    double right = b.get(transposeB ? j * b.stride(0) + p : p * b.stride(0) + j);
+                    sum += left * right;
+                }
+                Numbers.put(c, i * c.stride(0) + j, sum, accumulate);
+            }
+        }
+    }
+}

@@ -1,0 +1,369 @@
+package dev.wok.kernel.vector;
+
+import dev.wok.device.Workers;
+import dev.wok.kernel.Attention;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+
+/* A task is one key head of one segment. A segment is a run of tokens that looks at nothing outside itself: it begins
+ * where a token's keys begin with the token itself. Within it, blocks of keys (outer loop) meet blocks of queries (inner
+ * loop), each pair a small matrix product of Tiles; blocks wholly above the diagonal are left out.
+ */
+final class AttentionVector extends Attention {
+    private static final int QUERIES = 48;
+    private static final int KEYS = Tiles.WIDTH * Math.max(1, 144 / Tiles.WIDTH);
+
+    private record Task(int from, int to, int kvHead) {}
+
+    private final Workers workers;
+
+    AttentionVector(Workers workers) {
+        this.workers = workers;
+    }
+
+    private static Task[] tasks(int[] keyStart, int kvHeads) {
+        int[] starts = new int[keyStart.length + 1];
+        int segments = 0;
+        for (int t = 0; t < keyStart.length; t++) {
+            if (keyStart[t] == t) {
+                starts[segments++] = t;
+            }
+        }
+        starts[segments] = keyStart.length;
+        Task[] tasks = new Task[segments * kvHeads];
+        for (int i = 0; i < tasks.length; i++) {
+            tasks[i] = new Task(starts[i / kvHeads], starts[i / kvHeads + 1], i % kvHeads);
+        }
+        return tasks;
+    }
+
+    @Override
+    protected void attend(Tensor q, Tensor k, Tensor v, Tensor keyStart, double scale, Tensor out, Tensor lse) {
+        Rows.requireFloats("Attention", q, k, v, out, lse);
+        int[] starts = keyStart.toInts();
+        Task[] tasks = tasks(starts, k.size(1));
+        int share = q.size(1) / k.size(1);
+        workers.run(tasks.length, (task, _) -> {
+            Task t = tasks[task];
+            for (int h = t.kvHead * share; h < (t.kvHead + 1) * share; h++) {
+                new Segment(t, h, q, k, v, starts, (float) scale).attend(out, lse);
+            }
+        });
+    }
+
+    @Override
+    protected void gradient(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor keyStart,
+            double scale,
+            Tensor out,
+            Tensor lse,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
+        Rows.requireFloats("Attention", q, k, v, out, lse, dOut, dq, dk, dv);
+        int[] starts = keyStart.toInts();
+        Task[] tasks = tasks(starts, k.size(1));
+        int share = q.size(1) / k.size(1);
+        workers.run(tasks.length, (task, _) -> {
+            Task t = tasks[task];
+            for (int h = t.kvHead * share; h < (t.kvHead + 1) * share; h++) {
+                new Segment(t, h, q, k, v, starts, (float) scale)
+                        .gradient(out, lse, dOut, dq, dk, dv, h > t.kvHead * share);
+            }
+        });
+    }
+
+    /// One query head of one segment.
+    private static final class Segment {
+        final int from;
+        final int length;
+        final int head;
+        final int kvHead;
+        final int qkDim;
+        final int vDim;
+        final int[] keyStart;
+        final float scale;
+        final float[] queries;
+        final Tensor k;
+        final Tensor v;
+
+        /// Scores of one block of queries against one of keys, `[QUERIES, KEYS]`.
+        final float[] scores = new float[QUERIES * KEYS];
+
+        Segment(Task task, int head, Tensor q, Tensor k, Tensor v, int[] keyStart, float scale) {
+            from = task.from;
+            length = task.to - task.from;
+            this.head = head;
+            kvHead = task.kvHead;
+            qkDim = q.size(2);
+            vDim = v.size(2);
+            this.keyStart = keyStart;
+            this.scale = scale;
+            this.k = k;
+            this.v = v;
+            queries = rows(q, head, qkDim);
+        }
+
+        /// This segment's rows of one head, `[length rounded up to whole tiles, dim]`.
+        private float[] rows(Tensor x, int h, int dim) {
+            float[] rows = new float[(length + Tiles.ROWS) * dim];
+            for (int t = 0; t < length; t++) {
+                copy(x, from + t, h, rows, t * dim, dim);
+            }
+            return rows;
+        }
+
+        private static void copy(Tensor x, long t, long h, float[] to, int at, int dim) {
+            long element = t * x.stride(0) + h * x.stride(1);
+            MemorySegment.copy(x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, to, at, dim);
+        }
+
+        private static void write(float[] rows, int at, Tensor x, long t, long h, int dim) {
+            long element = t * x.stride(0) + h * x.stride(1);
+            MemorySegment.copy(rows, at, x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, dim);
+        }
+
+        /// Packs rows `at .. at + count` of row-major `[.., dim]` transposed: `dim` deep, `padded(count)` wide.
+        private static float[] packTransposed(float[] rows, int at, int count, int dim, float[] packed) {
+            int width = Tiles.padded(count);
+            Arrays.fill(packed, 0, width * dim, 0);
+            for (int j = 0; j < count; j++) {
+                int panel = j / Tiles.WIDTH * Tiles.WIDTH;
+                int panelWidth = Math.min(Tiles.WIDTH, width - panel);
+                int to = panel * dim + j - panel;
+                for (int p = 0; p < dim; p++) {
+                    packed[to + p * panelWidth] = rows[(at + j) * dim + p];
+                }
+            }
+            return packed;
+        }
+
+        /// Packs rows `at .. at + count` of row-major `[.., dim]` as they are: `count` deep, `padded(dim)` wide.
+        private static float[] pack(float[] rows, int at, int count, int dim, float[] packed) {
+            int width = Tiles.padded(dim);
+            for (int panel = 0; panel < width; panel += Tiles.WIDTH) {
+                int panelWidth = Math.min(Tiles.WIDTH, width - panel);
+                int columns = Math.min(panelWidth, dim - panel);
+                for (int p = 0; p < count; p++) {
+                    int to = panel * count + p * panelWidth;
+                    System.arraycopy(rows, (at + p) * dim + panel, packed, to, columns);
+                    Arrays.fill(packed, to + columns, to + panelWidth, 0);
+                }
+            }
+            return packed;
+        }
+
+        private boolean apart(int q0, int qEnd, int k0, int kEnd) {
+            return k0 >= qEnd || kEnd <= keyStart[from + q0] - from;
+        }
+
+        void attend(Tensor out, Tensor lse) {
+            float[] keys = rows(k, kvHead, qkDim);
+            float[] values = rows(v, kvHead, vDim);
+            int vWidth = Tiles.padded(vDim);
+            float[] sums = new float[(length + Tiles.ROWS) * vWidth];
+            float[] max = new float[length];
+            float[] total = new float[length];
+            Arrays.fill(max, Float.NEGATIVE_INFINITY);
+            float[] packedKeys = new float[KEYS * qkDim];
+            float[] packedValues = new float[KEYS * vWidth];
+            for (int k0 = 0; k0 < length; k0 += KEYS) {
+                int kEnd = Math.min(length, k0 + KEYS);
+                int width = Tiles.padded(kEnd - k0);
+                packTransposed(keys, k0, kEnd - k0, qkDim, packedKeys);
+                pack(values, k0, kEnd - k0, vDim, packedValues);
+                for (int q0 = k0 / QUERIES * QUERIES; q0 < length; q0 += QUERIES) {
+                    int qEnd = Math.min(length, q0 + QUERIES);
+                    if (apart(q0, qEnd, k0, kEnd)) {
+                        continue;
+                    }
+                    Tiles.multiply(
+                            queries,
+                            q0 * qkDim,
+                            qkDim,
+                            1,
+                            qEnd - q0,
+                            packedKeys,
+                            0,
+                            qkDim,
+                            width,
+                            scores,
+                            0,
+                            KEYS,
+                            false);
+                    for (int t = q0; t < qEnd; t++) {
+                        update(t, k0, kEnd, max, total, sums, vWidth);
+                    }
+                    Tiles.multiply(
+                            scores,
+                            0,
+                            KEYS,
+                            1,
+                            qEnd - q0,
+                            packedValues,
+                            0,
+                            kEnd - k0,
+                            vWidth,
+                            sums,
+                            q0 * vWidth,
+                            vWidth,
+                            true);
+                }
+            }
+            for (int t = 0; t < length; t++) {
+                scale(sums, t * vWidth, vWidth, 1 / total[t]);
+                write(sums, t * vWidth, out, from + t, head, vDim);
+                lse.set((from + t) * lse.stride(0) + head, max[t] + Math.log(total[t]));
+            }
+        }
+
+        /// Turns a row of scores into exponentials relative to the running maximum, and scales what was summed
+        /// before to the new one.
+        private void update(int t, int k0, int kEnd, float[] max, float[] total, float[] sums, int vWidth) {
+            int row = t % QUERIES * KEYS;
+            int first = Math.max(0, keyStart[from + t] - from - k0);
+            int end = Math.min(kEnd, t + 1) - k0;
+            if (first >= end) {
+                Arrays.fill(scores, row, row + Tiles.padded(kEnd - k0), 0);
+                return;
+            }
+            float largest = max[t];
+            for (int j = first; j < end; j++) {
+                scores[row + j] *= scale;
+                largest = Math.max(largest, scores[row + j]);
+            }
+            Arrays.fill(scores, row, row + first, 0);
+            Arrays.fill(scores, row + end, row + Tiles.padded(kEnd - k0), 0);
+            if (largest > max[t]) {
+                float factor = (float) Math.exp(max[t] - largest);
+                scale(sums, t * vWidth, vWidth, factor);
+                total[t] *= factor;
+                max[t] = largest;
+            }
+            total[t] += LatentAttentionVector.exponentials(scores, row + first, end - first, largest);
+        }
+
+        private static void scale(float[] x, int at, int count, float factor) {
+            for (int i = 0; i < count; i += Lanes.COUNT) {
+                FloatVector.fromArray(Lanes.FLOATS, x, at + i).mul(factor).intoArray(x, at + i);
+            }
+        }
+
+        void gradient(Tensor out, Tensor lse, Tensor dOut, Tensor dq, Tensor dk, Tensor dv, boolean addToKeys) {
+            int qkWidth = Tiles.padded(qkDim);
+            int vWidth = Tiles.padded(vDim);
+            float[] keys = rows(k, kvHead, qkDim);
+            float[] values = rows(v, kvHead, vDim);
+            float[] dOuts = rows(dOut, head, vDim);
+            float[] delta = new float[length];
+            for (int t = 0; t < length; t++) {
+                delta[t] = Rows.dot(
+                        out.memory(),
+                        (from + t) * out.stride(0) + head * out.stride(1),
+                        dOut.memory(),
+                        (from + t) * dOut.stride(0) + head * dOut.stride(1),
+                        vDim);
+            }
+            float[] dQueries = new float[(length + Tiles.ROWS) * qkWidth];
+            float[] dKeys = new float[(KEYS + Tiles.ROWS) * qkWidth];
+            float[] dValues = new float[(KEYS + Tiles.ROWS) * vWidth];
+            float[] slopes = new float[QUERIES * KEYS];
+            float[] keysAcross = new float[KEYS * qkDim];
+            float[] keysAlong = new float[KEYS * qkWidth];
+            float[] valuesAcross = new float[KEYS * vDim];
+            float[] queriesAlong = new float[QUERIES * qkWidth];
+            float[] dOutsAlong = new float[QUERIES * vWidth];
+            for (int k0 = 0; k0 < length; k0 += KEYS) {
+                int kEnd = Math.min(length, k0 + KEYS);
+                int count = kEnd - k0;
+                int width = Tiles.padded(count);
+                packTransposed(keys, k0, count, qkDim, keysAcross);
+                pack(keys, k0, count, qkDim, keysAlong);
+                packTransposed(values, k0, count, vDim, valuesAcross);
+                Arrays.fill(dKeys, 0);
+                Arrays.fill(dValues, 0);
+                for (int q0 = k0 / QUERIES * QUERIES; q0 < length; q0 += QUERIES) {
+                    int qEnd = Math.min(length, q0 + QUERIES);
+                    int rows = qEnd - q0;
+                    if (apart(q0, qEnd, k0, kEnd)) {
+                        continue;
+                    }
+                    Tiles.multiply(
+                            queries, q0 * qkDim, qkDim, 1, rows, keysAcross, 0, qkDim, width, scores, 0, KEYS, false);
+                    Tiles.multiply(
+                            dOuts, q0 * vDim, vDim, 1, rows, valuesAcross, 0, vDim, width, slopes, 0, KEYS, false);
+                    for (int t = q0; t < qEnd; t++) {
+                        float logSum = (float) lse.get((from + t) * lse.stride(0) + head);
+                        slope(t, k0, kEnd, logSum, delta[t], slopes);
+                    }
+                    pack(queries, q0, rows, qkDim, queriesAlong);
+                    pack(dOuts, q0, rows, vDim, dOutsAlong);
+                    Tiles.multiply(scores, 0, 1, KEYS, count, dOutsAlong, 0, rows, vWidth, dValues, 0, vWidth, true);
+                    Tiles.multiply(slopes, 0, 1, KEYS, count, queriesAlong, 0, rows, qkWidth, dKeys, 0, qkWidth, true);
+                    Tiles.multiply(
+                            slopes,
+                            0,
+                            KEYS,
+                            1,
+                            rows,
+                            keysAlong,
+                            0,
+                            count,
+                            qkWidth,
+                            dQueries,
+                            q0 * qkWidth,
+                            qkWidth,
+                            true);
+                }
+                for (int j = 0; j < count; j++) {
+                    put(dKeys, j * qkWidth, dk, from + k0 + j, qkDim, addToKeys);
+                    put(dValues, j * vWidth, dv, from + k0 + j, vDim, addToKeys);
+                }
+            }
+            for (int t = 0; t < length; t++) {
+                write(dQueries, t * qkWidth, dq, from + t, head, qkDim);
+            }
+        }
+
+        private void put(float[] rows, int at, Tensor x, long t, int dim, boolean add) {
+            if (add) {
+                long element = t * x.stride(0) + kvHead * x.stride(1);
+                for (int i = 0; i < dim; i++) {
+                    x.set(element + i, x.get(element + i) + rows[at + i]);
+                }
+            } else {
+                write(rows, at, x, t, kvHead, dim);
+            }
+        }
+
+        /// Turns a row of scores into probabilities `p`, and a row of `dp = dOut . v` into `p (dp - delta) scale`.
+        private void slope(int t, int k0, int kEnd, float logSum, float delta, float[] slopes) {
+            int row = t % QUERIES * KEYS;
+            int first = Math.max(0, keyStart[from + t] - from - k0);
+            int end = Math.max(first, Math.min(kEnd, t + 1) - k0);
+            int width = Tiles.padded(kEnd - k0);
+            Arrays.fill(scores, row, row + Math.min(first, width), 0);
+            Arrays.fill(slopes, row, row + Math.min(first, width), 0);
+            for (int j = first; j < end; j += Lanes.COUNT) {
+                VectorMask<Float> mask = Lanes.tail(j, end);
+                FloatVector p = FloatVector.fromArray(Lanes.FLOATS, scores, row + j, mask);
+                p = Lanes.exp(p.mul(scale).sub(logSum));
+                FloatVector dp = FloatVector.fromArray(Lanes.FLOATS, slopes, row + j, mask);
+                p.intoArray(scores, row + j, mask);
+                p.mul(dp.sub(delta)).mul(scale).intoArray(slopes, row + j, mask);
+            }
+            if (end < width) {
+                Arrays.fill(scores, row + Math.min(end, width), row + width, 0);
+                Arrays.fill(slopes, row + Math.min(end, width), row + width, 0);
+            }
+        }
+    }
+}

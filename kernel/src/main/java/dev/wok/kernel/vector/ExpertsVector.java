@@ -1,0 +1,197 @@
+package dev.wok.kernel.vector;
+
+import dev.wok.device.Workers;
+import dev.wok.kernel.Experts;
+import dev.wok.kernel.Routing;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.function.IntFunction;
+
+final class ExpertsVector extends Experts {
+    private final Workers workers;
+    private final Gemm gemm;
+
+    ExpertsVector(Workers workers, Gemm gemm) {
+        this.workers = workers;
+        this.gemm = gemm;
+    }
+
+    /// Where the plan's arrays lie, as plain Java arrays: the kernels below ask for each row.
+    private record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) {
+        static Assignment of(Routing.Plan plan, long tokens) {
+            return new Assignment(
+                    plan.offsets().toInts(),
+                    plan.rowSlot().toInts(),
+                    plan.slotRow().toInts(),
+                    Math.toIntExact(plan.rowSlot().dim(0) / tokens));
+        }
+
+        int token(int row) {
+            return rowSlot[row] / topK;
+        }
+
+        int count(int expert) {
+            return offsets[expert + 1] - offsets[expert];
+        }
+    }
+
+    private void forEachExpert(int experts, IntFunction<Gemm.Problem> problem) {
+        Gemm.Problem[] problems = new Gemm.Problem[experts];
+        for (int e = 0; e < experts; e++) {
+            problems[e] = problem.apply(e);
+        }
+        gemm.run(problems);
+    }
+
+    @Override
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
+        Rows.requireFloats("Experts", x, weight, gateUp, activated);
+        Assignment rows = Assignment.of(plan, x.dim(0));
+        forEachExpert(weight.size(0), e -> {
+            int start = rows.offsets[e];
+            Tensor out = gateUp.slice(0, start, start + rows.count(e));
+            return new Gemm.Problem(
+                    rows.count(e),
+                    gateUp.size(1),
+                    x.size(1),
+                    Gemm.rows(x, i -> rows.token(start + i)),
+                    false,
+                    Gemm.transposed(weight.select(0, e)),
+                    Gemm.into(out, false));
+        });
+        Rows.split(workers, activated.size(0), 4 * activated.dim(1), (from, to, _) -> {
+            for (int row = from; row < to; row++) {
+                SwigluVector.forwardRow(
+                        gateUp.memory(),
+                        row * gateUp.stride(0),
+                        activated.memory(),
+                        row * activated.stride(0),
+                        activated.size(1));
+            }
+        });
+    }
+
+    @Override
+    protected void downScatter(
+            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
+        Rows.requireFloats("Experts", activated, weight, weights, scratch, y);
+        Assignment rows = Assignment.of(plan, y.dim(0));
+        float[] factors = weights.toFloats();
+        forEachExpert(weight.size(0), e -> {
+            int start = rows.offsets[e];
+            int end = start + rows.count(e);
+            return new Gemm.Problem(
+                    rows.count(e),
+                    y.size(1),
+                    activated.size(1),
+                    Gemm.rows(activated.slice(0, start, end)),
+                    false,
+                    Gemm.transposed(weight.select(0, e)),
+                    Gemm.scaled(scratch.slice(0, start, end), i -> factors[rows.rowSlot[start + i]]));
+        });
+        gatherSum(rows, scratch, y);
+    }
+
+    /// `y[t] += sum_k scratch[row of choice k of t]`.
+    private void gatherSum(Assignment rows, Tensor scratch, Tensor y) {
+        Rows.split(workers, y.size(0), y.dim(1) * rows.topK, (from, to, _) -> {
+            for (int t = from; t < to; t++) {
+                for (int k = 0; k < rows.topK; k++) {
+                    long row = rows.slotRow[t * rows.topK + k];
+                    Rows.add(scratch.memory(), row * scratch.stride(0), 1, y.memory(), t * y.stride(0), y.size(1));
+                }
+            }
+        });
+    }
+
+    @Override
+    protected void downGradient(
+            Tensor dy,
+            Routing.Plan plan,
+            Tensor weight,
+            Tensor weights,
+            Tensor activated,
+            Tensor dActivated,
+            Tensor dWeights) {
+        Rows.requireFloats("Experts", dy, weight, weights, activated, dActivated, dWeights);
+        Assignment rows = Assignment.of(plan, dy.dim(0));
+        forEachExpert(weight.size(0), e -> {
+            int start = rows.offsets[e];
+            return new Gemm.Problem(
+                    rows.count(e),
+                    activated.size(1),
+                    dy.size(1),
+                    Gemm.rows(dy, i -> rows.token(start + i)),
+                    false,
+                    Gemm.plain(weight.select(0, e)),
+                    Gemm.into(dActivated.slice(0, start, start + rows.count(e)), false));
+        });
+        MemorySegment factors = weights.memory();
+        int inner = activated.size(1);
+        Rows.split(workers, activated.size(0), 2L * inner, (from, to, _) -> {
+            for (int row = from; row < to; row++) {
+                long d = row * dActivated.stride(0);
+                float dWeight = Rows.dot(dActivated.memory(), d, activated.memory(), row * activated.stride(0), inner);
+                dWeights.memory().setAtIndex(ValueLayout.JAVA_FLOAT, rows.rowSlot[row], dWeight);
+                Rows.scale(
+                        dActivated.memory(), d, factors.getAtIndex(ValueLayout.JAVA_FLOAT, rows.rowSlot[row]), inner);
+            }
+        });
+    }
+
+    @Override
+    protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
+        Rows.requireFloats("Experts", dy, weights, activated, dWeight);
+        Assignment rows = Assignment.of(plan, dy.dim(0));
+        float[] factors = weights.toFloats();
+        forEachExpert(dWeight.size(0), e -> {
+            int start = rows.offsets[e];
+            return new Gemm.Problem(
+                    rows.count(e) == 0 ? 0 : dy.size(1),
+                    activated.size(1),
+                    rows.count(e),
+                    Gemm.columns(dy, p -> rows.token(start + p), p -> factors[rows.rowSlot[start + p]]),
+                    true,
+                    Gemm.plain(activated.slice(0, start, start + rows.count(e))),
+                    Gemm.into(dWeight.select(0, e), true));
+        });
+    }
+
+    @Override
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
+        Rows.requireFloats("Experts", dGateUp, weight, scratch, dx);
+        Assignment rows = Assignment.of(plan, dx.dim(0));
+        forEachExpert(weight.size(0), e -> {
+            int start = rows.offsets[e];
+            int end = start + rows.count(e);
+            return new Gemm.Problem(
+                    rows.count(e),
+                    dx.size(1),
+                    dGateUp.size(1),
+                    Gemm.rows(dGateUp.slice(0, start, end)),
+                    false,
+                    Gemm.plain(weight.select(0, e)),
+                    Gemm.into(scratch.slice(0, start, end), false));
+        });
+        gatherSum(rows, scratch, dx);
+    }
+
+    @Override
+    protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
+        Rows.requireFloats("Experts", dGateUp, x, dWeight);
+        Assignment rows = Assignment.of(plan, x.dim(0));
+        forEachExpert(dWeight.size(0), e -> {
+            int start = rows.offsets[e];
+            int end = start + rows.count(e);
+            return new Gemm.Problem(
+                    rows.count(e) == 0 ? 0 : dGateUp.size(1),
+                    x.size(1),
+                    rows.count(e),
+                    Gemm.columns(dGateUp.slice(0, start, end)),
+                    true,
+                    Gemm.plain(x, p -> rows.token(start + p)),
+                    Gemm.into(dWeight.select(0, e), true));
+        });
+    }
+}

@@ -1,0 +1,111 @@
+package dev.wok.kernel.vector;
+
+import dev.wok.device.Workers;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Shape;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+
+/// Loops over rows of floats in memory that several operations share, and the split of rows into tasks.
+final class Rows {
+    private static final int ELEMENTS_PER_TASK = 1 << 14;
+
+    /// A range of rows.
+    interface Range {
+        void visit(int from, int to, int worker);
+    }
+
+    private Rows() {}
+
+    /// Visits all rows in ranges whose size depends on the shape alone.
+    static void split(Workers workers, int rows, long width, Range body) {
+        int step = step(width);
+        int tasks = (rows + step - 1) / step;
+        workers.run(tasks, (task, worker) -> body.visit(task * step, Math.min(rows, (task + 1) * step), worker));
+    }
+
+    /// How many rows of a width make a task.
+    static int step(long width) {
+        return (int) Math.clamp(ELEMENTS_PER_TASK / Math.max(1, width), 1, ELEMENTS_PER_TASK);
+    }
+
+    /// These kernels compute in float32 and nothing else.
+    static void requireFloats(String op, Tensor... tensors) {
+        for (Tensor tensor : tensors) {
+            Shape.require(op + " on the vector backend", tensor, "an operand", DType.F32);
+        }
+    }
+
+    static float dot(MemorySegment a, long i, MemorySegment b, long j, int count) {
+        FloatVector even = Lanes.zero();
+        FloatVector odd = Lanes.zero();
+        int n = 0;
+        for (; n <= count - 2 * Lanes.COUNT; n += 2 * Lanes.COUNT) {
+            even = Lanes.load(a, i + n).fma(Lanes.load(b, j + n), even);
+            odd = Lanes.load(a, i + n + Lanes.COUNT).fma(Lanes.load(b, j + n + Lanes.COUNT), odd);
+        }
+        for (; n < count; n += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(n, count);
+            even = Lanes.load(a, i + n, mask).fma(Lanes.load(b, j + n, mask), even);
+        }
+        return Lanes.sum(even.add(odd));
+    }
+
+    static float dot(float[] a, int i, MemorySegment b, long j, int count) {
+        FloatVector even = Lanes.zero();
+        FloatVector odd = Lanes.zero();
+        int n = 0;
+        for (; n <= count - 2 * Lanes.COUNT; n += 2 * Lanes.COUNT) {
+            even = FloatVector.fromArray(Lanes.FLOATS, a, i + n).fma(Lanes.load(b, j + n), even);
+            odd = FloatVector.fromArray(Lanes.FLOATS, a, i + n + Lanes.COUNT)
+                    .fma(Lanes.load(b, j + n + Lanes.COUNT), odd);
+        }
+        for (; n < count; n += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(n, count);
+            even = FloatVector.fromArray(Lanes.FLOATS, a, i + n, mask).fma(Lanes.load(b, j + n, mask), even);
+        }
+        return Lanes.sum(even.add(odd));
+    }
+
+    /// `to[i..] += factor * from[j..]`.
+    static void add(MemorySegment from, long j, float factor, MemorySegment to, long i, int count) {
+        for (int n = 0; n < count; n += Lanes.COUNT) {
+            if (n + Lanes.COUNT <= count) {
+                Lanes.store(Lanes.load(from, j + n).fma(Lanes.broadcast(factor), Lanes.load(to, i + n)), to, i + n);
+            } else {
+                VectorMask<Float> mask = Lanes.tail(n, count);
+                FloatVector sum =
+                        Lanes.load(from, j + n, mask).fma(Lanes.broadcast(factor), Lanes.load(to, i + n, mask));
+                Lanes.store(sum, to, i + n, mask);
+            }
+        }
+    }
+
+    /// `to[i..] += factor * from[j..]`.
+    static void add(MemorySegment from, long j, float factor, float[] to, int i, int count) {
+        for (int n = 0; n < count; n += Lanes.COUNT) {
+            if (n + Lanes.COUNT <= count) {
+                FloatVector old = FloatVector.fromArray(Lanes.FLOATS, to, i + n);
+                Lanes.load(from, j + n).fma(Lanes.broadcast(factor), old).intoArray(to, i + n);
+            } else {
+                VectorMask<Float> mask = Lanes.tail(n, count);
+                FloatVector old = FloatVector.fromArray(Lanes.FLOATS, to, i + n, mask);
+                Lanes.load(from, j + n, mask).fma(Lanes.broadcast(factor), old).intoArray(to, i + n, mask);
+            }
+        }
+    }
+
+    /// `x[i..] *= factor`.
+    static void scale(MemorySegment x, long i, float factor, int count) {
+        for (int n = 0; n < count; n += Lanes.COUNT) {
+            if (n + Lanes.COUNT <= count) {
+                Lanes.store(Lanes.load(x, i + n).mul(factor), x, i + n);
+            } else {
+                VectorMask<Float> mask = Lanes.tail(n, count);
+                Lanes.store(Lanes.load(x, i + n, mask).mul(factor), x, i + n, mask);
+            }
+        }
+    }
+}
