@@ -1,0 +1,63 @@
+package dev.wok.model;
+
+/// Packed sequences of one micro-batch. All arrays are flat, `[sequences * length]`, one sequence after another.
+///
+/// @param sequences how many
+/// @param length tokens of each
+/// @param tokens ids
+/// @param targets the id that follows each token, -1 where nothing is to be predicted
+/// @param positions counted from 0 in each document
+/// @param keyStart index in the flat batch of the first token that a token may look at: its document's first
+public record Batch(int sequences, int length, int[] tokens, int[] targets, int[] positions, int[] keyStart) {
+    public Batch {
+        int expected = Math.multiplyExact(sequences, length);
+        for (int[] array : new int[][] {tokens, targets, positions, keyStart}) {
+            if (array.length != expected) {
+                throw new IllegalArgumentException("Batch: %d sequences of %d tokens need arrays of %d, one has %d"
+                        .formatted(sequences, length, expected, array.length));
+            }
+        }
+    }
+
+    /// @return one sequence that is one document; the last token has no target
+    public static Batch of(int... ids) {
+        int[] targets = new int[ids.length];
+        int[] positions = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            targets[i] = i + 1 < ids.length ? ids[i + 1] : -1;
+            positions[i] = i;
+        }
+        return new Batch(1, ids.length, ids, targets, positions, new int[ids.length]);
+    }
+
+    /// @return how many tokens have a target
+    public int targetCount() {
+        int count = 0;
+        for (int target : targets) {
+            count += target >= 0 ? 1 : 0;
+        }
+        return count;
+    }
+
+    /// The ids `depth` places on, -1 where they belong to another document or another sequence.
+    int[] following(int depth) {
+        int[] ids = new int[tokens.length];
+        for (int i = 0; i < ids.length; i++) {
+            int j = i + depth;
+            boolean inside = i / length == j / length && j < ids.length && keyStart[j] == keyStart[i];
+            ids[i] = inside ? tokens[j] : -1;
+        }
+        return ids;
+    }
+
+    /// The targets `depth` places on, -1 where they belong to another document or another sequence.
+    int[] followingTargets(int depth) {
+        int[] ids = new int[tokens.length];
+        for (int i = 0; i < ids.length; i++) {
+            int j = i + depth;
+            boolean inside = i / length == j / length && j < ids.length && keyStart[j] == keyStart[i];
+            ids[i] = inside ? targets[j] : -1;
+        }
+        return ids;
+    }
+}

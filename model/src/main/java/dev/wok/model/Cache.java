@@ -1,0 +1,58 @@
+package dev.wok.model;
+
+import dev.wok.device.Memory;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/// What one sequence's tokens leave behind for those that follow: per layer and token a normalised latent and a
+/// rotated key (digest §2.5), `[capacity, kv_lora_rank + qk_rope_head_dim]`. Made by [Model#cache], filled by
+/// [Model#extend]. One thread at a time.
+public final class Cache implements AutoCloseable {
+    private final Memory memory;
+    private final int capacity;
+    private final List<Tensor> layers = new ArrayList<>();
+    private int length;
+
+    Cache(ModelConfig config, Memory memory, DType dtype, int capacity) {
+        this.memory = memory;
+        this.capacity = capacity;
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            layers.add(memory.tensor(dtype, capacity, config.mla().cacheDim()));
+        }
+    }
+
+    /// @return how many tokens it can hold
+    public int capacity() {
+        return capacity;
+    }
+
+    /// @return how many tokens it holds
+    public int length() {
+        return length;
+    }
+
+    /// Forgets all tokens from an index on.
+    ///
+    /// @param newLength at most [#length]
+    public void truncate(int newLength) {
+        if (newLength < 0 || newLength > length) {
+            throw new IllegalArgumentException("a cache of %d tokens cannot be cut to %d".formatted(length, newLength));
+        }
+        length = newLength;
+    }
+
+    void grow(int tokens) {
+        length += tokens;
+    }
+
+    Tensor layer(int index) {
+        return layers.get(index);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}

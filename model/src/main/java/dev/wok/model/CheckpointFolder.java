@@ -1,0 +1,204 @@
+package dev.wok.model;
+
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Safetensors;
+import dev.wok.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.Set;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+/// A folder as Hugging Face lays it out: config.json, and tensors in model.safetensors or in the shards that
+/// model.safetensors.index.json names. Wok adds mtp.safetensors.
+final class CheckpointFolder implements AutoCloseable {
+    private static final String SINGLE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
+    private static final String MTP = "mtp.safetensors";
+
+    private final Path folder;
+    private final ModelConfig config;
+    private final List<Safetensors> files = new ArrayList<>();
+    private final Map<String, Safetensors> byName = new LinkedHashMap<>();
+
+    private CheckpointFolder(Path folder, ModelConfig config) {
+        this.folder = folder;
+        this.config = config;
+    }
+
+    static CheckpointFolder open(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new BadInput("there is no model folder %s.".formatted(folder));
+        }
+        CheckpointFolder checkpoint = new CheckpointFolder(folder, ModelConfig.load(folder));
+        try {
+            for (String name : fileNames(folder)) {
+                checkpoint.add(folder.resolve(name));
+            }
+            return checkpoint;
+        } catch (RuntimeException e) {
+            checkpoint.close();
+            throw e;
+        }
+    }
+
+    private void add(Path path) {
+        Safetensors file = Safetensors.open(path);
+        files.add(file);
+        for (String name : file.names()) {
+            if (byName.putIfAbsent(name, file) != null) {
+                throw new BadInput("%s: tensor %s is stored twice in the folder.".formatted(path, name));
+            }
+        }
+    }
+
+    private static Set<String> fileNames(Path folder) {
+        Set<String> names = new LinkedHashSet<>();
+        if (Files.exists(folder.resolve(SINGLE))) {
+            names.add(SINGLE);
+        } else if (Files.exists(folder.resolve(INDEX))) {
+            names.addAll(shards(folder.resolve(INDEX)));
+        } else {
+            throw new BadInput("%s holds neither %s nor %s.".formatted(folder, SINGLE, INDEX));
+        }
+        if (Files.exists(folder.resolve(MTP))) {
+            names.add(MTP);
+        }
+        return names;
+    }
+
+    private static Set<String> shards(Path index) {
+        JsonNode map;
+        try {
+            map = new ObjectMapper().readTree(Files.readAllBytes(index)).path("weight_map");
+        } catch (IOException e) {
+            throw BadInput.reading(index, e);
+        } catch (JacksonException e) {
+            throw new BadInput("%s is not JSON: %s.".formatted(index, e.getOriginalMessage()), e);
+        }
+        Set<String> names = new LinkedHashSet<>();
+        for (Map.Entry<String, JsonNode> entry : map.properties()) {
+            String name = entry.getValue().asString("");
+            if (name.isEmpty() || !Path.of(name).getFileName().toString().equals(name)) {
+                throw new BadInput("%s: tensor %s lies in \"%s\", expected the name of a file beside it."
+                        .formatted(index, entry.getKey(), name));
+            }
+            names.add(name);
+        }
+        if (names.isEmpty()) {
+            throw new BadInput("%s has no weight_map.".formatted(index));
+        }
+        return names;
+    }
+
+    /// @return the configuration, without multi-token prediction where its tensors are not there
+    ModelConfig config(Progress progress) {
+        int layer = config.numHiddenLayers();
+        if (config.numNextnPredictLayers() > 0
+                && !byName.containsKey("model.layers.%d.eh_proj.weight".formatted(layer))) {
+            progress.say("%s announces %d layers of multi-token prediction but has none: loading without."
+                    .formatted(folder, config.numNextnPredictLayers()));
+            return config.withoutMtp();
+        }
+        return config;
+    }
+
+    /// Fills a network's weights.
+    void read(Network network, Progress progress) {
+        SequencedMap<String, Tensor> wanted = network.weights.named();
+        requireNothingElse(network.config, wanted.keySet());
+        long bytes = wanted.values().stream().mapToLong(Tensor::bytes).sum();
+        try (Progress.Task task = progress.start("loading " + folder.getFileName(), bytes, "bytes")) {
+            for (Map.Entry<String, Tensor> entry : wanted.entrySet()) {
+                Tensor stored = stored(entry.getKey());
+                Tensor here = entry.getValue();
+                if (!Arrays.equals(stored.shape(), here.shape())) {
+                    throw new BadInput("%s: tensor %s is %s, expected %s by config.json."
+                            .formatted(folder, entry.getKey(), stored, Arrays.toString(here.shape())));
+                }
+                network.device().upload(stored, here);
+                task.advance(here.bytes());
+            }
+        }
+    }
+
+    private Tensor stored(String name) {
+        Safetensors file = byName.get(name);
+        if (file == null) {
+            throw new BadInput("%s: tensor %s is missing.".formatted(folder, name));
+        }
+        Tensor stored = file.tensor(name);
+        if (!stored.dtype().isFloating()) {
+            throw new BadInput(
+                    "%s: tensor %s holds %s, expected floating-point numbers.".formatted(folder, name, stored.dtype()));
+        }
+        return stored;
+    }
+
+    private void requireNothingElse(ModelConfig network, Set<String> wanted) {
+        for (String name : byName.keySet()) {
+            boolean copy = name.endsWith(".rotary_emb.inv_freq")
+                    || (network.tieWordEmbeddings() && name.equals("lm_head.weight"))
+                    || Weights.isMtp(network, name);
+            if (!wanted.contains(name) && !copy) {
+                throw new BadInput("%s: tensor %s is not part of a %s model with this config.json."
+                        .formatted(folder, name, network.family().modelType()));
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        files.forEach(Safetensors::close);
+    }
+
+    static void write(Network network, Path folder) {
+        SequencedMap<String, Tensor> main = new LinkedHashMap<>();
+        SequencedMap<String, Tensor> mtp = new LinkedHashMap<>();
+        try (Arena arena = Arena.ofShared()) {
+            network.weights.named().forEach((name, tensor) -> {
+                Tensor host = Tensor.allocate(arena, DType.F32, tensor.shape());
+                network.device().download(tensor, host);
+                (Weights.isMtp(network.config, name) ? mtp : main).put(name, host);
+            });
+            for (int k = 0; k < network.config.numNextnPredictLayers(); k++) {
+                String prefix = "model.layers.%d.".formatted(network.config.numHiddenLayers() + k);
+                Tensor embedding = main.get("model.embed_tokens.weight");
+                mtp.put(prefix + "embed_tokens.weight", embedding);
+                mtp.put(prefix + "shared_head.head.weight", main.getOrDefault("lm_head.weight", embedding));
+            }
+            Files.createDirectories(folder);
+            Safetensors.write(folder.resolve(SINGLE), main, Map.of("format", "pt"));
+            if (!mtp.isEmpty()) {
+                Safetensors.write(folder.resolve(MTP), mtp, Map.of("format", "pt"));
+            }
+            writeBeside(folder.resolve("config.json"), ConfigJson.write(network.config));
+            writeBeside(folder.resolve("generation_config.json"), ConfigJson.generation(network.config));
+        } catch (IOException e) {
+            throw BadInput.writing(folder, e);
+        }
+    }
+
+    private static void writeBeside(Path file, byte[] bytes) throws IOException {
+        Path beside = file.resolveSibling(file.getFileName() + ".part");
+        try {
+            Files.write(beside, bytes);
+            Files.move(beside, file, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw BadInput.writing(file, e, beside);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+package dev.wok.model;
+
+import dev.wok.kernel.Routing;
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/// config.json, in the two spellings that are about: as the models were released (`rope_scaling`, `torch_dtype`) and
+/// as transformers 5 writes it (`rope_parameters`, `dtype`).
+final class ConfigJson {
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(tools.jackson.databind.SerializationFeature.INDENT_OUTPUT)
+            .build();
+
+    private final Path file;
+    private final JsonNode root;
+
+    private ConfigJson(Path file, JsonNode root) {
+        this.file = file;
+        this.root = root;
+    }
+
+    static ModelConfig read(Path file) {
+        JsonNode root;
+        try {
+            root = JSON.readTree(Files.readAllBytes(file));
+        } catch (IOException e) {
+            throw BadInput.reading(file, e);
+        } catch (JacksonException e) {
+            throw new BadInput("%s is not JSON: %s.".formatted(file, e.getOriginalMessage()), e);
+        }
+        if (root == null || !root.isObject()) {
+            throw new BadInput("%s is no JSON object, expected a model's configuration.".formatted(file));
+        }
+        try {
+            return new ConfigJson(file, root).config();
+        } catch (BadInput e) {
+            String message = String.valueOf(e.getMessage());
+            throw message.startsWith(file.toString()) ? e : new BadInput(file + ": " + message, e);
+        }
+    }
+
+    private ModelConfig config() {
+        String type = text("model_type", "");
+        ModelConfig.Family family = Arrays.stream(ModelConfig.Family.values())
+                .filter(f -> f.modelType().equals(type))
+                .findFirst()
+                .orElseThrow(() -> new BadInput("model_type is \"%s\", supported are %s."
+                        .formatted(
+                                type,
+                                Arrays.stream(ModelConfig.Family.values())
+                                        .map(ModelConfig.Family::modelType)
+                                        .collect(Collectors.joining(", ")))));
+        refuse("attention_bias", root.path("attention_bias").asBoolean(false), "false");
+        refuse("mlp_bias", root.path("mlp_bias").asBoolean(false), "false");
+        refuse("hidden_act", !text("hidden_act", "silu").equals("silu"), "silu");
+        int heads = whole("num_attention_heads");
+        int keyHeads = whole("num_key_value_heads", heads);
+        refuse("num_key_value_heads", keyHeads != heads, "num_attention_heads (%d)".formatted(heads));
+        return new ModelConfig(
+                family,
+                whole("vocab_size"),
+                whole("hidden_size"),
+                whole("num_hidden_layers"),
+                heads,
+                new MlaConfig(
+                        whole("q_lora_rank", 0),
+                        whole("kv_lora_rank"),
+                        whole("qk_nope_head_dim"),
+                        whole("qk_rope_head_dim"),
+                        whole("v_head_dim")),
+                whole("intermediate_size"),
+                whole("first_k_dense_replace", 0),
+                whole("moe_layer_freq", 1),
+                moe(family),
+                rope(),
+                whole("max_position_embeddings"),
+                number(root, "rms_norm_eps", 1e-6),
+                number(root, "initializer_range", 0.02),
+                root.path("tie_word_embeddings").asBoolean(false),
+                whole("num_nextn_predict_layers", 0),
+                firstId("bos_token_id"),
+                firstId("eos_token_id"));
+    }
+
+    private @Nullable MoeConfig moe(ModelConfig.Family family) {
+        if (whole("n_routed_experts", 0) == 0) {
+            return null;
+        }
+        String method = text("topk_method", family == ModelConfig.Family.DEEPSEEK_V3 ? "noaux_tc" : "greedy");
+        boolean corrected = switch (method) {
+            case "noaux_tc" -> true;
+            case "greedy", "group_limited_greedy" -> false;
+            default ->
+                throw new BadInput("topk_method is \"%s\", supported are noaux_tc, greedy, group_limited_greedy."
+                        .formatted(method));
+        };
+        boolean grouped = !method.equals("greedy");
+        String scoring = text("scoring_func", family == ModelConfig.Family.DEEPSEEK_V3 ? "sigmoid" : "softmax");
+        refuse("scoring_func", !scoring.equals("sigmoid") && !scoring.equals("softmax"), "sigmoid or softmax");
+        boolean normalize = root.path("norm_topk_prob").asBoolean(family == ModelConfig.Family.DEEPSEEK_V3);
+        double factor = number(root, "routed_scaling_factor", 1);
+        return new MoeConfig(
+                whole("n_routed_experts"),
+                whole("n_shared_experts", 0),
+                whole("num_experts_per_tok"),
+                whole("moe_intermediate_size"),
+                grouped ? whole("n_group", 1) : 1,
+                grouped ? whole("topk_group", 1) : 1,
+                normalize,
+                // The released V2 code scales only where it does not normalise.
+                family == ModelConfig.Family.DEEPSEEK_V2 && normalize ? 1 : factor,
+                scoring.equals("sigmoid") ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX,
+                corrected);
+    }
+
+    private RopeConfig rope() {
+        JsonNode rope =
+                root.path("rope_parameters").isObject() ? root.path("rope_parameters") : root.path("rope_scaling");
+        double theta = number(rope, "rope_theta", number(root, "rope_theta", 10000));
+        String type = rope.path("rope_type").asString(rope.path("type").asString("default"));
+        return switch (type) {
+            case "default" -> new RopeConfig(theta, null);
+            case "yarn" -> new RopeConfig(theta, yarn(rope));
+            default ->
+                throw new BadInput(
+                        "rope_type is \"%s\", supported for this model_type are default and yarn.".formatted(type));
+        };
+    }
+
+    private RopeConfig.Yarn yarn(JsonNode rope) {
+        int original = Optional.of(rope.path("original_max_position_embeddings"))
+                .filter(JsonNode::isIntegralNumber)
+                .map(JsonNode::asInt)
+                .orElseGet(() -> whole("max_position_embeddings"));
+        double implied = whole("max_position_embeddings") / (double) original;
+        return new RopeConfig.Yarn(
+                number(rope, "factor", implied),
+                original,
+                number(rope, "beta_fast", 32),
+                number(rope, "beta_slow", 1),
+                number(rope, "mscale", 0),
+                number(rope, "mscale_all_dim", 0),
+                rope.path("attention_factor").isNumber()
+                        ? (Double) rope.path("attention_factor").asDouble()
+                        : null,
+                rope.path("truncate").asBoolean(true));
+    }
+
+    private void refuse(String key, boolean when, String supported) {
+        if (when) {
+            throw new BadInput("%s is %s, supported is %s.".formatted(key, root.path(key), supported));
+        }
+    }
+
+    private int whole(String key) {
+        JsonNode node = root.path(key);
+        if (!node.isIntegralNumber() || !node.canConvertToInt()) {
+            throw new BadInput("%s is %s, expected a whole number."
+                    .formatted(key, node.isMissingNode() ? "missing" : node.toString()));
+        }
+        return node.asInt();
+    }
+
+    private int whole(String key, int otherwise) {
+        return root.path(key).isMissingNode() || root.path(key).isNull() ? otherwise : whole(key);
+    }
+
+    private static double number(JsonNode parent, String key, double otherwise) {
+        JsonNode node = parent.path(key);
+        if (node.isMissingNode() || node.isNull()) {
+            return otherwise;
+        }
+        if (!node.isNumber()) {
+            throw new BadInput("%s is %s, expected a number.".formatted(key, node));
+        }
+        return node.asDouble();
+    }
+
+    private String text(String key, String otherwise) {
+        JsonNode node = root.path(key);
+        return node.isString() ? node.asString() : otherwise;
+    }
+
+    private int firstId(String key) {
+        JsonNode node = root.path(key);
+        if (node.isArray() && !node.isEmpty()) {
+            node = node.get(0);
+        }
+        return node.isIntegralNumber() && node.canConvertToInt() ? node.asInt() : -1;
+    }
+
+    /// @return the configuration as the released models spell it
+    static byte[] write(ModelConfig c) {
+        ObjectNode root = JSON.createObjectNode();
+        root.putArray("architectures").add(c.family().architecture());
+        root.put("model_type", c.family().modelType());
+        root.put("attention_bias", false).put("attention_dropout", 0.0);
+        putId(root, "bos_token_id", c.bosTokenId());
+        putId(root, "eos_token_id", c.eosTokenId());
+        root.put("first_k_dense_replace", c.firstKDenseReplace());
+        root.put("hidden_act", "silu");
+        root.put("hidden_size", c.hiddenSize());
+        root.put("initializer_range", c.initializerRange());
+        root.put("intermediate_size", c.intermediateSize());
+        root.put("kv_lora_rank", c.mla().kvLoraRank());
+        root.put("max_position_embeddings", c.maxPositionEmbeddings());
+        MoeConfig moe = c.moe();
+        if (moe != null) {
+            putMoe(root, moe);
+        }
+        root.put("moe_layer_freq", c.moeLayerFreq());
+        root.put("num_attention_heads", c.numAttentionHeads());
+        root.put("num_hidden_layers", c.numHiddenLayers());
+        root.put("num_key_value_heads", c.numAttentionHeads());
+        root.put("num_nextn_predict_layers", c.numNextnPredictLayers());
+        if (c.mla().qLoraRank() == 0) {
+            root.putNull("q_lora_rank");
+        } else {
+            root.put("q_lora_rank", c.mla().qLoraRank());
+        }
+        root.put("qk_nope_head_dim", c.mla().qkNopeHeadDim());
+        root.put("qk_rope_head_dim", c.mla().qkRopeHeadDim());
+        root.put("rms_norm_eps", c.rmsNormEps());
+        putRope(root, c.rope());
+        root.put("tie_word_embeddings", c.tieWordEmbeddings());
+        root.put("torch_dtype", "float32");
+        root.put("use_cache", true);
+        root.put("v_head_dim", c.mla().vHeadDim());
+        root.put("vocab_size", c.vocabSize());
+        return JSON.writeValueAsBytes(root);
+    }
+
+    private static void putMoe(ObjectNode root, MoeConfig moe) {
+        root.put("moe_intermediate_size", moe.moeIntermediateSize());
+        root.put("n_group", moe.nGroup()).put("topk_group", moe.topkGroup());
+        root.put("n_routed_experts", moe.nRoutedExperts());
+        root.put("n_shared_experts", moe.nSharedExperts());
+        root.put("norm_topk_prob", moe.normTopkProb());
+        root.put("num_experts_per_tok", moe.numExpertsPerTok());
+        root.put("routed_scaling_factor", moe.routedScalingFactor());
+        root.put("scoring_func", moe.scoringFunc() == Routing.Scoring.SIGMOID ? "sigmoid" : "softmax");
+        String uncorrected = moe.nGroup() > 1 ? "group_limited_greedy" : "greedy";
+        root.put("topk_method", moe.correctionBias() ? "noaux_tc" : uncorrected);
+    }
+
+    private static void putRope(ObjectNode root, RopeConfig rope) {
+        root.put("rope_theta", rope.theta());
+        RopeConfig.Yarn yarn = rope.yarn();
+        if (yarn == null) {
+            root.putNull("rope_scaling");
+            return;
+        }
+        ObjectNode scaling = root.putObject("rope_scaling");
+        scaling.put("type", "yarn").put("rope_type", "yarn").put("rope_theta", rope.theta());
+        scaling.put("factor", yarn.factor());
+        scaling.put("original_max_position_embeddings", yarn.originalMaxPositionEmbeddings());
+        scaling.put("beta_fast", yarn.betaFast()).put("beta_slow", yarn.betaSlow());
+        if (yarn.mscale() != 0) {
+            scaling.put("mscale", yarn.mscale());
+        }
+        if (yarn.mscaleAllDim() != 0) {
+            scaling.put("mscale_all_dim", yarn.mscaleAllDim());
+        }
+        if (yarn.attentionFactor() != null) {
+            scaling.put("attention_factor", yarn.attentionFactor());
+        }
+        if (!yarn.truncate()) {
+            scaling.put("truncate", false);
+        }
+    }
+
+    private static void putId(ObjectNode root, String key, int id) {
+        if (id < 0) {
+            root.putNull(key);
+        } else {
+            root.put(key, id);
+        }
+    }
+
+    /// @return generation_config.json: which ids begin and end a text
+    static byte[] generation(ModelConfig c) {
+        ObjectNode root = JSON.createObjectNode();
+        root.put("_from_model_config", true);
+        putId(root, "bos_token_id", c.bosTokenId());
+        putId(root, "eos_token_id", c.eosTokenId());
+        return JSON.writeValueAsBytes(root);
+    }
+}

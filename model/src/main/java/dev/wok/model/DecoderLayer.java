@@ -1,0 +1,105 @@
+package dev.wok.model;
+
+import dev.wok.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/// One layer: attention and a feed-forward part, each on the normalised stream and joined back to it.
+final class DecoderLayer {
+    sealed interface FeedForwardSaved {
+        record Mlp(MlpLayer.Saved saved) implements FeedForwardSaved {}
+
+        record Moe(MoeLayer.Saved saved) implements FeedForwardSaved {}
+    }
+
+    /// @param x the layer's input, `[tokens, hidden]`
+    /// @param middle the stream between the two parts, `[tokens, hidden]`
+    record Saved(
+            Tensor x,
+            Tensor inputRstd,
+            LatentAttentionLayer.Saved attention,
+            Tensor middle,
+            Tensor postRstd,
+            FeedForwardSaved feedForward) {}
+
+    private final double eps;
+    private final LatentAttentionLayer attention;
+    private final @Nullable MoeLayer experts;
+
+    DecoderLayer(ModelConfig config, int index) {
+        eps = config.rmsNormEps();
+        attention = new LatentAttentionLayer(config);
+        MoeConfig moe = config.moe();
+        experts = moe != null && config.isMoe(index) ? new MoeLayer(moe) : null;
+    }
+
+    /// @param balance how routing is counted; ignored by a dense layer
+    /// @param y `[tokens, hidden]`, written
+    Saved forward(Pass p, Weights.Layer w, Tensor x, RouterLayer.Balance balance, Tensor y) {
+        Tensor inputRstd = p.tensor(p.tokens());
+        Tensor normed = norm(p, x, w.inputNorm(), inputRstd);
+        Tensor middle = p.rows(x.dim(1));
+        LatentAttentionLayer.Saved attended = attention.forward(p, w.attention(), normed, middle);
+        Residual.join(p, x, middle);
+        Tensor postRstd = p.tensor(p.tokens());
+        FeedForwardSaved fed = feed(p, w, middle, postRstd, balance, y);
+        return new Saved(x, inputRstd, attended, middle, postRstd, fed);
+    }
+
+    private FeedForwardSaved feed(
+            Pass p, Weights.Layer w, Tensor middle, Tensor rstd, RouterLayer.Balance balance, Tensor y) {
+        Tensor normed = norm(p, middle, w.postNorm(), rstd);
+        FeedForwardSaved saved = switch (w.feedForward()) {
+            case Weights.Mlp mlp -> new FeedForwardSaved.Mlp(MlpLayer.forward(p, mlp, normed, y));
+            case Weights.Moe moe -> new FeedForwardSaved.Moe(moeLayer().forward(p, moe, normed, balance, y));
+        };
+        Residual.join(p, middle, y);
+        return saved;
+    }
+
+    /// Appends this pass's tokens to one sequence's cache.
+    void extend(Pass p, Weights.Layer w, Tensor x, RouterLayer.Balance balance, Tensor cache, long from, Tensor y) {
+        Tensor rstd = p.tensor(p.tokens());
+        Tensor middle = p.rows(x.dim(1));
+        attention.extend(p, w.attention(), norm(p, x, w.inputNorm(), rstd), cache, from, middle);
+        Residual.join(p, x, middle);
+        feed(p, w, middle, rstd, balance, y);
+    }
+
+    /// @param d `[tokens, hidden]`: the gradient of the output, becomes that of the input
+    void backward(Pass p, Weights.Layer w, Weights.Layer g, Saved s, RouterLayer.Balance balance, Tensor d) {
+        try (var _ = p.workspace().scope()) {
+            Tensor dNormed = p.rows(d.dim(1));
+            switch (s.feedForward) {
+                case FeedForwardSaved.Mlp(var saved) ->
+                    MlpLayer.backward(
+                            p, (Weights.Mlp) w.feedForward(), (Weights.Mlp) g.feedForward(), saved, d, dNormed);
+                case FeedForwardSaved.Moe(var saved) ->
+                    moeLayer()
+                            .backward(
+                                    p,
+                                    (Weights.Moe) w.feedForward(),
+                                    (Weights.Moe) g.feedForward(),
+                                    saved,
+                                    balance,
+                                    d,
+                                    dNormed);
+            }
+            p.kernels().rmsNorm().backward(s.middle, w.postNorm(), s.postRstd, dNormed, d, true, g.postNorm());
+            attention.backward(p, w.attention(), g.attention(), s.attention, d, dNormed);
+            p.kernels().rmsNorm().backward(s.x, w.inputNorm(), s.inputRstd, dNormed, d, true, g.inputNorm());
+        }
+    }
+
+    private MoeLayer moeLayer() {
+        if (experts == null) {
+            throw new IllegalStateException("a dense layer has no experts");
+        }
+        return experts;
+    }
+
+    private Tensor norm(Pass p, Tensor x, Tensor weight, Tensor rstd) {
+        Tensor normed = p.rows(x.dim(1));
+        p.kernels().rmsNorm().forward(x, weight, eps, normed, rstd);
+        return normed;
+    }
+}

@@ -1,0 +1,205 @@
+package dev.wok.model;
+
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Rotary;
+import dev.wok.tensor.Tensor;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// Multi-head latent attention (DeepSeek-V2 §2.1, DeepSeek-V3 §2.1.1; digest §2): queries through a narrow latent or
+/// directly, keys and values from a latent that is all the cache holds, plus one rotated key that the heads share.
+///
+/// Training and the first chunk of a prompt expand keys and values; later tokens use the absorbed form.
+final class LatentAttentionLayer {
+    private final MlaConfig mla;
+    private final int heads;
+    private final double eps;
+    private final double scale;
+
+    LatentAttentionLayer(ModelConfig config) {
+        mla = config.mla();
+        heads = config.numAttentionHeads();
+        eps = config.rmsNormEps();
+        scale = config.rope().softmaxScale(mla.qkHeadDim());
+    }
+
+    private record Queries(
+            @Nullable Tensor compressed, @Nullable Tensor rstd, Tensor latent, Tensor q) {}
+
+    /// @param x the layer's input, `[tokens, hidden]`
+    /// @param latentRow `[tokens, cacheDim]`, its rope part rotated
+    /// @param latent `[tokens, kv_lora_rank]`, normalised
+    /// @param rstd of that normalisation
+    /// @param kv `[tokens, heads, nope + v]`
+    /// @param k `[tokens, heads, qkHeadDim]`
+    /// @param out `[tokens, heads, v]`
+    record Saved(
+            Tensor x,
+            Queries queries,
+            Tensor latentRow,
+            Tensor latent,
+            Tensor rstd,
+            Tensor kv,
+            Tensor k,
+            Tensor out,
+            Tensor lse) {}
+
+    /// @param x `[tokens, hidden]`
+    /// @param y `[tokens, hidden]`, written
+    Saved forward(Pass p, Weights.Attention w, Tensor x, Tensor y) {
+        Queries queries = queries(p, w, x);
+        Tensor latentRow = p.linear(x, w.kvA());
+        Tensor latent = p.rows(mla.kvLoraRank());
+        Tensor rstd = p.tensor(p.tokens());
+        p.kernels().rmsNorm().forward(latentPart(latentRow), w.kvANorm(), eps, latent, rstd);
+        rotate(p, ropePart(latentRow), false);
+        return attend(p, w, x, queries, latentRow, latent, rstd, y);
+    }
+
+    private Saved attend(
+            Pass p,
+            Weights.Attention w,
+            Tensor x,
+            Queries queries,
+            Tensor latentRow,
+            Tensor latent,
+            Tensor rstd,
+            Tensor y) {
+        Tensor kv = p.linear(latent, w.kvB()).reshape(p.tokens(), heads, mla.qkNopeHeadDim() + mla.vHeadDim());
+        Tensor k = p.tensor(p.tokens(), heads, mla.qkHeadDim());
+        p.kernels().latentKeys().forward(nopePart(kv), ropePart(latentRow), k);
+        Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
+        Tensor lse = p.tensor(p.tokens(), heads);
+        p.kernels().attention().forward(queries.q, k, valuePart(kv), p.keyStart(), scale, out, lse);
+        p.kernels().matmul().nt(flat(p, out), w.o(), y, false);
+        return new Saved(x, queries, latentRow, latent, rstd, kv, k, out, lse);
+    }
+
+    private Queries queries(Pass p, Weights.Attention w, Tensor x) {
+        Tensor compressed = null;
+        Tensor rstd = null;
+        Tensor latent = x;
+        if (w.qA() != null && w.qANorm() != null) {
+            compressed = p.linear(x, w.qA());
+            rstd = p.tensor(p.tokens());
+            latent = p.rows(mla.qLoraRank());
+            p.kernels().rmsNorm().forward(compressed, w.qANorm(), eps, latent, rstd);
+        }
+        Tensor q = p.linear(latent, w.q()).reshape(p.tokens(), heads, mla.qkHeadDim());
+        rotate(p, q.slice(2, mla.qkNopeHeadDim(), mla.qkHeadDim()), false);
+        return new Queries(compressed, rstd, latent, q);
+    }
+
+    /// Appends this pass's tokens to one sequence's cache and attends over it.
+    ///
+    /// @param cache `[capacity, cacheDim]`: rows up to `from` are filled
+    /// @param from how many tokens came before
+    void extend(Pass p, Weights.Attention w, Tensor x, Tensor cache, long from, Tensor y) {
+        Queries queries = queries(p, w, x);
+        Tensor rows = cache.slice(0, from, from + p.tokens());
+        p.kernels().matmul().nt(x, w.kvA(), rows, false);
+        Tensor latent = latentPart(rows);
+        Tensor rstd = p.tensor(p.tokens());
+        p.kernels().rmsNorm().forward(latent, w.kvANorm(), eps, latent, rstd);
+        rotate(p, ropePart(rows), false);
+        if (from == 0 && p.tokens() > 1) {
+            attend(p, w, x, queries, rows, latent, rstd, y);
+            return;
+        }
+        Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
+        Tensor filled = cache.slice(0, 0, from + p.tokens());
+        p.kernels().latentAttention().forward(queries.q, w.kvB(), filled, p.positions(), scale, out);
+        p.kernels().matmul().nt(flat(p, out), w.o(), y, false);
+    }
+
+    /// @param dy `[tokens, hidden]`
+    /// @param dx `[tokens, hidden]`, written
+    void backward(Pass p, Weights.Attention w, Weights.Attention g, Saved s, Tensor dy, Tensor dx) {
+        Kernels kernels = p.kernels();
+        try (var _ = p.workspace().scope()) {
+            Tensor dOut = p.tensor(p.tokens(), heads, mla.vHeadDim());
+            p.linearBackward(flat(p, s.out), w.o(), dy, flat(p, dOut), false, g.o());
+            Tensor dq = p.tensor(p.tokens(), heads, mla.qkHeadDim());
+            Tensor dk = p.tensor(p.tokens(), heads, mla.qkHeadDim());
+            Tensor dkv = p.tensor(p.tokens(), heads, mla.qkNopeHeadDim() + mla.vHeadDim());
+            kernels.attention()
+                    .backward(
+                            s.queries.q,
+                            s.k,
+                            valuePart(s.kv),
+                            p.keyStart(),
+                            scale,
+                            s.out,
+                            s.lse,
+                            dOut,
+                            dq,
+                            dk,
+                            valuePart(dkv));
+            Tensor dLatentRow = p.rows(mla.cacheDim());
+            kernels.latentKeys().backward(dk, nopePart(dkv), ropePart(dLatentRow));
+            rotate(p, ropePart(dLatentRow), true);
+            Tensor dLatent = p.rows(mla.kvLoraRank());
+            p.linearBackward(s.latent, w.kvB(), flat(p, dkv), dLatent, false, g.kvB());
+            kernels.rmsNorm()
+                    .backward(
+                            latentPart(s.latentRow),
+                            w.kvANorm(),
+                            s.rstd,
+                            dLatent,
+                            latentPart(dLatentRow),
+                            false,
+                            g.kvANorm());
+            p.linearBackward(s.x, w.kvA(), dLatentRow, dx, false, g.kvA());
+            queriesBackward(p, w, g, s, dq, dx);
+        }
+    }
+
+    private void queriesBackward(Pass p, Weights.Attention w, Weights.Attention g, Saved s, Tensor dq, Tensor dx) {
+        rotate(p, dq.slice(2, mla.qkNopeHeadDim(), mla.qkHeadDim()), true);
+        Queries queries = s.queries;
+        if (queries.compressed == null || queries.rstd == null || w.qA() == null || w.qANorm() == null) {
+            p.linearBackward(s.x, w.q(), flat(p, dq), dx, true, g.q());
+            return;
+        }
+        Tensor dLatent = p.rows(mla.qLoraRank());
+        p.linearBackward(queries.latent, w.q(), flat(p, dq), dLatent, false, g.q());
+        Tensor dCompressed = p.rows(mla.qLoraRank());
+        p.kernels()
+                .rmsNorm()
+                .backward(
+                        queries.compressed,
+                        w.qANorm(),
+                        queries.rstd,
+                        dLatent,
+                        dCompressed,
+                        false,
+                        Objects.requireNonNull(g.qANorm()));
+        p.linearBackward(s.x, w.qA(), dCompressed, dx, true, Objects.requireNonNull(g.qA()));
+    }
+
+    /// @param x `[tokens, ropeDim]` or `[tokens, heads, ropeDim]`
+    private static void rotate(Pass p, Tensor x, boolean backward) {
+        Tensor rows = x.rank() == 2 ? x.split(1, x.dim(1)) : x;
+        p.kernels().rotary().rotate(rows, p.cos(), p.sin(), Rotary.Pairing.INTERLEAVED, backward);
+    }
+
+    private Tensor latentPart(Tensor row) {
+        return row.slice(1, 0, mla.kvLoraRank());
+    }
+
+    private Tensor ropePart(Tensor row) {
+        return row.slice(1, mla.kvLoraRank(), mla.cacheDim());
+    }
+
+    private Tensor nopePart(Tensor kv) {
+        return kv.slice(2, 0, mla.qkNopeHeadDim());
+    }
+
+    private Tensor valuePart(Tensor kv) {
+        return kv.slice(2, mla.qkNopeHeadDim(), mla.qkNopeHeadDim() + mla.vHeadDim());
+    }
+
+    private static Tensor flat(Pass p, Tensor x) {
+        return x.reshape(p.tokens(), x.dim(1) * x.dim(2));
+    }
+}

@@ -1,0 +1,33 @@
+package dev.wok.model;
+
+import dev.wok.tensor.Tensor;
+
+/// The gated feed-forward layer of dense layers and shared experts: `y = W_down (silu(W_gate x) * (W_up x))`.
+final class MlpLayer {
+    /// @param x `[tokens, hidden]`
+    /// @param gateUp `[tokens, 2 * inner]`
+    /// @param activated `[tokens, inner]`
+    record Saved(Tensor x, Tensor gateUp, Tensor activated) {}
+
+    private MlpLayer() {}
+
+    /// @param y `[tokens, hidden]`, written
+    static Saved forward(Pass p, Weights.Mlp w, Tensor x, Tensor y) {
+        Tensor gateUp = p.linear(x, w.gateUp());
+        Tensor activated = p.rows(gateUp.dim(1) / 2);
+        p.kernels().swiglu().forward(gateUp, activated);
+        p.kernels().matmul().nt(activated, w.down(), y, false);
+        return new Saved(x, gateUp, activated);
+    }
+
+    /// @param dx `[tokens, hidden]`, written
+    static void backward(Pass p, Weights.Mlp w, Weights.Mlp g, Saved s, Tensor dy, Tensor dx) {
+        try (var _ = p.workspace().scope()) {
+            Tensor dActivated = p.rows(s.activated.dim(1));
+            p.linearBackward(s.activated, w.down(), dy, dActivated, false, g.down());
+            Tensor dGateUp = p.rows(s.gateUp.dim(1));
+            p.kernels().swiglu().backward(s.gateUp, dActivated, dGateUp);
+            p.linearBackward(s.x, w.gateUp(), dGateUp, dx, false, g.gateUp());
+        }
+    }
+}

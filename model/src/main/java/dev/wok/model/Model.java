@@ -1,0 +1,248 @@
+package dev.wok.model;
+
+import dev.wok.device.Device;
+import dev.wok.device.DryDevice;
+import dev.wok.device.Memory;
+import dev.wok.device.Workspace;
+import dev.wok.kernel.Kernels;
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/// A DeepSeek-style mixture-of-experts model on one device: the door of this room. It is trained through [#training]
+/// and generates through [#extend]; both run the same layers. One thread at a time.
+public final class Model implements AutoCloseable {
+    /// Tokens that pass through the layers at once when a prompt is read.
+    private static final int CHUNK = 512;
+
+    private final Network network;
+    private final Memory memory;
+    private @Nullable Memory scratch;
+    private @Nullable Workspace workspace;
+
+    private Model(ModelConfig config, Kernels kernels, DType dtype) {
+        memory = kernels.stream().device().memory();
+        network = new Network(config, kernels, memory, dtype);
+    }
+
+    /// A fresh model: matrices are drawn from a normal distribution with standard deviation `initializer_range`, each
+    /// by its own name so that one does not move another; norms are one; router biases zero.
+    ///
+    /// @param dtype F32, or F64 on the reference kernels
+    /// @param seed of the weights
+    public static Model create(ModelConfig config, Kernels kernels, DType dtype, long seed) {
+        Model model = new Model(config, kernels, dtype);
+        Rng rng = new Rng(seed).split("weights");
+        try (Arena arena = Arena.ofShared()) {
+            for (Parameter parameter : model.parameters()) {
+                Tensor host =
+                        Tensor.allocate(arena, DType.F32, parameter.value().shape());
+                if (parameter.decayed()) {
+                    fillNormal(host, rng.split(parameter.name()), config.initializerRange());
+                } else {
+                    fillOnes(host);
+                }
+                model.network.device().upload(host, parameter.value());
+            }
+        }
+        return model;
+    }
+
+    private static void fillNormal(Tensor tensor, Rng rng, double deviation) {
+        int block = 1 << 14;
+        long elements = tensor.elements();
+        IntStream.range(0, Math.toIntExact((elements + block - 1) / block))
+                .parallel()
+                .forEach(b -> {
+                    for (long i = (long) b * block; i < Math.min(elements, (b + 1L) * block); i++) {
+                        tensor.set(i, deviation * rng.normal(i));
+                    }
+                });
+    }
+
+    private static void fillOnes(Tensor tensor) {
+        for (long i = 0; i < tensor.elements(); i++) {
+            tensor.set(i, 1);
+        }
+    }
+
+    /// Loads a checkpoint folder: config.json, safetensors in one file or sharded with an index, and mtp.safetensors
+    /// where multi-token prediction lies apart.
+    ///
+    /// @param dtype what the weights are converted to: F32, or F64 on the reference kernels
+    /// @throws BadInput where something is missing, malformed or of another shape
+    public static Model load(Path folder, Kernels kernels, DType dtype, Progress progress) {
+        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
+            Model model = new Model(checkpoint.config(progress), kernels, dtype);
+            try {
+                checkpoint.read(model.network, progress);
+            } catch (RuntimeException | Error e) {
+                model.close();
+                throw e;
+            }
+            return model;
+        }
+    }
+
+    /// Writes a checkpoint folder that transformers loads: config.json, generation_config.json, model.safetensors in
+    /// F32. Multi-token prediction goes to mtp.safetensors, since transformers has no place for it.
+    ///
+    /// @param folder is made where it is missing
+    /// @throws BadInput where it cannot be written
+    public void save(Path folder) {
+        CheckpointFolder.write(network, folder);
+    }
+
+    /// @return what it is made of
+    public ModelConfig config() {
+        return network.config;
+    }
+
+    /// @return the operations it runs on
+    public Kernels kernels() {
+        return network.kernels;
+    }
+
+    /// @return what an optimizer moves, in an order that only the configuration decides
+    public List<Parameter> parameters() {
+        return Collections.unmodifiableList(network.weights.parameters());
+    }
+
+    /// @return all tensors of a checkpoint by name, router biases included, over this model's memory
+    public SequencedMap<String, Tensor> tensors() {
+        return Collections.unmodifiableSequencedMap(network.weights.named());
+    }
+
+    /// @return memory and methods to train this model
+    public Training training(Training.Settings settings) {
+        return new Training(network, settings);
+    }
+
+    /// An empty cache for one sequence.
+    ///
+    /// @param capacity the largest number of tokens, at most `max_position_embeddings`
+    public Cache cache(int capacity) {
+        return new Cache(network.config, network.device().memory(), network.dtype, capacity);
+    }
+
+    /// Reads tokens into a cache.
+    ///
+    /// @param ids one or more
+    /// @return `[vocab]`: the logits that predict the token after the last, on the host
+    /// @throws BadInput where an id is not in the vocabulary or the cache is too small
+    public float[] extend(Cache cache, int... ids) {
+        requireIds(ids);
+        if (ids.length == 0 || cache.length() + ids.length > cache.capacity()) {
+            throw new BadInput("%d tokens do not fit after the %d in a context of %d; ask for fewer tokens."
+                    .formatted(ids.length, cache.length(), cache.capacity()));
+        }
+        float[] logits = new float[0];
+        for (int from = 0; from < ids.length; from += CHUNK) {
+            int to = Math.min(ids.length, from + CHUNK);
+            boolean last = to == ids.length;
+            float[] found = extendChunk(cache, Arrays.copyOfRange(ids, from, to), last);
+            logits = last ? found : logits;
+        }
+        return logits;
+    }
+
+    private float[] extendChunk(Cache cache, int[] ids, boolean wanted) {
+        Workspace space = workspace();
+        try (var _ = space.scope()) {
+            int[] positions =
+                    IntStream.range(cache.length(), cache.length() + ids.length).toArray();
+            Pass p = network.pass(space, positions, new int[ids.length]);
+            Tensor normed = network.infer(p, network.ints(space, ids), cache);
+            cache.grow(ids.length);
+            if (!wanted) {
+                return new float[0];
+            }
+            Tensor logits = p.tensor(1, network.config.vocabSize());
+            network.kernels
+                    .matmul()
+                    .nt(normed.slice(0, ids.length - 1L, ids.length), network.weights.head, logits, false);
+            return host(logits).toFloats();
+        }
+    }
+
+    private Workspace workspace() {
+        if (workspace == null) {
+            scratch = network.device().memory();
+            workspace = Workspace.of(scratch, inferenceBytes());
+        }
+        return workspace;
+    }
+
+    private long inferenceBytes() {
+        try (DryDevice device = Device.dry()) {
+            Network dry = new Network(network.config, Kernels.on(device.stream()), device.memory(), network.dtype);
+            Workspace measuring = Workspace.measuring(device);
+            Pass p = dry.pass(measuring, new int[CHUNK], new int[CHUNK]);
+            dry.infer(
+                    p,
+                    dry.ints(measuring, new int[CHUNK]),
+                    new Cache(network.config, device.memory(), network.dtype, CHUNK));
+            p.tensor(1, network.config.vocabSize());
+            return measuring.peakBytes();
+        }
+    }
+
+    private Tensor host(Tensor here) {
+        Tensor host = Tensor.allocate(Arena.ofAuto(), here.dtype(), here.shape());
+        network.device().download(here, host);
+        return host;
+    }
+
+    /// The logits of every position of a text, without a cache: the form that training uses.
+    ///
+    /// @param ids one or more
+    /// @return `[ids, vocab]`, on the host
+    /// @throws BadInput where an id is not in the vocabulary
+    public Tensor logits(int... ids) {
+        requireIds(ids);
+        try (Memory values = network.device().memory();
+                DryDevice device = Device.dry()) {
+            Workspace measuring = Workspace.measuring(device);
+            logits(
+                    new Network(network.config, Kernels.on(device.stream()), device.memory(), network.dtype),
+                    measuring,
+                    ids);
+            return host(logits(network, Workspace.of(values, measuring.peakBytes()), ids));
+        }
+    }
+
+    private static Tensor logits(Network network, Workspace workspace, int[] ids) {
+        int[] positions = IntStream.range(0, ids.length).toArray();
+        Pass p = network.pass(workspace, positions, new int[ids.length]);
+        Tensor normed = network.infer(p, network.ints(workspace, ids), null);
+        return p.linear(normed, network.weights.head);
+    }
+
+    private void requireIds(int... ids) {
+        for (int id : ids) {
+            if (id < 0 || id >= network.config.vocabSize()) {
+                throw new BadInput("token id %d is not in the model's vocabulary of %d."
+                        .formatted(id, network.config.vocabSize()));
+            }
+        }
+    }
+
+    /// Gives the weights' memory back.
+    @Override
+    public void close() {
+        if (scratch != null) {
+            scratch.close();
+        }
+        memory.close();
+    }
+}

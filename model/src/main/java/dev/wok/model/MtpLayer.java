@@ -1,0 +1,82 @@
+package dev.wok.model;
+
+import dev.wok.tensor.Tensor;
+
+/// Multi-token prediction (DeepSeek-V3 §2.2; digest §3): one more layer, fed with the hidden state of a token and the
+/// embedding of the one that follows, predicts the token after that through the main model's head.
+///
+/// The first depth takes the main model's hidden state after its final norm, as the engines that draft with it do; a
+/// further depth takes the previous one's before its norm.
+final class MtpLayer {
+    /// @param joined `[tokens, 2 * hidden]`: normalised embedding, then normalised hidden state
+    /// @param h `[tokens, hidden]`: the layer's output
+    /// @param normed `[tokens, hidden]`: after the module's own norm
+    record Saved(
+            Tensor hidden,
+            Tensor ids,
+            Tensor embedded,
+            Tensor embeddedRstd,
+            Tensor hiddenRstd,
+            Tensor joined,
+            DecoderLayer.Saved layer,
+            Tensor h,
+            Tensor rstd,
+            Tensor normed) {}
+
+    private final double eps;
+    private final DecoderLayer layer;
+
+    MtpLayer(ModelConfig config, int index) {
+        eps = config.rmsNormEps();
+        layer = new DecoderLayer(config, index);
+    }
+
+    /// @param hidden `[tokens, hidden]`
+    /// @param ids `[tokens]`, I32: the tokens that follow, -1 for none
+    Saved forward(Pass p, Weights.Mtp w, Tensor embedding, Tensor hidden, Tensor ids, RouterLayer.Balance balance) {
+        long width = hidden.dim(1);
+        Tensor embedded = p.rows(width);
+        p.kernels().embedding().forward(ids, embedding, embedded);
+        Tensor joined = p.rows(2 * width);
+        Tensor embeddedRstd = p.tensor(p.tokens());
+        Tensor hiddenRstd = p.tensor(p.tokens());
+        p.kernels().rmsNorm().forward(embedded, w.embeddingNorm(), eps, joined.slice(1, 0, width), embeddedRstd);
+        p.kernels().rmsNorm().forward(hidden, w.hiddenNorm(), eps, joined.slice(1, width, 2 * width), hiddenRstd);
+        Tensor x = p.linear(joined, w.projection());
+        Tensor h = p.rows(width);
+        DecoderLayer.Saved saved = layer.forward(p, w.layer(), x, balance, h);
+        Tensor rstd = p.tensor(p.tokens());
+        Tensor normed = p.rows(width);
+        p.kernels().rmsNorm().forward(h, w.norm(), eps, normed, rstd);
+        return new Saved(hidden, ids, embedded, embeddedRstd, hiddenRstd, joined, saved, h, rstd, normed);
+    }
+
+    /// @param dNormed `[tokens, hidden]`: the gradient of the normalised output
+    /// @param dh `[tokens, hidden]`: the gradient that a further depth gave the layer's output; overwritten
+    /// @param dHidden `[tokens, hidden]`, added to
+    void backward(
+            Pass p,
+            Weights.Mtp w,
+            Weights.Mtp g,
+            Tensor dEmbedding,
+            Saved s,
+            RouterLayer.Balance balance,
+            Tensor dNormed,
+            Tensor dh,
+            Tensor dHidden) {
+        long width = dh.dim(1);
+        var norm = p.kernels().rmsNorm();
+        norm.backward(s.h, w.norm(), s.rstd, dNormed, dh, true, g.norm());
+        layer.backward(p, w.layer(), g.layer(), s.layer, balance, dh);
+        try (var _ = p.workspace().scope()) {
+            Tensor dJoined = p.rows(2 * width);
+            p.linearBackward(s.joined, w.projection(), dh, dJoined, false, g.projection());
+            Tensor dEmbedded = p.rows(width);
+            Tensor first = dJoined.slice(1, 0, width);
+            norm.backward(s.embedded, w.embeddingNorm(), s.embeddedRstd, first, dEmbedded, false, g.embeddingNorm());
+            p.kernels().embedding().backward(s.ids, dEmbedded, dEmbedding);
+            Tensor second = dJoined.slice(1, width, 2 * width);
+            norm.backward(s.hidden, w.hiddenNorm(), s.hiddenRstd, second, dHidden, true, g.hiddenNorm());
+        }
+    }
+}

@@ -1,0 +1,142 @@
+package dev.wok.model;
+
+import dev.wok.device.Device;
+import dev.wok.device.Memory;
+import dev.wok.device.Workspace;
+import dev.wok.kernel.Kernels;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The layers in their order, over weights on one device: embedding, decoder layers, final norm, head, multi-token
+/// prediction. On a dry device the same calls measure what they take.
+final class Network {
+    final ModelConfig config;
+    final Kernels kernels;
+    final DType dtype;
+    final Weights weights;
+
+    private final List<DecoderLayer> layers = new ArrayList<>();
+    private final List<MtpLayer> mtp = new ArrayList<>();
+    private final Tensor frequencies;
+    private final int experts;
+
+    Network(ModelConfig config, Kernels kernels, Memory memory, DType dtype) {
+        this.config = config;
+        this.kernels = kernels;
+        this.dtype = dtype;
+        weights = new Weights(config, memory, dtype);
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            layers.add(new DecoderLayer(config, i));
+        }
+        for (int k = 0; k < config.numNextnPredictLayers(); k++) {
+            mtp.add(new MtpLayer(config, config.numHiddenLayers() + k));
+        }
+        Tensor host = Tensor.of(config.rope().frequencies(config.mla().qkRopeHeadDim()));
+        frequencies = memory.tensor(dtype, host.dim(0));
+        device().upload(host, frequencies);
+        MoeConfig moe = config.moe();
+        experts = moe == null ? 0 : moe.nRoutedExperts();
+    }
+
+    Device device() {
+        return kernels.stream().device();
+    }
+
+    /// What a batch needs on the device, taken from the workspace.
+    Pass pass(Workspace workspace, int[] positions, int[] keyStart) {
+        int tokens = positions.length;
+        Tensor at = ints(workspace, positions);
+        Tensor start = ints(workspace, keyStart);
+        Tensor cos = workspace.tensor(dtype, tokens, frequencies.dim(0));
+        Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
+        kernels.rotary().table(at, frequencies, config.rope().attentionScaling(), cos, sin);
+        return new Pass(kernels, workspace, dtype, tokens, at, start, cos, sin);
+    }
+
+    Tensor ints(Workspace workspace, int[] values) {
+        Tensor here = workspace.tensor(DType.I32, values.length);
+        device().upload(Tensor.of(values), here);
+        return here;
+    }
+
+    /// Counts nobody looks at, for passes that only infer.
+    RouterLayer.Balance unwatched(Workspace workspace) {
+        Tensor load = workspace.tensor(DType.I32, Math.max(1, experts));
+        kernels.elementwise().fill(load, 0);
+        return new RouterLayer.Balance(load, 1, 0, load);
+    }
+
+    /// @param saved per layer, in order
+    /// @param out the last layer's output, `[tokens, hidden]`
+    /// @param rstd of the final norm
+    /// @param normed `[tokens, hidden]`, after the final norm
+    record Saved(Tensor ids, List<DecoderLayer.Saved> saved, Tensor out, Tensor rstd, Tensor normed) {}
+
+    /// Runs the main model and keeps what its backward pass needs.
+    ///
+    /// @param balances per layer, how routing is counted
+    Saved forward(Pass p, Tensor ids, List<RouterLayer.Balance> balances) {
+        Tensor x = p.rows(config.hiddenSize());
+        kernels.embedding().forward(ids, weights.embedding, x);
+        List<DecoderLayer.Saved> saved = new ArrayList<>();
+        for (int i = 0; i < layers.size(); i++) {
+            Tensor y = p.rows(config.hiddenSize());
+            saved.add(layers.get(i).forward(p, weights.layers.get(i), x, balances.get(i), y));
+            x = y;
+        }
+        Tensor rstd = p.tensor(p.tokens());
+        return new Saved(ids, saved, x, rstd, finalNorm(p, x, rstd));
+    }
+
+    private Tensor finalNorm(Pass p, Tensor x, Tensor rstd) {
+        Tensor normed = p.rows(config.hiddenSize());
+        kernels.rmsNorm().forward(x, weights.norm, config.rmsNormEps(), normed, rstd);
+        return normed;
+    }
+
+    /// Runs the main model forward only: a layer's values are gone when the next begins.
+    ///
+    /// @param cache appended to, or null for a pass without one
+    /// @return `[tokens, hidden]`, after the final norm
+    Tensor infer(Pass p, Tensor ids, @Nullable Cache cache) {
+        RouterLayer.Balance balance = unwatched(p.workspace());
+        Tensor x = p.rows(config.hiddenSize());
+        Tensor y = p.rows(config.hiddenSize());
+        kernels.embedding().forward(ids, weights.embedding, x);
+        for (int i = 0; i < layers.size(); i++) {
+            try (var _ = p.workspace().scope()) {
+                Weights.Layer w = weights.layers.get(i);
+                if (cache == null) {
+                    layers.get(i).forward(p, w, x, balance, y);
+                } else {
+                    layers.get(i).extend(p, w, x, balance, cache.layer(i), cache.length(), y);
+                }
+            }
+            Tensor swap = x;
+            x = y;
+            y = swap;
+        }
+        return finalNorm(p, x, p.tensor(p.tokens()));
+    }
+
+    /// Takes the gradient of the normalised output back to the weights.
+    ///
+    /// @param dNormed `[tokens, hidden]`
+    void backward(Pass p, Weights g, Saved s, List<RouterLayer.Balance> balances, Tensor dNormed) {
+        try (var _ = p.workspace().scope()) {
+            Tensor d = p.rows(config.hiddenSize());
+            kernels.rmsNorm().backward(s.out, weights.norm, s.rstd, dNormed, d, false, g.norm);
+            for (int i = layers.size() - 1; i >= 0; i--) {
+                layers.get(i).backward(p, weights.layers.get(i), g.layers.get(i), s.saved.get(i), balances.get(i), d);
+            }
+            kernels.embedding().backward(s.ids, d, g.embedding);
+        }
+    }
+
+    MtpLayer mtp(int depth) {
+        return mtp.get(depth);
+    }
+}

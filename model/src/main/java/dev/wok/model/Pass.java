@@ -1,0 +1,49 @@
+package dev.wok.model;
+
+import dev.wok.device.Workspace;
+import dev.wok.kernel.Kernels;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+
+/// What all layers of one forward and backward pass share.
+///
+/// @param kernels the operations
+/// @param workspace where values of this pass lie
+/// @param dtype of values
+/// @param tokens how many rows there are
+/// @param positions `[tokens]`, I32, counted in each document
+/// @param keyStart `[tokens]`, I32, the first row that a row looks at
+/// @param cos `[tokens, qk_rope_head_dim / 2]`
+/// @param sin `[tokens, qk_rope_head_dim / 2]`
+record Pass(
+        Kernels kernels,
+        Workspace workspace,
+        DType dtype,
+        int tokens,
+        Tensor positions,
+        Tensor keyStart,
+        Tensor cos,
+        Tensor sin) {
+
+    /// @return `[tokens, width]` with undefined contents
+    Tensor rows(long width) {
+        return workspace.tensor(dtype, tokens, width);
+    }
+
+    Tensor tensor(long... shape) {
+        return workspace.tensor(dtype, shape);
+    }
+
+    /// `y = x w^T`, `[tokens, out]`.
+    Tensor linear(Tensor x, Tensor weight) {
+        Tensor y = rows(weight.dim(0));
+        kernels.matmul().nt(x, weight, y, false);
+        return y;
+    }
+
+    /// Through [#linear]: `dx (+)= dy w` and `dw += dy^T x`.
+    void linearBackward(Tensor x, Tensor weight, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
+        kernels.matmul().nn(dy, weight, dx, accumulate);
+        kernels.matmul().tn(dy, x, dWeight, true);
+    }
+}
