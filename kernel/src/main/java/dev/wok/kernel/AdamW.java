@@ -28,6 +28,9 @@ public abstract class AdamW {
     /// @param normAndClip `[2]`, written: the norm before clipping, and `min(1, maxNorm / (norm + 1e-6))`
     public final void clip(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         Shape.require("AdamW.clip", normAndClip, "normAndClip", 2);
+        for (Tensor gradient : gradients) {
+            Shape.requireContiguous("AdamW.clip", gradient, "a gradient");
+        }
         norm(gradients, maxNorm, normAndClip);
     }
 
@@ -40,13 +43,20 @@ public abstract class AdamW {
     /// @param normAndClip from [#clip]
     public final void update(
             Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
-        for (Tensor t : new Tensor[] {gradient, mean, meanSquare}) {
-            Shape.require("AdamW.update", t, "an operand", parameter.shape());
-            Shape.require("AdamW.update", t, "an operand", parameter.dtype());
-        }
+        Shape.require("AdamW.update", normAndClip, "normAndClip", 2);
+        Shape.requireContiguous("AdamW.update", parameter, "parameter");
+        like(parameter, gradient, "gradient");
+        like(parameter, mean, "mean");
+        like(parameter, meanSquare, "meanSquare");
         if (parameter.elements() > 0) {
             apply(step, parameter, gradient, mean, meanSquare, normAndClip);
         }
+    }
+
+    private static void like(Tensor parameter, Tensor tensor, String name) {
+        Shape.require("AdamW.update", tensor, name, parameter.shape());
+        Shape.require("AdamW.update", tensor, name, parameter.dtype());
+        Shape.requireContiguous("AdamW.update", tensor, name);
     }
 
     protected abstract void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip);

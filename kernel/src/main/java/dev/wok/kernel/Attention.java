@@ -51,28 +51,33 @@ public abstract class Attention {
         Shape.require("Attention", dq, "dq", q.shape());
         Shape.require("Attention", dk, "dk", k.shape());
         Shape.require("Attention", dv, "dv", v.shape());
+        Shape.requireRows("Attention", dOut, "dOut", q.dtype());
+        Shape.requireRows("Attention", dq, "dq", q.dtype());
+        Shape.requireRows("Attention", dk, "dk", q.dtype());
+        Shape.requireRows("Attention", dv, "dv", q.dtype());
         if (out.elements() > 0) {
             gradient(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv);
         }
     }
 
     private static void check(Tensor q, Tensor k, Tensor v, Tensor keyStart, Tensor out, Tensor lse) {
-        long tokens = q.dim(0);
         Shape.require("Attention", q, "q", -1, -1, -1);
+        long tokens = q.dim(0);
         Shape.require("Attention", k, "k", tokens, -1, q.dim(2));
         Shape.require("Attention", v, "v", tokens, k.dim(1), -1);
         Shape.require("Attention", keyStart, "keyStart", tokens);
-        Shape.require("Attention", keyStart, "keyStart", DType.I32);
+        Shape.requireRows("Attention", keyStart, "keyStart", DType.I32);
         Shape.require("Attention", out, "out", tokens, q.dim(1), v.dim(2));
         Shape.require("Attention", lse, "lse", tokens, q.dim(1));
         if (k.dim(1) == 0 || q.dim(1) % k.dim(1) != 0) {
             throw new IllegalArgumentException(
                     "Attention: %d query heads cannot share %d key heads".formatted(q.dim(1), k.dim(1)));
         }
-        for (Tensor t : new Tensor[] {q, k, v, out}) {
-            Shape.require("Attention", t, "an operand", q.dtype());
-            Shape.requireRows("Attention", t, "an operand");
-        }
+        Shape.requireRows("Attention", q, "q");
+        Shape.requireRows("Attention", k, "k", q.dtype());
+        Shape.requireRows("Attention", v, "v", q.dtype());
+        Shape.requireRows("Attention", out, "out", q.dtype());
+        Shape.requireRows("Attention", lse, "lse", q.dtype());
     }
 
     protected abstract void attend(Tensor q, Tensor k, Tensor v, Tensor keyStart, double scale, Tensor out, Tensor lse);

@@ -20,6 +20,9 @@ public abstract class BalanceLoss {
     public final void forward(Tensor scores, int topK, int length, double alpha, Tensor fractions, Tensor loss) {
         check(scores, length, fractions);
         Shape.require("BalanceLoss", loss, "loss", 1);
+        if (topK < 1 || topK > scores.dim(1)) {
+            throw new IllegalArgumentException("BalanceLoss: top %d of %d experts".formatted(topK, scores.dim(1)));
+        }
         if (scores.elements() > 0) {
             measure(scores, topK, length, alpha, fractions, loss);
         }
@@ -30,6 +33,7 @@ public abstract class BalanceLoss {
     public final void backward(Tensor scores, int length, double factor, Tensor fractions, Tensor dScores) {
         check(scores, length, fractions);
         Shape.require("BalanceLoss", dScores, "dScores", scores.shape());
+        Shape.requireRows("BalanceLoss", dScores, "dScores", scores.dtype());
         if (scores.elements() > 0) {
             gradient(scores, length, factor, fractions, dScores);
         }
@@ -37,11 +41,13 @@ public abstract class BalanceLoss {
 
     private static void check(Tensor scores, int length, Tensor fractions) {
         Shape.require("BalanceLoss", scores, "scores", -1, -1);
+        Shape.requireRows("BalanceLoss", scores, "scores");
         if (length < 1 || scores.dim(0) % length != 0) {
             throw new IllegalArgumentException(
                     "BalanceLoss: %d tokens are no sequences of %d".formatted(scores.dim(0), length));
         }
         Shape.require("BalanceLoss", fractions, "fractions", scores.dim(0) / length, scores.dim(1));
+        Shape.requireContiguous("BalanceLoss", fractions, "fractions");
     }
 
     protected abstract void measure(Tensor scores, int topK, int length, double alpha, Tensor fractions, Tensor loss);

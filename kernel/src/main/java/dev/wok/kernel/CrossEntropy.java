@@ -36,8 +36,9 @@ public abstract class CrossEntropy {
         Shape.require("CrossEntropy", logits, "logits", -1, -1);
         Shape.requireRows("CrossEntropy", logits, "logits");
         Shape.require("CrossEntropy", targets, "targets", logits.dim(0));
-        Shape.require("CrossEntropy", targets, "targets", DType.I32);
+        Shape.requireRows("CrossEntropy", targets, "targets", DType.I32);
         Shape.require("CrossEntropy", losses, "losses", logits.dim(0));
+        Shape.requireRows("CrossEntropy", losses, "losses");
     }
 
     protected abstract void measure(Tensor logits, Tensor targets, Tensor losses);

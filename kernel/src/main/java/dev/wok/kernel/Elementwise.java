@@ -15,10 +15,11 @@ public abstract class Elementwise {
     public final void add(Tensor a, Tensor b, Tensor out) {
         Shape.require("Elementwise.add", b, "b", a.shape());
         Shape.require("Elementwise.add", out, "out", a.shape());
-        for (Tensor t : new Tensor[] {a, b, out}) {
-            Shape.require("Elementwise.add", t, "an operand", out.dtype());
-            requireContiguous(t);
-        }
+        Shape.require("Elementwise.add", a, "a", out.dtype());
+        Shape.require("Elementwise.add", b, "b", out.dtype());
+        Shape.requireContiguous("Elementwise.add", a, "a");
+        Shape.requireContiguous("Elementwise.add", b, "b");
+        Shape.requireContiguous("Elementwise.add", out, "out");
         if (a.elements() > 0) {
             sum(a, b, out);
         }
@@ -28,15 +29,9 @@ public abstract class Elementwise {
     ///
     /// @param x contiguous, of any type
     public final void fill(Tensor x, double value) {
-        requireContiguous(x);
+        Shape.requireContiguous("Elementwise.fill", x, "x");
         if (x.elements() > 0) {
             set(x, value);
-        }
-    }
-
-    private static void requireContiguous(Tensor tensor) {
-        if (!tensor.isContiguous()) {
-            throw new IllegalArgumentException("Elementwise: %s has gaps".formatted(tensor));
         }
     }
 

@@ -17,7 +17,7 @@ public abstract class Embedding {
     /// @param table `[vocab, hidden]`
     /// @param out `[tokens, hidden]`, written
     public final void forward(Tensor ids, Tensor table, Tensor out) {
-        check(ids, out, table, "table");
+        check(ids, out, "out", table, "table");
         if (out.elements() > 0) {
             gather(ids, table, out);
         }
@@ -29,19 +29,19 @@ public abstract class Embedding {
     /// @param dOut `[tokens, hidden]`
     /// @param dTable `[vocab, hidden]`, accumulated into
     public final void backward(Tensor ids, Tensor dOut, Tensor dTable) {
-        check(ids, dOut, dTable, "dTable");
+        check(ids, dOut, "dOut", dTable, "dTable");
         if (dOut.elements() > 0) {
             scatter(ids, dOut, dTable);
         }
     }
 
-    private static void check(Tensor ids, Tensor rows, Tensor table, String name) {
-        Shape.require("Embedding", ids, "ids", DType.I32);
-        Shape.require("Embedding", table, name, rows.dtype());
-        Shape.require("Embedding", table, name, -1, rows.dim(1));
-        Shape.require("Embedding", rows, "rows", ids.dim(0), table.dim(1));
-        Shape.requireRows("Embedding", rows, "rows");
-        Shape.requireRows("Embedding", table, name);
+    private static void check(Tensor ids, Tensor rows, String rowsName, Tensor table, String tableName) {
+        Shape.require("Embedding", ids, "ids", -1);
+        Shape.requireRows("Embedding", ids, "ids", DType.I32);
+        Shape.require("Embedding", table, tableName, -1, -1);
+        Shape.require("Embedding", rows, rowsName, ids.dim(0), table.dim(1));
+        Shape.requireRows("Embedding", table, tableName);
+        Shape.requireRows("Embedding", rows, rowsName, table.dtype());
     }
 
     protected abstract void gather(Tensor ids, Tensor table, Tensor out);

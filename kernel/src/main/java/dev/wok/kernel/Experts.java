@@ -20,9 +20,14 @@ public abstract class Experts {
     /// @param gateUp `[rows, 2 * inner]`, written
     /// @param activated `[rows, inner]`, written
     public final void gateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
-        Shape.require("Experts.gateUp", weight, "weight", experts(plan), gateUp.dim(1), x.dim(1));
-        Shape.require("Experts.gateUp", gateUp, "gateUp", rows(plan), 2 * activated.dim(1));
-        Shape.require("Experts.gateUp", activated, "activated", rows(plan), -1);
+        String op = "Experts.gateUp";
+        requireTokens(op, plan, x, "x");
+        Shape.require(op, activated, "activated", rows(plan), -1);
+        Shape.require(op, gateUp, "gateUp", rows(plan), 2 * activated.dim(1));
+        Shape.require(op, weight, "weight", experts(plan), gateUp.dim(1), x.dim(1));
+        Shape.requireRows(op, weight, "weight", x.dtype());
+        Shape.requireRows(op, gateUp, "gateUp", x.dtype());
+        Shape.requireRows(op, activated, "activated", x.dtype());
         if (gateUp.elements() > 0) {
             gatherGateUp(x, plan, weight, gateUp, activated);
         }
@@ -37,10 +42,15 @@ public abstract class Experts {
     /// @param y `[tokens, hidden]`, added to
     public final void down(
             Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
-        Shape.require("Experts.down", activated, "activated", rows(plan), -1);
-        Shape.require("Experts.down", weight, "weight", experts(plan), y.dim(1), activated.dim(1));
-        Shape.require("Experts.down", scratch, "scratch", rows(plan), y.dim(1));
-        requireWeights("Experts.down", plan, weights, y);
+        String op = "Experts.down";
+        requireTokens(op, plan, y, "y");
+        requireWeights(op, plan, weights, "weights", y);
+        Shape.require(op, activated, "activated", rows(plan), -1);
+        Shape.require(op, weight, "weight", experts(plan), y.dim(1), activated.dim(1));
+        Shape.require(op, scratch, "scratch", rows(plan), y.dim(1));
+        Shape.requireRows(op, activated, "activated", y.dtype());
+        Shape.requireRows(op, weight, "weight", y.dtype());
+        Shape.requireRows(op, scratch, "scratch", y.dtype());
         if (scratch.elements() > 0) {
             downScatter(activated, plan, weight, weights, scratch, y);
         }
@@ -60,11 +70,16 @@ public abstract class Experts {
             Tensor activated,
             Tensor dActivated,
             Tensor dWeights) {
-        Shape.require("Experts.downBackward", activated, "activated", rows(plan), -1);
-        Shape.require("Experts.downBackward", weight, "weight", experts(plan), dy.dim(1), activated.dim(1));
-        Shape.require("Experts.downBackward", dActivated, "dActivated", activated.shape());
-        Shape.require("Experts.downBackward", dWeights, "dWeights", weights.shape());
-        requireWeights("Experts.downBackward", plan, weights, dy);
+        String op = "Experts.downBackward";
+        requireTokens(op, plan, dy, "dy");
+        requireWeights(op, plan, weights, "weights", dy);
+        requireWeights(op, plan, dWeights, "dWeights", dy);
+        Shape.require(op, activated, "activated", rows(plan), -1);
+        Shape.require(op, weight, "weight", experts(plan), dy.dim(1), activated.dim(1));
+        Shape.require(op, dActivated, "dActivated", activated.shape());
+        Shape.requireRows(op, activated, "activated", dy.dtype());
+        Shape.requireRows(op, weight, "weight", dy.dtype());
+        Shape.requireRows(op, dActivated, "dActivated", dy.dtype());
         if (activated.elements() > 0) {
             downGradient(dy, plan, weight, weights, activated, dActivated, dWeights);
         }
@@ -75,9 +90,13 @@ public abstract class Experts {
     /// @param dWeight `[experts, hidden, inner]`, accumulated into
     public final void downWeightGradient(
             Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
-        Shape.require("Experts.downWeightGradient", activated, "activated", rows(plan), -1);
-        Shape.require("Experts.downWeightGradient", dWeight, "dWeight", experts(plan), dy.dim(1), activated.dim(1));
-        requireWeights("Experts.downWeightGradient", plan, weights, dy);
+        String op = "Experts.downWeightGradient";
+        requireTokens(op, plan, dy, "dy");
+        requireWeights(op, plan, weights, "weights", dy);
+        Shape.require(op, activated, "activated", rows(plan), -1);
+        Shape.require(op, dWeight, "dWeight", experts(plan), dy.dim(1), activated.dim(1));
+        Shape.requireRows(op, activated, "activated", dy.dtype());
+        Shape.requireRows(op, dWeight, "dWeight", dy.dtype());
         if (activated.elements() > 0) {
             downWeights(dy, plan, weights, activated, dWeight);
         }
@@ -89,9 +108,14 @@ public abstract class Experts {
     /// @param scratch `[rows, hidden]`, overwritten
     /// @param dx `[tokens, hidden]`, added to
     public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
-        Shape.require("Experts.gateUpBackward", dGateUp, "dGateUp", rows(plan), -1);
-        Shape.require("Experts.gateUpBackward", weight, "weight", experts(plan), dGateUp.dim(1), dx.dim(1));
-        Shape.require("Experts.gateUpBackward", scratch, "scratch", rows(plan), dx.dim(1));
+        String op = "Experts.gateUpBackward";
+        requireTokens(op, plan, dx, "dx");
+        Shape.require(op, dGateUp, "dGateUp", rows(plan), -1);
+        Shape.require(op, weight, "weight", experts(plan), dGateUp.dim(1), dx.dim(1));
+        Shape.require(op, scratch, "scratch", rows(plan), dx.dim(1));
+        Shape.requireRows(op, dGateUp, "dGateUp", dx.dtype());
+        Shape.requireRows(op, weight, "weight", dx.dtype());
+        Shape.requireRows(op, scratch, "scratch", dx.dtype());
         if (scratch.elements() > 0) {
             gateUpScatter(dGateUp, plan, weight, scratch, dx);
         }
@@ -101,8 +125,12 @@ public abstract class Experts {
     ///
     /// @param dWeight `[experts, 2 * inner, hidden]`, accumulated into
     public final void gateUpWeightGradient(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
-        Shape.require("Experts.gateUpWeightGradient", dGateUp, "dGateUp", rows(plan), -1);
-        Shape.require("Experts.gateUpWeightGradient", dWeight, "dWeight", experts(plan), dGateUp.dim(1), x.dim(1));
+        String op = "Experts.gateUpWeightGradient";
+        requireTokens(op, plan, x, "x");
+        Shape.require(op, dGateUp, "dGateUp", rows(plan), -1);
+        Shape.require(op, dWeight, "dWeight", experts(plan), dGateUp.dim(1), x.dim(1));
+        Shape.requireRows(op, dGateUp, "dGateUp", x.dtype());
+        Shape.requireRows(op, dWeight, "dWeight", x.dtype());
         if (dGateUp.elements() > 0) {
             gateUpWeights(dGateUp, plan, x, dWeight);
         }
@@ -116,8 +144,20 @@ public abstract class Experts {
         return plan.offsets().dim(0) - 1;
     }
 
-    private static void requireWeights(String op, Routing.Plan plan, Tensor weights, Tensor y) {
-        Shape.require(op, weights, "weights", y.dim(0), rows(plan) / Math.max(1, y.dim(0)));
+    /// One row per token; the plan's rows are a whole number of choices for each.
+    private static void requireTokens(String op, Routing.Plan plan, Tensor x, String name) {
+        Shape.require(op, x, name, -1, -1);
+        Shape.requireRows(op, x, name);
+        if (x.dim(0) == 0 ? rows(plan) != 0 : rows(plan) % x.dim(0) != 0) {
+            throw new IllegalArgumentException("%s: %s is %s, expected a token count that divides the plan's %d rows"
+                    .formatted(op, name, x, rows(plan)));
+        }
+    }
+
+    private static void requireWeights(String op, Routing.Plan plan, Tensor weights, String name, Tensor y) {
+        Shape.require(op, weights, name, y.dim(0), y.dim(0) == 0 ? -1 : rows(plan) / y.dim(0));
+        Shape.require(op, weights, name, y.dtype());
+        Shape.requireContiguous(op, weights, name);
     }
 
     protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated);

@@ -18,21 +18,30 @@ public abstract class LatentAttention {
     /// @param q `[tokens, heads, nopeDim + ropeDim]`, its rope part rotated
     /// @param kvB `[heads * (nopeDim + vDim), rank]`
     /// @param cache `[keys, rank + ropeDim]`: normalised latents and rotated shared keys, in the order of positions
-    /// @param positions `[tokens]`, I32: a query sees the cache rows up to its position, inclusive
+    /// @param positions `[tokens]`, I32: a query sees the cache rows up to its position, inclusive; one at -1
+    ///     sees none, its output is zero
     /// @param scale on the scores
     /// @param out `[tokens, heads, vDim]`, written
     public final void forward(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+        Shape.require("LatentAttention", out, "out", -1, -1, -1);
+        Shape.require("LatentAttention", q, "q", out.dim(0), out.dim(1), -1);
+        Shape.require("LatentAttention", kvB, "kvB", -1, -1);
+        Shape.require("LatentAttention", cache, "cache", -1, -1);
         long rank = kvB.dim(1);
         long ropeDim = cache.dim(1) - rank;
-        Shape.require("LatentAttention", q, "q", out.dim(0), out.dim(1), -1);
         long nopeDim = q.dim(2) - ropeDim;
+        if (ropeDim < 0 || nopeDim < 0) {
+            throw new IllegalArgumentException(
+                    "LatentAttention: cache is %s, expected %d (rank) to %d (rank and a query's dimensions) columns"
+                            .formatted(cache, rank, rank + q.dim(2)));
+        }
         Shape.require("LatentAttention", kvB, "kvB", out.dim(1) * (nopeDim + out.dim(2)), rank);
         Shape.require("LatentAttention", positions, "positions", out.dim(0));
-        Shape.require("LatentAttention", positions, "positions", DType.I32);
-        for (Tensor t : new Tensor[] {q, kvB, cache, out}) {
-            Shape.require("LatentAttention", t, "an operand", out.dtype());
-            Shape.requireRows("LatentAttention", t, "an operand");
-        }
+        Shape.requireRows("LatentAttention", positions, "positions", DType.I32);
+        Shape.requireRows("LatentAttention", q, "q", out.dtype());
+        Shape.requireRows("LatentAttention", kvB, "kvB", out.dtype());
+        Shape.requireRows("LatentAttention", cache, "cache", out.dtype());
+        Shape.requireRows("LatentAttention", out, "out");
         if (out.elements() > 0) {
             attend(q, kvB, cache, positions, scale, out);
         }

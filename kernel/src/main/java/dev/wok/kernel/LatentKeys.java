@@ -16,7 +16,7 @@ public abstract class LatentKeys {
     /// @param rope `[tokens, ropeDim]`, rotated
     /// @param k `[tokens, heads, nopeDim + ropeDim]`, written
     public final void forward(Tensor nope, Tensor rope, Tensor k) {
-        check(nope, rope, k);
+        check(nope, "nope", rope, "rope", k, "k");
         if (k.elements() > 0) {
             join(nope, rope, k);
         }
@@ -28,19 +28,19 @@ public abstract class LatentKeys {
     /// @param dNope `[tokens, heads, nopeDim]`, written
     /// @param dRope `[tokens, ropeDim]`, written
     public final void backward(Tensor dk, Tensor dNope, Tensor dRope) {
-        check(dNope, dRope, dk);
+        check(dNope, "dNope", dRope, "dRope", dk, "dk");
         if (dk.elements() > 0) {
             part(dk, dNope, dRope);
         }
     }
 
-    private static void check(Tensor nope, Tensor rope, Tensor k) {
-        Shape.require("LatentKeys", nope, "nope", k.dim(0), k.dim(1), -1);
-        Shape.require("LatentKeys", rope, "rope", k.dim(0), k.dim(2) - nope.dim(2));
-        for (Tensor t : new Tensor[] {nope, rope, k}) {
-            Shape.require("LatentKeys", t, "an operand", k.dtype());
-            Shape.requireRows("LatentKeys", t, "an operand");
-        }
+    private static void check(Tensor nope, String nopeName, Tensor rope, String ropeName, Tensor k, String kName) {
+        Shape.require("LatentKeys", nope, nopeName, -1, -1, -1);
+        Shape.require("LatentKeys", rope, ropeName, nope.dim(0), -1);
+        Shape.require("LatentKeys", k, kName, nope.dim(0), nope.dim(1), nope.dim(2) + rope.dim(1));
+        Shape.requireRows("LatentKeys", nope, nopeName, k.dtype());
+        Shape.requireRows("LatentKeys", rope, ropeName, k.dtype());
+        Shape.requireRows("LatentKeys", k, kName);
     }
 
     protected abstract void join(Tensor nope, Tensor rope, Tensor k);

@@ -24,6 +24,7 @@ public abstract class Matmul {
     /// @param b `[n, k]`
     /// @param c `[m, n]`, written, or added to where `accumulate`
     public final void nt(Tensor a, Tensor b, Tensor c, boolean accumulate) {
+        Shape.require("Matmul.nt", c, "c", -1, -1);
         Shape.require("Matmul.nt", a, "a", c.dim(0), -1);
         Shape.require("Matmul.nt", b, "b", c.dim(1), a.dim(1));
         run(Orientation.NT, a, b, c, a.dim(1), accumulate);
@@ -35,6 +36,7 @@ public abstract class Matmul {
     /// @param b `[k, n]`
     /// @param c `[m, n]`, written, or added to where `accumulate`
     public final void nn(Tensor a, Tensor b, Tensor c, boolean accumulate) {
+        Shape.require("Matmul.nn", c, "c", -1, -1);
         Shape.require("Matmul.nn", a, "a", c.dim(0), -1);
         Shape.require("Matmul.nn", b, "b", a.dim(1), c.dim(1));
         run(Orientation.NN, a, b, c, a.dim(1), accumulate);
@@ -46,16 +48,15 @@ public abstract class Matmul {
     /// @param b `[k, n]`
     /// @param c `[m, n]`, written, or added to where `accumulate`
     public final void tn(Tensor a, Tensor b, Tensor c, boolean accumulate) {
+        Shape.require("Matmul.tn", c, "c", -1, -1);
         Shape.require("Matmul.tn", a, "a", -1, c.dim(0));
         Shape.require("Matmul.tn", b, "b", a.dim(0), c.dim(1));
         run(Orientation.TN, a, b, c, a.dim(0), accumulate);
     }
 
     private void run(Orientation orientation, Tensor a, Tensor b, Tensor c, long k, boolean accumulate) {
-        Shape.require("Matmul", a, "a", c.dtype());
-        Shape.require("Matmul", b, "b", c.dtype());
-        Shape.requireRows("Matmul", a, "a");
-        Shape.requireRows("Matmul", b, "b");
+        Shape.requireRows("Matmul", a, "a", c.dtype());
+        Shape.requireRows("Matmul", b, "b", c.dtype());
         Shape.requireRows("Matmul", c, "c");
         if (c.elements() > 0) {
             multiply(orientation, a, b, c, Math.toIntExact(k), accumulate);

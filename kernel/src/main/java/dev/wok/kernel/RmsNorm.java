@@ -17,7 +17,7 @@ public abstract class RmsNorm {
     public final void forward(Tensor x, Tensor weight, double eps, Tensor y, Tensor rstd) {
         check(x, weight, rstd);
         Shape.require("RmsNorm", y, "y", x.dim(0), x.dim(1));
-        Shape.requireRows("RmsNorm", y, "y");
+        Shape.requireRows("RmsNorm", y, "y", x.dtype());
         if (x.elements() > 0) {
             normalize(x, weight, eps, y, rstd);
         }
@@ -29,7 +29,7 @@ public abstract class RmsNorm {
     /// @param weight `[n]`
     /// @param rstd `[tokens]`, from [#forward]
     /// @param dy `[tokens, n]`
-    /// @param dx `[tokens, n]`, written, or added to where `accumulate`; not `dy`
+    /// @param dx `[tokens, n]`, written, or added to where `accumulate`; neither `x` nor `dy`
     /// @param dWeight `[n]`, accumulated into
     public final void backward(
             Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
@@ -37,8 +37,9 @@ public abstract class RmsNorm {
         Shape.require("RmsNorm", dy, "dy", x.dim(0), x.dim(1));
         Shape.require("RmsNorm", dx, "dx", x.dim(0), x.dim(1));
         Shape.require("RmsNorm", dWeight, "dWeight", x.dim(1));
-        Shape.requireRows("RmsNorm", dy, "dy");
-        Shape.requireRows("RmsNorm", dx, "dx");
+        Shape.requireRows("RmsNorm", dy, "dy", x.dtype());
+        Shape.requireRows("RmsNorm", dx, "dx", x.dtype());
+        Shape.requireRows("RmsNorm", dWeight, "dWeight");
         if (x.elements() > 0) {
             gradient(x, weight, rstd, dy, dx, accumulate, dWeight);
         }
@@ -48,8 +49,9 @@ public abstract class RmsNorm {
         Shape.require("RmsNorm", x, "x", -1, -1);
         Shape.requireRows("RmsNorm", x, "x");
         Shape.require("RmsNorm", weight, "weight", x.dim(1));
-        Shape.require("RmsNorm", weight, "weight", x.dtype());
+        Shape.requireRows("RmsNorm", weight, "weight", x.dtype());
         Shape.require("RmsNorm", rstd, "rstd", x.dim(0));
+        Shape.requireRows("RmsNorm", rstd, "rstd");
     }
 
     protected abstract void normalize(Tensor x, Tensor weight, double eps, Tensor y, Tensor rstd);

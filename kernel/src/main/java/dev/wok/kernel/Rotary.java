@@ -28,9 +28,14 @@ public abstract class Rotary {
     /// @param cos `[tokens, dim / 2]`, written
     /// @param sin `[tokens, dim / 2]`, written
     public final void table(Tensor positions, Tensor frequencies, double scaling, Tensor cos, Tensor sin) {
-        Shape.require("Rotary", positions, "positions", DType.I32);
+        Shape.require("Rotary", positions, "positions", -1);
+        Shape.requireRows("Rotary", positions, "positions", DType.I32);
+        Shape.require("Rotary", frequencies, "frequencies", -1);
+        Shape.requireRows("Rotary", frequencies, "frequencies");
         Shape.require("Rotary", cos, "cos", positions.dim(0), frequencies.dim(0));
         Shape.require("Rotary", sin, "sin", positions.dim(0), frequencies.dim(0));
+        Shape.requireRows("Rotary", cos, "cos");
+        Shape.requireRows("Rotary", sin, "sin", cos.dtype());
         if (cos.elements() > 0) {
             angles(positions, frequencies, scaling, cos, sin);
         }
@@ -41,9 +46,11 @@ public abstract class Rotary {
     ///
     /// @param x `[tokens, heads, dim]`, the last dimension adjacent, the others strided as they like
     public final void rotate(Tensor x, Tensor cos, Tensor sin, Pairing pairing, boolean backward) {
-        Shape.require("Rotary", x, "x", cos.dim(0), -1, 2 * cos.dim(1));
+        Shape.require("Rotary", cos, "cos", -1, -1);
         Shape.require("Rotary", sin, "sin", cos.dim(0), cos.dim(1));
-        Shape.require("Rotary", x, "x", cos.dtype());
+        Shape.require("Rotary", x, "x", cos.dim(0), -1, 2 * cos.dim(1));
+        Shape.requireRows("Rotary", cos, "cos", x.dtype());
+        Shape.requireRows("Rotary", sin, "sin", x.dtype());
         Shape.requireRows("Rotary", x, "x");
         if (x.elements() > 0) {
             turn(x, cos, sin, pairing, backward);

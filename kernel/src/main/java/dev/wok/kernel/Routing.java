@@ -9,9 +9,8 @@ import org.jspecify.annotations.Nullable;
 /// §2.2; digest §1.3 and §1.4).
 ///
 /// 1. `s` = sigmoid or softmax of the logits. 2. `c = s + bias` decides, `s` weighs. 3. With groups: only experts of
-/// the
-/// `topkGroup` groups with the best score stay. 4. The `topK` largest `c` are chosen, in descending order. 5. Weights
-/// are their `s`, normalised to sum 1 where asked, times a factor.
+/// the `topkGroup` groups with the best score stay. 4. The `topK` largest `c` are chosen, in descending order.
+/// 5. Weights are their `s`, normalised to sum 1 where asked, times a factor.
 ///
 /// Ties go to the lower index. The bias has no gradient. Cost: `tokens * experts` exponentials.
 public abstract class Routing {
@@ -52,7 +51,16 @@ public abstract class Routing {
     /// @param offsets `[experts + 1]`, I32: rows `offsets[e]` to `offsets[e + 1]` belong to expert `e`
     /// @param rowSlot `[tokens * topK]`, I32: the slot of each row; within an expert, slots ascend
     /// @param slotRow `[tokens * topK]`, I32: the row of each slot
-    public record Plan(Tensor offsets, Tensor rowSlot, Tensor slotRow) {}
+    public record Plan(Tensor offsets, Tensor rowSlot, Tensor slotRow) {
+        public Plan {
+            Shape.require("Routing.Plan", offsets, "offsets", -1);
+            Shape.require("Routing.Plan", rowSlot, "rowSlot", -1);
+            Shape.require("Routing.Plan", slotRow, "slotRow", rowSlot.dim(0));
+            Shape.requireRows("Routing.Plan", offsets, "offsets", DType.I32);
+            Shape.requireRows("Routing.Plan", rowSlot, "rowSlot", DType.I32);
+            Shape.requireRows("Routing.Plan", slotRow, "slotRow", DType.I32);
+        }
+    }
 
     protected Routing() {}
 
@@ -64,11 +72,13 @@ public abstract class Routing {
     public final void forward(
             Desc desc, Tensor logits, @Nullable Tensor bias, Tensor scores, Tensor chosen, Tensor weights) {
         Shape.require("Routing", logits, "logits", -1, desc.experts);
+        Shape.requireRows("Routing", logits, "logits");
         long tokens = logits.dim(0);
         if (bias != null) {
             Shape.require("Routing", bias, "bias", desc.experts);
+            Shape.requireRows("Routing", bias, "bias");
         }
-        check(desc, tokens, scores, chosen, weights);
+        check(desc, tokens, scores, chosen, weights, "weights");
         if (tokens > 0) {
             choose(desc, logits, bias, scores, chosen, weights);
         }
@@ -81,11 +91,14 @@ public abstract class Routing {
     /// @param dLogits `[tokens, experts]`, written
     public final void backward(
             Desc desc, Tensor scores, Tensor chosen, Tensor dWeights, @Nullable Tensor dScores, Tensor dLogits) {
+        Shape.require("Routing", scores, "scores", -1, desc.experts);
         long tokens = scores.dim(0);
-        check(desc, tokens, scores, chosen, dWeights);
+        check(desc, tokens, scores, chosen, dWeights, "dWeights");
         Shape.require("Routing", dLogits, "dLogits", tokens, desc.experts);
+        Shape.requireRows("Routing", dLogits, "dLogits", scores.dtype());
         if (dScores != null) {
             Shape.require("Routing", dScores, "dScores", tokens, desc.experts);
+            Shape.requireRows("Routing", dScores, "dScores", scores.dtype());
         }
         if (tokens > 0) {
             gradient(desc, scores, chosen, dWeights, dScores, dLogits);
@@ -98,10 +111,12 @@ public abstract class Routing {
     /// @param plan written
     /// @param load `[experts]`, I32, the counts are added to it
     public final void plan(Tensor chosen, Plan plan, Tensor load) {
-        Shape.require("Routing", chosen, "chosen", DType.I32);
-        Shape.require("Routing", plan.offsets, "offsets", load.dim(0) + 1);
-        Shape.require("Routing", plan.rowSlot, "rowSlot", chosen.elements());
-        Shape.require("Routing", plan.slotRow, "slotRow", chosen.elements());
+        Shape.require("Routing.plan", chosen, "chosen", -1, -1);
+        Shape.require("Routing.plan", chosen, "chosen", DType.I32);
+        Shape.requireContiguous("Routing.plan", chosen, "chosen");
+        Shape.require("Routing.plan", load, "load", plan.offsets.dim(0) - 1);
+        Shape.requireRows("Routing.plan", load, "load", DType.I32);
+        Shape.require("Routing.plan", plan.rowSlot, "rowSlot", chosen.elements());
         sort(chosen, plan, load);
     }
 
@@ -111,15 +126,21 @@ public abstract class Routing {
     /// @param gamma how far
     /// @param bias `[experts]`, updated
     public final void balance(Tensor load, double gamma, Tensor bias) {
+        Shape.require("Routing.balance", load, "load", -1);
+        Shape.requireRows("Routing.balance", load, "load", DType.I32);
         Shape.require("Routing.balance", bias, "bias", load.dim(0));
+        Shape.requireRows("Routing.balance", bias, "bias");
         move(load, gamma, bias);
     }
 
-    private static void check(Desc desc, long tokens, Tensor scores, Tensor chosen, Tensor weights) {
+    private static void check(Desc desc, long tokens, Tensor scores, Tensor chosen, Tensor weights, String name) {
         Shape.require("Routing", scores, "scores", tokens, desc.experts);
         Shape.require("Routing", chosen, "chosen", tokens, desc.topK);
         Shape.require("Routing", chosen, "chosen", DType.I32);
-        Shape.require("Routing", weights, "weights", tokens, desc.topK);
+        Shape.require("Routing", weights, name, tokens, desc.topK);
+        Shape.requireRows("Routing", scores, "scores");
+        Shape.requireContiguous("Routing", chosen, "chosen");
+        Shape.requireContiguous("Routing", weights, name);
     }
 
     protected abstract void choose(

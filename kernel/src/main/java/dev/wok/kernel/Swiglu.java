@@ -12,7 +12,7 @@ public abstract class Swiglu {
     /// @param gateUp `[tokens, 2 * n]`: gate in the first half of a row, up in the second
     /// @param out `[tokens, n]`, written
     public final void forward(Tensor gateUp, Tensor out) {
-        check(gateUp, out);
+        check(gateUp, "gateUp", out, "out");
         if (out.elements() > 0) {
             activate(gateUp, out);
         }
@@ -22,18 +22,18 @@ public abstract class Swiglu {
     /// @param dOut `[tokens, n]`
     /// @param dGateUp `[tokens, 2 * n]`, written; may be `gateUp`
     public final void backward(Tensor gateUp, Tensor dOut, Tensor dGateUp) {
-        check(gateUp, dOut);
-        check(dGateUp, dOut);
+        check(gateUp, "gateUp", dOut, "dOut");
+        check(dGateUp, "dGateUp", dOut, "dOut");
         if (dOut.elements() > 0) {
             gradient(gateUp, dOut, dGateUp);
         }
     }
 
-    private static void check(Tensor gateUp, Tensor out) {
-        Shape.require("Swiglu", gateUp, "gateUp", out.dim(0), 2 * out.dim(1));
-        Shape.require("Swiglu", gateUp, "gateUp", out.dtype());
-        Shape.requireRows("Swiglu", gateUp, "gateUp");
-        Shape.requireRows("Swiglu", out, "out");
+    private static void check(Tensor gateUp, String gateUpName, Tensor out, String outName) {
+        Shape.require("Swiglu", out, outName, -1, -1);
+        Shape.require("Swiglu", gateUp, gateUpName, out.dim(0), 2 * out.dim(1));
+        Shape.requireRows("Swiglu", gateUp, gateUpName, out.dtype());
+        Shape.requireRows("Swiglu", out, outName);
     }
 
     protected abstract void activate(Tensor gateUp, Tensor out);

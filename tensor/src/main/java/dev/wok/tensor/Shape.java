@@ -42,6 +42,21 @@ public final class Shape {
         }
     }
 
+    /// As [#requireRows(String, Tensor, String)], and the elements to be of a type.
+    public static void requireRows(String op, Tensor tensor, String name, DType expected) {
+        require(op, tensor, name, expected);
+        requireRows(op, tensor, name);
+    }
+
+    /// Requires the elements to lie in row order without gaps.
+    ///
+    /// @throws IllegalArgumentException naming the argument
+    public static void requireContiguous(String op, Tensor tensor, String name) {
+        if (!tensor.isContiguous()) {
+            throw new IllegalArgumentException("%s: %s, %s, has gaps between its rows".formatted(op, name, tensor));
+        }
+    }
+
     /// @return the product of the sizes
     /// @throws ArithmeticException where a size is negative or the product exceeds 63 bits
     public static long elements(long... shape) {

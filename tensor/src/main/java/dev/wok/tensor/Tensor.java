@@ -113,13 +113,12 @@ public final class Tensor {
     /// @return whether the elements lie in row order without gaps
     public boolean isContiguous() {
         long stride = 1;
+        boolean adjacent = true;
         for (int i = shape.length - 1; i >= 0; i--) {
-            if (shape[i] != 1 && strides[i] != stride) {
-                return false;
-            }
+            adjacent &= shape[i] == 1 || strides[i] == stride;
             stride *= shape[i];
         }
-        return true;
+        return adjacent || stride == 0;
     }
 
     /// @return the same elements under other sizes; this tensor must be contiguous
@@ -138,8 +137,8 @@ public final class Tensor {
         }
         long[] sizes = shape.clone();
         sizes[dimension] = to - from;
-        long skip = to == from ? 0 : from * strides[dimension];
-        return new Tensor(dtype, sizes, strides, after(skip * dtype.bytes()));
+        boolean empty = Shape.elements(sizes) == 0;
+        return new Tensor(dtype, sizes, strides, empty ? memory : after(from * strides[dimension] * dtype.bytes()));
     }
 
     /// @return the view of one index of a dimension, which disappears

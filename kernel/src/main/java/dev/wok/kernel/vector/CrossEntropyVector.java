@@ -22,9 +22,13 @@ final class CrossEntropyVector extends CrossEntropy {
             for (int t = from; t < to; t++) {
                 int target = targets.getInt(t);
                 long row = t * logits.stride(0);
+                if (target < 0) {
+                    losses.set(t, 0);
+                    continue;
+                }
                 float max = max(logits.memory(), row, vocab);
-                double logSum = max + Math.log(sumOfExponentials(logits.memory(), row, vocab, max));
-                losses.set(t, target < 0 ? 0 : logSum - logits.get(row + target));
+                float sum = sumOfExponentials(logits.memory(), row, vocab, max);
+                losses.set(t, max - logits.get(row + target) + Math.log(sum));
             }
         });
     }
@@ -45,7 +49,7 @@ final class CrossEntropyVector extends CrossEntropy {
                     continue;
                 }
                 float max = max(logits.memory(), row, vocab);
-                float own = (float) logits.get(row + target);
+                double own = logits.get(row + target);
                 float sum = replaceByExponentials(logits.memory(), row, vocab, max);
                 losses.set(t, max - own + Math.log(sum));
                 Rows.scale(logits.memory(), row, (float) (factor / sum), vocab);

@@ -31,6 +31,12 @@ final class LatentAttentionVector extends LatentAttention {
         int ropeDim = cache.size(1) - rank;
         int nopeDim = q.size(2) - ropeDim;
         int vDim = out.size(2);
+        if (keys == 0) {
+            for (int i = 0; i < vDim; i++) {
+                out.set(t * out.stride(0) + h * out.stride(1) + i, 0);
+            }
+            return;
+        }
         long query = t * q.stride(0) + h * q.stride(1);
         long keyRows = (long) h * (nopeDim + vDim);
         MemorySegment weights = kvB.memory();

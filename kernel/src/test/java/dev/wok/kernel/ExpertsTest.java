@@ -1,0 +1,253 @@
+package dev.wok.kernel;
+
+import static dev.wok.kernel.Contract.REFERENCE;
+import static dev.wok.kernel.Contract.U;
+import static dev.wok.kernel.Contract.abs;
+import static dev.wok.kernel.Contract.dot;
+import static dev.wok.kernel.Contract.map;
+
+import dev.wok.kernel.Routing.Plan;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.GradCheck;
+import dev.wok.testkit.Property;
+import dev.wok.testkit.Property.Case;
+import dev.wok.testkit.Seeds;
+import dev.wok.testkit.Tensors;
+import java.util.function.DoubleSupplier;
+import org.junit.jupiter.api.Test;
+
+/* All but SwiGLU is a sum of products, linear in each operand: the reference on absolute values gives sum |a b|, and
+ * the number of terms (plus a few for factors and additions) times u bounds the relative error of each sum.
+ */
+class ExpertsTest {
+    private static Property sizes(String name) {
+        return Property.of(name)
+                .size("tokens", 1, 70)
+                .size("experts", 1, 9)
+                .size("topK", 1, 4)
+                .size("hidden", 1, 70)
+                .size("inner", 1, 50)
+                .size("gap", 0, 3)
+                .cases(25);
+    }
+
+    /// A case's sizes and a plan in which some experts get nothing.
+    private record Layer(int tokens, int experts, int topK, int hidden, int inner, int gap, Plan plan) {
+        static Layer of(Case c) {
+            int experts = c.size("experts");
+            int topK = Math.min(experts, c.size("topK"));
+            int tokens = c.size("tokens");
+            int used = Math.max(topK, (experts + 1) / 2);
+            Tensor chosen =
+                    Tensors.of(i -> (c.rng("first").below(i / topK, used) + i % topK) % used, DType.I32, tokens, topK);
+            Plan plan = RoutingTest.plan(experts, tokens * topK);
+            REFERENCE.routing().plan(chosen, plan, Tensors.zeros(DType.I32, experts));
+            return new Layer(tokens, experts, topK, c.size("hidden"), c.size("inner"), c.size("gap"), plan);
+        }
+
+        int rows() {
+            return tokens * topK;
+        }
+    }
+
+    @Test
+    void gateUp() {
+        sizes("Experts.gateUp")
+                .check(c -> Contract.check(run -> {
+                    Layer l = Layer.of(c);
+                    Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);
+                    Tensor weight = run.input(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
+                    Tensor gateUp = run.written(l.gap, l.rows(), 2L * l.inner);
+                    Tensor activated = run.written(l.gap, l.rows(), l.inner);
+                    run.kernels().experts().gateUp(x, l.plan, weight, gateUp, activated);
+                    Tensor sums = Tensors.zeros(DType.F64, l.rows(), 2L * l.inner);
+                    if (run.dtype() == DType.F64) {
+                        REFERENCE
+                                .experts()
+                                .gateUp(abs(x), l.plan, abs(weight), sums, Tensors.zeros(DType.F64, l.rows(), l.inner));
+                    }
+                    double[] error = Tensors.values(map(sums, sum -> (l.hidden + 1) * U * sum));
+                    double[] values = Tensors.values(gateUp);
+                    run.result("gateUp", gateUp, () -> Tensors.of(i -> error[(int) i], DType.F64, gateUp.shape()));
+                    /* silu has slopes up to 1.1. */
+                    run.result(
+                            "activated",
+                            activated,
+                            () -> Tensors.of(
+                                    i -> {
+                                        int gate = (int) (i / l.inner * 2 * l.inner + i % l.inner);
+                                        int up = gate + l.inner;
+                                        double silu = Math.abs(values[gate]) / (1 + Math.exp(-values[gate]));
+                                        return 1.1 * error[gate] * (Math.abs(values[up]) + error[up])
+                                                + silu * error[up]
+                                                + 9 * U * silu * Math.abs(values[up]);
+                                    },
+                                    DType.F64,
+                                    activated.shape()));
+                }));
+    }
+
+    @Test
+    void down() {
+        sizes("Experts.down")
+                .check(c -> Contract.check(run -> {
+                    Layer l = Layer.of(c);
+                    Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
+                    Tensor weight = run.input(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
+                    Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
+                    Tensor scratch = run.written(l.gap, l.rows(), l.hidden);
+                    Tensor y = run.updated(c.rng("y"), l.gap, l.tokens, l.hidden);
+                    Tensor sums = abs(y);
+                    run.kernels().experts().down(activated, l.plan, weight, weights, scratch, y);
+                    run.result("y", y, () -> {
+                        REFERENCE.experts().down(abs(activated), l.plan, abs(weight), abs(weights), abs(scratch), sums);
+                        return map(sums, sum -> (l.inner + l.topK + 2) * U * sum);
+                    });
+                }));
+    }
+
+    @Test
+    void downBackward() {
+        sizes("Experts.downBackward")
+                .check(c -> Contract.check(run -> {
+                    Layer l = Layer.of(c);
+                    Tensor dy = run.input(c.rng("dy"), l.gap, l.tokens, l.hidden);
+                    Tensor weight = run.input(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
+                    Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
+                    Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
+                    Tensor dActivated = run.written(l.gap, l.rows(), l.inner);
+                    Tensor dWeights = run.written(0, l.tokens, l.topK);
+                    run.kernels().experts().downBackward(dy, l.plan, weight, weights, activated, dActivated, dWeights);
+                    Tensor sumsA = abs(dActivated);
+                    Tensor sumsW = abs(dWeights);
+                    if (run.dtype() == DType.F64) {
+                        REFERENCE
+                                .experts()
+                                .downBackward(abs(dy), l.plan, abs(weight), abs(weights), abs(activated), sumsA, sumsW);
+                    }
+                    run.result("dActivated", dActivated, () -> map(sumsA, sum -> (l.hidden + 2) * U * sum));
+                    run.result("dWeights", dWeights, () -> map(sumsW, sum -> (l.hidden + l.inner + 2) * U * sum));
+                }));
+    }
+
+    @Test
+    void downWeightGradient() {
+        sizes("Experts.downWeightGradient")
+                .check(c -> Contract.check(run -> {
+                    Layer l = Layer.of(c);
+                    Tensor dy = run.input(c.rng("dy"), l.gap, l.tokens, l.hidden);
+                    Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
+                    Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
+                    Tensor dWeight = run.updated(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
+                    Tensor sums = abs(dWeight);
+                    run.kernels().experts().downWeightGradient(dy, l.plan, weights, activated, dWeight);
+                    run.result("dWeight", dWeight, () -> {
+                        REFERENCE.experts().downWeightGradient(abs(dy), l.plan, abs(weights), abs(activated), sums);
+                        return map(sums, sum -> (l.rows() + 2) * U * sum);
+                    });
+                }));
+    }
+
+    @Test
+    void gateUpBackward() {
+        sizes("Experts.gateUpBackward")
+                .check(c -> Contract.check(run -> {
+                    Layer l = Layer.of(c);
+                    Tensor dGateUp = run.input(c.rng("d"), l.gap, l.rows(), 2L * l.inner);
+                    Tensor weight = run.input(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
+                    Tensor scratch = run.written(l.gap, l.rows(), l.hidden);
+                    Tensor dx = run.updated(c.rng("dx"), l.gap, l.tokens, l.hidden);
+                    Tensor sums = abs(dx);
+                    run.kernels().experts().gateUpBackward(dGateUp, l.plan, weight, scratch, dx);
+                    run.result("dx", dx, () -> {
+                        REFERENCE.experts().gateUpBackward(abs(dGateUp), l.plan, abs(weight), abs(scratch), sums);
+                        return map(sums, sum -> (2 * l.inner + l.topK + 1) * U * sum);
+                    });
+                }));
+    }
+
+    @Test
+    void gateUpWeightGradient() {
+        sizes("Experts.gateUpWeightGradient")
+                .check(c -> Contract.check(run -> {
+                    Layer l = Layer.of(c);
+                    Tensor dGateUp = run.input(c.rng("d"), l.gap, l.rows(), 2L * l.inner);
+                    Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);
+                    Tensor dWeight = run.updated(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
+                    Tensor sums = abs(dWeight);
+                    run.kernels().experts().gateUpWeightGradient(dGateUp, l.plan, x, dWeight);
+                    run.result("dWeight", dWeight, () -> {
+                        REFERENCE.experts().gateUpWeightGradient(abs(dGateUp), l.plan, abs(x), sums);
+                        return map(sums, sum -> (l.rows() + 1) * U * sum);
+                    });
+                }));
+    }
+
+    /// No token, no work: an empty batch passes through every operation.
+    @Test
+    void nothingToDo() {
+        Plan plan = RoutingTest.plan(3, 0);
+        Contract.check(run -> {
+            Tensor x = run.input(_ -> 1, 0, 0, 4);
+            Tensor gateUp = run.input(_ -> 1, 0, 0, 10);
+            Tensor inner = run.input(_ -> 1, 0, 0, 5);
+            Tensor weights = run.input(_ -> 1, 0, 0, 2);
+            Tensor up = run.input(_ -> 1, 0, 3, 10, 4);
+            Tensor down = run.input(_ -> 1, 0, 3, 4, 5);
+            Experts experts = run.kernels().experts();
+            experts.gateUp(x, plan, up, gateUp, inner);
+            experts.gateUpBackward(gateUp, plan, up, x, x);
+            experts.gateUpWeightGradient(gateUp, plan, x, up);
+            experts.down(inner, plan, down, weights, x, x);
+            experts.downBackward(x, plan, down, weights, inner, inner, weights);
+            experts.downWeightGradient(x, plan, weights, inner, down);
+        });
+    }
+
+    /// The whole layer: both products, the gate and the weighted sum, against differences of one loss.
+    @Test
+    void gradientsAgreeWithDifferences() {
+        Rng rng = Seeds.rng("experts");
+        int tokens = 4;
+        int experts = 3;
+        int topK = 2;
+        int hidden = 3;
+        int inner = 2;
+        Plan plan = RoutingTest.plan(experts, tokens * topK);
+        Tensor chosen = Tensor.of(0, 2, 2, 0, 0, 2, 2, 1).reshape(tokens, topK);
+        REFERENCE.routing().plan(chosen, plan, Tensors.zeros(DType.I32, experts));
+        Tensor x = Tensors.normal(rng.split("x"), DType.F64, tokens, hidden);
+        Tensor up = Tensors.normal(rng.split("up"), DType.F64, experts, 2 * inner, hidden);
+        Tensor down = Tensors.normal(rng.split("down"), DType.F64, experts, hidden, inner);
+        Tensor weights = Tensors.normal(rng.split("g"), DType.F64, tokens, topK);
+        Tensor dy = Tensors.normal(rng.split("dy"), DType.F64, tokens, hidden);
+        Tensor gateUp = Tensors.zeros(DType.F64, tokens * topK, 2 * inner);
+        Tensor activated = Tensors.zeros(DType.F64, tokens * topK, inner);
+        Tensor scratch = Tensors.zeros(DType.F64, tokens * topK, hidden);
+        Experts layer = REFERENCE.experts();
+        DoubleSupplier loss = () -> {
+            Tensor y = Tensors.zeros(DType.F64, tokens, hidden);
+            layer.gateUp(x, plan, up, gateUp, activated);
+            layer.down(activated, plan, down, weights, scratch, y);
+            return dot(y, dy);
+        };
+        loss.getAsDouble();
+        Tensor dActivated = Tensors.zeros(DType.F64, activated.shape());
+        Tensor dWeights = Tensors.zeros(DType.F64, weights.shape());
+        Tensor dDown = Tensors.zeros(DType.F64, down.shape());
+        Tensor dGateUp = Tensors.zeros(DType.F64, gateUp.shape());
+        Tensor dUp = Tensors.zeros(DType.F64, up.shape());
+        Tensor dx = Tensors.zeros(DType.F64, x.shape());
+        layer.downBackward(dy, plan, down, weights, activated, dActivated, dWeights);
+        layer.downWeightGradient(dy, plan, weights, activated, dDown);
+        REFERENCE.swiglu().backward(gateUp, dActivated, dGateUp);
+        layer.gateUpWeightGradient(dGateUp, plan, x, dUp);
+        layer.gateUpBackward(dGateUp, plan, up, scratch, dx);
+        GradCheck.check("x", x, dx, loss, 12, 1);
+        GradCheck.check("up", up, dUp, loss, 36, 1);
+        GradCheck.check("down", down, dDown, loss, 18, 1);
+        GradCheck.check("weights", weights, dWeights, loss, 8, 1);
+    }
+}

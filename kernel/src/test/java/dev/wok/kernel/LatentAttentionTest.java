@@ -1,0 +1,157 @@
+package dev.wok.kernel;
+
+import static dev.wok.kernel.Contract.REFERENCE;
+import static dev.wok.kernel.Contract.U;
+
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Close;
+import dev.wok.testkit.Property;
+import dev.wok.testkit.Property.Case;
+import dev.wok.testkit.Seeds;
+import dev.wok.testkit.Tensors;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+class LatentAttentionTest {
+    private record Sizes(int tokens, int heads, int nope, int rope, int vDim, int rank, int keys, int gap) {
+        static Sizes of(Case c) {
+            return new Sizes(
+                    c.size("tokens"),
+                    c.size("heads"),
+                    c.size("nope"),
+                    c.size("rope"),
+                    c.size("vDim"),
+                    c.size("rank"),
+                    c.size("keys"),
+                    c.size("gap"));
+        }
+    }
+
+    /* An exponent is off by (nope + rank + rope + 6) u times its sum of absolute products, a probability by twice that
+     * and a rounding per key, the value by two more sums.
+     */
+    @Test
+    void attends() {
+        Property.of("LatentAttention")
+                .size("tokens", 0, 9)
+                .size("heads", 1, 4)
+                .size("nope", 1, 33)
+                .size("rope", 0, 20)
+                .size("vDim", 1, 33)
+                .size("rank", 1, 50)
+                .size("keys", 0, 207)
+                .size("gap", 0, 3)
+                .cases(40)
+                .check(c -> Contract.check(run -> {
+                    Sizes s = Sizes.of(c);
+                    double scale = (float) (1 / Math.sqrt(s.nope + s.rope));
+                    Tensor q = run.input(c.rng("q"), s.gap, s.tokens, s.heads, s.nope + s.rope);
+                    Tensor kvB = run.input(
+                            i -> c.rng("w").normal(i) / Math.sqrt(s.rank),
+                            s.gap,
+                            (long) s.heads * (s.nope + s.vDim),
+                            s.rank);
+                    Tensor cache = run.input(c.rng("cache"), s.gap, s.keys, s.rank + s.rope);
+                    int[] positions = new int[s.tokens];
+                    Arrays.setAll(positions, t -> c.rng("positions").below(t, s.keys + 1) - 1);
+                    Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);
+                    run.kernels().latentAttention().forward(q, kvB, cache, run.integers(positions), scale, out);
+                    run.result("out", out, () -> bounds(s, q, kvB, cache, positions, scale));
+                }));
+    }
+
+    private static Tensor bounds(Sizes s, Tensor q, Tensor kvB, Tensor cache, int[] positions, double scale) {
+        Tensor bounds = Tensors.zeros(DType.F64, s.tokens, s.heads, s.vDim);
+        for (int t = 0; t < s.tokens; t++) {
+            for (int h = 0; h < s.heads; h++) {
+                int row = h * (s.nope + s.vDim);
+                double[] latentSum = new double[s.rank];
+                double exponent = 0;
+                for (int j = 0; j <= positions[t]; j++) {
+                    double sum = 0;
+                    for (int r = 0; r < s.rank; r++) {
+                        double latent = Math.abs(cache.get(cache.offset(j, r)));
+                        latentSum[r] = Math.max(latentSum[r], latent);
+                        for (int i = 0; i < s.nope; i++) {
+                            sum += Math.abs(q.get(q.offset(t, h, i)) * kvB.get(kvB.offset(row + i, r))) * latent;
+                        }
+                    }
+                    for (int i = 0; i < s.rope; i++) {
+                        sum += Math.abs(q.get(q.offset(t, h, s.nope + i)) * cache.get(cache.offset(j, s.rank + i)));
+                    }
+                    exponent = Math.max(exponent, scale * sum);
+                }
+                double error = 2 * (s.nope + s.rank + s.rope + 6) * U * exponent + (2 * s.keys + s.rank + 16) * U;
+                for (int i = 0; i < s.vDim; i++) {
+                    double sum = 0;
+                    for (int r = 0; r < s.rank; r++) {
+                        sum += Math.abs(kvB.get(kvB.offset(row + s.nope + i, r))) * latentSum[r];
+                    }
+                    bounds.set(bounds.offset(t, h, i), error * sum);
+                }
+            }
+        }
+        return bounds;
+    }
+
+    /// The absorbed form equals attention over keys and values expanded from the latents, to double's accuracy.
+    @Test
+    void equalsAttentionOnExpandedKeys() {
+        Property.of("LatentAttention.expanded")
+                .size("tokens", 1, 17)
+                .size("heads", 1, 3)
+                .size("nope", 1, 7)
+                .size("rope", 1, 5)
+                .size("vDim", 1, 7)
+                .size("rank", 1, 9)
+                .cases(20)
+                .check(c -> {
+                    int tokens = c.size("tokens");
+                    int heads = c.size("heads");
+                    int nope = c.size("nope");
+                    int rope = c.size("rope");
+                    int vDim = c.size("vDim");
+                    int rank = c.size("rank");
+                    Tensor q = Tensors.normal(c.rng("q"), DType.F64, tokens, heads, nope + rope);
+                    Tensor kvB = Tensors.normal(c.rng("w"), DType.F64, (long) heads * (nope + vDim), rank);
+                    Tensor cache = Tensors.normal(c.rng("cache"), DType.F64, tokens, rank + rope);
+                    Tensor absorbed = Tensors.zeros(DType.F64, tokens, heads, vDim);
+                    Tensor positions = Tensors.of(t -> t, DType.I32, tokens);
+                    REFERENCE.latentAttention().forward(q, kvB, cache, positions, 0.3, absorbed);
+
+                    Tensor kv = Tensors.zeros(DType.F64, tokens, (long) heads * (nope + vDim));
+                    REFERENCE.matmul().nt(cache.slice(1, 0, rank), kvB, kv, false);
+                    Tensor perHead = kv.split(1, nope + vDim);
+                    Tensor k = Tensors.zeros(DType.F64, tokens, heads, nope + rope);
+                    REFERENCE.latentKeys().forward(perHead.slice(2, 0, nope), cache.slice(1, rank, rank + rope), k);
+                    Tensor expanded = Tensors.zeros(DType.F64, tokens, heads, vDim);
+                    REFERENCE
+                            .attention()
+                            .forward(
+                                    q,
+                                    k,
+                                    perHead.slice(2, nope, nope + vDim),
+                                    Tensors.zeros(DType.I32, tokens),
+                                    0.3,
+                                    expanded,
+                                    Tensors.zeros(DType.F64, tokens, heads));
+                    Close.assertClose("out", expanded, absorbed, 1e-11);
+                });
+    }
+
+    /// One query alone and the same query among others: the same bits, so that a batch changes no answer.
+    @Test
+    void aQueryDoesNotDependOnItsBatch() {
+        Rng rng = Seeds.rng("batch");
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 12);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 20);
+        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, 30, 24);
+        Tensor together = Tensors.zeros(DType.F32, 5, 2, 8);
+        Contract.VECTOR.latentAttention().forward(q, kvB, cache, Tensor.of(3, 29, 0, 17, 8), 0.3, together);
+        Tensor alone = Tensors.zeros(DType.F32, 1, 2, 8);
+        Contract.VECTOR.latentAttention().forward(q.slice(0, 3, 4), kvB, cache, Tensor.of(17), 0.3, alone);
+        Close.assertSame("query 3", together.slice(0, 3, 4), alone);
+    }
+}
