@@ -1,0 +1,30 @@
+package dev.wok.generate;
+
+/// What a generation gave.
+///
+/// @param ids the new tokens, the one that stopped it left out
+/// @param finishReason why it ended
+/// @param promptTokens tokens of the prompt that were read
+/// @param prefillSeconds reading the prompt
+/// @param decodeSeconds from the first token picked to the last
+public record Generation(
+        int[] ids, FinishReason finishReason, int promptTokens, double prefillSeconds, double decodeSeconds) {
+
+    /// Why a generation ended.
+    public enum FinishReason {
+        /// A stop token was picked, or the listener asked for it.
+        STOP,
+        /// As many tokens as were asked for, or as the model's context holds.
+        LENGTH
+    }
+
+    /// @return tokens of the prompt per second
+    public double prefillTokensPerSecond() {
+        return prefillSeconds > 0 ? promptTokens / prefillSeconds : 0;
+    }
+
+    /// @return steps of the model per second after the prompt; the first token comes with the prompt
+    public double decodeTokensPerSecond() {
+        return decodeSeconds > 0 ? Math.max(0, ids.length - 1) / decodeSeconds : 0;
+    }
+}
