@@ -11,8 +11,9 @@ import org.jspecify.annotations.Nullable;
 
 /// What pass one found, decided: which licence comments go, and which documents are duplicates.
 ///
-/// A leading comment goes where it mentions a copyright or licence and its letters open at least [#threshold] documents;
-/// comments before it go with it where they recur as often. Of documents with the same cleaned text the first stays.
+/// A leading comment goes where it mentions a copyright or licence and its letters open at least [#threshold]
+/// documents; comments before it go with it where they recur as often. Of documents with the same cleaned text the
+/// first stays.
 final class Cleaning {
     private static final int FEWEST = 3;
     private static final int ENOUGH = 10;
@@ -55,7 +56,9 @@ final class Cleaning {
                 documents += scan.found.size();
                 for (Scan.Found found : scan.found) {
                     if (found.comments() != null) {
-                        Arrays.stream(found.comments().keys()).distinct().forEach(key -> recurring.merge(key, 1, Integer::sum));
+                        Arrays.stream(found.comments().keys())
+                                .distinct()
+                                .forEach(key -> recurring.merge(key, 1, Integer::sum));
                     }
                 }
             }

@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/// The comments that open a document up to the last that mentions a copyright or licence. Block comments (`/* */`, `<!-- -->`) and runs of line
-/// comments (`//`, `#`, `--`, `;`, `%`) count, at most [#MOST] of them.
+/// The comments that open a document up to the last that mentions a copyright or licence. Block comments (`/* */`,
+/// `<!-- -->`) and runs of line comments (`//`, `#`, `--`, `;`, `%`) count, at most [#MOST] of them.
 ///
 /// @param keys a hash of each comment's letters in lower case, so that years, spaces and line breaks do not matter
 /// @param legal whether each mentions a copyright or licence
@@ -101,7 +101,8 @@ record Comments(long[] keys, boolean[] legal, int[] ends) {
         return end;
     }
 
-    /// `#include`, `#!` and `--option` are none: what follows the mark is space, a letterless rule, or the line's end.
+    /// `#include`, `#!` and `--option` are none: what follows the mark is space, a letterless rule, or the line's
+    /// end.
     private static boolean isLineComment(byte[] bytes, int at, int to, String mark) {
         if (!startsWith(bytes, at, to, mark)) {
             return false;

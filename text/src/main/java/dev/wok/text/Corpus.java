@@ -9,18 +9,18 @@ import java.util.Optional;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
-/// A collection of texts, cleaned and split, that may be larger than memory: opening reads everything once and keeps
-/// hashes and places, each stream reads it again.
+/// A collection of texts, cleaned and split, that may be larger than memory: opening reads everything once and
+/// keeps hashes and places, each stream reads it again.
 ///
-/// Sources are files, folders, `.zip` and `.gz` files, and `.jsonl` files (also gzipped, also inside folders and zips),
-/// in any mixture. Include and exclude globs choose by the path inside a folder or zip (`*.java` at any depth,
-/// `java.base/**` from the top, a folder's name for all that is in it); a file that is named itself is always read.
-/// Without include globs, hidden files and those whose names say that they are binary are left out.
+/// Sources are files, folders, `.zip` and `.gz` files, and `.jsonl` files (also gzipped, also inside folders and
+/// zips), in any mixture. Include and exclude globs choose by the path inside a folder or zip (`*.java` at any
+/// depth, `java.base/**` from the top, a folder's name for all that is in it); a file that is named itself is
+/// always read. Without include globs, hidden files and those whose names say that they are binary are left out.
 ///
-/// Dropped, and counted in [#summary]: binary files (a NUL byte), documents that are not UTF-8, that are empty, that
-/// repeat another's cleaned text, that say they were generated, that are mostly numbers or rows of a table. Licence
-/// comments that open many documents are stripped. Texts of more than 256 KB are cut at line borders into pieces that
-/// count as documents; where fewer than 20 documents would remain, the pieces are smaller.
+/// Dropped, and counted in [#summary]: binary files (a NUL byte), documents that are not UTF-8, that are empty,
+/// that repeat another's cleaned text, that say they were generated, that are mostly numbers or rows of a table.
+/// Licence comments that open many documents are stripped. Texts of more than 256 KB are cut at line borders into
+/// pieces that count as documents; where fewer than 20 documents would remain, the pieces are smaller.
 ///
 /// Which documents are held out depends on the seed and each document's own text only. The order of the streams is
 /// shuffled by the seed; pieces and lines of one file stay near each other, so that archives are read in passing.
@@ -50,8 +50,8 @@ public final class Corpus implements AutoCloseable {
                         .formatted(heldOut));
             }
             if (maxBytes < 0) {
-                throw new BadInput(
-                        "the corpus is limited to %d bytes; expected a positive number, or 0 for all.".formatted(maxBytes));
+                throw new BadInput("the corpus is limited to %d bytes; expected a positive number, or 0 for all."
+                        .formatted(maxBytes));
             }
         }
     }
@@ -80,8 +80,8 @@ public final class Corpus implements AutoCloseable {
 
     /// Reads, cleans and splits a corpus.
     ///
-    /// @throws BadInput where a source is missing, unreadable or corrupt, where a glob is malformed or nothing matches,
-    ///     where no text remains, or too little to hold out a part
+    /// @throws BadInput where a source is missing, unreadable or corrupt, where a glob is malformed or nothing
+    ///     matches, where no text remains, or too little to hold out a part
     public static Corpus open(Settings settings, Progress progress) {
         Globs globs = new Globs(settings.include(), settings.exclude());
         Sources sources = Sources.list(settings.sources(), globs);
@@ -101,7 +101,8 @@ public final class Corpus implements AutoCloseable {
                                 cleaning.dropped));
             }
             Split split = Split.of(cleaning.documents, settings.maxBytes(), settings.heldOut(), settings.seed());
-            List<String> lines = new ArrayList<>(cleaning.summary(sources.entries().size()));
+            List<String> lines =
+                    new ArrayList<>(cleaning.summary(sources.entries().size()));
             if (sources.skipped() > 0) {
                 lines.add("left out by name: %,d files".formatted(sources.skipped()));
             }
@@ -131,8 +132,8 @@ public final class Corpus implements AutoCloseable {
         return new Cleaning(scans);
     }
 
-    /// @return `lib/src.zip` of the running JDK, or of the newest other JDK in the usual folders: the Java sources that a
-    ///     user of a JDK already has; empty where none has them
+    /// @return `lib/src.zip` of the running JDK, or of the newest other JDK in the usual folders: the Java sources
+    ///     that a user of a JDK already has; empty where none has them
     public static Optional<Path> jdkSources() {
         return JdkSources.find();
     }
@@ -142,8 +143,8 @@ public final class Corpus implements AutoCloseable {
         return summary;
     }
 
-    /// Reads the documents to train on, lazily, in a shuffled order that is the same each time. Closing the stream early
-    /// closes what it has open.
+    /// Reads the documents to train on, lazily, in a shuffled order that is the same each time. Closing the stream
+    /// early closes what it has open.
     ///
     /// @throws BadInput while it runs, where a source has changed or can no longer be read
     public Stream<Document> train() {
@@ -156,8 +157,7 @@ public final class Corpus implements AutoCloseable {
     }
 
     private Stream<Document> stream(List<Doc> docs) {
-        DocumentReader reader =
-                new DocumentReader(sources.entries(), settings.field(), limit, docs, settings.seed());
+        DocumentReader reader = new DocumentReader(sources.entries(), settings.field(), limit, docs, settings.seed());
         return StreamSupport.stream(reader, false).onClose(reader::close);
     }
 
@@ -181,8 +181,8 @@ public final class Corpus implements AutoCloseable {
         return split.fingerprint(settings.seed());
     }
 
-    /// What general-purpose compression makes of a text, to compare a model's bits per byte with: the documents, one
-    /// after another, through gzip at level 9.
+    /// What general-purpose compression makes of a text, to compare a model's bits per byte with: the documents,
+    /// one after another, through gzip at level 9.
     ///
     /// @return 8 × compressed bytes / UTF-8 bytes; 0 where there is no text
     public static double gzipBitsPerByte(Stream<Document> documents) {

@@ -11,9 +11,9 @@ import java.util.Queue;
 import java.util.Spliterator;
 import java.util.function.Consumer;
 
-/// Pass two: the texts of chosen documents in a shuffled order. A few entries are open at a time, in the order of a hash;
-/// from one of them, chosen by a hash again, the next run of its documents is read, shuffled and handed out. Memory holds
-/// one run; every entry is read once, from its beginning.
+/// Pass two: the texts of chosen documents in a shuffled order. A few entries are open at a time, in the order of a
+/// hash; from one of them, chosen by a hash again, the next run of its documents is read, shuffled and handed out.
+/// Memory holds one run; every entry is read once, from its beginning.
 final class DocumentReader implements Spliterator<Corpus.Document>, AutoCloseable {
     private static final int OPEN_ENTRIES = 8;
     private static final int RUN_BYTES = 16 << 20;
@@ -49,10 +49,10 @@ final class DocumentReader implements Spliterator<Corpus.Document>, AutoCloseabl
                     found = raw.next();
                 } while (found && (raw.line() < doc.line() || raw.piece() < doc.piece()));
                 if (!found || raw.line() != doc.line() || raw.to() - raw.from() != doc.to()) {
-                    throw new BadInput("%s has changed since the corpus was opened; run again.".formatted(entry.where()));
+                    throw new BadInput(
+                            "%s has changed since the corpus was opened; run again.".formatted(entry.where()));
                 }
-                String text =
-                        new String(raw.bytes(), raw.from() + doc.from(), doc.bytes(), StandardCharsets.UTF_8);
+                String text = new String(raw.bytes(), raw.from() + doc.from(), doc.bytes(), StandardCharsets.UTF_8);
                 run.add(new Read(Mix.of(Mix.of(seed, RUNS), doc.hash().low()), new Corpus.Document(name(doc), text)));
                 bytes += doc.bytes();
             }
@@ -100,7 +100,8 @@ final class DocumentReader implements Spliterator<Corpus.Document>, AutoCloseabl
         List<Group> groups = new ArrayList<>();
         int begin = 0;
         for (int i = 1; i <= inOrder.size(); i++) {
-            if (i == inOrder.size() || inOrder.get(i).entry() != inOrder.get(begin).entry()) {
+            if (i == inOrder.size()
+                    || inOrder.get(i).entry() != inOrder.get(begin).entry()) {
                 groups.add(new Group(inOrder.get(begin).entry(), inOrder.subList(begin, i)));
                 begin = i;
             }

@@ -16,8 +16,8 @@ import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
 
-/// One stream of bytes that a corpus reads: a file, or a member of a zip, either possibly gzipped, holding one text or
-/// one JSON object per line.
+/// One stream of bytes that a corpus reads: a file, or a member of a zip, either possibly gzipped, holding one text
+/// or one JSON object per line.
 ///
 /// @param file the file on disk
 /// @param zip the open archive, where the stream is a member of one
@@ -70,7 +70,9 @@ record Entry(
             in = new Checked(zip.getInputStream(entry), packedBytes, entry.getSize(), entry.getCrc());
             packed.accept(packedBytes);
         }
-        return gzip ? new Checked(new GZIPInputStream(new BufferedInputStream(in, 1 << 16), 1 << 16), packedBytes, -1, -1) : in;
+        return gzip
+                ? new Checked(new GZIPInputStream(new BufferedInputStream(in, 1 << 16), 1 << 16), packedBytes, -1, -1)
+                : in;
     }
 
     /// @return the refusal of this entry, whatever went wrong while it was read

@@ -6,9 +6,9 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
-/// Which paths inside a source belong to the corpus. A glob has `*` (no slash), `**` (slashes too), `?`, `[abc]`, `[!abc]`
-/// and `{a,b}`; one without a slash matches at any depth (`*.java`), one with a slash from the top of the source
-/// (`java.base/java/**`), and one that matches a folder takes all that is in it.
+/// Which paths inside a source belong to the corpus. A glob has `*` (no slash), `**` (slashes too), `?`, `[abc]`,
+/// `[!abc]` and `{a,b}`; one without a slash matches at any depth (`*.java`), one with a slash from the top of the
+/// source (`java.base/java/**`), and one that matches a folder takes all that is in it.
 ///
 /// Without include globs every file belongs whose name does not say that it is binary. Hidden files and folders (a
 /// leading dot) and the folders of version control never belong, unless an include glob matches.
@@ -104,7 +104,10 @@ final class Globs {
                     if (end < 0) {
                         throw malformed(glob, "its [ has no ]");
                     }
-                    String set = body.substring(i + 1, end).replace("\\", "\\\\").replace("[", "\\[").replace("&", "\\&");
+                    String set = body.substring(i + 1, end)
+                            .replace("\\", "\\\\")
+                            .replace("[", "\\[")
+                            .replace("&", "\\&");
                     regex.append('[')
                             .append(set.startsWith("!") ? "^" + set.substring(1) : set)
                             .append(']');

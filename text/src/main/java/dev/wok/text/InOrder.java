@@ -26,7 +26,8 @@ final class InOrder {
             while (items.hasNext()) {
                 T item = items.next();
                 underWay.add(pool.submit(() -> work.apply(item)));
-                while (underWay.size() >= ahead || !underWay.isEmpty() && underWay.element().isDone()) {
+                while (underWay.size() >= ahead
+                        || !underWay.isEmpty() && underWay.element().isDone()) {
                     sink.accept(result(underWay.remove()));
                 }
             }

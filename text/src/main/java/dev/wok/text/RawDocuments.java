@@ -6,17 +6,24 @@ import java.io.InputStream;
 import java.util.Arrays;
 import java.util.function.LongConsumer;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /// The documents of one entry as they lie there, one after another, each as a slice of a buffer that the next one
-/// overwrites: the whole of a text, or a field of each line of a `.jsonl`. Texts longer than a limit come in pieces, cut
-/// at line borders (where there are none, between characters), so that an entry of any length needs little memory.
+/// overwrites: the whole of a text, or a field of each line of a `.jsonl`. Texts longer than a limit come in
+/// pieces, cut at line borders (where there are none, between characters), so that an entry of any length needs
+/// little memory.
 ///
 /// The same entry and limit give the same documents each time.
 final class RawDocuments implements AutoCloseable {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int LONGEST_LINE = 256 << 20;
+    private static final ObjectMapper JSON = new ObjectMapper(JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxStringLength(LONGEST_LINE)
+                    .build())
+            .build());
 
     private final Entry entry;
     private final String field;
@@ -95,7 +102,8 @@ final class RawDocuments implements AutoCloseable {
                 consumed = 0;
             }
             if (filled == buffer.length) {
-                buffer = Arrays.copyOf(buffer, (int) Math.min(2L * buffer.length, Math.max(wanted, buffer.length + 1L)));
+                buffer =
+                        Arrays.copyOf(buffer, (int) Math.min(2L * buffer.length, Math.max(wanted, buffer.length + 1L)));
             }
             int n = in.read(buffer, filled, buffer.length - filled);
             if (n < 0) {
@@ -147,8 +155,13 @@ final class RawDocuments implements AutoCloseable {
         try {
             node = JSON.readTree(buffer, start, end - start);
         } catch (JacksonException e) {
-            throw new BadInput("%s: line %d is not JSON (%s). A .jsonl file has one object per line."
-                    .formatted(entry.where(), line, e.getOriginalMessage().lines().findFirst().orElse("")), e);
+            throw new BadInput(
+                    "%s: line %d is not JSON (%s). A .jsonl file has one object per line."
+                            .formatted(
+                                    entry.where(),
+                                    line,
+                                    e.getOriginalMessage().lines().findFirst().orElse("")),
+                    e);
         }
         if (!node.isObject()) {
             throw new BadInput("%s: line %d is no JSON object but %s; expected {\"%s\": \"...\"}."
@@ -189,8 +202,8 @@ final class RawDocuments implements AutoCloseable {
         return true;
     }
 
-    /// @return where the document that begins at `from` ends: at `to` where that is near enough, else after the last line
-    ///     feed in the second third of the limit, else at a character's border
+    /// @return where the document that begins at `from` ends: at `to` where that is near enough, else after the
+    ///     last line feed in the second third of the limit, else at a character's border
     private int cut(byte[] bytes, int from, int to) {
         if (to - from <= limit) {
             return to;

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Pass one over one entry: what each of its documents is, without its text.
 final class Scan {
-    /// A document that was not dropped by itself. What follows its licence is hashed apart from what precedes it, so that
-    /// whether the licence goes can be decided when all documents are known.
+    /// A document that was not dropped by itself. What follows its licence is hashed apart from what precedes it,
+    /// so that whether the licence goes can be decided when all documents are known.
     ///
     /// @param line of a `.jsonl`, else 0
     /// @param piece which piece of the text

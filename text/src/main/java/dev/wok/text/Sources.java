@@ -36,8 +36,8 @@ final class Sources implements AutoCloseable {
 
     /// Lists what lies in the sources.
     ///
-    /// @throws BadInput where a source is missing, unreadable, a corrupt archive or of a kind that is not read, or where
-    ///     the globs leave nothing
+    /// @throws BadInput where a source is missing, unreadable, a corrupt archive or of a kind that is not read, or
+    ///     where the globs leave nothing
     static Sources list(List<Path> sources, Globs globs) {
         if (sources.isEmpty()) {
             throw new BadInput("no corpus was given: name files, folders, .zip, .gz or .jsonl files.");
@@ -50,7 +50,9 @@ final class Sources implements AutoCloseable {
             listed.requireSomething(sources);
         } catch (IOException | RuntimeException e) {
             listed.close();
-            throw e instanceof BadInput refusal ? refusal : new BadInput("%s could not be read: %s.".formatted(sources, e), e);
+            throw e instanceof BadInput refusal
+                    ? refusal
+                    : new BadInput("%s could not be read: %s.".formatted(sources, e), e);
         }
         return listed;
     }
@@ -98,8 +100,9 @@ final class Sources implements AutoCloseable {
         String name = fileName(file);
         String lower = name.toLowerCase(Locale.ROOT);
         if (REFUSED.matcher(lower).matches()) {
-            throw new BadInput("%s is of a kind that is not read: unpack or convert it, then give the folder or a .jsonl file."
-                    .formatted(file));
+            throw new BadInput(
+                    "%s is of a kind that is not read: unpack or convert it, then give the folder or a .jsonl file."
+                            .formatted(file));
         }
         if (lower.endsWith(".zip") || lower.endsWith(".jar")) {
             addArchive(file);
@@ -156,7 +159,8 @@ final class Sources implements AutoCloseable {
             if (!Files.isReadable(file)) {
                 throw BadInput.reading(file, new AccessDeniedException(file.toString()));
             }
-            throw new BadInput("%s is no intact zip file (%s). Copy it again from its source.".formatted(file, e.getMessage()), e);
+            throw new BadInput(
+                    "%s is no intact zip file (%s). Copy it again from its source.".formatted(file, e.getMessage()), e);
         }
         members.sort(Comparator.comparing(ZipEntry::getName));
         for (ZipEntry member : members) {

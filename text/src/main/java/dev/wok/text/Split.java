@@ -6,8 +6,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 
-/// The documents of a corpus, sampled and divided by hashes of their own text, so that other documents move none from one
-/// side to the other.
+/// The documents of a corpus, sampled and divided by hashes of their own text, so that other documents move none
+/// from one side to the other.
 ///
 /// @param train documents to train on, by place
 /// @param heldOut documents to measure on, by place
@@ -54,7 +54,8 @@ record Split(List<Doc> train, List<Doc> heldOut, long found, long foundBytes) {
         sample.sort(Comparator.comparingLong(doc -> Mix.of(salt, doc.key())));
         long bytes = 0;
         int taken = 0;
-        while (taken < sample.size() && (taken < FEWEST || bytes + sample.get(taken).bytes() <= maxBytes)) {
+        while (taken < sample.size()
+                && (taken < FEWEST || bytes + sample.get(taken).bytes() <= maxBytes)) {
             bytes += sample.get(taken++).bytes();
         }
         sample.subList(taken, sample.size()).clear();

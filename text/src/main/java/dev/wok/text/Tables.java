@@ -1,15 +1,14 @@
 package dev.wok.text;
 
 import java.nio.charset.StandardCharsets;
-import java.util.Locale;
 import java.util.regex.Pattern;
 
 /// Tells documents that a program wrote: they teach a model nothing but their own data. The rules:
 ///
-/// - *Declared*: one of the first lines (4 KB) says `@generated`, or says `generated` and there or on the next line `do
-///   not edit` or `do not modify`, or says that this file, class or code is or was generated.
-/// - *Numbers*: of the bytes that are no white space, more than [#NUMBERS] are digits, hexadecimal literals or escapes
-///   such as `\u00e4`.
+/// - *Declared*: one of the first lines (4 KB) says `@generated`, or says `generated` and there or on the next line
+///   `do not edit` or `do not modify`, or says that this file, class or code is or was generated.
+/// - *Numbers*: of the bytes that are no white space, more than [#NUMBERS] are digits, hexadecimal literals or
+///   escapes such as `\u00e4`.
 /// - *Table*: of the lines that are neither blank nor comments, at least [#LINES], and by their bytes more than
 ///   [#TABLE], are rows: they begin with one of `{ [ " ' \ | + -` or a digit and end with one of `, + } ] |`.
 final class Tables {
@@ -19,18 +18,19 @@ final class Tables {
 
     private static final int DECLARED_WITHIN = 4096;
     private static final Pattern DECLARED = Pattern.compile(
-            "@generated\\b"
+            "(?-i:@generated)\\b"
                     + "|\\bgenerated\\b[^\\n]*\\n?[^\\n]*\\bdo(?:n't| not) (?:edit|modify)"
                     + "|\\bdo(?:n't| not) (?:edit|modify)[^\\n]*\\n?[^\\n]*\\bgenerated\\b"
                     + "|\\bthis (?:file|class|code) (?:is|was|has been) (?:an? )?"
-                    + "(?:auto-?|(?:automatically|mechanically|machine) )?generated\\b");
+                    + "(?:auto-?|(?:automatically|mechanically|machine) )?generated\\b",
+            Pattern.CASE_INSENSITIVE);
 
     private Tables() {}
 
     /// @return whether the document says of itself that it was generated
     static boolean isDeclared(byte[] bytes, int from, int to) {
         String head = new String(bytes, from, Math.min(to - from, DECLARED_WITHIN), StandardCharsets.ISO_8859_1);
-        return head.contains("enerated") && DECLARED.matcher(head.toLowerCase(Locale.ROOT)).find();
+        return head.contains("enerated") && DECLARED.matcher(head).find();
     }
 
     /// @return whether the document is mostly numbers, or a table
@@ -75,7 +75,8 @@ final class Tables {
         return numbers > NUMBERS * black || rows >= LINES && inRows > TABLE * counted;
     }
 
-    /// @return the bytes of the digits, the hexadecimal literal or the numeric escape at `at`; 0 where there is none
+    /// @return the bytes of the digits, the hexadecimal literal or the numeric escape at `at`; 0 where there is
+    ///     none
     private static int numberLength(byte[] bytes, int at, int to) {
         int i = at;
         if (bytes[at] == '\\') {
@@ -103,11 +104,10 @@ final class Tables {
     }
 
     private static boolean isRow(byte first, byte last) {
-        boolean begins =
-                switch (first) {
-                    case '{', '[', '"', '\'', '\\', '|', '+', '-' -> true;
-                    default -> isDigit(first);
-                };
+        boolean begins = switch (first) {
+            case '{', '[', '"', '\'', '\\', '|', '+', '-' -> true;
+            default -> isDigit(first);
+        };
         return begins
                 && switch (last) {
                     case ',', '+', '}', ']', '|' -> true;

@@ -17,8 +17,7 @@ final class Utf8 {
 
     /// @return whether the bytes are well-formed
     static boolean isValid(byte[] bytes, int from, int to) {
-        CharsetDecoder decoder =
-                StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT);
+        CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT);
         ByteBuffer in = ByteBuffer.wrap(bytes, from, to - from);
         CharBuffer out = CHARS.get();
         CoderResult result;
