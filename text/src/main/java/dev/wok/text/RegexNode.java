@@ -1,0 +1,265 @@
+package dev.wok.text;
+
+import java.util.List;
+
+/// One step of a compiled expression; it knows what comes after it.
+abstract class RegexNode {
+
+    /// The end of the expression.
+    static final RegexNode ACCEPT = new RegexNode() {
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            return at;
+        }
+    };
+
+    /// @param t the text
+    /// @param at where to match
+    /// @param from begin of what may be seen
+    /// @param to end of what may be seen
+    /// @return the end of the whole match from here on, or -1
+    abstract int match(char[] t, int at, int from, int to);
+
+    static boolean isPair(char[] t, int at, int to) {
+        return Character.isHighSurrogate(t[at]) && at + 1 < to && Character.isLowSurrogate(t[at + 1]);
+    }
+
+    static RegexNode compile(RegexPart part, RegexNode next) {
+        return switch (part) {
+            case RegexPart.One(CharSet set) -> new Run(set, 1, 1, RegexPart.Mode.GREEDY, next);
+            case RegexPart.Row(List<RegexPart> parts) -> {
+                RegexNode node = next;
+                for (RegexPart p : parts.reversed()) {
+                    node = compile(p, node);
+                }
+                yield node;
+            }
+            case RegexPart.Either(List<RegexPart> parts) ->
+                new Branch(parts.stream().map(p -> compile(p, next)).toArray(RegexNode[]::new));
+            case RegexPart.Repeat(RegexPart.One(CharSet set), int min, int max, RegexPart.Mode mode) ->
+                new Run(set, min, max, mode, next);
+            case RegexPart.Repeat repeat -> repeat(repeat, next);
+            case RegexPart.Atomic(RegexPart inner) -> new Atomic(compile(inner, ACCEPT), next);
+            case RegexPart.Look(RegexPart inner, boolean ahead, boolean wanted) ->
+                new Look(compile(inner, ACCEPT), ahead ? -1 : inner.fixedLength(), wanted, next);
+            case RegexPart.At(RegexPart.Place place) -> new At(place, next);
+        };
+    }
+
+    private static RegexNode repeat(RegexPart.Repeat repeat, RegexNode next) {
+        boolean greedy = repeat.mode() == RegexPart.Mode.GREEDY;
+        RegexNode node;
+        if (repeat.max() == RegexPart.UNLIMITED) {
+            Loop loop = new Loop(greedy, next);
+            loop.body = compile(repeat.part(), loop);
+            node = loop;
+        } else {
+            node = next;
+            for (int i = repeat.min(); i < repeat.max(); i++) {
+                RegexNode once = compile(repeat.part(), node);
+                node = new Branch(greedy ? new RegexNode[] {once, next} : new RegexNode[] {next, once});
+            }
+        }
+        for (int i = 0; i < repeat.min(); i++) {
+            node = compile(repeat.part(), node);
+        }
+        return node;
+    }
+
+    /// Between `min` and `max` characters of one set.
+    static final class Run extends RegexNode {
+        static final Run NEVER = new Run(CharSet.NONE, 1, 1, RegexPart.Mode.GREEDY, ACCEPT);
+
+        private final CharSet set;
+        private final int min;
+        private final int max;
+        private final boolean greedy;
+        private final RegexNode next;
+
+        Run(CharSet set, int min, int max, RegexPart.Mode mode, RegexNode next) {
+            this.set = set;
+            this.min = min;
+            this.max = max;
+            this.greedy = mode == RegexPart.Mode.GREEDY;
+            this.next = next;
+        }
+
+        /// Whether a failure at one character of the run means failure at the others: what could follow a shorter run
+        /// could have followed the longer one.
+        boolean skipsOnFailure() {
+            return max == RegexPart.UNLIMITED;
+        }
+
+        /// @return where the set's characters end
+        int reach(char[] t, int at, int to) {
+            int p = at;
+            while (p < to) {
+                int step = step(t, p, to);
+                if (step == 0) {
+                    break;
+                }
+                p += step;
+            }
+            return p;
+        }
+
+        /// @return how many chars the next member of the set has, 0 where the next character is none
+        private int step(char[] t, int p, int to) {
+            char c = t[p];
+            if (!Character.isSurrogate(c) || !isPair(t, p, to)) {
+                return set.has(c) ? 1 : 0;
+            }
+            return set.contains(Character.toCodePoint(c, t[p + 1])) ? 2 : 0;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            int p = at;
+            int n = 0;
+            int first = greedy ? max : min;
+            while (n < first && p < to) {
+                int step = step(t, p, to);
+                if (step == 0) {
+                    break;
+                }
+                p += step;
+                n++;
+            }
+            if (n < min) {
+                return -1;
+            }
+            return greedy ? shrink(t, p, n, from, to) : grow(t, p, n, from, to);
+        }
+
+        private int shrink(char[] t, int longest, int count, int from, int to) {
+            int p = longest;
+            for (int n = count; ; n--) {
+                int end = next.match(t, p, from, to);
+                if (end >= 0 || n == min) {
+                    return end;
+                }
+                p -= Character.isLowSurrogate(t[p - 1]) && p - 2 >= from && Character.isHighSurrogate(t[p - 2]) ? 2 : 1;
+            }
+        }
+
+        private int grow(char[] t, int shortest, int count, int from, int to) {
+            int p = shortest;
+            for (int n = count; ; n++) {
+                int end = next.match(t, p, from, to);
+                if (end >= 0 || n == max || p == to) {
+                    return end;
+                }
+                int step = step(t, p, to);
+                if (step == 0) {
+                    return -1;
+                }
+                p += step;
+            }
+        }
+    }
+
+    private static final class Branch extends RegexNode {
+        private final RegexNode[] branches;
+
+        Branch(RegexNode[] branches) {
+            this.branches = branches;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            for (RegexNode branch : branches) {
+                int end = branch.match(t, at, from, to);
+                if (end >= 0) {
+                    return end;
+                }
+            }
+            return -1;
+        }
+    }
+
+    /// A group any number of times; the group is never empty.
+    private static final class Loop extends RegexNode {
+        private final boolean greedy;
+        private final RegexNode next;
+        private RegexNode body = ACCEPT;
+
+        Loop(boolean greedy, RegexNode next) {
+            this.greedy = greedy;
+            this.next = next;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            int end = (greedy ? body : next).match(t, at, from, to);
+            return end >= 0 ? end : (greedy ? next : body).match(t, at, from, to);
+        }
+    }
+
+    private static final class Atomic extends RegexNode {
+        private final RegexNode inner;
+        private final RegexNode next;
+
+        Atomic(RegexNode inner, RegexNode next) {
+            this.inner = inner;
+            this.next = next;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            int end = inner.match(t, at, from, to);
+            return end < 0 ? -1 : next.match(t, end, from, to);
+        }
+    }
+
+    private static final class Look extends RegexNode {
+        private final RegexNode inner;
+        private final int back;
+        private final boolean wanted;
+        private final RegexNode next;
+
+        /// @param back how many characters the inner part stands before this place, or -1 where it follows
+        Look(RegexNode inner, int back, boolean wanted, RegexNode next) {
+            this.inner = inner;
+            this.back = back;
+            this.wanted = wanted;
+            this.next = next;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            return found(t, at, from, to) == wanted ? next.match(t, at, from, to) : -1;
+        }
+
+        private boolean found(char[] t, int at, int from, int to) {
+            int p = at;
+            for (int i = 0; i < back; i++) {
+                if (p == from) {
+                    return false;
+                }
+                p -= p - 2 >= from && Character.isSurrogatePair(t[p - 2], t[p - 1]) ? 2 : 1;
+            }
+            return inner.match(t, p, from, to) >= 0;
+        }
+    }
+
+    private static final class At extends RegexNode {
+        private final RegexPart.Place place;
+        private final RegexNode next;
+
+        At(RegexPart.Place place, RegexNode next) {
+            this.place = place;
+            this.next = next;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            boolean here = switch (place) {
+                case LINE_BEGIN -> at == from || (t[at - 1] == '\n' && at < to);
+                case LINE_END -> at == to || t[at] == '\n';
+                case TEXT_BEGIN -> at == from;
+                case TEXT_END -> at == to;
+            };
+            return here ? next.match(t, at, from, to) : -1;
+        }
+    }
+}
