@@ -23,7 +23,6 @@ final class Lanes {
     static final int COUNT = FLOATS.length();
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
-    private static final FloatVector ZERO = FloatVector.zero(FLOATS);
     private static final VectorShuffle<Float>[] HALVINGS = halvings();
 
     private Lanes() {}
@@ -39,8 +38,9 @@ final class Lanes {
         return shuffles;
     }
 
+    /* A new zero each time: accumulators that begin with one shared object stay objects in compiled loops. */
     static FloatVector zero() {
-        return ZERO;
+        return FloatVector.zero(FLOATS);
     }
 
     /// @param element the index of the first float
