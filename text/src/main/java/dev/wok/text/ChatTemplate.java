@@ -1,13 +1,77 @@
 package dev.wok.text;
 
+import dev.wok.notice.BadInput;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
+/// How a model wants a conversation written: a Jinja template as models ship it, rendered as `apply_chat_template` of
+/// transformers renders it (blocks trimmed, `tojson` without escapes for HTML, `raise_exception`, `strftime_now`,
+/// `generation`, `break` and `continue`). What the interpreter does not know it refuses by name.
 public final class ChatTemplate {
-    ChatTemplate(String file, String usual, String withTools, Map<String, Object> variables) {}
+    private final String file;
+    private final String usual;
+    private final String withTools;
+    private final Map<String, Object> variables;
 
+    /// @param file where the template stands, for messages
+    /// @param usual the template
+    /// @param withTools the template for conversations with tools; often the same
+    /// @param variables the special tokens by name
+    ChatTemplate(String file, String usual, String withTools, Map<String, Object> variables) {
+        this.file = file;
+        this.usual = usual;
+        this.withTools = withTools;
+        this.variables = variables;
+    }
+
+    /// Writes a conversation.
+    ///
+    /// @param messages each with `role` and `content`, and what else the model's template looks at
+    /// @param tools descriptions of tools as JSON schemas; empty for none
+    /// @param addGenerationPrompt whether to end with what the model's answer begins after
+    /// @return the text, special tokens included; encode it without adding any
+    /// @throws BadInput where the template refuses the conversation or cannot be rendered
     public String render(
             List<Map<String, Object>> messages, List<Map<String, Object>> tools, boolean addGenerationPrompt) {
-        return "";
+        return render(messages, tools, addGenerationPrompt, Map.of());
+    }
+
+    /// @param more further variables that the template looks at, such as `enable_thinking`
+    /// @see #render(List, List, boolean)
+    public String render(
+            List<Map<String, Object>> messages,
+            List<Map<String, Object>> tools,
+            boolean addGenerationPrompt,
+            Map<String, Object> more) {
+        Map<String, Object> names = new LinkedHashMap<>(variables);
+        Map<String, Object> given = new HashMap<>(more);
+        given.put("messages", messages);
+        given.put("add_generation_prompt", addGenerationPrompt);
+        try {
+            given.forEach((name, value) -> names.put(name, JinjaValues.of(value)));
+            names.put("tools", tools.isEmpty() ? JinjaValues.NONE : JinjaValues.of(tools));
+            names.putIfAbsent("documents", JinjaValues.NONE);
+            return JinjaRenderer.render(parse(tools.isEmpty() ? usual : withTools), names);
+        } catch (JinjaGlobals.JinjaRefusal e) {
+            throw new BadInput(
+                    "the chat template of %s refuses this conversation: %s".formatted(file, e.getMessage()), e);
+        } catch (JinjaError e) {
+            throw new BadInput(
+                    "the chat template of %s cannot be rendered with this conversation: %s."
+                            .formatted(file, e.getMessage()),
+                    e);
+        } catch (StackOverflowError e) {
+            throw new BadInput("the chat template of %s calls itself without end.".formatted(file), e);
+        }
+    }
+
+    private List<JinjaNode.Statement> parse(String template) {
+        try {
+            return JinjaParser.parse(template);
+        } catch (JinjaError e) {
+            throw new BadInput("the chat template of %s has %s.".formatted(file, e.getMessage()), e);
+        }
     }
 }

@@ -1,0 +1,95 @@
+package dev.wok.text;
+
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.Map;
+import java.util.TreeMap;
+
+/// Values as JSON, written as Python's `json.dumps(value, ensure_ascii=False)` writes them.
+///
+/// @param indent what one level is indented by; null puts everything on one line
+/// @param item what separates items
+/// @param key what separates a key from its value
+record JinjaJson(
+        @org.jspecify.annotations.Nullable String indent, String item, String key, boolean ascii, boolean sorted) {
+
+    String write(Object value) {
+        StringBuilder out = new StringBuilder();
+        write(value, "\n", out);
+        return out.toString();
+    }
+
+    private void write(Object value, String lineEnd, StringBuilder out) {
+        switch (value) {
+            case String s -> quote(s, out);
+            case Boolean b -> out.append(b);
+            case Long n -> out.append(n);
+            case Double n ->
+                out.append(
+                        Double.isNaN(n)
+                                ? "NaN"
+                                : Double.isInfinite(n) ? (n > 0 ? "Infinity" : "-Infinity") : JinjaValues.number(n));
+            case Collection<?> list -> {
+                String inner = lineEnd + (indent == null ? "" : indent);
+                out.append('[');
+                for (Iterator<?> i = list.iterator(); i.hasNext(); ) {
+                    out.append(indent == null ? "" : inner);
+                    write(i.next(), inner, out);
+                    out.append(i.hasNext() ? item : "");
+                }
+                out.append(indent == null || list.isEmpty() ? "" : lineEnd).append(']');
+            }
+            case Map<?, ?> map -> object(sorted ? new TreeMap<>(map) : map, lineEnd, out);
+            case JinjaValues.Undefined undefined -> throw undefined.error();
+            default -> {
+                if (value != JinjaValues.NONE) {
+                    throw new JinjaError("a " + JinjaValues.typeName(value) + " where JSON was due");
+                }
+                out.append("null");
+            }
+        }
+    }
+
+    private void object(Map<?, ?> map, String lineEnd, StringBuilder out) {
+        String inner = lineEnd + (indent == null ? "" : indent);
+        out.append('{');
+        for (Iterator<? extends Map.Entry<?, ?>> i = map.entrySet().iterator(); i.hasNext(); ) {
+            Map.Entry<?, ?> entry = i.next();
+            out.append(indent == null ? "" : inner);
+            if (entry.getKey() instanceof String name) {
+                quote(name, out);
+            } else {
+                out.append('"');
+                write(entry.getKey(), inner, out);
+                out.append('"');
+            }
+            out.append(key);
+            write(entry.getValue(), inner, out);
+            out.append(i.hasNext() ? item : "");
+        }
+        out.append(indent == null || map.isEmpty() ? "" : lineEnd).append('}');
+    }
+
+    private void quote(String s, StringBuilder out) {
+        out.append('"');
+        for (char c : s.toCharArray()) {
+            switch (c) {
+                case '"' -> out.append("\\\"");
+                case '\\' -> out.append("\\\\");
+                case '\n' -> out.append("\\n");
+                case '\r' -> out.append("\\r");
+                case '\t' -> out.append("\\t");
+                case '\b' -> out.append("\\b");
+                case '\f' -> out.append("\\f");
+                default -> {
+                    if (c < ' ' || (ascii && c > '~')) {
+                        out.append("\\u%04x".formatted((int) c));
+                    } else {
+                        out.append(c);
+                    }
+                }
+            }
+        }
+        out.append('"');
+    }
+}
