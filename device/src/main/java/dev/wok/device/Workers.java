@@ -11,6 +11,15 @@ import org.jspecify.annotations.Nullable;
 /// once, and then park.
 ///
 /// Which thread runs which task is chance; a result must not depend on it. A task writes only what is its own.
+///
+/* Why it is safe. A job carries its own counters, so a helper that is still inside an old job draws a number beyond that
+ * job's tasks and leaves; a call returns only when all its tasks are counted as done, and counting happens after the
+ * body, so no body outlives its call and what it wrote is visible to the caller. A helper notes the generation before it
+ * reads the job: it may see a newer job than the generation says, or none, and then looks again at the next generation.
+ * No wake-up is lost: the caller first raises the generation and then reads `parked`, the helper first sets `parked` and
+ * then reads the generation; both are volatile, so at least one of them sees the other's write. A permit given to a
+ * helper that was just leaving makes its next park return at once, after which it looks at the generation again.
+ */
 public final class Workers implements AutoCloseable {
     private static final int SPINS = 20_000;
 
@@ -84,12 +93,15 @@ public final class Workers implements AutoCloseable {
     /// waits for the other.
     ///
     /// @throws RuntimeException or Error: the first that a task threw
-    /// @throws IllegalStateException where a task calls it
+    /// @throws IllegalStateException where a task calls it, or after [#close]
     public void run(int tasks, Body body) {
-        if (runner == Thread.currentThread()) {
+        if (runner == Thread.currentThread() || isHelper(Thread.currentThread())) {
             throw new IllegalStateException("a task may not start further tasks");
         }
         synchronized (this) {
+            if (closed) {
+                throw new IllegalStateException("the worker threads have ended");
+            }
             runner = Thread.currentThread();
             try {
                 if (tasks <= 1 || helpers.length == 0) {
@@ -103,6 +115,15 @@ public final class Workers implements AutoCloseable {
                 runner = null;
             }
         }
+    }
+
+    private boolean isHelper(Thread thread) {
+        for (Worker helper : helpers) {
+            if (helper.thread == thread) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void runTogether(int tasks, Body body) {

@@ -38,11 +38,12 @@ public final class Workspace {
     public Tensor tensor(DType dtype, long... shape) {
         Tensor sizes = Tensor.of(MemorySegment.NULL, dtype, shape);
         long from = top;
-        top = Math.addExact(top, (sizes.bytes() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-        if (top > capacity) {
+        long to = Math.addExact(from, (sizes.bytes() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+        if (to > capacity) {
             throw new IllegalStateException(
-                    "workspace of %d bytes is full: %s needs %d more".formatted(capacity, sizes, top - capacity));
+                    "workspace of %d bytes is full: %s needs %d more".formatted(capacity, sizes, to - capacity));
         }
+        top = to;
         peak = Math.max(peak, top);
         return block.byteSize() == 0 ? sizes : Tensor.of(block.asSlice(from, Math.max(sizes.bytes(), 1)), dtype, shape);
     }

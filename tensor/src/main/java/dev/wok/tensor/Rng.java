@@ -12,9 +12,15 @@ import java.nio.charset.StandardCharsets;
 public record Rng(long seed) {
     private static final long GOLDEN = 0x9E3779B97F4A7C15L;
 
+    /* Splits begin from seeds of their own: without it, new Rng(1).split(1) would be new Rng(0), and a purpose's first
+     * letter could make up for another seed.
+     */
+    private static final long PURPOSES = 0xD1342543DE82EF95L;
+    private static final long NUMBERS = 0x5851F42D4C957F2DL;
+
     /// @return an unrelated stream for a named purpose
     public Rng split(String purpose) {
-        long hash = seed;
+        long hash = mix(seed ^ PURPOSES);
         for (byte b : purpose.getBytes(StandardCharsets.UTF_8)) {
             hash = mix(hash + GOLDEN + b);
         }
@@ -23,7 +29,7 @@ public record Rng(long seed) {
 
     /// @return an unrelated stream for a numbered purpose
     public Rng split(long number) {
-        return new Rng(mix(mix(seed + GOLDEN) ^ mix(number * GOLDEN + 1)));
+        return new Rng(mix(mix(seed ^ NUMBERS) + GOLDEN * (number + 1)));
     }
 
     /// @return 64 random bits

@@ -22,8 +22,10 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /// A safetensors file, mapped into memory: named tensors that are read where they lie.
@@ -39,7 +41,9 @@ public final class Safetensors implements AutoCloseable {
     private static final int LENGTH_BYTES = 8;
     private static final long MAX_HEADER_BYTES = 100_000_000;
     private static final String METADATA = "__metadata__";
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
 
     private record Entry(String dtype, long[] shape, long begin, long end) {}
 
@@ -96,7 +100,7 @@ public final class Safetensors implements AutoCloseable {
         try {
             root = JSON.readTree(header);
         } catch (JacksonException e) {
-            throw broken(file, LENGTH_BYTES, "its header is not JSON");
+            throw broken(file, LENGTH_BYTES, "its header is not JSON, or names something twice");
         }
         if (!root.isObject()) {
             throw broken(file, LENGTH_BYTES, "its header is not a JSON object");
@@ -269,10 +273,10 @@ public final class Safetensors implements AutoCloseable {
     private static void writeFully(FileChannel channel, MemorySegment segment) throws IOException {
         long chunk = 1L << 28;
         for (long from = 0; from < segment.byteSize(); from += chunk) {
+            MemorySegment part = segment.asSlice(from, Math.min(chunk, segment.byteSize() - from));
             writeFully(
                     channel,
-                    segment.asSlice(from, Math.min(chunk, segment.byteSize() - from))
-                            .asByteBuffer());
+                    part.isNative() ? part.asByteBuffer() : ByteBuffer.wrap(part.toArray(ValueLayout.JAVA_BYTE)));
         }
     }
 

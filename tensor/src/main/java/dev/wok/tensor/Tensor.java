@@ -210,8 +210,8 @@ public final class Tensor {
         switch (dtype) {
             case F64 -> memory.set(DOUBLE, offset * 8, value);
             case F32 -> memory.set(FLOAT, offset * 4, (float) value);
-            case BF16 -> memory.set(SHORT, offset * 2, toBf16((float) value));
-            case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16((float) value));
+            case BF16 -> memory.set(SHORT, offset * 2, toBf16(sticky(value)));
+            case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16(sticky(value)));
             case I64 -> memory.set(LONG, offset * 8, (long) value);
             case I32 -> memory.set(INT, offset * 4, (int) value);
         }
@@ -226,6 +226,18 @@ public final class Tensor {
     /// @param offset elements from the first; this tensor is I32
     public void setInt(long offset, int value) {
         memory.set(INT, offset * 4, value);
+    }
+
+    /* Rounding twice, to float and then to 16 bits, would turn a value just beside the middle of two neighbours into the
+     * middle. So the first step cuts off, and sets the last bit where something was cut off.
+     */
+    private static float sticky(double value) {
+        float nearest = (float) value;
+        if (nearest == value || Double.isNaN(value)) {
+            return nearest;
+        }
+        int bits = Float.floatToRawIntBits(nearest);
+        return Float.intBitsToFloat((Math.abs(nearest) > Math.abs(value) ? bits - 1 : bits) | 1);
     }
 
     private static short toBf16(float value) {
@@ -247,12 +259,20 @@ public final class Tensor {
             set(0, source.get(0));
         } else if (rank() == 1) {
             for (long i = 0; i < shape[0]; i++) {
-                set(i * strides[0], source.get(i * source.strides[0]));
+                copyElement(source, i * source.strides[0], i * strides[0]);
             }
         } else {
             for (long i = 0; i < shape[0]; i++) {
                 select(0, i).copyFrom(source.select(0, i));
             }
+        }
+    }
+
+    private void copyElement(Tensor source, long from, long to) {
+        if (dtype == DType.I64 && source.dtype == DType.I64) {
+            memory.set(LONG, to * 8, source.memory.get(LONG, from * 8));
+        } else {
+            set(to, source.get(from));
         }
     }
 
