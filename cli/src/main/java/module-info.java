@@ -1,0 +1,15 @@
+/// The `wok` command: the only room that prints and exits.
+@org.jspecify.annotations.NullMarked
+module wok.cli {
+    requires static org.jspecify;
+    requires info.picocli;
+    requires java.management;
+    requires jdk.management;
+    requires tools.jackson.databind;
+    requires wok.device;
+    requires wok.kernel;
+    requires wok.notice;
+
+    opens dev.wok.cli to
+            info.picocli;
+}
