@@ -8,7 +8,10 @@ module wok.cli {
     requires tools.jackson.databind;
     requires wok.device;
     requires wok.kernel;
+    requires wok.model;
     requires wok.notice;
+    requires wok.tensor;
+    requires wok.text;
 
     opens dev.wok.cli to
             info.picocli;

@@ -5,14 +5,15 @@ import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
 import dev.wok.notice.BadInput;
+import dev.wok.text.Corpus;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.json.JsonMapper;
 
 /// `wok doctor`: what Wok finds on this machine, and what it makes of it.
 @Command(
@@ -44,6 +45,11 @@ final class DoctorCommand implements Callable<Integer> {
         facts.put("memory_bytes", memory());
         facts.put("heap_bytes", Runtime.getRuntime().maxMemory());
         boolean healthy = kernels(facts);
+        facts.put(
+                "corpus",
+                Corpus.jdkSources()
+                        .map(Path::toString)
+                        .orElse("no JDK here has its sources (lib/src.zip): name files or folders with --data"));
         print(facts);
         return healthy ? 0 : 1;
     }
@@ -67,7 +73,7 @@ final class DoctorCommand implements Callable<Integer> {
 
     private void print(SequencedMap<String, Object> facts) {
         if (json) {
-            console.out().println(JsonMapper.shared().writeValueAsString(facts));
+            console.out().println(Json.text(facts));
             return;
         }
         facts.forEach((name, value) -> {

@@ -23,7 +23,7 @@ public final class Main {
     static int run(String[] arguments, Console console, Display display) {
         Wok wok = new Wok();
         Failures failures = new Failures(console, display, wok, arguments);
-        CommandLine line = commands(wok, console);
+        CommandLine line = commands(wok, console, display);
         line.setParameterExceptionHandler((e, _) -> failures.refuse(e));
         line.setExecutionExceptionHandler((e, _, _) -> failures.report(e));
         int code;
@@ -38,8 +38,10 @@ public final class Main {
         return code;
     }
 
-    static CommandLine commands(Wok wok, Console console) {
+    static CommandLine commands(Wok wok, Console console, Display display) {
         return new CommandLine(wok)
+                .addSubcommand(new LogitsCommand(display))
+                .addSubcommand(new TokenizeCommand(console))
                 .addSubcommand(new DoctorCommand(console))
                 .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))
