@@ -1,0 +1,86 @@
+package dev.wok.cli;
+
+import com.sun.management.OperatingSystemMXBean;
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
+import dev.wok.kernel.Kernels;
+import dev.wok.notice.BadInput;
+import dev.wok.text.Corpus;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/// `wok doctor`: what Wok finds on this machine, and what it makes of it.
+@Command(
+        name = "doctor",
+        description = "Says what Wok finds on this machine: Java, processor, memory, kernels, corpus.",
+        sortOptions = false,
+        footer = {"", "Example:", "  wok doctor --json"})
+final class DoctorCommand implements Callable<Integer> {
+    private final Console console;
+
+    @Option(names = "--json", description = "Print one JSON object.")
+    boolean json;
+
+    DoctorCommand(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public Integer call() {
+        SequencedMap<String, Object> facts = new LinkedHashMap<>();
+        facts.put("wok", Wok.Version.text());
+        facts.put(
+                "java",
+                "%s (%s), %s"
+                        .formatted(
+                                Runtime.version(), System.getProperty("java.vendor"), System.getProperty("java.home")));
+        facts.put("system", "%s %s".formatted(System.getProperty("os.name"), System.getProperty("os.arch")));
+        facts.put("processors", Runtime.getRuntime().availableProcessors());
+        facts.put("memory_bytes", memory());
+        facts.put("heap_bytes", Runtime.getRuntime().maxMemory());
+        boolean healthy = kernels(facts);
+        facts.put(
+                "corpus",
+                Corpus.jdkSources()
+                        .map(Path::toString)
+                        .orElse("no JDK here has its sources (lib/src.zip): name files or folders with --data"));
+        print(facts);
+        return healthy ? 0 : 1;
+    }
+
+    private static boolean kernels(Map<String, Object> facts) {
+        try (HostDevice device = Device.host(Runtime.getRuntime().availableProcessors())) {
+            Kernels.Choice choice = Kernels.on(device.stream()).choice();
+            facts.put("kernels", choice.backend().text());
+            facts.put("kernels_reason", choice.reason());
+            return true;
+        } catch (BadInput e) {
+            facts.put("kernels", "none");
+            facts.put("kernels_reason", String.valueOf(e.getMessage()));
+            return false;
+        }
+    }
+
+    private static long memory() {
+        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    }
+
+    private void print(SequencedMap<String, Object> facts) {
+        if (json) {
+            console.out().println(Json.text(facts));
+            return;
+        }
+        facts.forEach((name, value) -> {
+            boolean bytes = name.endsWith("_bytes");
+            String label = name.replace("_bytes", "").replace('_', ' ');
+            console.out()
+                    .printf("%-16s%s%n", label, bytes ? Amounts.of(((Number) value).doubleValue(), "bytes") : value);
+        });
+    }
+}

@@ -1,0 +1,97 @@
+package dev.wok.cli;
+
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/// The JSON that commands read and write.
+final class Json {
+    private static final JsonMapper MAPPER = new JsonMapper(JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .build())
+            .build());
+
+    private Json() {}
+
+    static String text(Object value) {
+        return MAPPER.writeValueAsString(value);
+    }
+
+    /// @throws BadInput where the file is no list of lists of token ids
+    static List<int[]> ids(Path file) {
+        try (InputStream in = Files.newInputStream(file)) {
+            return ids(in, file.toString());
+        } catch (IOException e) {
+            throw BadInput.reading(file, e);
+        }
+    }
+
+    /// @param source what the input is called in a refusal
+    /// @throws BadInput where the input is no list of lists of token ids
+    static List<int[]> ids(InputStream in, String source) {
+        List<int[]> lists = new ArrayList<>();
+        for (JsonNode list : array(in, source, "an array of arrays of token ids")) {
+            int number = lists.size();
+            if (!list.isArray()) {
+                throw refusal(source, number, "an array of token ids", list);
+            }
+            int[] ids = new int[list.size()];
+            for (int i = 0; i < ids.length; i++) {
+                JsonNode id = list.get(i);
+                if (!id.canConvertToInt() || !id.isIntegralNumber()) {
+                    throw refusal(source, number, "an array of token ids", id);
+                }
+                ids[i] = id.asInt();
+            }
+            lists.add(ids);
+        }
+        return lists;
+    }
+
+    /// @param source what the input is called in a refusal
+    /// @throws BadInput where the input is no list of strings
+    static List<String> strings(InputStream in, String source) {
+        List<String> strings = new ArrayList<>();
+        for (JsonNode string : array(in, source, "an array of strings")) {
+            if (!string.isString()) {
+                throw refusal(source, strings.size(), "a string", string);
+            }
+            strings.add(string.asString());
+        }
+        return strings;
+    }
+
+    private static JsonNode array(InputStream in, String source, String expected) {
+        JsonNode root;
+        try {
+            root = MAPPER.readTree(in);
+        } catch (JacksonException e) {
+            throw new BadInput("%s is not JSON: %s.".formatted(source, e.getOriginalMessage()), e);
+        }
+        if (!root.isArray()) {
+            throw new BadInput("%s holds %s, expected %s.".formatted(source, kind(root), expected));
+        }
+        return root;
+    }
+
+    private static BadInput refusal(String source, int number, String expected, JsonNode found) {
+        return new BadInput("%s: element %d holds %s, expected %s.".formatted(source, number, kind(found), expected));
+    }
+
+    private static String kind(JsonNode node) {
+        if (node.isMissingNode()) {
+            return "nothing";
+        }
+        return node.isContainer() ? node.isArray() ? "an array" : "an object" : node.toString();
+    }
+}

@@ -1,0 +1,18 @@
+/// The `wok` command: the only room that prints and exits.
+@org.jspecify.annotations.NullMarked
+module wok.cli {
+    requires static org.jspecify;
+    requires info.picocli;
+    requires java.management;
+    requires jdk.management;
+    requires tools.jackson.databind;
+    requires wok.device;
+    requires wok.kernel;
+    requires wok.model;
+    requires wok.notice;
+    requires wok.tensor;
+    requires wok.text;
+
+    opens dev.wok.cli to
+            info.picocli;
+}

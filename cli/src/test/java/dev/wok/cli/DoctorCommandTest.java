@@ -1,0 +1,32 @@
+package dev.wok.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class DoctorCommandTest {
+
+    @Test
+    void itNamesTheKernelsAndTheReason() {
+        Captured run = Captured.run("doctor", "--json");
+        assertEquals(0, run.code(), run.err());
+        JsonNode facts = JsonMapper.shared().readTree(run.out());
+        assertEquals("vector", facts.get("kernels").asString());
+        assertTrue(facts.get("kernels_reason").asString().contains("-bit vectors"), run.out());
+        assertEquals(
+                Runtime.getRuntime().availableProcessors(),
+                facts.get("processors").asInt());
+        assertTrue(facts.get("memory_bytes").asLong() > 100_000_000L, run.out());
+        assertEquals("", run.err());
+    }
+
+    @Test
+    void forPeopleItIsALineAFact() {
+        Captured run = Captured.run("doctor");
+        assertTrue(run.out().contains("\nkernels         vector\n"), run.out());
+        assertTrue(run.out().matches("(?s).*\nmemory +[0-9.]+ [GM]B\n.*"), run.out());
+    }
+}

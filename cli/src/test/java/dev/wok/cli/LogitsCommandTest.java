@@ -1,0 +1,119 @@
+package dev.wok.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.model.ModelConfig;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Safetensors;
+import dev.wok.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LogitsCommandTest {
+    @TempDir
+    static Path folder;
+
+    private static Path model;
+    private static long vocabulary;
+
+    @BeforeAll
+    static void write() throws IOException {
+        model = Tiny.model(folder.resolve("model"));
+        vocabulary = ModelConfig.load(model).vocabSize();
+    }
+
+    @Test
+    void everySequenceGetsItsLogits() throws IOException {
+        Path out = folder.resolve("fast.safetensors");
+        Captured run = logits("[[1,2,3],[4]]", out);
+        assertEquals(0, run.code(), run.err());
+        assertEquals("", run.out());
+        try (Safetensors file = Safetensors.open(out)) {
+            assertEquals(Set.of("logits.0", "logits.1"), file.names());
+            assertEquals(DType.F32, file.tensor("logits.0").dtype());
+            assertArrayEquals(
+                    new long[] {3, vocabulary}, file.tensor("logits.0").shape());
+            assertArrayEquals(
+                    new long[] {1, vocabulary}, file.tensor("logits.1").shape());
+        }
+    }
+
+    @Test
+    void theReferenceAgrees() throws IOException {
+        Path fast = folder.resolve("a.safetensors");
+        Path slow = folder.resolve("b.safetensors");
+        assertEquals(0, logits("[[5,6,7,8]]", fast).code());
+        assertEquals(
+                0,
+                logits("[[5,6,7,8]]", slow, "--backend", "reference", "--dtype", "f64")
+                        .code());
+        try (Safetensors a = Safetensors.open(fast);
+                Safetensors b = Safetensors.open(slow)) {
+            Tensor ours = a.tensor("logits.0");
+            Tensor theirs = b.tensor("logits.0");
+            double largest = 0;
+            double difference = 0;
+            for (long i = 0; i < ours.elements(); i++) {
+                largest = Math.max(largest, Math.abs(theirs.get(i)));
+                difference = Math.max(difference, Math.abs(ours.get(i) - theirs.get(i)));
+            }
+            assertTrue(largest > 0);
+            assertTrue(difference < 1e-4 * largest, difference + " of " + largest);
+        }
+    }
+
+    @Test
+    void anIdBeyondTheVocabularyIsRefusedAndNothingIsWritten() throws IOException {
+        Path out = folder.resolve("none.safetensors");
+        Captured run = logits("[[99999]]", out);
+        assertEquals(2, run.code());
+        assertTrue(run.err().contains("99999"), run.err());
+        assertEquals(1, run.errLines().size());
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void anEmptySequenceIsRefused() throws IOException {
+        Captured run = logits("[[1],[]]", folder.resolve("none.safetensors"));
+        assertEquals(2, run.code());
+        assertTrue(run.err().contains("sequence 1 is empty"), run.err());
+    }
+
+    @Test
+    void aTypeThatTheKernelsLackIsRefused() throws IOException {
+        Captured run = logits("[[1]]", folder.resolve("none.safetensors"), "--dtype", "f64");
+        assertEquals(2, run.code());
+        assertEquals("wok: --dtype f64: expected f32, or f64 with --backend reference.\n", run.err());
+    }
+
+    @Test
+    void anUnknownBackendIsRefused() throws IOException {
+        Captured run = logits("[[1]]", folder.resolve("none.safetensors"), "--backend", "dry");
+        assertEquals(2, run.code());
+        assertEquals("wok: --backend dry: expected vector or reference.\n", run.err());
+    }
+
+    @Test
+    void aMissingFolderIsRefusedBeforeAnythingIsComputed() throws IOException {
+        Captured run = logits("[[1]]", folder.resolve("nowhere").resolve("x.safetensors"));
+        assertEquals(2, run.code());
+        assertTrue(run.err().startsWith("wok: there is no folder "), run.err());
+    }
+
+    private static Captured logits(String ids, Path out, String... more) throws IOException {
+        Path file = Files.writeString(folder.resolve("ids.json"), ids);
+        String[] arguments = new String[more.length + 6];
+        String[] first = {"logits", model.toString(), "--ids", file.toString(), "--out", out.toString()};
+        System.arraycopy(first, 0, arguments, 0, first.length);
+        System.arraycopy(more, 0, arguments, first.length, more.length);
+        return Captured.run(arguments);
+    }
+}

@@ -1,0 +1,41 @@
+package dev.wok.cli;
+
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
+import dev.wok.kernel.Kernels;
+import dev.wok.model.Model;
+import dev.wok.model.ModelConfig;
+import dev.wok.tensor.DType;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+
+/// A model of a few thousand weights with random values, and its tokenizer.
+final class Tiny {
+    private Tiny() {}
+
+    /// @return a folder with config.json and the tokenizer's files
+    static Path tokenizer() {
+        try {
+            URL config = Objects.requireNonNull(Tiny.class.getResource("/tiny/config.json"));
+            return Objects.requireNonNull(Path.of(config.toURI()).getParent());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /// Writes the whole model folder.
+    static Path model(Path folder) throws IOException {
+        try (HostDevice device = Device.host(1);
+                Model model = Model.create(ModelConfig.load(tokenizer()), Kernels.on(device.stream()), DType.F32, 7)) {
+            model.save(folder);
+        }
+        for (String name : new String[] {"tokenizer.json", "tokenizer_config.json"}) {
+            Files.copy(tokenizer().resolve(name), folder.resolve(name));
+        }
+        return folder;
+    }
+}
