@@ -50,22 +50,20 @@ final class AddedVocabulary {
                 normalized);
         byContent.put(content, added);
         if (isSpecial) {
-            special.add(added.content());
+            special.add(content);
         }
     }
 
     void makeSpecial(String content) {
-        AddedToken token = byContent.get(content);
-        if (token != null) {
-            special.add(token.content());
-        }
+        special.add(content);
     }
 
     Collection<AddedToken> tokens() {
         return new ArrayList<>(byContent.values());
     }
 
-    /// @return contents that decoding may leave out
+    /// @return contents that decoding may leave out, as the files spell them: a token whose content changed when it was
+    ///     normalised is never left out
     Set<String> special() {
         return special;
     }

@@ -224,11 +224,11 @@ final class JinjaMethods {
 
     private static List<String> splitAtSpace(String s, long max, boolean fromRight) {
         List<String> out = new ArrayList<>();
-        String rest = strip(s, JinjaValues.NONE, true, true);
+        String rest = strip(s, JinjaValues.NONE, !fromRight, fromRight);
         while (!rest.isEmpty()) {
             int at = max >= 0 && out.size() >= max ? -1 : firstSpace(rest, fromRight);
             if (at < 0) {
-                out.add(fromRight ? strip(rest, JinjaValues.NONE, false, true) : rest);
+                out.add(rest);
                 break;
             }
             out.add(fromRight ? rest.substring(at + 1) : rest.substring(0, at));

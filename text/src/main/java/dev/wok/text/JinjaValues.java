@@ -193,8 +193,11 @@ final class JinjaValues {
             String digits = parts[0].endsWith(".0") ? parts[0].substring(0, parts[0].length() - 2) : parts[0];
             return "%se%s%02d".formatted(digits, exponent < 0 ? "-" : "+", Math.abs(exponent));
         }
-        String plain = new BigDecimal(Double.toString(n)).toPlainString();
-        return plain.indexOf('.') < 0 ? plain + ".0" : size == 0 && 1 / n < 0 ? "-0.0" : plain;
+        if (size == 0) {
+            return 1 / n < 0 ? "-0.0" : "0.0";
+        }
+        String plain = new BigDecimal(Double.toString(n)).stripTrailingZeros().toPlainString();
+        return plain.indexOf('.') < 0 ? plain + ".0" : plain;
     }
 
     static boolean equal(Object a, Object b) {

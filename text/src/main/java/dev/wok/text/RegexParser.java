@@ -122,10 +122,8 @@ final class RegexParser {
                 at = begin;
                 throw refuse("a repetition of something that may be empty");
             }
-            if (counted && min == max && peek() == '?') {
-                throw refuse("an optional counted repetition");
-            }
-            boolean lazy = accept("?");
+            boolean exactly = counted && min == max;
+            boolean lazy = !exactly && accept("?");
             boolean possessive = !lazy && !counted && accept("+");
             part = new RegexPart.Repeat(part, min, max, lazy ? RegexPart.Mode.LAZY : RegexPart.Mode.GREEDY);
             if (part.steps() > MAX_STEPS) {

@@ -131,7 +131,9 @@ final class TokenizerReader {
         added.tokens().forEach(t -> bytes[t.id()] = ByteAlphabet.decoded(t.content()));
 
         BitSet special = new BitSet();
-        added.special().forEach(content -> special.set(ids.getOrDefault(content, MAX_ID)));
+        for (AddedToken token : added.tokens()) {
+            special.set(token.id(), added.special().contains(token.content()));
+        }
         int[][] around = postProcessor(root.path("post_processor"), ids);
         return new Tokenizer.Parts(
                 new AddedTokens(

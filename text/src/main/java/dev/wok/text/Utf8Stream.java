@@ -4,7 +4,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /// Turns bytes that come in pieces into text, keeping back a character whose bytes are not all there. What can never
-/// become a character is U+FFFD, one for each longest beginning of a character, as everywhere in Unicode.
+/// become a character is U+FFFD, one for each longest beginning of a character, as Unicode recommends. (The JDK's
+/// decoder
+/// differs in one case: it takes the three bytes of an encoded surrogate for one fault.)
 final class Utf8Stream {
     private byte[] pending = new byte[64];
     private int size;
@@ -28,10 +30,18 @@ final class Utf8Stream {
     }
 
     private String take(int n) {
-        String text = new String(pending, 0, n, StandardCharsets.UTF_8);
+        StringBuilder text = new StringBuilder();
+        int from = 0;
+        for (int i = 0; i + 1 < n; i++) {
+            if ((pending[i] & 0xFF) == 0xED && (pending[i + 1] & 0xFF) >= 0xA0) {
+                text.append(new String(pending, from, i + 1 - from, StandardCharsets.UTF_8));
+                from = i + 1;
+            }
+        }
+        text.append(new String(pending, from, n - from, StandardCharsets.UTF_8));
         System.arraycopy(pending, n, pending, 0, size - n);
         size -= n;
-        return text;
+        return text.toString();
     }
 
     /// @return how many bytes at the end may yet become a character
