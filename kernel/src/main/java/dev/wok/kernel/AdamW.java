@@ -28,6 +28,7 @@ public abstract class AdamW {
     /// @param normAndClip `[2]`, written: the norm before clipping, and `min(1, maxNorm / (norm + 1e-6))`
     public final void clip(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         Shape.require("AdamW.clip", normAndClip, "normAndClip", 2);
+        Shape.requireRows("AdamW.clip", normAndClip, "normAndClip");
         for (Tensor gradient : gradients) {
             Shape.requireContiguous("AdamW.clip", gradient, "a gradient");
         }
@@ -44,6 +45,7 @@ public abstract class AdamW {
     public final void update(
             Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
         Shape.require("AdamW.update", normAndClip, "normAndClip", 2);
+        Shape.requireRows("AdamW.update", normAndClip, "normAndClip");
         Shape.requireContiguous("AdamW.update", parameter, "parameter");
         like(parameter, gradient, "gradient");
         like(parameter, mean, "mean");

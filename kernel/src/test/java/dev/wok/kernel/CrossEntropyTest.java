@@ -21,12 +21,16 @@ class CrossEntropyTest {
                 .size("tokens", 0, 40)
                 .size("vocab", 1, 520)
                 .size("gap", 0, 3)
-                .size("scale", 1, 30);
+                .size("scale", 1, 30)
+                .size("offset", -600, 600);
     }
 
     private static Tensor logits(Contract.Run run, Case c) {
         return run.updated(
-                i -> c.size("scale") * c.rng("x").normal(i), c.size("gap"), c.size("tokens"), c.size("vocab"));
+                i -> c.size("offset") + c.size("scale") * c.rng("x").normal(i),
+                c.size("gap"),
+                c.size("tokens"),
+                c.size("vocab"));
     }
 
     private static int[] targets(Case c) {

@@ -23,7 +23,7 @@ class MatmulTest {
                 .size("k", 0, 300)
                 .flag("accumulate")
                 .size("gap", 0, 3)
-                .cases(45)
+                .cases(30)
                 .check(c -> Contract.check(run -> product(run, c, product, transposedLeft, transposedRight)));
     }
 

@@ -1,0 +1,321 @@
+package dev.wok.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.device.Device;
+import dev.wok.kernel.Routing.Desc;
+import dev.wok.kernel.Routing.Plan;
+import dev.wok.kernel.Routing.Scoring;
+import dev.wok.notice.BadInput;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Tensors;
+import dev.wok.testkit.Thrown;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+
+/// Every operation accepts operands that fit and refuses those that do not, by name and before it touches them.
+class OperandsTest {
+    private static final Kernels DRY = Kernels.on(Device.dry().stream(), Backend.DRY);
+
+    private interface Call {
+        void on(Kernels kernels, Tensor... operands);
+    }
+
+    /// An operation with operands that fit.
+    ///
+    /// @param free the sizes that no other operand repeats, as `name.dimension`
+    /// @param untyped the operands whose element type is free
+    private record Door(
+            String name, String[] names, Tensor[] operands, Set<String> free, Set<String> untyped, Call call) {
+        /// Gradients that are clipped together may have any shape.
+        boolean anyRank(int operand) {
+            return free.contains(names[operand] + ".0") && free.contains(names[operand] + ".1");
+        }
+    }
+
+    /// `x:2,3` is F32[2, 3]; `ids:I32,4` is I32[4]. A `*` behind a size marks it free, one behind the name the type.
+    private static Door door(String name, String operands, Call call) {
+        String[] parts = operands.split(" ");
+        String[] names = new String[parts.length];
+        Tensor[] tensors = new Tensor[parts.length];
+        Set<String> free = new TreeSet<>();
+        Set<String> untyped = new TreeSet<>();
+        for (int i = 0; i < parts.length; i++) {
+            String[] sizes = parts[i].substring(parts[i].indexOf(':') + 1).split(",");
+            names[i] = parts[i].substring(0, parts[i].indexOf(':')).replace("*", "");
+            if (parts[i].contains("*:")) {
+                untyped.add(names[i]);
+            }
+            DType dtype = sizes[0].equals("I32") ? DType.I32 : DType.F32;
+            int skip = dtype == DType.I32 ? 1 : 0;
+            long[] shape = new long[sizes.length - skip];
+            for (int d = 0; d < shape.length; d++) {
+                shape[d] = Long.parseLong(sizes[d + skip].replace("*", ""));
+                if (sizes[d + skip].contains("*")) {
+                    free.add(names[i] + "." + d);
+                }
+            }
+            tensors[i] = Tensors.zeros(dtype, shape);
+        }
+        return new Door(name, names, tensors, free, untyped, call);
+    }
+
+    private static Plan plan(Tensor[] o, int from) {
+        return new Plan(o[from], o[from + 1], o[from + 2]);
+    }
+
+    private static final Desc DESC = new Desc(Scoring.SIGMOID, 4, 2, 2, 1, true, 1);
+    private static final AdamW.Step STEP = new AdamW.Step(0.1, 0.9, 0.95, 1e-8, 0, 1);
+    private static final String PLAN = "offsets:I32,4 rowSlot:I32,6 slotRow:I32,6";
+
+    private static List<Door> doors() {
+        return List.of(
+                door(
+                        "Embedding",
+                        "ids:I32,3 table:5*,2 out:3,2",
+                        (k, o) -> k.embedding().forward(o[0], o[1], o[2])),
+                door(
+                        "Embedding",
+                        "ids:I32,3 dOut:3,2 dTable:5*,2",
+                        (k, o) -> k.embedding().backward(o[0], o[1], o[2])),
+                door(
+                        "RmsNorm",
+                        "x:3,2 weight:2 y:3,2 rstd:3",
+                        (k, o) -> k.rmsNorm().forward(o[0], o[1], 1, o[2], o[3])),
+                door(
+                        "RmsNorm",
+                        "x:3,2 weight:2 rstd:3 dy:3,2 dx:3,2 dWeight:2",
+                        (k, o) -> k.rmsNorm().backward(o[0], o[1], o[2], o[3], o[4], true, o[5])),
+                door("Matmul", "a:3,4 b:5,4 c:3,5", (k, o) -> k.matmul().nt(o[0], o[1], o[2], true)),
+                door("Matmul", "a:3,4 b:4,5 c:3,5", (k, o) -> k.matmul().nn(o[0], o[1], o[2], true)),
+                door("Matmul", "a:4,3 b:4,5 c:3,5", (k, o) -> k.matmul().tn(o[0], o[1], o[2], true)),
+                door(
+                        "Rotary",
+                        "positions:I32,3 frequencies:2 cos:3,2 sin:3,2",
+                        (k, o) -> k.rotary().table(o[0], o[1], 1, o[2], o[3])),
+                door(
+                        "Rotary",
+                        "x:3,5*,4 cos:3,2 sin:3,2",
+                        (k, o) -> k.rotary().rotate(o[0], o[1], o[2], Rotary.Pairing.HALVES, false)),
+                door(
+                        "Attention",
+                        "q:3,4,2 k:3,2,2 v:3,2,5 keyStart:I32,3 out:3,4,5 lse:3,4",
+                        (k, o) -> k.attention().forward(o[0], o[1], o[2], o[3], 1, o[4], o[5])),
+                door(
+                        "Attention",
+                        "q:3,4,2 k:3,2,2 v:3,2,5 keyStart:I32,3 out:3,4,5 lse:3,4 dOut:3,4,5 dq:3,4,2 dk:3,2,2"
+                                + " dv:3,2,5",
+                        (k, o) ->
+                                k.attention().backward(o[0], o[1], o[2], o[3], 1, o[4], o[5], o[6], o[7], o[8], o[9])),
+                door(
+                        "LatentKeys",
+                        "nope:3,2,4 rope:3,5 k:3,2,9",
+                        (k, o) -> k.latentKeys().forward(o[0], o[1], o[2])),
+                door(
+                        "LatentKeys",
+                        "dk:3,2,9 dNope:3,2,4 dRope:3,5",
+                        (k, o) -> k.latentKeys().backward(o[0], o[1], o[2])),
+                door(
+                        "LatentAttention",
+                        "q:3,2,7 kvB:14,5 cache:9*,8 positions:I32,3 out:3,2,3",
+                        (k, o) -> k.latentAttention().forward(o[0], o[1], o[2], o[3], 1, o[4])),
+                door("Swiglu", "gateUp:3,4 out:3,2", (k, o) -> k.swiglu().forward(o[0], o[1])),
+                door(
+                        "Swiglu",
+                        "gateUp:3,4 dOut:3,2 dGateUp:3,4",
+                        (k, o) -> k.swiglu().backward(o[0], o[1], o[2])),
+                door(
+                        "Routing",
+                        "logits:3,4 bias*:4 scores:3,4 chosen:I32,3,2 weights:3,2",
+                        (k, o) -> k.routing().forward(DESC, o[0], o[1], o[2], o[3], o[4])),
+                door(
+                        "Routing",
+                        "scores:3,4 chosen:I32,3,2 dWeights:3,2 dScores:3,4 dLogits:3,4",
+                        (k, o) -> k.routing().backward(DESC, o[0], o[1], o[2], o[3], o[4])),
+                door(
+                        "Routing",
+                        PLAN + " chosen:I32,3,2 load:I32,3",
+                        (k, o) -> k.routing().plan(o[3], plan(o, 0), o[4])),
+                door("Routing", "load:I32,4 bias*:4", (k, o) -> k.routing().balance(o[0], 1, o[1])),
+                door(
+                        "BalanceLoss",
+                        "scores:6,4 fractions:2,4 loss:1",
+                        (k, o) -> k.balanceLoss().forward(o[0], 2, 3, 1, o[1], o[2])),
+                door(
+                        "BalanceLoss",
+                        "scores:6,4 fractions:2,4 dScores:6,4",
+                        (k, o) -> k.balanceLoss().backward(o[0], 3, 1, o[1], o[2])),
+                door(
+                        "Experts",
+                        PLAN + " x:2*,5 weight:3,8,5 gateUp:6,8 activated:6,4",
+                        (k, o) -> k.experts().gateUp(o[3], plan(o, 0), o[4], o[5], o[6])),
+                door(
+                        "Experts",
+                        PLAN + " activated:6,4 weight:3,5,4 weights:2,3 scratch:6,5 y:2,5",
+                        (k, o) -> k.experts().down(o[3], plan(o, 0), o[4], o[5], o[6], o[7])),
+                door(
+                        "Experts",
+                        PLAN + " dy:2,5 weight:3,5,4 weights:2,3 activated:6,4 dActivated:6,4 dWeights:2,3",
+                        (k, o) -> k.experts().downBackward(o[3], plan(o, 0), o[4], o[5], o[6], o[7], o[8])),
+                door(
+                        "Experts",
+                        PLAN + " dy:2,5 weights:2,3 activated:6,4 dWeight:3,5,4",
+                        (k, o) -> k.experts().downWeightGradient(o[3], plan(o, 0), o[4], o[5], o[6])),
+                door(
+                        "Experts",
+                        PLAN + " dGateUp:6,8 weight:3,8,5 scratch:6,5 dx:2*,5",
+                        (k, o) -> k.experts().gateUpBackward(o[3], plan(o, 0), o[4], o[5], o[6])),
+                door(
+                        "Experts",
+                        PLAN + " dGateUp:6,8 x:2*,5 dWeight:3,8,5",
+                        (k, o) -> k.experts().gateUpWeightGradient(o[3], plan(o, 0), o[4], o[5])),
+                door(
+                        "CrossEntropy",
+                        "logits:3,4* targets:I32,3 losses:3",
+                        (k, o) -> k.crossEntropy().forward(o[0], o[1], o[2])),
+                door(
+                        "CrossEntropy",
+                        "logits:3,4* targets:I32,3 losses:3",
+                        (k, o) -> k.crossEntropy().forwardBackward(o[0], o[1], 1, o[2])),
+                door(
+                        "Elementwise",
+                        "a:3,4 b:3,4 out:3,4",
+                        (k, o) -> k.elementwise().add(o[0], o[1], o[2])),
+                door(
+                        "AdamW",
+                        "gradient:3*,4* normAndClip*:2",
+                        (k, o) -> k.adamW().clip(List.of(o[0]), 1, o[1])),
+                door(
+                        "AdamW",
+                        "parameter:3,4 gradient:3,4 mean:3,4 meanSquare:3,4 normAndClip*:2",
+                        (k, o) -> k.adamW().update(STEP, o[0], o[1], o[2], o[3], o[4])));
+    }
+
+    @Test
+    void operandsThatFitAreAccepted() {
+        List<Door> doors = doors();
+        assertEquals(33, doors.size());
+        for (Door door : doors) {
+            door.call.on(DRY, door.operands);
+        }
+    }
+
+    private static void refuse(Kernels kernels, Door door, int operand, Tensor wrong) {
+        Tensor[] changed = door.operands.clone();
+        changed[operand] = wrong;
+        String message;
+        try {
+            message = Thrown.message(IllegalArgumentException.class, () -> door.call.on(kernels, changed));
+        } catch (AssertionError e) {
+            throw new AssertionError(
+                    "%s with %s as %s: %s".formatted(door.name, wrong, door.names[operand], e.getMessage()), e);
+        }
+        assertTrue(message.startsWith(door.name) || message.startsWith("Routing.Plan"), message);
+    }
+
+    @Test
+    void anotherRankIsRefused() {
+        for (Door door : doors()) {
+            for (int i = 0; i < door.operands.length; i++) {
+                if (!door.anyRank(i)) {
+                    Tensor operand = door.operands[i];
+                    long[] wider = Arrays.copyOf(operand.shape(), operand.rank() + 1);
+                    wider[operand.rank()] = 1;
+                    refuse(DRY, door, i, operand.reshape(wider));
+                    refuse(DRY, door, i, operand.select(0, 0));
+                }
+            }
+        }
+    }
+
+    @Test
+    void anotherSizeIsRefused() {
+        for (Door door : doors()) {
+            for (int i = 0; i < door.operands.length; i++) {
+                for (int d = 0; d < door.operands[i].rank(); d++) {
+                    if (!door.free.contains(door.names[i] + "." + d)) {
+                        for (int change : new int[] {1, -1}) {
+                            long[] shape = door.operands[i].shape();
+                            shape[d] += change;
+                            refuse(DRY, door, i, Tensors.zeros(door.operands[i].dtype(), shape));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows whose elements are apart would be read as if they were not.
+    @Test
+    void rowsWithGapsInsideAreRefused() {
+        for (Door door : doors()) {
+            for (int i = 0; i < door.operands.length; i++) {
+                Tensor operand = door.operands[i];
+                int last = operand.rank() - 1;
+                if (operand.dim(last) > 1) {
+                    long[] twice = operand.shape();
+                    twice[last] *= 2;
+                    Tensor apart =
+                            Tensors.zeros(operand.dtype(), twice).split(last, 2).select(last + 1, 0);
+                    refuse(DRY, door, i, apart);
+                }
+            }
+        }
+    }
+
+    @Test
+    void anotherTypeIsRefusedByTheVectorKernels() {
+        for (Door door : doors()) {
+            for (int i = 0; i < door.operands.length; i++) {
+                if (!door.untyped.contains(door.names[i])) {
+                    refuse(Contract.VECTOR, door, i, Tensors.zeros(DType.I64, door.operands[i].shape()));
+                }
+            }
+        }
+    }
+
+    @Test
+    void messagesNameTheOperand() {
+        List<String> silent = new ArrayList<>();
+        for (Door door : doors()) {
+            for (int i = 0; i < door.operands.length; i++) {
+                if (door.anyRank(i)) {
+                    continue;
+                }
+                Tensor[] changed = door.operands.clone();
+                changed[i] = changed[i].reshape(1, 1, 1, 1, changed[i].elements());
+                String message = Thrown.message(IllegalArgumentException.class, () -> door.call.on(DRY, changed));
+                if (!message.contains(": " + door.names[i] + " is [1, 1, 1, 1, ")) {
+                    silent.add(door.names[i] + ": " + message);
+                }
+            }
+        }
+        assertEquals(
+                List.of(
+                        "a: Elementwise.add: b is [3, 4], expected [1, 1, 1, 1, 12]",
+                        "parameter: AdamW.update: gradient is [3, 4], expected [1, 1, 1, 1, 12]"),
+                silent,
+                "operands that set the shape of the others");
+    }
+
+    @Test
+    void backendsRunOnTheirDevicesOnly() {
+        Device host = Device.host(1);
+        Device dry = Device.dry();
+        assertEquals(Backend.VECTOR, Kernels.on(host.stream()).choice().backend());
+        assertEquals(Backend.DRY, Kernels.on(dry.stream()).choice().backend());
+        assertEquals(
+                "the dry kernels do not run on this device (host processor, 1 thread).",
+                Thrown.message(BadInput.class, () -> Kernels.on(host.stream(), Backend.DRY)));
+        assertEquals(
+                "the vector kernels do not run on this device (dry run).",
+                Thrown.message(BadInput.class, () -> Kernels.on(dry.stream(), Backend.VECTOR)));
+        host.close();
+    }
+}
