@@ -7,6 +7,7 @@ module wok.cli {
     requires jdk.management;
     requires tools.jackson.databind;
     requires wok.device;
+    requires wok.generate;
     requires wok.kernel;
     requires wok.model;
     requires wok.notice;

@@ -73,7 +73,7 @@ final class Failures {
 
     private static String described(ParameterException e) {
         if (!(e instanceof UnmatchedArgumentException unmatched)) {
-            String message = oneLine(e.getMessage());
+            String message = oneLine(e.getMessage()).replaceFirst("^Error: ", "");
             return message.endsWith(".") ? message : message + ".";
         }
         String argument = unmatched.getUnmatched().getFirst();

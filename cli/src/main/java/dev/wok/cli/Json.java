@@ -27,10 +27,20 @@ final class Json {
         return MAPPER.writeValueAsString(value);
     }
 
-    /// @throws BadInput where the file is no list of lists of token ids
-    static List<int[]> ids(Path file) {
+    /// @return one or more token sequences, none of them empty
+    /// @throws BadInput where the file is no list of such lists
+    static List<int[]> idsOf(Path file) {
         try (InputStream in = Files.newInputStream(file)) {
-            return ids(in, file.toString());
+            List<int[]> lists = ids(in, file.toString());
+            if (lists.isEmpty()) {
+                throw new BadInput("%s holds no sequence, expected one or more.".formatted(file));
+            }
+            for (int i = 0; i < lists.size(); i++) {
+                if (lists.get(i).length == 0) {
+                    throw new BadInput("%s: element %d is empty, expected one or more token ids.".formatted(file, i));
+                }
+            }
+            return lists;
         } catch (IOException e) {
             throw BadInput.reading(file, e);
         }

@@ -1,7 +1,6 @@
 package dev.wok.cli;
 
 import dev.wok.model.Model;
-import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
@@ -60,13 +59,7 @@ final class LogitsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Path file = Given.required(ids);
-        List<int[]> sequences = Json.ids(file);
-        for (int i = 0; i < sequences.size(); i++) {
-            if (sequences.get(i).length == 0) {
-                throw new BadInput("%s: sequence %d is empty, expected one or more token ids.".formatted(file, i));
-            }
-        }
+        List<int[]> sequences = Json.idsOf(Given.required(ids));
         Path target = Given.required(out);
         Given.requireFolderOf(target);
         try (ComputeOptions.Compute on = compute.open();

@@ -40,6 +40,8 @@ public final class Main {
 
     static CommandLine commands(Wok wok, Console console, Display display) {
         return new CommandLine(wok)
+                .addSubcommand(new GenerateCommand(console, display))
+                .addSubcommand(new ChatCommand(console, display))
                 .addSubcommand(new LogitsCommand(display))
                 .addSubcommand(new TokenizeCommand(console))
                 .addSubcommand(new DoctorCommand(console))

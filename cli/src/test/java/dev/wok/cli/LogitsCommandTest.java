@@ -84,7 +84,7 @@ class LogitsCommandTest {
     void anEmptySequenceIsRefused() throws IOException {
         Captured run = logits("[[1],[]]", folder.resolve("none.safetensors"));
         assertEquals(2, run.code());
-        assertTrue(run.err().contains("sequence 1 is empty"), run.err());
+        assertTrue(run.err().contains("element 1 is empty"), run.err());
     }
 
     @Test

@@ -15,9 +15,11 @@ import java.util.Objects;
 
 /// A model of a few thousand weights with random values, and its tokenizer.
 final class Tiny {
+    private static final int VOCABULARY = 512;
+
     private Tiny() {}
 
-    /// @return a folder with config.json and the tokenizer's files
+    /// Finds the test resources: a folder with config.json and the tokenizer's files
     static Path tokenizer() {
         try {
             URL config = Objects.requireNonNull(Tiny.class.getResource("/tiny/config.json"));
@@ -27,10 +29,23 @@ final class Tiny {
         }
     }
 
-    /// Writes the whole model folder.
+    /// Writes a model folder whose parts fit.
     static Path model(Path folder) throws IOException {
+        return model(folder, VOCABULARY);
+    }
+
+    /// Writes a model folder.
+    ///
+    /// @param vocabulary how many ids the model knows; the tokenizer has 500
+    static Path model(Path folder, int vocabulary) throws IOException {
+        Files.createDirectories(folder);
+        Path config = folder.resolve("config.json");
+        Files.writeString(
+                config,
+                Files.readString(tokenizer().resolve("config.json"))
+                        .replace("\"vocab_size\": " + VOCABULARY, "\"vocab_size\": " + vocabulary));
         try (HostDevice device = Device.host(1);
-                Model model = Model.create(ModelConfig.load(tokenizer()), Kernels.on(device.stream()), DType.F32, 7)) {
+                Model model = Model.create(ModelConfig.load(folder), Kernels.on(device.stream()), DType.F32, 7)) {
             model.save(folder);
         }
         for (String name : new String[] {"tokenizer.json", "tokenizer_config.json"}) {

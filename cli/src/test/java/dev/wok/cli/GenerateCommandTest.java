@@ -1,0 +1,130 @@
+package dev.wok.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class GenerateCommandTest {
+    @TempDir
+    static Path folder;
+
+    private static String model = "";
+
+    @BeforeAll
+    static void write() throws IOException {
+        model = Tiny.model(folder.resolve("model")).toString();
+    }
+
+    @Test
+    void theTextFollowsThePrompt() {
+        Captured run = Captured.run("generate", model, "--prompt", "int x", "--max-tokens", "5");
+        assertEquals(0, run.code(), run.err());
+        assertTrue(run.out().startsWith("int x"), run.out());
+        assertTrue(run.out().endsWith("\n"), run.out());
+        assertTrue(run.err().startsWith("5 tokens, "), run.err());
+    }
+
+    @Test
+    void jsonIsOneObjectASequence() throws IOException {
+        Path ids = Files.writeString(folder.resolve("ids.json"), "[[1,2,3],[4]]");
+        Captured run = Captured.run(
+                "generate", model, "--ids", ids.toString(), "--max-tokens", "4", "--greedy", "--ignore-eos", "--json");
+        assertEquals(0, run.code(), run.err());
+        assertEquals("", run.err());
+        List<String> lines = run.out().lines().toList();
+        assertEquals(2, lines.size());
+        for (String line : lines) {
+            JsonNode object = JsonMapper.shared().readTree(line);
+            assertEquals(4, object.get("ids").size());
+            assertTrue(object.get("text").isString());
+            assertEquals("length", object.get("finish_reason").asString());
+            assertTrue(object.get("prefill_tokens_per_second").asDouble() > 0, line);
+            assertTrue(object.get("decode_tokens_per_second").asDouble() > 0, line);
+        }
+    }
+
+    @Test
+    void theSeedDecides() {
+        String first = sampled("1");
+        assertEquals(first, sampled("1"));
+        assertNotEquals(first, sampled("2"));
+    }
+
+    @Test
+    void withoutATokenizerIdsStillWork() throws IOException {
+        Path bare = Tiny.model(folder.resolve("bare"));
+        Files.delete(bare.resolve("tokenizer.json"));
+        Path ids = Files.writeString(folder.resolve("one.json"), "[[1,2,3]]");
+        Captured run =
+                Captured.run("generate", bare.toString(), "--ids", ids.toString(), "--max-tokens", "2", "--json");
+        assertEquals(0, run.code(), run.err());
+        assertEquals("", JsonMapper.shared().readTree(run.out()).get("text").asString());
+
+        Captured text = Captured.run("generate", bare.toString(), "--prompt", "x");
+        assertEquals(2, text.code());
+        assertEquals(
+                "wok: the model folder has no tokenizer.json; give token ids (--ids) instead of text.\n", text.err());
+    }
+
+    @Test
+    void aTokenizerWithMoreIdsThanTheModelIsRefused() throws IOException {
+        Path mixed = Tiny.model(folder.resolve("mixed"), 400);
+        Captured run = Captured.run("generate", mixed.toString(), "--prompt", "x");
+        assertEquals(2, run.code());
+        assertTrue(run.err().contains("has 500 ids, the model in the same folder knows 400"), run.err());
+        assertEquals(1, run.errLines().size());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            value = {
+                "--max-tokens 5 ; Missing required argument (specify one of these): (--prompt=TEXT | --ids=FILE).",
+                "--prompt x --ids y ; --prompt=TEXT, --ids=FILE are mutually exclusive (specify only one).",
+                "--prompt x --max-tokens many ; Invalid value for option '--max-tokens': 'many' is not an int.",
+            })
+    void whatMakesNoCommandIsRefused(String options, String refusal) {
+        Captured run = run(options);
+        assertEquals(2, run.code());
+        assertEquals("wok: " + refusal + " See wok generate --help.\n", run.err());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--prompt x --top-p 3 | top-p is 3.0, expected above 0, at most 1.",
+                "--prompt x --greedy --top-k 3"
+                        + " | --greedy takes the likeliest token: leave out --temperature, --top-p, --top-k, --min-p.",
+                "--prompt x --max-tokens -1 | max tokens is -1, expected 0 or more.",
+                "--prompt x --threads 0 | --threads 0: expected at least 1.",
+                "--ids no/such.json | there is no file no/such.json.",
+            })
+    void whatIsOutOfRangeIsRefused(String options, String refusal) {
+        Captured run = run(options);
+        assertEquals(2, run.code());
+        assertEquals("wok: " + refusal + "\n", run.err());
+    }
+
+    private static String sampled(String seed) {
+        return Captured.run(
+                        "generate", model, "--prompt", "x", "--max-tokens", "8", "--temperature", "1", "--seed", seed)
+                .out();
+    }
+
+    private static Captured run(String options) {
+        return Captured.run(("generate " + model + " " + options).split(" ", -1));
+    }
+}
