@@ -138,7 +138,7 @@ public final class Tokenizer {
         });
     }
 
-    private static void replaceLoneSurrogates(char[] text) {
+    static void replaceLoneSurrogates(char[] text) {
         for (int i = 0; i < text.length; i++) {
             if (Character.isSurrogate(text[i])) {
                 if (RegexNode.isPair(text, i, text.length)) {
