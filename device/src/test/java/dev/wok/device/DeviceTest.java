@@ -32,7 +32,7 @@ class DeviceTest {
         try (HostDevice device = Device.host(1);
                 Memory memory = device.memory()) {
             Tensor here = memory.tensor(DType.BF16, 3);
-            device.upload(Tensor.of(1f, -2.5f, 3.0000001f), here);
+            device.upload(Tensor.of(1f, -2.5f, 3.001f), here);
             Tensor back = memory.tensor(DType.F32, 3);
             device.download(here, back);
             assertArrayEquals(new float[] {1, -2.5f, 3}, back.toFloats());

@@ -45,12 +45,12 @@ final class Contract {
         Run reference = run(operation, REFERENCE, DType.F64);
         Run vector = run(operation, VECTOR, DType.F32);
         assertEquals(reference.results.keySet(), vector.results.keySet());
-        reference.results.forEach((name, expected) ->
-                Close.assertClose(name, expected.value, vector.results.get(name).value, expected.bound.get()));
+        reference.results.forEach(
+                (name, expected) -> Close.assertClose(name, expected.value, vector.result(name), expected.bound.get()));
         for (Kernels kernels : MORE_THREADS) {
             Run other = run(operation, kernels, DType.F32);
-            vector.results.forEach((name, expected) -> Close.assertSame(
-                    name + " on " + kernels.choice().reason(), expected.value, other.results.get(name).value));
+            vector.results.forEach((name, expected) ->
+                    Close.assertSame(name + " on " + kernels.choice().reason(), expected.value, other.result(name)));
         }
         operation.on(new Run(DRY, DType.F32));
     }
@@ -150,7 +150,11 @@ final class Contract {
         }
 
         Tensor result(String name) {
-            return results.get(name).value;
+            Result result = results.get(name);
+            if (result == null) {
+                throw new AssertionError("no result " + name);
+            }
+            return result.value;
         }
 
         private void requireOperandsIntact() {

@@ -113,8 +113,8 @@ class RotaryTest {
         Rng rng = Seeds.rng("rotary");
         Tensor x = Tensors.normal(rng.split("x"), DType.F64, 3, 2, 6);
         Tensor dy = Tensors.normal(rng.split("dy"), DType.F64, 3, 2, 6);
-        Tensor cos = Tensors.of(i -> 1.5 * Math.cos(i), DType.F64, 3, 3);
-        Tensor sin = Tensors.of(i -> 1.5 * Math.sin(i), DType.F64, 3, 3);
+        Tensor cos = Tensors.of(i -> 1.5 * Math.cos((double) i), DType.F64, 3, 3);
+        Tensor sin = Tensors.of(i -> 1.5 * Math.sin((double) i), DType.F64, 3, 3);
         for (Pairing pairing : Pairing.values()) {
             Tensor dx = Tensors.copy(dy);
             REFERENCE.rotary().rotate(dx, cos, sin, pairing, true);

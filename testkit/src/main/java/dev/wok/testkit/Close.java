@@ -68,7 +68,7 @@ public final class Close {
     }
 
     private static boolean same(double a, double b) {
-        return a == b || Double.isNaN(a) && Double.isNaN(b);
+        return a == b || (Double.isNaN(a) && Double.isNaN(b));
     }
 
     /// `[1, 2]` of element `i` in row order.
