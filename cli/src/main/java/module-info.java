@@ -6,6 +6,7 @@ module wok.cli {
     requires java.management;
     requires jdk.management;
     requires tools.jackson.databind;
+    requires wok.bench;
     requires wok.device;
     requires wok.generate;
     requires wok.kernel;
@@ -13,6 +14,7 @@ module wok.cli {
     requires wok.notice;
     requires wok.tensor;
     requires wok.text;
+    requires wok.train;
 
     opens dev.wok.cli to
             info.picocli;

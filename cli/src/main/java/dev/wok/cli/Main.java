@@ -40,10 +40,12 @@ public final class Main {
 
     static CommandLine commands(Wok wok, Console console, Display display) {
         return new CommandLine(wok)
+                .addSubcommand(new TrainCommand(console, display))
                 .addSubcommand(new GenerateCommand(console, display))
                 .addSubcommand(new ChatCommand(console, display))
                 .addSubcommand(new LogitsCommand(display))
                 .addSubcommand(new TokenizeCommand(console))
+                .addSubcommand(new BenchCommand(console, display))
                 .addSubcommand(new DoctorCommand(console))
                 .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))

@@ -21,6 +21,7 @@ final class Speaker implements AutoCloseable {
     private static final String TOKENIZER = "tokenizer.json";
 
     private final Model model;
+    private final boolean ownsModel;
     private final Optional<Tokenizer> tokenizer;
     private final Generator generator;
     private final Set<Integer> stops = new HashSet<>();
@@ -30,8 +31,9 @@ final class Speaker implements AutoCloseable {
     /// @param text of the new tokens alone, empty where the model has no tokenizer
     record Said(Generation generation, String text) {}
 
-    private Speaker(Model model, Optional<Tokenizer> tokenizer) {
+    private Speaker(Model model, boolean ownsModel, Optional<Tokenizer> tokenizer) {
         this.model = model;
+        this.ownsModel = ownsModel;
         this.tokenizer = tokenizer;
         generator = new Generator(model);
         if (model.config().eosTokenId() >= 0) {
@@ -56,11 +58,16 @@ final class Speaker implements AutoCloseable {
                                         tokenizer.get().size(),
                                         vocabulary));
             }
-            return new Speaker(model, tokenizer);
+            return new Speaker(model, true, tokenizer);
         } catch (RuntimeException e) {
             model.close();
             throw e;
         }
+    }
+
+    /// @param model stays the caller's
+    static Speaker of(Model model, Tokenizer tokenizer) {
+        return new Speaker(model, false, Optional.of(tokenizer));
     }
 
     /// @throws BadInput where the folder has none
@@ -110,6 +117,8 @@ final class Speaker implements AutoCloseable {
     @Override
     public void close() {
         generator.close();
-        model.close();
+        if (ownsModel) {
+            model.close();
+        }
     }
 }

@@ -1,0 +1,12 @@
+/// Measurements: each figure beside a limit or a peer of the same run.
+@org.jspecify.annotations.NullMarked
+module wok.bench {
+    requires static transitive org.jspecify;
+    requires wok.train;
+    requires wok.model;
+    requires wok.kernel;
+    requires transitive wok.notice;
+    requires jdk.incubator.vector;
+
+    exports dev.wok.bench;
+}

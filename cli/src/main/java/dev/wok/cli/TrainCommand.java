@@ -1,0 +1,223 @@
+package dev.wok.cli;
+
+import dev.wok.generate.Sampling;
+import dev.wok.model.Model;
+import dev.wok.notice.BadInput;
+import dev.wok.text.Tokenizer;
+import dev.wok.train.Settings;
+import dev.wok.train.Trainer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/// `wok train`: from text to a model folder.
+@Command(
+        name = "train",
+        description = {
+            "Trains a tokenizer and a model on text, and writes a model folder and a report.",
+            "Without --data the text is the Java sources that come with a JDK.",
+            "Ctrl-C finishes the step, saves, and says how to go on."
+        },
+        sortOptions = false,
+        footer = {
+            "",
+            "Examples:",
+            "  wok train",
+            "  wok train --preset mini --data book.txt --data src.zip --out runs/mine --set learning_rate=1e-3",
+            "  wok train --resume --out runs/mine"
+        })
+final class TrainCommand implements Callable<Integer> {
+    private static final Sampling SAMPLING = new Sampling(0.7, 50, 0.95, 0, 1, 0);
+    private static final Path RUNS = Path.of("runs");
+
+    private final Console console;
+    private final Display display;
+
+    @Option(names = "--preset", paramLabel = "P", description = "nano (the default), mini or small.")
+    @Nullable
+    String preset;
+
+    @Option(
+            names = "--data",
+            paramLabel = "PATH",
+            description = "Text: a file, a folder, a .zip, .gz or .jsonl; may be given again.")
+    List<Path> data = List.of();
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "The run's folder (default: runs/PRESET, or the next free runs/PRESET-N).")
+    @Nullable
+    Path out;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Optimizer steps.")
+    @Nullable
+    String steps;
+
+    @Option(
+            names = "--minutes",
+            paramLabel = "M",
+            description = "Minutes of training, in place of steps or beside them. Such a run is not repeatable.")
+    @Nullable
+    String minutes;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Of weights, order and split.")
+    @Nullable
+    String seed;
+
+    @Option(names = "--resume", description = "Go on with the run in --out from its last checkpoint.")
+    boolean resume;
+
+    @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Change any setting; may be given again.")
+    Map<String, String> set = Map.of();
+
+    @Option(
+            names = "--init",
+            paramLabel = "MODEL",
+            description = "Start from a model folder, its shape and its tokenizer included.")
+    @Nullable
+    Path init;
+
+    @Option(names = "--device", paramLabel = "D", description = "cpu (the default and, so far, the only one).")
+    @Nullable
+    String device;
+
+    @Option(names = "--settings", description = "List all settings of the preset and what they mean; train nothing.")
+    boolean settings;
+
+    @Option(names = "--json", description = "Print the figures of result.json at the end.")
+    boolean json;
+
+    TrainCommand(Console console, Display display) {
+        this.console = console;
+        this.display = display;
+    }
+
+    @Override
+    public Integer call() {
+        Map<String, String> options = options();
+        String name = preset == null ? Settings.presets().getFirst() : preset;
+        if (settings) {
+            Settings.of(name, options).help().forEach(console.out()::println);
+            return 0;
+        }
+        if (device != null && !device.equals("cpu")) {
+            throw new BadInput("--device %s: expected cpu.".formatted(device));
+        }
+        Path folder = folder(name);
+        try (Trainer trainer = resume
+                ? Trainer.resume(folder, preset, options, data, init, display, TrainCommand::sample)
+                : Trainer.start(folder, name, Settings.of(name, options), data, init, display, TrainCommand::sample)) {
+            CountDownLatch ended = new CountDownLatch(1);
+            Thread hook = new Thread(() -> stop(trainer, ended));
+            Runtime.getRuntime().addShutdownHook(hook);
+            try {
+                Trainer.Outcome outcome = trainer.run();
+                say(folder, outcome);
+                removeHook(hook);
+                return outcome.finished() ? 0 : 130;
+            } finally {
+                ended.countDown();
+            }
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The hook is running: it asked for this end, and waits for it.
+            return;
+        }
+    }
+
+    /// Runs while Java shuts down, on Ctrl-C: waits until the step is finished and saved.
+    private void stop(Trainer trainer, CountDownLatch ended) {
+        if (!trainer.requestStop()) {
+            return;
+        }
+        display.say("stopping: finishing the step and saving ...");
+        try {
+            ended.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private Map<String, String> options() {
+        Map<String, String> options = new LinkedHashMap<>(set);
+        put(options, "steps", steps);
+        put(options, "minutes", minutes);
+        put(options, "seed", seed);
+        return options;
+    }
+
+    private static void put(Map<String, String> options, String key, @Nullable String value) {
+        if (value == null) {
+            return;
+        }
+        String before = options.put(key, value);
+        if (before != null && !before.equals(value)) {
+            throw new BadInput("%s is given twice: --%s %s and --set %s=%s.".formatted(key, key, value, key, before));
+        }
+    }
+
+    private Path folder(String name) {
+        if (out != null) {
+            return out;
+        }
+        if (resume) {
+            throw new BadInput("--resume needs the run's folder: --out DIR, such as --out runs/%s.".formatted(name));
+        }
+        Path folder = RUNS.resolve(name);
+        for (int n = 2; Files.exists(folder); n++) {
+            folder = RUNS.resolve("%s-%d".formatted(name, n));
+        }
+        return folder;
+    }
+
+    private static String sample(Model model, Tokenizer tokenizer, String prompt, int tokens) {
+        try (Speaker speaker = Speaker.of(model, tokenizer)) {
+            return prompt
+                    + speaker.say(speaker.prompt(prompt), tokens, SAMPLING, _ -> {})
+                            .text();
+        }
+    }
+
+    private void say(Path folder, Trainer.Outcome outcome) {
+        if (!outcome.finished()) {
+            display.say("stopped after step %d; go on with: wok train --resume --out %s"
+                    .formatted(outcome.steps(), folder));
+            return;
+        }
+        if (json) {
+            console.out().println(Json.text(outcome.result()));
+            return;
+        }
+        Map<String, Object> result = outcome.result();
+        console.out()
+                .printf(
+                        "%nheld-out text: %.3f bits per byte (gzip -9 on the same text: %.3f)%n",
+                        result.get("held_out_bits_per_byte"), result.get("gzip_bits_per_byte"));
+        console.out()
+                .printf(
+                        "%,d steps, %,d tokens in %s, %,.0f tokens/s; MaxVio at the end %.2f%n",
+                        outcome.steps(),
+                        result.get("tokens"),
+                        Amounts.duration(((Number) result.get("seconds")).doubleValue()),
+                        result.get("tokens_per_second"),
+                        result.get("max_violation"));
+        console.out().printf("%n%s%n%n", outcome.sample());
+        console.out().printf("report: %s%n", folder.resolve("report.html"));
+        console.out().println("next:");
+        console.out().printf("  wok generate %s --prompt 'public static void main('%n", folder.resolve("model"));
+        console.out().println("  wok train --preset mini");
+    }
+}

@@ -1,0 +1,97 @@
+package dev.wok.train;
+
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.stream.Stream;
+
+/// Files that survive a kill and a power cut: written beside their name, forced to the disk, renamed.
+final class Durable {
+    static final String PART = ".part";
+
+    private Durable() {}
+
+    /// The name under which something is written before it is complete.
+    static Path part(Path path) {
+        return path.resolveSibling(path.getFileName() + PART);
+    }
+
+    /// Writes a file that is complete or absent.
+    ///
+    /// @throws BadInput where the disk is full or the folder cannot be written
+    static void write(Path file, byte[] bytes) {
+        Path part = part(file);
+        try {
+            try (FileChannel channel = FileChannel.open(
+                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                writeFully(channel, ByteBuffer.wrap(bytes));
+                channel.force(true);
+            }
+            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            forceFolder(file.toAbsolutePath().getParent());
+        } catch (IOException e) {
+            throw BadInput.writing(file, e, part);
+        }
+    }
+
+    static void writeFully(FileChannel channel, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /// Forces the names in a folder to the disk, where the system can open a folder.
+    static void forceFolder(Path folder) throws IOException {
+        if (!System.getProperty("os.name").startsWith("Windows")) {
+            try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+                channel.force(true);
+            }
+        }
+    }
+
+    /// Gives a complete folder its name.
+    static void publish(Path part, Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(part)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                    channel.force(true);
+                }
+            }
+        }
+        forceFolder(part);
+        Files.move(part, folder, StandardCopyOption.ATOMIC_MOVE);
+        forceFolder(folder.toAbsolutePath().getParent());
+    }
+
+    /// Removes a file or a folder with all that it holds; nothing where there is none.
+    static void delete(Path path) throws IOException {
+        if (!Files.exists(path)) {
+            return;
+        }
+        Files.walkFileTree(path, new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                Files.delete(file);
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path folder, @org.jspecify.annotations.Nullable IOException e)
+                    throws IOException {
+                if (e != null) {
+                    throw e;
+                }
+                Files.delete(folder);
+                return FileVisitResult.CONTINUE;
+            }
+        });
+    }
+}

@@ -1,0 +1,109 @@
+package dev.wok.train;
+
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+import tools.jackson.databind.ObjectMapper;
+
+/// The run's records that grow by a line: metrics, evaluations, samples. A checkpoint notes how long they were, and a
+/// resumed run cuts them back to that.
+final class Logs implements AutoCloseable {
+    static final ObjectMapper JSON = new ObjectMapper();
+
+    /// Lengths in bytes.
+    record Lengths(long metrics, long evaluations, long samples) {
+        static final Lengths EMPTY = new Lengths(0, 0, 0);
+    }
+
+    private final Log metrics;
+    private final Log evaluations;
+    private final Log samples;
+
+    private Logs(Log metrics, Log evaluations, Log samples) {
+        this.metrics = metrics;
+        this.evaluations = evaluations;
+        this.samples = samples;
+    }
+
+    /// Opens the records cut back to these lengths.
+    static Logs open(Path folder, Lengths lengths) {
+        return new Logs(
+                Log.open(folder.resolve("metrics.jsonl"), lengths.metrics),
+                Log.open(folder.resolve("evaluations.jsonl"), lengths.evaluations),
+                Log.open(folder.resolve("samples.jsonl"), lengths.samples));
+    }
+
+    void metric(Map<String, ?> values) {
+        metrics.append(values);
+    }
+
+    void evaluation(Map<String, ?> values) {
+        evaluations.append(values);
+    }
+
+    void sample(Map<String, ?> values) {
+        samples.append(values);
+    }
+
+    /// Forces what was written to the disk.
+    Lengths force() {
+        return new Lengths(metrics.force(), evaluations.force(), samples.force());
+    }
+
+    @Override
+    public void close() {
+        metrics.close();
+        evaluations.close();
+        samples.close();
+    }
+
+    private record Log(Path file, FileChannel channel) {
+        static Log open(Path file, long length) {
+            try {
+                if (length > 0 && (!Files.exists(file) || Files.size(file) < length)) {
+                    throw new BadInput(
+                            "%s is shorter than the checkpoint says (%d bytes); the run cannot be resumed without it."
+                                    .formatted(file, length));
+                }
+                FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                channel.truncate(length);
+                channel.position(length);
+                return new Log(file, channel);
+            } catch (IOException e) {
+                throw BadInput.writing(file, e);
+            }
+        }
+
+        void append(Map<String, ?> values) {
+            byte[] line = (JSON.writeValueAsString(values) + "\n").getBytes(StandardCharsets.UTF_8);
+            try {
+                Durable.writeFully(channel, ByteBuffer.wrap(line));
+            } catch (IOException e) {
+                throw BadInput.writing(file, e);
+            }
+        }
+
+        long force() {
+            try {
+                channel.force(true);
+                return channel.position();
+            } catch (IOException e) {
+                throw BadInput.writing(file, e);
+            }
+        }
+
+        void close() {
+            try {
+                channel.close();
+            } catch (IOException e) {
+                throw BadInput.writing(file, e);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+package dev.wok.train;
+
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+
+/// What a run is, as run.json keeps it: enough to resume without any option.
+///
+/// @param preset its name
+/// @param settings all of them
+/// @param data files and folders of text; empty for the sources of a JDK
+/// @param init a model folder to start from, or null
+record RunFile(
+        String preset,
+        Settings settings,
+        List<Path> data,
+        @Nullable Path init) {
+
+    /// @param corpus lines for people about what was read; empty before it was
+    void write(Path file, List<String> corpus) {
+        Map<String, Object> root = new LinkedHashMap<>();
+        root.put("version", 1);
+        root.put("name", preset);
+        root.put("data", data.stream().map(Path::toString).toList());
+        root.put("init", init == null ? null : init.toString());
+        root.put("settings", settings.values());
+        root.put("corpus", corpus);
+        Durable.write(file, Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
+    }
+
+    /// @throws BadInput where there is none or it is not whole
+    static RunFile read(Path file) {
+        try {
+            JsonNode root = Logs.JSON.readTree(Files.readAllBytes(file));
+            Map<String, String> values = new LinkedHashMap<>();
+            for (Map.Entry<String, JsonNode> entry : root.required("settings").properties()) {
+                values.put(entry.getKey(), text(entry.getValue()));
+            }
+            List<Path> data = new ArrayList<>();
+            root.required("data").forEach(path -> data.add(Path.of(path.asString())));
+            JsonNode init = root.required("init");
+            return new RunFile(
+                    root.required("name").asString(),
+                    SettingKeys.settings(values),
+                    data,
+                    init.isNull() ? null : Path.of(init.asString()));
+        } catch (IOException e) {
+            throw BadInput.reading(file, e);
+        } catch (JacksonException e) {
+            throw new BadInput("%s is not a run's file: %s.".formatted(file, e.getOriginalMessage()), e);
+        }
+    }
+
+    private static String text(JsonNode value) {
+        if (!value.isArray()) {
+            return value.asString();
+        }
+        List<String> parts = new ArrayList<>();
+        value.forEach(part -> parts.add(part.asString()));
+        return String.join(",", parts);
+    }
+
+    /// This run as it goes on with other options: those that change no number may differ.
+    ///
+    /// @param options settings by key, as a person writes them
+    /// @param otherData given sources; empty for none given
+    /// @param otherInit given model, or null for none given
+    /// @throws BadInput naming the first contradiction
+    RunFile resumedWith(
+            @Nullable String otherPreset, Map<String, String> options, List<Path> otherData, @Nullable Path otherInit) {
+        if (otherPreset != null && !otherPreset.equals(preset)) {
+            throw contradiction("--preset", preset, otherPreset);
+        }
+        if (!otherData.isEmpty() && !otherData.equals(data)) {
+            throw contradiction("--data", data, otherData);
+        }
+        if (otherInit != null && !otherInit.equals(init)) {
+            throw contradiction("--init", String.valueOf(init), otherInit);
+        }
+        Map<String, String> values = new LinkedHashMap<>();
+        settings.values().forEach((key, value) -> values.put(key, SettingKeys.text(value)));
+        options.forEach((key, value) -> {
+            Object given = SettingKeys.parse(key, value);
+            Object known = SettingKeys.parse(key, values.getOrDefault(key, ""));
+            if (!given.equals(known) && !SettingKeys.isFree(key)) {
+                throw contradiction(key, known, given);
+            }
+            values.put(key, value);
+        });
+        return new RunFile(preset, SettingKeys.settings(values), data, init);
+    }
+
+    private static BadInput contradiction(String what, Object known, Object given) {
+        return new BadInput("this run was made with %s %s, %s was given; resume without it, or start another run."
+                .formatted(what, known, given));
+    }
+}

@@ -1,0 +1,264 @@
+package dev.wok.train;
+
+import dev.wok.notice.BadInput;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/// Every setting of a training run, under flat keys in snake_case: those of the model in the words of
+/// config.json, then batches, optimizer, balance, text and run. A preset gives all of them; options
+/// change some.
+///
+/// Each value is checked against its range as it is read, and all of them against each other when the
+/// record is made; a contradiction is a [BadInput] that names the keys.
+public record Settings(
+        Architecture architecture, Batches batches, Optimizer optimizer, Balance balance, Text text, Run run) {
+
+    /// The model's shape, in config.json's words; `q_lora_rank` 0 is its `null`.
+    public record Architecture(
+            @Key(value = "token ids; 256 bytes, two special tokens, and merges", min = 259, max = 1 << 24)
+            int vocabSize,
+
+            @Key(value = "width of the residual stream", min = 1)
+            int hiddenSize,
+
+            @Key(value = "width of the dense layers' MLP", min = 1)
+            int intermediateSize,
+
+            @Key(value = "width of one expert's MLP", min = 1)
+            int moeIntermediateSize,
+
+            @Key(value = "layers", min = 1) int numHiddenLayers,
+
+            @Key(value = "attention heads", min = 1) int numAttentionHeads,
+
+            @Key("width of the queries' latent; 0 for none") int qLoraRank,
+
+            @Key(value = "width of the keys' and values' latent", min = 1)
+            int kvLoraRank,
+
+            @Key("width of a head's query and key without position")
+            int qkNopeHeadDim,
+
+            @Key(value = "width of a head's query and key with position; even", min = 2)
+            int qkRopeHeadDim,
+
+            @Key(value = "width of a head's value", min = 1) int vHeadDim,
+
+            @Key(value = "experts that the router chooses from", min = 1)
+            int nRoutedExperts,
+
+            @Key("experts that every token visits") int nSharedExperts,
+
+            @Key(value = "routed experts that a token visits", min = 1)
+            int numExpertsPerTok,
+
+            @Key(value = "groups of experts", min = 1) int nGroup,
+
+            @Key(value = "groups that a token may visit", min = 1)
+            int topkGroup,
+
+            @Key("whether the chosen experts' weights are scaled to a sum of 1")
+            boolean normTopkProb,
+
+            @Key("factor on the routed experts' output") double routedScalingFactor,
+
+            @Key(
+                    value = "the router's scores",
+                    oneOf = {"sigmoid", "softmax"})
+            String scoringFunc,
+
+            @Key("leading layers that are dense") int firstKDenseReplace,
+
+            @Key("multi-token prediction modules") int numNextnPredictLayers,
+
+            @Key("whether the output head is the embedding table")
+            boolean tieWordEmbeddings,
+
+            @Key(value = "base of the rotary embedding's wavelengths", min = 1)
+            double ropeTheta,
+
+            @Key(value = "longest sequence that the model shall serve", min = 1)
+            int maxPositionEmbeddings,
+
+            @Key("standard deviation of the first weights") double initializerRange,
+
+            @Key("added to the mean square in RMSNorm") double rmsNormEps) {}
+
+    /// How many tokens a step sees. Micro-batches are accumulated; their size changes memory and
+    /// rounding, no more.
+    public record Batches(
+            @Key("optimizer steps; 0 where only minutes limit the run")
+            long steps,
+
+            @Key("minutes of training; 0 for no limit. A run limited by time is not repeatable")
+            double minutes,
+
+            @Key(value = "tokens in a training sequence", min = 2)
+            int sequenceLength,
+
+            @Key(value = "sequences in a step", min = 1) int batchSequences,
+
+            @Key(value = "sequences computed together; divides batch_sequences", min = 1)
+            int microBatchSequences) {}
+
+    /// AdamW and its schedule. Shares are of the whole run.
+    public record Optimizer(
+            @Key("highest learning rate") double learningRate,
+
+            @Key("learning rate at the end") double minLearningRate,
+
+            @Key(value = "share of the run in which the rate rises", max = 1)
+            double warmupShare,
+
+            @Key(value = "share of the run in which the rate falls", max = 1)
+            double decayShare,
+
+            @Key(
+                    value = "how the rate falls",
+                    oneOf = {"cosine", "linear"})
+            String decayShape,
+
+            @Key("decay of tensors of two or more dimensions, times the learning rate")
+            double weightDecay,
+
+            @Key(value = "decay of the gradients' mean", max = 0.999999)
+            double beta1,
+
+            @Key(value = "decay of the gradients' mean square", max = 0.999999)
+            double beta2,
+
+            @Key("added to the root of the mean square") double eps,
+
+            @Key(value = "largest norm of all gradients together", min = 1e-12)
+            double clipNorm) {}
+
+    /// What keeps the experts' loads level, and the weights of the losses beside the main one.
+    public record Balance(
+            @Key("step of each expert's bias against its load; 0 turns it off")
+            double gamma,
+
+            @Key(value = "share of the run after which the biases rest", max = 1)
+            double gammaUntil,
+
+            @Key("weight of the sequence-wise balance loss") double balanceAlpha,
+
+            @Key("weight of the multi-token prediction loss")
+            double mtpLossWeight) {}
+
+    /// The corpus: what is read of it, what is held out.
+    public record Text(
+            @Key("bytes of the corpus that are read; 0 for all")
+            long corpusBytes,
+
+            @Key("bytes of the corpus that the tokenizer learns from; 0 for all")
+            long tokenizerBytes,
+
+            @Key(value = "share of the documents that is held out", max = 0.5)
+            double heldOut,
+
+            @Key(value = "bytes of the held-out documents that evaluations read", min = 1)
+            long evaluateBytes,
+
+            @Key("field of a .jsonl line that holds the text")
+            String jsonlField,
+
+            @Key("globs of paths to read; empty for all") List<String> include,
+
+            @Key("globs of paths to leave out") List<String> exclude) {}
+
+    /// Everything about the run that is not about the model.
+    public record Run(
+            @Key(value = "seed of weights, order and split", min = Long.MIN_VALUE)
+            long seed,
+
+            @Key(value = "threads that compute; 0 for all. Changes no number", max = 4096, free = true)
+            int threads,
+
+            @Key(
+                    value = "kernels",
+                    oneOf = {"vector", "reference"})
+            String backend,
+
+            @Key(value = "steps between checkpoints; 0 for one at the end", free = true)
+            long checkpointEvery,
+
+            @Key(value = "checkpoints that are kept", min = 1, free = true)
+            int keepCheckpoints,
+
+            @Key("steps between evaluations; 0 for one at the end")
+            long evaluateEvery,
+
+            @Key("steps between samples of text; 0 for one at the end")
+            long sampleEvery,
+
+            @Key("how a sample of text begins") String samplePrompt,
+
+            @Key("tokens in a sample of text") int sampleTokens) {}
+
+    public Settings {
+        if (architecture.maxPositionEmbeddings() < batches.sequenceLength()) {
+            throw new BadInput(
+                    "sequence_length %d is longer than max_position_embeddings %d; raise the second or lower the first."
+                            .formatted(batches.sequenceLength(), architecture.maxPositionEmbeddings()));
+        }
+        if (batches.batchSequences() % batches.microBatchSequences() != 0) {
+            throw new BadInput("micro_batch_sequences %d does not divide batch_sequences %d."
+                    .formatted(batches.microBatchSequences(), batches.batchSequences()));
+        }
+        if (batches.steps() == 0 && batches.minutes() == 0) {
+            throw new BadInput("steps and minutes are both 0, so the run would never end; give one of them.");
+        }
+        if (optimizer.minLearningRate() > optimizer.learningRate()) {
+            throw new BadInput("min_learning_rate %s is above learning_rate %s."
+                    .formatted(optimizer.minLearningRate(), optimizer.learningRate()));
+        }
+        if (optimizer.warmupShare() + optimizer.decayShare() > 1) {
+            throw new BadInput("warmup_share %s and decay_share %s are more than the whole run; their sum may be 1."
+                    .formatted(optimizer.warmupShare(), optimizer.decayShare()));
+        }
+        if (text.heldOut() == 0) {
+            throw new BadInput("held_out is 0: nothing would be left to evaluate on; give a share such as 0.01.");
+        }
+    }
+
+    /// @return the names of the presets, the smallest first; the first is the default
+    public static List<String> presets() {
+        return Presets.NAMES;
+    }
+
+    /// A preset as it is.
+    ///
+    /// @throws BadInput where there is none of that name
+    public static Settings preset(String name) {
+        return of(name, Map.of());
+    }
+
+    /// A preset with some of its values changed. Where `minutes` is given and `steps` is not, only the
+    /// minutes limit the run.
+    ///
+    /// @param options values by key, as a person writes them; lists are separated by commas
+    /// @throws BadInput for a key that does not exist (it names the nearest one), a value of the wrong
+    ///     type or outside its range, and for values that contradict each other
+    public static Settings of(String preset, Map<String, String> options) {
+        SequencedMap<String, String> values = new LinkedHashMap<>(Presets.load(preset));
+        options.forEach((key, value) -> SettingKeys.parse(key, value));
+        if (options.containsKey("minutes") && !options.containsKey("steps")) {
+            values.put("steps", "0");
+        }
+        values.putAll(options);
+        return SettingKeys.settings(values);
+    }
+
+    /// @return all values by key, in the order of the records: numbers, booleans, strings and lists of
+    ///     strings
+    public SequencedMap<String, Object> values() {
+        return SettingKeys.values(this);
+    }
+
+    /// @return a line for each key: its value, its meaning, what it may be
+    public List<String> help() {
+        return SettingKeys.help(this);
+    }
+}

@@ -1,0 +1,530 @@
+package dev.wok.train;
+
+import dev.wok.device.Device;
+import dev.wok.kernel.Backend;
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Routing;
+import dev.wok.model.Batch;
+import dev.wok.model.MlaConfig;
+import dev.wok.model.Model;
+import dev.wok.model.ModelConfig;
+import dev.wok.model.MoeConfig;
+import dev.wok.model.RopeConfig;
+import dev.wok.model.Training;
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.DType;
+import dev.wok.text.Packing;
+import dev.wok.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
+
+/// A training run in a folder: the door of this room. It reads text, trains a tokenizer and a model, keeps
+/// checkpoints, and ends with a model folder, figures and a report. The same settings give the same bits on the same
+/// machine,
+/// whatever the number of threads and however often the run was cut off and resumed; a run limited by minutes is the
+/// exception, since time decides there.
+///
+/// One thread runs it; [#requestStop] may come from any other.
+public final class Trainer implements AutoCloseable {
+    /// Continues a text, for the samples in the report; training itself knows nothing of generation.
+    @FunctionalInterface
+    public interface Sampler {
+        /// @return the prompt and what the model makes of it
+        String sample(Model model, Tokenizer tokenizer, String prompt, int tokens);
+    }
+
+    /// How a sitting ended.
+    ///
+    /// @param finished whether the run is done; else it was asked to stop and can be resumed
+    /// @param steps done so far
+    /// @param result the figures of result.json, empty where the run is not finished
+    /// @param sample the last sample of text, empty where there was none
+    public record Outcome(boolean finished, long steps, SequencedMap<String, Object> result, String sample) {}
+
+    private final RunFolder folder;
+    private final RunFile run;
+    private final Progress progress;
+    private final Sampler sampler;
+    private volatile boolean training;
+    private volatile boolean stopRequested;
+
+    private Trainer(RunFolder folder, RunFile run, Progress progress, Sampler sampler) {
+        this.folder = folder;
+        this.run = run;
+        this.progress = progress;
+        this.sampler = sampler;
+    }
+
+    /// Begins a run.
+    ///
+    /// @param out its folder, made where it is missing
+    /// @param preset whose settings these are, for the record
+    /// @param data files and folders of text; empty for the sources that come with a JDK
+    /// @param init a model folder to start from, or null for a fresh model
+    /// @throws BadInput where the folder holds a run already or is in use
+    public static Trainer start(
+            Path out,
+            String preset,
+            Settings settings,
+            List<Path> data,
+            @Nullable Path init,
+            Progress progress,
+            Sampler sampler) {
+        List<Path> sources = data.stream().map(Path::toAbsolutePath).toList();
+        for (Path source : sources) {
+            if (!Files.exists(source)) {
+                throw new BadInput("there is no file or folder %s to read text from.".formatted(source));
+            }
+        }
+        Path start = init == null ? null : init.toAbsolutePath();
+        if (start != null) {
+            requireInit(start);
+        }
+        RunFile run = new RunFile(preset, settings, sources, start);
+        architecture(settings, -1, -1);
+        RunFolder folder = RunFolder.open(out);
+        try {
+            if (Files.exists(folder.run())) {
+                throw new BadInput(
+                        "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(out));
+            }
+            run.write(folder.run(), List.of());
+            return new Trainer(folder, run, progress, sampler);
+        } catch (RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+    }
+
+    private static void requireInit(Path init) {
+        ModelConfig config = ModelConfig.load(init);
+        int ids = Tokenizer.load(init).size();
+        if (ids > config.vocabSize()) {
+            throw new BadInput("%s: the tokenizer has %d ids, the model's vocabulary only %d."
+                    .formatted(init, ids, config.vocabSize()));
+        }
+    }
+
+    /// Goes on with a run where its last checkpoint was.
+    ///
+    /// @param options settings by key that were given again; only those that change no number may differ
+    /// @throws BadInput where there is no run, or an option contradicts it
+    public static Trainer resume(
+            Path out,
+            @Nullable String preset,
+            Map<String, String> options,
+            List<Path> data,
+            @Nullable Path init,
+            Progress progress,
+            Sampler sampler) {
+        if (!Files.exists(out.resolve("run.json"))) {
+            throw new BadInput("%s holds no run to resume; start one without --resume.".formatted(out));
+        }
+        RunFolder folder = RunFolder.open(out);
+        try {
+            RunFile run = RunFile.read(folder.run())
+                    .resumedWith(
+                            preset,
+                            options,
+                            data.stream().map(Path::toAbsolutePath).toList(),
+                            init == null ? null : init.toAbsolutePath());
+            return new Trainer(folder, run, progress, sampler);
+        } catch (RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+    }
+
+    /// Asks the run to finish its step, save and return.
+    ///
+    /// @return whether there is anything to wait for; before training begins there is not
+    public boolean requestStop() {
+        stopRequested = true;
+        return training;
+    }
+
+    /// @return the run's settings
+    public Settings settings() {
+        return run.settings();
+    }
+
+    /// Trains until the run is done or is asked to stop.
+    ///
+    /// @throws BadInput where the text, the settings and this machine do not fit together
+    /// @throws IllegalStateException where the loss is no number any more
+    public Outcome run() {
+        Settings settings = run.settings();
+        int threads = settings.run().threads() == 0
+                ? Runtime.getRuntime().availableProcessors()
+                : settings.run().threads();
+        try (Device device = Device.host(threads);
+                Preparation prepared = Preparation.of(folder, run, threads, progress)) {
+            run.write(folder.run(), prepared.summary());
+            Kernels kernels = Kernels.on(
+                    device.stream(), settings.run().backend().equals("reference") ? Backend.REFERENCE : Backend.VECTOR);
+            Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints());
+            ModelConfig config = config(prepared.tokenizer());
+            requireMemory(config, settings);
+            try (Model model = checkpoint.isPresent()
+                            ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
+                            : first(config, kernels);
+                    TrainingStep step = step(model, settings)) {
+                checkpoint.ifPresent(c -> c.restore(step, device));
+                try (Loop loop = new Loop(prepared, model, step, checkpoint.map(Checkpoint::state))) {
+                    return loop.run();
+                }
+            }
+        }
+    }
+
+    private Model first(ModelConfig config, Kernels kernels) {
+        return run.init() == null
+                ? Model.create(config, kernels, DType.F32, run.settings().run().seed())
+                : Model.load(run.init(), kernels, DType.F32, progress);
+    }
+
+    private ModelConfig config(Tokenizer tokenizer) {
+        if (run.init() != null) {
+            return ModelConfig.load(run.init());
+        }
+        return architecture(
+                run.settings(), tokenizer.bosId().orElse(-1), tokenizer.eosId().orElse(-1));
+    }
+
+    /// @param bosId the id that begins a text, -1 for none
+    /// @param eosId the id that ends a text, -1 for none
+    /// @return the model that the settings describe
+    /// @throws BadInput where they contradict each other
+    public static ModelConfig architecture(Settings settings, int bosId, int eosId) {
+        Settings.Architecture a = settings.architecture();
+        boolean sigmoid = a.scoringFunc().equals("sigmoid");
+        return new ModelConfig(
+                sigmoid ? ModelConfig.Family.DEEPSEEK_V3 : ModelConfig.Family.DEEPSEEK_V2,
+                a.vocabSize(),
+                a.hiddenSize(),
+                a.numHiddenLayers(),
+                a.numAttentionHeads(),
+                new MlaConfig(a.qLoraRank(), a.kvLoraRank(), a.qkNopeHeadDim(), a.qkRopeHeadDim(), a.vHeadDim()),
+                a.intermediateSize(),
+                a.firstKDenseReplace(),
+                1,
+                new MoeConfig(
+                        a.nRoutedExperts(),
+                        a.nSharedExperts(),
+                        a.numExpertsPerTok(),
+                        a.moeIntermediateSize(),
+                        a.nGroup(),
+                        a.topkGroup(),
+                        a.normTopkProb(),
+                        a.routedScalingFactor(),
+                        sigmoid ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX,
+                        sigmoid),
+                new RopeConfig(a.ropeTheta(), null),
+                a.maxPositionEmbeddings(),
+                a.rmsNormEps(),
+                a.initializerRange(),
+                a.tieWordEmbeddings(),
+                a.numNextnPredictLayers(),
+                bosId,
+                eosId);
+    }
+
+    private static Training.Settings microBatch(Settings settings) {
+        return new Training.Settings(
+                settings.batches().microBatchSequences(),
+                settings.batches().sequenceLength(),
+                settings.balance().mtpLossWeight(),
+                settings.balance().balanceAlpha());
+    }
+
+    /// @param model stays the caller's
+    /// @return the steps of a run with these settings
+    public static TrainingStep step(Model model, Settings settings) {
+        Settings.Optimizer o = settings.optimizer();
+        return new TrainingStep(
+                model,
+                microBatch(settings),
+                new TrainingStep.Constants(o.beta1(), o.beta2(), o.eps(), o.weightDecay(), o.clipNorm()));
+    }
+
+    private static void requireMemory(ModelConfig config, Settings settings) {
+        long weights = 4 * config.parameters();
+        long needed = 3 * weights + Training.bytes(config, DType.F32, microBatch(settings));
+        long free = MachineMemory.available();
+        if (needed > free) {
+            throw new BadInput(
+                    "the run needs %,d MB (weights and optimizer %,d MB, the rest for gradients and a micro-batch), this machine has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
+                            .formatted(needed >> 20, 3 * weights >> 20, free >> 20));
+        }
+    }
+
+    @Override
+    public void close() {
+        folder.close();
+    }
+
+    /// One sitting of the run: the steps from a checkpoint, or from the first, to the last or to a stop.
+    private final class Loop implements AutoCloseable {
+        private final Settings settings = run.settings();
+        private final Settings.Batches batches = settings.batches();
+        private final Schedule schedule = Schedule.of(settings.optimizer());
+        private final Preparation prepared;
+        private final Model model;
+        private final TrainingStep training;
+        private final Packing packing;
+        private final Logs logs;
+        private long step;
+        private long tokens;
+        private double elapsed;
+        private double lastLoss = Double.NaN;
+        private double lastViolation;
+        private String lastSample = "";
+        private double lastBitsPerByte = Double.NaN;
+        private long evaluatedAt = -1;
+        private long sampledAt = -1;
+        private long savedAt = -1;
+
+        Loop(Preparation prepared, Model model, TrainingStep training, Optional<Checkpoint.State> from) {
+            this.prepared = prepared;
+            this.model = model;
+            this.training = training;
+            packing = new Packing(
+                    prepared.train(), batches.sequenceLength(), settings.run().seed());
+            if (packing.sequences() < batches.batchSequences()) {
+                throw new BadInput(
+                        "the corpus is smaller than one batch: it gives %,d sequences of %,d tokens, a batch has %,d; give more text or lower batch_sequences or sequence_length."
+                                .formatted(packing.sequences(), batches.sequenceLength(), batches.batchSequences()));
+            }
+            step = from.map(Checkpoint.State::step).orElse(0L);
+            tokens = from.map(Checkpoint.State::tokens).orElse(0L);
+            elapsed = from.map(Checkpoint.State::elapsedSeconds).orElse(0.0);
+            savedAt = from.isPresent() ? step : -1;
+            logs = Logs.open(folder.root(), from.map(Checkpoint.State::logs).orElse(Logs.Lengths.EMPTY));
+        }
+
+        Outcome run() {
+            if (step > 0) {
+                progress.say("going on after step %d.".formatted(step));
+            }
+            boolean byTime = batches.steps() == 0;
+            long total = byTime ? Math.round(60 * batches.minutes()) : batches.steps();
+            Trainer.this.training = true;
+            try (Progress.Task task = progress.start("training", total, byTime ? "seconds" : "steps")) {
+                task.advance(byTime ? (long) elapsed : step);
+                while (!done() && !stopRequested) {
+                    double before = elapsed;
+                    one(task);
+                    task.advance(byTime ? (long) elapsed - (long) before : 1);
+                    betweenSteps();
+                }
+                if (done()) {
+                    evaluate();
+                    sample();
+                }
+                save();
+            } finally {
+                Trainer.this.training = false;
+            }
+            if (!done()) {
+                Report.write(folder.root());
+                return new Outcome(false, step, new LinkedHashMap<>(), lastSample);
+            }
+            return new Outcome(true, step, finish(), lastSample);
+        }
+
+        private boolean done() {
+            return (batches.steps() > 0 && step >= batches.steps())
+                    || (batches.minutes() > 0 && elapsed >= 60 * batches.minutes());
+        }
+
+        private void one(Progress.Task task) {
+            long begin = System.nanoTime();
+            double at = Schedule.progress(batches, step, elapsed);
+            double rate = schedule.rate(at);
+            double gamma =
+                    at <= settings.balance().gammaUntil() ? settings.balance().gamma() : 0;
+            TrainingStep.Result result = training.run(microBatches(), step + 1, rate, gamma);
+            requireFinite(result);
+            double seconds = (System.nanoTime() - begin) * 1e-9;
+            long stepTokens = (long) batches.batchSequences() * batches.sequenceLength();
+            step++;
+            tokens += stepTokens;
+            elapsed += seconds;
+            lastLoss = result.losses().loss();
+            record(result, rate, stepTokens / seconds);
+            task.detail("loss %.3f  %,.0f tokens/s".formatted(lastLoss, stepTokens / seconds));
+        }
+
+        private List<Batch> microBatches() {
+            List<Batch> all = new ArrayList<>();
+            List<Packing.Sequence> rows = new ArrayList<>();
+            for (int i = 0; i < batches.batchSequences(); i++) {
+                rows.add(packing.sequence(step * batches.batchSequences() + i));
+                if (rows.size() == batches.microBatchSequences()) {
+                    all.add(Evaluation.batch(rows));
+                    rows.clear();
+                }
+            }
+            return all;
+        }
+
+        private void requireFinite(TrainingStep.Result result) {
+            if (!Double.isFinite(result.losses().loss()) || !Double.isFinite(result.gradNorm())) {
+                throw new IllegalStateException(
+                        "the loss of step %d is %s and its gradient's norm %s: the run diverged. The weights of the last checkpoint are whole; lower learning_rate and start again"
+                                .formatted(step + 1, result.losses().loss(), result.gradNorm()));
+            }
+        }
+
+        private void record(TrainingStep.Result result, double rate, double tokensPerSecond) {
+            List<ExpertLoad> loads =
+                    Arrays.stream(result.losses().load()).map(ExpertLoad::of).toList();
+            lastViolation =
+                    loads.stream().mapToDouble(ExpertLoad::violation).max().orElse(0);
+            SequencedMap<String, Object> line = new LinkedHashMap<>();
+            line.put("step", step);
+            line.put("tokens", tokens);
+            line.put("loss", result.losses().loss());
+            line.put("mtp_loss", result.losses().mtpLoss());
+            line.put("balance_loss", result.losses().balanceLoss());
+            line.put("learning_rate", rate);
+            line.put("grad_norm", result.gradNorm());
+            line.put("tokens_per_second", rounded(tokensPerSecond, 1));
+            line.put("max_violation", lastViolation);
+            line.put(
+                    "max_violation_per_layer",
+                    loads.stream().map(ExpertLoad::violation).toList());
+            line.put("load_entropy", loads.stream().map(ExpertLoad::entropy).toList());
+            line.put("load", relative(result.losses().load()));
+            line.put("seconds", rounded(elapsed, 3));
+            logs.metric(line);
+        }
+
+        /// Loads over their mean, to three digits.
+        private static List<List<Double>> relative(int[][] loads) {
+            List<List<Double>> all = new ArrayList<>();
+            for (int[] load : loads) {
+                double mean = Math.max(1, Arrays.stream(load).sum()) / (double) load.length;
+                all.add(Arrays.stream(load).mapToObj(n -> rounded(n / mean, 3)).toList());
+            }
+            return all;
+        }
+
+        private static double rounded(double value, int digits) {
+            double unit = Math.pow(10, digits);
+            return Math.rint(value * unit) / unit;
+        }
+
+        private void betweenSteps() {
+            Settings.Run often = settings.run();
+            if (isDue(often.evaluateEvery())) {
+                evaluate();
+            }
+            if (isDue(often.sampleEvery())) {
+                sample();
+            }
+            if (isDue(often.checkpointEvery())) {
+                save();
+            }
+        }
+
+        private boolean isDue(long every) {
+            return every > 0 && step % every == 0 && !done();
+        }
+
+        private void evaluate() {
+            if (evaluatedAt == step) {
+                return;
+            }
+            evaluatedAt = step;
+            lastBitsPerByte = Evaluation.bitsPerByte(
+                    training, prepared.heldOut(), batches.microBatchSequences(), batches.sequenceLength(), progress);
+            SequencedMap<String, Object> line = new LinkedHashMap<>();
+            line.put("step", step);
+            line.put("held_out_bits_per_byte", lastBitsPerByte);
+            line.put("gzip_bits_per_byte", prepared.gzipBitsPerByte());
+            logs.evaluation(line);
+        }
+
+        private void sample() {
+            if (sampledAt == step || settings.run().sampleTokens() == 0) {
+                return;
+            }
+            sampledAt = step;
+            String prompt = settings.run().samplePrompt();
+            SequencedMap<String, Object> line = new LinkedHashMap<>();
+            line.put("step", step);
+            line.put("prompt", prompt);
+            lastSample = sampler.sample(
+                    model, prepared.tokenizer(), prompt, settings.run().sampleTokens());
+            line.put("text", lastSample);
+            logs.sample(line);
+        }
+
+        private void save() {
+            if (savedAt == step) {
+                return;
+            }
+            savedAt = step;
+            try {
+                Files.createDirectories(folder.checkpoints());
+            } catch (IOException e) {
+                throw BadInput.writing(folder.checkpoints(), e);
+            }
+            Checkpoint.State state = new Checkpoint.State(step, tokens, elapsed, logs.force());
+            Checkpoint.write(folder.checkpoints(), state, model, training, prepared.tokenizer());
+            Checkpoint.keep(folder.checkpoints(), settings.run().keepCheckpoints());
+        }
+
+        private SequencedMap<String, Object> finish() {
+            Path part = Durable.part(folder.model());
+            try {
+                Durable.delete(part);
+                Files.createDirectories(part);
+                model.save(part);
+                prepared.tokenizer().save(part);
+                Durable.delete(folder.model());
+                Durable.publish(part, folder.model());
+            } catch (IOException e) {
+                throw BadInput.writing(folder.model(), e);
+            }
+            SequencedMap<String, Object> result = result();
+            Durable.write(
+                    folder.result(), Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(result));
+            Report.write(folder.root());
+            return result;
+        }
+
+        private SequencedMap<String, Object> result() {
+            SequencedMap<String, Object> result = new LinkedHashMap<>();
+            result.put("steps", step);
+            result.put("tokens", tokens);
+            result.put("seconds", rounded(elapsed, 3));
+            result.put("tokens_per_second", elapsed > 0 ? rounded(tokens / elapsed, 1) : 0.0);
+            result.put("loss", lastLoss);
+            result.put("held_out_bits_per_byte", lastBitsPerByte);
+            result.put("gzip_bits_per_byte", prepared.gzipBitsPerByte());
+            result.put("held_out_bytes", prepared.heldOut().bytes());
+            result.put("max_violation", lastViolation);
+            result.put("parameters", model.config().parameters());
+            result.put("active_parameters", model.config().activeMatmulParameters());
+            result.put("flops_per_token", Flops.perTrainedToken(model.config(), batches.sequenceLength()));
+            return result;
+        }
+
+        @Override
+        public void close() {
+            logs.close();
+        }
+    }
+}
