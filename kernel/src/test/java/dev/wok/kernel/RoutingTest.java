@@ -219,6 +219,7 @@ class RoutingTest {
                 }));
     }
 
+    /// Scores and sums of groups far enough apart that no small step changes a choice.
     @Test
     void gradientAgreesWithDifferences() {
         for (Scoring scoring : Scoring.values()) {
@@ -226,8 +227,9 @@ class RoutingTest {
                 for (int groups : new int[] {1, 3}) {
                     Desc desc = new Desc(scoring, 6, 3, groups, (groups + 1) / 2, normalize, 1.7);
                     Rng rng = Seeds.rng("routing " + desc);
-                    Tensor logits = Tensors.normal(rng.split("l"), DType.F64, 4, 6);
-                    Tensor bias = Tensors.normal(rng.split("b"), DType.F64, 6);
+                    Tensor logits = Tensors.of(
+                            i -> 0.6 * ((5 * (i % 6) + 2 * (i / 6)) % 6) - 1.1 + 0.02 * rng.normal(i), DType.F64, 4, 6);
+                    Tensor bias = Tensors.of(i -> 0.003 * rng.normal(100 + i), DType.F64, 6);
                     Tensor dWeights = Tensors.normal(rng.split("dw"), DType.F64, 4, 3);
                     Tensor dScores = Tensors.normal(rng.split("ds"), DType.F64, 4, 6);
                     Tensor scores = Tensors.zeros(DType.F64, 4, 6);
@@ -296,12 +298,16 @@ class RoutingTest {
         }
     }
 
+    /// A load that is the mean moves nothing, also where the mean of the counts is no exact sum of quotients.
     @Test
     void balanceMovesTheBiasAgainstTheLoad() {
         for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
             Tensor bias = Tensor.of(1f, 1f, 1f, 1f);
             kernels.routing().balance(Tensor.of(5, 3, 4, 4), 0.125, bias);
             Close.assertSame("bias", Tensor.of(0.875f, 1.125f, 1f, 1f), bias);
+            Tensor even = Tensors.zeros(DType.F32, 49);
+            kernels.routing().balance(Tensors.of(_ -> 3, DType.I32, 49), 1, even);
+            Close.assertSame("bias of an even load", Tensors.zeros(DType.F32, 49), even);
         }
         Property.of("Routing.balance")
                 .size("experts", 1, 70)

@@ -128,12 +128,13 @@ final class RoutingReference extends Routing {
 
     @Override
     protected void move(Tensor load, double gamma, Tensor bias) {
-        double mean = 0;
-        for (long e = 0; e < load.dim(0); e++) {
-            mean += load.get(e) / load.dim(0);
+        long experts = load.dim(0);
+        long total = 0;
+        for (long e = 0; e < experts; e++) {
+            total += load.getInt(e);
         }
-        for (long e = 0; e < load.dim(0); e++) {
-            Numbers.add(bias, e, gamma * Math.signum(mean - load.get(e)));
+        for (long e = 0; e < experts; e++) {
+            Numbers.add(bias, e, gamma * Long.signum(total - experts * load.getInt(e)));
         }
     }
 }
