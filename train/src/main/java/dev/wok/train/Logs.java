@@ -2,6 +2,7 @@ package dev.wok.train;
 
 import dev.wok.notice.BadInput;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -9,6 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Map;
+import java.util.stream.Stream;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /// The run's records that grow by a line: metrics, evaluations, samples. A checkpoint notes how long they were, and a
@@ -37,6 +41,16 @@ final class Logs implements AutoCloseable {
                 Log.open(folder.resolve("metrics.jsonl"), lengths.metrics),
                 Log.open(folder.resolve("evaluations.jsonl"), lengths.evaluations),
                 Log.open(folder.resolve("samples.jsonl"), lengths.samples));
+    }
+
+    /// @return the last line of the metrics
+    static JsonNode lastMetric(Path folder) {
+        Path file = folder.resolve("metrics.jsonl");
+        try (Stream<String> lines = Files.lines(file)) {
+            return JSON.readTree(lines.reduce("{}", (_, line) -> line));
+        } catch (IOException | UncheckedIOException | JacksonException e) {
+            throw new BadInput("%s is damaged; the run cannot be resumed without it.".formatted(file), e);
+        }
     }
 
     void metric(Map<String, ?> values) {

@@ -143,13 +143,13 @@ final class SettingKeys {
         return component;
     }
 
-    /// @return the key with the smallest edit distance; the earlier one where two are as near
+    /// @return the key with the smallest edit distance for its length; the earlier one where two are as near
     static String nearest(String key) {
         String wanted = key.toLowerCase(Locale.ROOT).replace('-', '_');
         String best = "";
-        int least = Integer.MAX_VALUE;
+        double least = Double.POSITIVE_INFINITY;
         for (String candidate : keys()) {
-            int distance = distance(wanted, candidate);
+            double distance = distance(wanted, candidate) / (double) Math.max(wanted.length(), candidate.length());
             if (distance < least) {
                 least = distance;
                 best = candidate;

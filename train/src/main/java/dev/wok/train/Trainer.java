@@ -27,6 +27,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 
 /// A training run in a folder: the door of this room. It reads text, trains a tokenizer and a model, keeps
 /// checkpoints, and ends with a model folder, figures and a report. The same settings give the same bits on the same
@@ -163,6 +165,9 @@ public final class Trainer implements AutoCloseable {
     /// @throws BadInput where the text, the settings and this machine do not fit together
     /// @throws IllegalStateException where the loss is no number any more
     public Outcome run() {
+        if (Files.exists(folder.result())) {
+            return finished();
+        }
         Settings settings = run.settings();
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
@@ -185,6 +190,23 @@ public final class Trainer implements AutoCloseable {
                 }
             }
         }
+    }
+
+    private Outcome finished() {
+        SequencedMap<String, Object> result = new LinkedHashMap<>();
+        try {
+            JsonNode root = Logs.JSON.readTree(Files.readAllBytes(folder.result()));
+            root.properties()
+                    .forEach(e -> result.put(
+                            e.getKey(),
+                            e.getValue().isIntegralNumber()
+                                    ? (Object) e.getValue().asLong()
+                                    : (Object) e.getValue().asDouble()));
+        } catch (IOException | JacksonException e) {
+            throw new BadInput("%s cannot be read; remove it to finish the run again.".formatted(folder.result()), e);
+        }
+        progress.say("%s is finished already.".formatted(folder.root()));
+        return new Outcome(true, ((Number) result.getOrDefault("steps", 0L)).longValue(), result, "");
     }
 
     private Model first(ModelConfig config, Kernels kernels) {
@@ -310,6 +332,11 @@ public final class Trainer implements AutoCloseable {
             elapsed = from.map(Checkpoint.State::elapsedSeconds).orElse(0.0);
             savedAt = from.isPresent() ? step : -1;
             logs = Logs.open(folder.root(), from.map(Checkpoint.State::logs).orElse(Logs.Lengths.EMPTY));
+            if (step > 0) {
+                JsonNode last = Logs.lastMetric(folder.root());
+                lastLoss = last.path("loss").asDouble(Double.NaN);
+                lastViolation = last.path("max_violation").asDouble(0);
+            }
         }
 
         Outcome run() {
@@ -442,6 +469,7 @@ public final class Trainer implements AutoCloseable {
             return every > 0 && step % every == 0 && !done();
         }
 
+        /// Measures once per step; a checkpoint of this step has the record already.
         private void evaluate() {
             if (evaluatedAt == step) {
                 return;
@@ -449,6 +477,9 @@ public final class Trainer implements AutoCloseable {
             evaluatedAt = step;
             lastBitsPerByte = Evaluation.bitsPerByte(
                     training, prepared.heldOut(), batches.microBatchSequences(), batches.sequenceLength(), progress);
+            if (savedAt == step) {
+                return;
+            }
             SequencedMap<String, Object> line = new LinkedHashMap<>();
             line.put("step", step);
             line.put("held_out_bits_per_byte", lastBitsPerByte);
@@ -462,11 +493,14 @@ public final class Trainer implements AutoCloseable {
             }
             sampledAt = step;
             String prompt = settings.run().samplePrompt();
+            lastSample = sampler.sample(
+                    model, prepared.tokenizer(), prompt, settings.run().sampleTokens());
+            if (savedAt == step) {
+                return;
+            }
             SequencedMap<String, Object> line = new LinkedHashMap<>();
             line.put("step", step);
             line.put("prompt", prompt);
-            lastSample = sampler.sample(
-                    model, prepared.tokenizer(), prompt, settings.run().sampleTokens());
             line.put("text", lastSample);
             logs.sample(line);
         }

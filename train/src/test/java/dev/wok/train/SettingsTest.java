@@ -1,0 +1,113 @@
+package dev.wok.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.model.ModelConfig;
+import dev.wok.notice.BadInput;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SettingsTest {
+    private static String refusal(String key, String value) {
+        return String.valueOf(assertThrows(BadInput.class, () -> Settings.of("nano", Map.of(key, value)))
+                .getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"nano", "mini", "small"})
+    void presetsAreWholeAndBuildAModel(String name) {
+        Settings settings = Settings.preset(name);
+        ModelConfig config = Trainer.architecture(settings, 0, 1);
+        assertEquals(settings.architecture().hiddenSize(), config.hiddenSize());
+    }
+
+    @Test
+    void valuesComeBackFromTheirText() {
+        Settings settings = Settings.of("mini", Map.of("include", "**/*.java,**/*.{md,txt}", "seed", "-3"));
+        Map<String, String> texts = new LinkedHashMap<>();
+        settings.values().forEach((key, value) -> texts.put(key, SettingKeys.text(value)));
+        assertEquals(settings, SettingKeys.settings(texts));
+        assertEquals("[**/*.java, **/*.{md,txt}]", settings.text().include().toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "learning_rat, learning_rate",
+        "lerning-rate, learning_rate",
+        "hiddensize, hidden_size",
+        "n_experts, n_routed_experts",
+        "Steps, steps"
+    })
+    void anUnknownKeyNamesTheNearest(String given, String nearest) {
+        String message = refusal(given, "1");
+        assertTrue(message.contains(given) && message.contains("nearest is " + nearest), message);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "steps, many, a whole number",
+        "steps, -1, at least 0",
+        "learning_rate, NaN, a number",
+        "beta1, 1, from 0 to 0.999999",
+        "scoring_func, relu, sigmoid or softmax",
+        "norm_topk_prob, yes, true or false",
+        "vocab_size, 258, 259",
+        "hidden_size, 99999999999, a whole number"
+    })
+    void aWrongValueSaysWhatWasExpected(String key, String value, String expected) {
+        String message = refusal(key, value);
+        assertTrue(message.contains(key) && message.contains(value) && message.contains(expected), message);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "sequence_length, 1000000, max_position_embeddings",
+        "micro_batch_sequences, 3, batch_sequences",
+        "min_learning_rate, 1, learning_rate",
+        "warmup_share, 0.9, decay_share",
+        "held_out, 0, held_out"
+    })
+    void contradictionsAreRefused(String key, String value, String named) {
+        String message = refusal(key, value);
+        assertTrue(message.contains(named), message);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "num_experts_per_tok, 17, n_routed_experts",
+        "n_group, 5, n_routed_experts",
+        "qk_rope_head_dim, 7, even",
+        "num_attention_heads, 5, num_attention_heads",
+        "topk_group, 2, n_group"
+    })
+    void shapesThatCannotBeAreRefused(String key, String value, String named) {
+        Settings settings = Settings.of("nano", Map.of(key, value));
+        String message = String.valueOf(assertThrows(BadInput.class, () -> Trainer.architecture(settings, 0, 1))
+                .getMessage());
+        assertTrue(message.contains(named), message);
+    }
+
+    @Test
+    void minutesAloneLimitTheRun() {
+        assertEquals(0, Settings.of("nano", Map.of("minutes", "2")).batches().steps());
+        assertEquals(
+                7,
+                Settings.of("nano", Map.of("minutes", "2", "steps", "7"))
+                        .batches()
+                        .steps());
+    }
+
+    @Test
+    void smallIsTheBenchmarksModel() {
+        ModelConfig config = Trainer.architecture(Settings.preset("small"), 0, 1);
+        // 171.8 MFLOP per token at 512 tokens: 3 * (2 * 26.2 M + 8 * 2 * 8 * 160 * 256.5) to four digits.
+        assertEquals(171.8e6, Flops.perTrainedToken(config, 512), 0.05e6);
+        assertEquals(107e6, config.parameters(), 1e6);
+    }
+}

@@ -1,0 +1,252 @@
+package dev.wok.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class TrainerTest {
+    @TempDir
+    static Path shared;
+
+    static Path corpus;
+    static Path whole;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void runOnce() throws IOException {
+        corpus = TinyRun.corpus(shared);
+        whole = shared.resolve("whole");
+        try (Trainer trainer = TinyRun.start(whole, corpus, Map.of())) {
+            assertTrue(trainer.run().finished());
+        }
+    }
+
+    private static String message(org.junit.jupiter.api.function.Executable code) {
+        String message = String.valueOf(assertThrows(BadInput.class, code).getMessage());
+        assertFalse(message.contains("\n"), message);
+        return message;
+    }
+
+    private static void assertSameRun(Path expected, Path actual) throws IOException {
+        assertEquals(TinyRun.metrics(expected), TinyRun.metrics(actual));
+        for (String file : List.of("evaluations.jsonl", "samples.jsonl")) {
+            assertEquals(Files.readString(expected.resolve(file)), Files.readString(actual.resolve(file)), file);
+        }
+        for (String file : List.of("model.safetensors", "mtp.safetensors", "tokenizer.json", "config.json")) {
+            assertArrayEquals(
+                    Files.readAllBytes(expected.resolve("model").resolve(file)),
+                    Files.readAllBytes(actual.resolve("model").resolve(file)),
+                    file);
+        }
+    }
+
+    @Test
+    void aRunLeavesWhatItPromised() throws IOException {
+        List<String> lines = Files.readAllLines(whole.resolve("metrics.jsonl"));
+        assertEquals(12, lines.size());
+        JsonNode last = Logs.JSON.readTree(lines.getLast());
+        assertEquals(12, last.required("step").asLong());
+        assertEquals(12 * 4 * 32, last.required("tokens").asLong());
+        double first = Logs.JSON.readTree(lines.getFirst()).required("loss").asDouble();
+        // A fresh model knows nothing: its loss is the logarithm of the vocabulary, more or less.
+        assertEquals(Math.log(300), first, 0.1);
+        assertTrue(last.required("loss").asDouble() < first - 0.1, last.toString());
+        assertEquals(2, last.required("load").size(), "a layer with experts, and multi-token prediction's");
+        JsonNode result = Logs.JSON.readTree(Files.readAllBytes(whole.resolve("result.json")));
+        assertTrue(result.required("held_out_bits_per_byte").asDouble() > 0);
+        assertTrue(result.required("gzip_bits_per_byte").asDouble() > 0);
+        assertEquals(12, result.required("steps").asLong());
+        assertTrue(Files.exists(whole.resolve("report.html")));
+        try (Stream<Path> checkpoints = Files.list(whole.resolve("checkpoints"))) {
+            assertEquals(
+                    List.of("step-00000008", "step-00000012"),
+                    checkpoints.map(p -> p.getFileName().toString()).sorted().toList());
+        }
+    }
+
+    @Test
+    void threadsChangeNoBit() throws IOException {
+        Path single = folder.resolve("single");
+        try (Trainer trainer = TinyRun.start(single, corpus, Map.of("threads", "1"))) {
+            trainer.run();
+        }
+        Path three = folder.resolve("three");
+        try (Trainer trainer = TinyRun.start(three, corpus, Map.of("threads", "3"))) {
+            trainer.run();
+        }
+        assertSameRun(single, three);
+        assertSameRun(whole, three);
+    }
+
+    @Test
+    void aStoppedRunGoesOnAsIfItHadNot() throws IOException {
+        Path out = folder.resolve("stopped");
+        Trainer[] running = new Trainer[1];
+        try (Trainer trainer = Trainer.start(
+                out,
+                "nano",
+                Settings.of("nano", TinyRun.OPTIONS),
+                List.of(corpus),
+                null,
+                Progress.silent(),
+                (_, _, prompt, tokens) -> {
+                    assertTrue(running[0].requestStop(), "there is a step to wait for");
+                    return prompt + tokens;
+                })) {
+            running[0] = trainer;
+            Trainer.Outcome outcome = trainer.run();
+            assertFalse(outcome.finished());
+            assertEquals(6, outcome.steps());
+        }
+        assertFalse(Files.exists(out.resolve("model")));
+        try (Trainer trainer = TinyRun.resume(out, Map.of("threads", "1"))) {
+            assertTrue(trainer.run().finished());
+        }
+        assertSameRun(whole, out);
+    }
+
+    @Test
+    void whatWasWrittenAfterTheCheckpointIsForgotten() throws IOException {
+        Path out = folder.resolve("killed");
+        try (Stream<Path> files = Files.walk(whole)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, out.resolve(whole.relativize(file).toString()));
+            }
+        }
+        // As a kill after step 9 leaves it: later records, no result, a checkpoint half-written.
+        Durable.delete(out.resolve("checkpoints/step-00000012"));
+        Durable.delete(out.resolve("model"));
+        Durable.delete(out.resolve("result.json"));
+        Files.createDirectories(out.resolve("checkpoints/step-00000012.part"));
+        Files.writeString(out.resolve("checkpoints/step-00000012.part/state.json"), "{");
+        List<String> lines = Files.readAllLines(out.resolve("metrics.jsonl"));
+        Files.writeString(out.resolve("metrics.jsonl"), String.join("\n", lines.subList(0, 9)) + "\n{\"st");
+        try (Trainer trainer = TinyRun.resume(out, Map.of())) {
+            assertTrue(trainer.run().finished());
+        }
+        assertSameRun(whole, out);
+        assertFalse(Files.exists(out.resolve("checkpoints/step-00000012.part")));
+    }
+
+    @Test
+    void aFinishedRunStaysFinished() {
+        try (Trainer trainer = TinyRun.resume(whole, Map.of())) {
+            assertTrue(trainer.run().finished());
+        }
+    }
+
+    @Test
+    void otherSettingsAreRefused() {
+        assertTrue(message(() -> TinyRun.resume(whole, Map.of("learning_rate", "1")))
+                .contains("learning_rate"));
+        assertTrue(message(() -> TinyRun.resume(whole, Map.of("hidden_size", "32")))
+                .contains("hidden_size 16"));
+        assertTrue(message(() ->
+                        Trainer.resume(whole, "small", Map.of(), List.of(), null, Progress.silent(), (_, _, p, _) -> p))
+                .contains("--preset"));
+        assertTrue(message(() -> Trainer.resume(
+                        whole, null, Map.of(), List.of(folder), null, Progress.silent(), (_, _, p, _) -> p))
+                .contains("--data"));
+        assertTrue(
+                message(() -> TinyRun.resume(folder.resolve("none"), Map.of())).contains("no run to resume"));
+        assertTrue(message(() -> TinyRun.start(whole, corpus, Map.of())).contains("--resume"));
+    }
+
+    @Test
+    void aFolderInUseIsRefused() {
+        Path out = folder.resolve("busy");
+        try (Trainer trainer = TinyRun.start(out, corpus, Map.of())) {
+            assertFalse(trainer.requestStop(), "nothing runs yet");
+            assertTrue(message(() -> TinyRun.resume(out, Map.of())).contains("in use by another run"));
+        }
+    }
+
+    @Test
+    void textThatIsNotEnoughIsRefused() throws IOException {
+        assertTrue(message(() -> TinyRun.start(folder.resolve("a"), folder.resolve("none"), Map.of()))
+                .contains("there is no file"));
+        Path empty = Files.createDirectory(folder.resolve("empty"));
+        try (Trainer trainer = TinyRun.start(folder.resolve("b"), empty, Map.of())) {
+            assertTrue(message(trainer::run).contains("empty"));
+        }
+        Path zip = Files.writeString(folder.resolve("broken.zip"), "PK no zip", StandardCharsets.ISO_8859_1);
+        try (Trainer trainer = TinyRun.start(folder.resolve("c"), zip, Map.of())) {
+            assertTrue(message(trainer::run).contains("broken.zip"));
+        }
+        try (Trainer trainer = TinyRun.start(
+                folder.resolve("d"), corpus, Map.of("batch_sequences", "100000", "micro_batch_sequences", "1"))) {
+            assertTrue(message(trainer::run).contains("smaller than one batch"));
+        }
+    }
+
+    @Test
+    void aModelThatDoesNotFitIsRefusedBeforeTheFirstStep() {
+        try (Trainer trainer = TinyRun.start(
+                folder.resolve("large"),
+                corpus,
+                Map.of("hidden_size", "65536", "n_routed_experts", "256", "moe_intermediate_size", "65536"))) {
+            assertTrue(message(trainer::run).contains("MB free"));
+        }
+    }
+
+    @Test
+    void anotherModelIsTheStart() throws IOException {
+        Path out = folder.resolve("init");
+        try (Trainer trainer = Trainer.start(
+                out,
+                "nano",
+                Settings.of("nano", TinyRun.OPTIONS),
+                List.of(corpus),
+                whole.resolve("model"),
+                Progress.silent(),
+                (_, _, p, _) -> p)) {
+            assertTrue(trainer.run().finished());
+        }
+        JsonNode first = Logs.JSON.readTree(
+                Files.readAllLines(out.resolve("metrics.jsonl")).getFirst());
+        JsonNode last = Logs.JSON.readTree(
+                Files.readAllLines(whole.resolve("metrics.jsonl")).getLast());
+        assertEquals(last.required("loss").asDouble(), first.required("loss").asDouble(), 0.5);
+    }
+
+    @Test
+    void theBiasLevelsTheLoad() throws IOException {
+        Map<String, String> longer =
+                Map.of("steps", "150", "n_routed_experts", "8", "evaluate_every", "0", "sample_every", "0");
+        assertTrue(tailViolation("0.02", longer) < 0.6 * tailViolation("0", longer));
+    }
+
+    /// Mean of MaxVio over the last third of a run.
+    private double tailViolation(String gamma, Map<String, String> changes) throws IOException {
+        Path out = folder.resolve("gamma-" + gamma);
+        Map<String, String> all = new java.util.HashMap<>(changes);
+        all.put("gamma", gamma);
+        try (Trainer trainer = TinyRun.start(out, corpus, all)) {
+            trainer.run();
+        }
+        List<String> lines = Files.readAllLines(out.resolve("metrics.jsonl"));
+        return lines.subList(100, 150).stream()
+                .mapToDouble(line ->
+                        Logs.JSON.readTree(line).required("max_violation").asDouble())
+                .average()
+                .orElseThrow();
+    }
+}
