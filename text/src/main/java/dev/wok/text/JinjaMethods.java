@@ -171,7 +171,7 @@ final class JinjaMethods {
             return s;
         }
         int first = s.offsetByCodePoints(0, 1);
-        return s.substring(0, first).toUpperCase(Locale.ROOT)
+        return Character.toString(Character.toTitleCase(s.codePointAt(0)))
                 + s.substring(first).toLowerCase(Locale.ROOT);
     }
 
