@@ -3,7 +3,6 @@ package dev.wok.text;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -180,7 +179,7 @@ public final class BpeTrainer {
             Map<String, byte[]> files = new LinkedHashMap<>();
             files.put(Tokenizer.FILE, json(TrainedFiles.tokenizer(ids, merges, SPECIAL, patterns)));
             files.put(Tokenizer.CONFIG_FILE, json(TrainedFiles.config(SPECIAL)));
-            return TokenizerReader.read(Path.of("trained"), files);
+            return TokenizerReader.read("just trained", "just trained", files);
         }
 
         private static byte[] json(Map<String, Object> root) {

@@ -90,7 +90,7 @@ final class JinjaFilters {
                 JinjaArguments a = arguments(name, plain, named, "attribute", "start");
                 Object sum = a.get("start", 0L);
                 for (Object item : JinjaValues.iterate(on)) {
-                    sum = JinjaValues.arithmetic("+", sum, dotted(item, a.get("attribute", JinjaValues.NONE)));
+                    sum = JinjaArithmetic.apply("+", sum, dotted(item, a.get("attribute", JinjaValues.NONE)));
                 }
                 yield sum;
             }

@@ -4,14 +4,14 @@ import java.util.Collection;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// Values as JSON, written as Python's `json.dumps(value, ensure_ascii=False)` writes them.
 ///
 /// @param indent what one level is indented by; null puts everything on one line
 /// @param item what separates items
 /// @param key what separates a key from its value
-record JinjaJson(
-        @org.jspecify.annotations.Nullable String indent, String item, String key, boolean ascii, boolean sorted) {
+record JinjaJson(@Nullable String indent, String item, String key, boolean ascii, boolean sorted) {
 
     String write(Object value) {
         StringBuilder out = new StringBuilder();

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// The methods of Python's strings, dicts and lists that templates call. Those that would change a list or dict are not
 /// there: transformers renders templates in a sandbox that forbids them.
@@ -25,7 +26,7 @@ final class JinjaMethods {
                 : method;
     }
 
-    private static JinjaValues.@org.jspecify.annotations.Nullable Function ofMap(Map<?, ?> map, String name) {
+    private static JinjaValues.@Nullable Function ofMap(Map<?, ?> map, String name) {
         return switch (name) {
             case "items" ->
                 (p, n) -> new ArrayList<Object>(map.entrySet().stream()
@@ -44,7 +45,7 @@ final class JinjaMethods {
         };
     }
 
-    private static JinjaValues.@org.jspecify.annotations.Nullable Function ofList(List<?> list, String name) {
+    private static JinjaValues.@Nullable Function ofList(List<?> list, String name) {
         return switch (name) {
             case "copy" -> (p, n) -> new ArrayList<Object>(list);
             case "count" ->
@@ -64,7 +65,7 @@ final class JinjaMethods {
         };
     }
 
-    private static JinjaValues.@org.jspecify.annotations.Nullable Function ofString(String s, String name) {
+    private static JinjaValues.@Nullable Function ofString(String s, String name) {
         return switch (name) {
             case "upper" -> (p, n) -> s.toUpperCase(Locale.ROOT);
             case "lower" -> (p, n) -> s.toLowerCase(Locale.ROOT);

@@ -178,6 +178,7 @@ class TokenizerTest {
             /model/vocab                   | {"a": 1e9}                         | the id 1.0E9
             /model/vocab                   | {"a": 2000000000}                  | the id 2000000000
             /model/vocab                   | {"a": 0, "b": 0}                   | the id 0 to two tokens
+            /model/vocab                   | {"a\\nb": -1}                       | token a\\nb the id -1
             /model/merges                  | "x"                                | merges that is no list
             /model/merges                  | ["a"]                              | no pair: "a"
             /model/merges                  | [["a", "b", "c"]]                  | no pair
@@ -188,6 +189,7 @@ class TokenizerTest {
             /pre_tokenizer/pretokenizers/0/behavior | "Sideways"                | Sideways
             /pre_tokenizer/pretokenizers/0/pattern  | {"Glob": "*"}             | Glob
             /pre_tokenizer/pretokenizers/0/pattern  | {"Regex": "(a"}           | a missing ')'
+            /pre_tokenizer/pretokenizers/0/pattern  | {"Regex": "[^\\r\\n]+)"}   | a ')' too many
             /normalizer                    | {"type": "Lowercase"}              | the normalizer Lowercase
             /decoder                       | {"type": "WordPiece"}              | the decoder WordPiece
             /decoder                       | {"type": "Sequence", "decoders": []} | without ByteLevel
