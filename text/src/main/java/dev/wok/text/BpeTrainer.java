@@ -28,10 +28,6 @@ public final class BpeTrainer {
     private static final int BYTES = 256;
     private static final int MAX_VOCABULARY = 1 << 20;
     private static final long LEAST_COUNT = 2;
-    private static final String TOO_SMALL = "the text is too small for %d tokens: the tokenizer has %d,"
-            + " after which no two tokens stand side by side twice.";
-    private static final String WRONG_SIZE = "a vocabulary of %d tokens cannot be trained; give a size from %d"
-            + " (%d special tokens and the bytes) to %d.";
     private static final int ADVANCE_EVERY = 1 << 16;
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -52,7 +48,9 @@ public final class BpeTrainer {
             Supplier<Stream<String>> documents, int vocabSize, int threads, Progress progress, List<String> patterns) {
         int least = SPECIAL.size() + BYTES;
         if (vocabSize < least || vocabSize > MAX_VOCABULARY) {
-            throw new BadInput(WRONG_SIZE.formatted(vocabSize, least, SPECIAL.size(), MAX_VOCABULARY));
+            throw new BadInput(("a vocabulary of %d tokens cannot be trained; give a size from %d"
+                            + " (%d special tokens and the bytes) to %d.")
+                    .formatted(vocabSize, least, SPECIAL.size(), MAX_VOCABULARY));
         }
         WordCounts words = count(documents, threads, progress, patterns);
         if (words.size() == 0) {
@@ -158,7 +156,9 @@ public final class BpeTrainer {
                 for (int size = tokens.size(); size < vocabSize; size = tokens.size()) {
                     int pair = pairs.best(LEAST_COUNT);
                     if (pair < 0) {
-                        progress.say(TOO_SMALL.formatted(vocabSize, size));
+                        progress.say(("the text is too small for %d tokens: the tokenizer has %d,"
+                                        + " after which no two tokens stand side by side twice.")
+                                .formatted(vocabSize, size));
                         break;
                     }
                     String left = tokens.get(pairs.left(pair));

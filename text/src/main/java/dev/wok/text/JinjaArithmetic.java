@@ -58,7 +58,7 @@ final class JinjaArithmetic {
             case "*" -> Math.multiplyExact(a, b);
             case "//" -> Math.floorDiv(a, b);
             case "%" -> Math.floorMod(a, b);
-            case "**" -> b < 0 ? (Object) Math.pow(a, b) : (Object) power(a, b);
+            case "**" -> b < 0 ? (Object) Math.pow((double) a, (double) b) : (Object) power(a, b);
             default -> throw new JinjaError("the operator " + operator);
         };
     }

@@ -42,7 +42,7 @@ record JinjaJson(@Nullable String indent, String item, String key, boolean ascii
             case Map<?, ?> map -> object(sorted ? new TreeMap<>(map) : map, lineEnd, out);
             case JinjaValues.Undefined undefined -> throw undefined.error();
             default -> {
-                if (value != JinjaValues.NONE) {
+                if (!JinjaValues.isNone(value)) {
                     throw new JinjaError("a " + JinjaValues.typeName(value) + " where JSON was due");
                 }
                 out.append("null");
@@ -72,7 +72,8 @@ record JinjaJson(@Nullable String indent, String item, String key, boolean ascii
 
     private void quote(String s, StringBuilder out) {
         out.append('"');
-        for (char c : s.toCharArray()) {
+        for (int i = 0; i < s.length(); i++) {
+            char c = s.charAt(i);
             switch (c) {
                 case '"' -> out.append("\\\"");
                 case '\\' -> out.append("\\\\");

@@ -141,7 +141,7 @@ final class JinjaMethods {
 
     private static int padding(String s, List<Object> plain, Map<String, Object> named) {
         long width = new JinjaArguments("padding", plain, named, "width").number("width", 0);
-        return (int) Math.clamp(width - s.codePointCount(0, s.length()), 0, 10_000);
+        return Math.clamp(width - s.codePointCount(0, s.length()), 0, 10_000);
     }
 
     private static List<String> affixes(String name, List<Object> plain, Map<String, Object> named) {
@@ -202,7 +202,7 @@ final class JinjaMethods {
     }
 
     private static List<String> split(String s, Object separator, long max, boolean fromRight) {
-        if (separator == JinjaValues.NONE) {
+        if (JinjaValues.isNone(separator)) {
             return splitAtSpace(s, max, fromRight);
         }
         String by = textOnly(separator);

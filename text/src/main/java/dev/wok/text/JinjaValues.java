@@ -83,6 +83,10 @@ final class JinjaValues {
         };
     }
 
+    static boolean isNone(Object value) {
+        return value.equals(NONE);
+    }
+
     static boolean truth(Object value) {
         return switch (value) {
             case Boolean b -> b;
@@ -92,7 +96,7 @@ final class JinjaValues {
             case Collection<?> list -> !list.isEmpty();
             case Map<?, ?> map -> !map.isEmpty();
             case Undefined _ -> false;
-            default -> value != NONE;
+            default -> !isNone(value);
         };
     }
 
@@ -108,7 +112,7 @@ final class JinjaValues {
             case Undefined _ -> "Undefined";
             case Namespace _ -> "namespace";
             case Function _ -> "function";
-            default -> value == NONE ? "NoneType" : "object";
+            default -> isNone(value) ? "NoneType" : "object";
         };
     }
 
@@ -202,7 +206,8 @@ final class JinjaValues {
 
     static boolean equal(Object a, Object b) {
         if (isNumber(a) && isNumber(b)) {
-            return a instanceof Double || b instanceof Double ? toDouble(a) == toDouble(b) : toLong(a) == toLong(b);
+            boolean decimal = a instanceof Double || b instanceof Double;
+            return decimal ? (toDouble(a) == toDouble(b)) : (toLong(a) == toLong(b));
         }
         if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
             return x.size() == y.size()
@@ -351,7 +356,7 @@ final class JinjaValues {
             throw on instanceof Undefined u ? u.error() : new JinjaError("a slice of a " + typeName(on));
         }
         List<Object> items = iterate(on);
-        long by = step == NONE ? 1 : toLong(step);
+        long by = isNone(step) ? 1 : toLong(step);
         if (by == 0) {
             throw new JinjaError("a slice with the step 0");
         }
@@ -369,7 +374,7 @@ final class JinjaValues {
     }
 
     private static long bound(Object value, long absent, int n, long by) {
-        if (value == NONE) {
+        if (isNone(value)) {
             return absent;
         }
         long i = toLong(value);

@@ -18,8 +18,8 @@ class BpeTest {
     /// Merges by the definition: the earliest merge that applies, at its leftmost place, again and again.
     private static int[] byDefinition(String word, Map<String, Integer> vocab, List<Bpe.Merge> merges) {
         List<Integer> ids = new ArrayList<>();
-        for (char c : word.toCharArray()) {
-            ids.add(vocab.get(String.valueOf(c)));
+        for (int i = 0; i < word.length(); i++) {
+            ids.add(id(vocab, word.substring(i, i + 1)));
         }
         boolean changed = true;
         while (changed) {
@@ -29,13 +29,17 @@ class BpeTest {
                 for (int i = 0; i + 1 < ids.size() && !changed; i++) {
                     if (ids.get(i) == merge.left() && ids.get(i + 1) == merge.right()) {
                         ids.set(i, merge.merged());
-                        ids.remove(i + 1);
+                        ids.subList(i + 1, i + 2).clear();
                         changed = true;
                     }
                 }
             }
         }
         return ids.stream().mapToInt(i -> i).toArray();
+    }
+
+    private static int id(Map<String, Integer> vocab, String token) {
+        return vocab.getOrDefault(token, -1);
     }
 
     @Test
@@ -52,7 +56,7 @@ class BpeTest {
                 String left = tokens.get(random.nextInt(tokens.size()));
                 String right = tokens.get(random.nextInt(tokens.size()));
                 if (!vocab.containsKey(left + right)) {
-                    merges.add(new Bpe.Merge(vocab.get(left), vocab.get(right), vocab.size()));
+                    merges.add(new Bpe.Merge(id(vocab, left), id(vocab, right), vocab.size()));
                     vocab.put(left + right, vocab.size());
                     tokens.add(left + right);
                 }

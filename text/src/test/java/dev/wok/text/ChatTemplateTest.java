@@ -86,9 +86,9 @@ class ChatTemplateTest {
     void refusesInOneLine(String source, String reason) {
         ChatTemplate template = new ChatTemplate("folder/tokenizer_config.json", source, source, Map.of());
         BadInput refusal = assertThrows(BadInput.class, () -> template.render(List.of(), List.of(), false));
-        assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
-        assertTrue(refusal.getMessage().contains("folder/tokenizer_config.json"), refusal.getMessage());
-        assertEquals(1, refusal.getMessage().lines().count());
+        assertTrue(Fixtures.message(refusal).contains(reason), Fixtures.message(refusal));
+        assertTrue(Fixtures.message(refusal).contains("folder/tokenizer_config.json"), Fixtures.message(refusal));
+        assertEquals(1, Fixtures.message(refusal).lines().count());
     }
 
     @Test

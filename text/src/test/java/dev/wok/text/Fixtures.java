@@ -1,5 +1,6 @@
 package dev.wok.text;
 
+import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URISyntaxException;
@@ -61,6 +62,10 @@ final class Fixtures {
 
     static JsonNode read(String name, String file) {
         return resource("tokenizers/" + name + "/" + file);
+    }
+
+    static String message(BadInput refusal) {
+        return String.valueOf(refusal.getMessage());
     }
 
     static int[] ids(JsonNode array) {

@@ -140,8 +140,8 @@ class RegexTest {
             })
     void refusesByName(String pattern) {
         BadInput refusal = assertThrows(BadInput.class, () -> Regex.of(pattern));
-        assertTrue(refusal.getMessage().contains(pattern), refusal.getMessage());
-        assertEquals(1, refusal.getMessage().lines().count());
+        assertTrue(Fixtures.message(refusal).contains(pattern), Fixtures.message(refusal));
+        assertEquals(1, Fixtures.message(refusal).lines().count());
     }
 
     @ParameterizedTest

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.text.Normalizer;
@@ -207,8 +208,8 @@ class TokenizerTest {
         Path file = folder.resolve("tokenizer.json");
         Files.write(file, Fixtures.JSON.writeValueAsBytes(json));
         BadInput refusal = assertThrows(BadInput.class, () -> Tokenizer.load(folder));
-        assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
-        assertEquals(1, refusal.getMessage().lines().count(), refusal.getMessage());
+        assertTrue(Fixtures.message(refusal).contains(reason), Fixtures.message(refusal));
+        assertEquals(1, Fixtures.message(refusal).lines().count(), Fixtures.message(refusal));
     }
 
     @Test
@@ -219,10 +220,10 @@ class TokenizerTest {
         for (byte[] bad : List.of(
                 new byte[0],
                 Arrays.copyOf(good, good.length / 2),
-                "[]".getBytes(),
-                "null".getBytes(),
-                "{}x".getBytes(),
-                "{".repeat(100_000).getBytes(),
+                "[]".getBytes(StandardCharsets.UTF_8),
+                "null".getBytes(StandardCharsets.UTF_8),
+                "{}x".getBytes(StandardCharsets.UTF_8),
+                "{".repeat(100_000).getBytes(StandardCharsets.UTF_8),
                 new byte[] {(byte) 0xFF, 0, 1})) {
             Files.write(file, bad);
             assertRefused(folder, file.toString());
@@ -234,7 +235,7 @@ class TokenizerTest {
 
     private static void assertRefused(Path folder, String reason) {
         BadInput refusal = assertThrows(BadInput.class, () -> Tokenizer.load(folder));
-        assertTrue(refusal.getMessage().contains(reason), refusal.getMessage());
-        assertEquals(1, refusal.getMessage().lines().count(), refusal.getMessage());
+        assertTrue(Fixtures.message(refusal).contains(reason), Fixtures.message(refusal));
+        assertEquals(1, Fixtures.message(refusal).lines().count(), Fixtures.message(refusal));
     }
 }
