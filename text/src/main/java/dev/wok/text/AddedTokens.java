@@ -27,13 +27,14 @@ final class AddedTokens {
     private final Node root = new Node();
     private CharSet firsts = CharSet.NONE;
 
+    /// @param tokens of two with the same content the first is found
     AddedTokens(Collection<AddedToken> tokens) {
         for (AddedToken token : tokens) {
             Node node = root;
             for (char c : token.content().toCharArray()) {
                 node = node.children.computeIfAbsent(c, _ -> new Node());
             }
-            node.token = token;
+            node.token = node.token == null ? token : node.token;
             firsts = firsts.or(CharSet.of(token.content().charAt(0)));
         }
     }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -58,8 +59,17 @@ final class AddedVocabulary {
         special.add(content);
     }
 
+    /// @return all tokens, the special ones first, otherwise in the order they came
     Collection<AddedToken> tokens() {
-        return new ArrayList<>(byContent.values());
+        List<AddedToken> tokens = new ArrayList<>();
+        for (boolean wanted : new boolean[] {true, false}) {
+            byContent.forEach((content, token) -> {
+                if (special.contains(content) == wanted) {
+                    tokens.add(token);
+                }
+            });
+        }
+        return tokens;
     }
 
     /// @return contents that decoding may leave out, as the files spell them: a token whose content changed when it was

@@ -3,7 +3,6 @@ package dev.wok.text;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -29,10 +28,6 @@ public final class BpeTrainer {
     private static final int BYTES = 256;
     private static final int MAX_VOCABULARY = 1 << 20;
     private static final long LEAST_COUNT = 2;
-    private static final String TOO_SMALL = "the text is too small for %d tokens: the tokenizer has %d,"
-            + " after which no two tokens stand side by side twice.";
-    private static final String WRONG_SIZE = "a vocabulary of %d tokens cannot be trained; give a size from %d"
-            + " (%d special tokens and the bytes) to %d.";
     private static final int ADVANCE_EVERY = 1 << 16;
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -53,7 +48,9 @@ public final class BpeTrainer {
             Supplier<Stream<String>> documents, int vocabSize, int threads, Progress progress, List<String> patterns) {
         int least = SPECIAL.size() + BYTES;
         if (vocabSize < least || vocabSize > MAX_VOCABULARY) {
-            throw new BadInput(WRONG_SIZE.formatted(vocabSize, least, SPECIAL.size(), MAX_VOCABULARY));
+            throw new BadInput(("a vocabulary of %d tokens cannot be trained; give a size from %d"
+                            + " (%d special tokens and the bytes) to %d.")
+                    .formatted(vocabSize, least, SPECIAL.size(), MAX_VOCABULARY));
         }
         WordCounts words = count(documents, threads, progress, patterns);
         if (words.size() == 0) {
@@ -159,7 +156,9 @@ public final class BpeTrainer {
                 for (int size = tokens.size(); size < vocabSize; size = tokens.size()) {
                     int pair = pairs.best(LEAST_COUNT);
                     if (pair < 0) {
-                        progress.say(TOO_SMALL.formatted(vocabSize, size));
+                        progress.say(("the text is too small for %d tokens: the tokenizer has %d,"
+                                        + " after which no two tokens stand side by side twice.")
+                                .formatted(vocabSize, size));
                         break;
                     }
                     String left = tokens.get(pairs.left(pair));
@@ -180,7 +179,7 @@ public final class BpeTrainer {
             Map<String, byte[]> files = new LinkedHashMap<>();
             files.put(Tokenizer.FILE, json(TrainedFiles.tokenizer(ids, merges, SPECIAL, patterns)));
             files.put(Tokenizer.CONFIG_FILE, json(TrainedFiles.config(SPECIAL)));
-            return TokenizerReader.read(Path.of("trained"), files);
+            return TokenizerReader.read("just trained", "just trained", files);
         }
 
         private static byte[] json(Map<String, Object> root) {

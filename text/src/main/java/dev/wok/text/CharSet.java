@@ -138,19 +138,17 @@ final class CharSet {
         if (known != null) {
             return known;
         }
-        switch (key) {
-            case "alpha", "alphabetic":
-                return scan(Character::isAlphabetic);
-            case "upper", "uppercase":
-                return scan(Character::isUpperCase);
-            case "lower", "lowercase":
-                return scan(Character::isLowerCase);
-            case "alnum":
-                return scan(Character::isAlphabetic).or(property("Nd"));
-            case "word":
-                return word();
-            default:
-        }
+        return switch (key) {
+            case "alpha", "alphabetic" -> scan(Character::isAlphabetic);
+            case "upper", "uppercase" -> scan(Character::isUpperCase);
+            case "lower", "lowercase" -> scan(Character::isLowerCase);
+            case "alnum" -> scan(Character::isAlphabetic).or(property("Nd"));
+            case "word" -> word();
+            default -> script(name);
+        };
+    }
+
+    private static @Nullable CharSet script(String name) {
         try {
             Character.UnicodeScript script = Character.UnicodeScript.forName(name);
             return scan(c -> Character.UnicodeScript.of(c) == script);

@@ -56,11 +56,13 @@ public final class ChatTemplate {
             return JinjaRenderer.render(parse(tools.isEmpty() ? usual : withTools), names);
         } catch (JinjaGlobals.JinjaRefusal e) {
             throw new BadInput(
-                    "the chat template of %s refuses this conversation: %s".formatted(file, e.getMessage()), e);
+                    "the chat template of %s refuses this conversation: %s"
+                            .formatted(file, OneLine.of(String.valueOf(e.getMessage()))),
+                    e);
         } catch (JinjaError e) {
             throw new BadInput(
                     "the chat template of %s cannot be rendered with this conversation: %s."
-                            .formatted(file, e.getMessage()),
+                            .formatted(file, OneLine.of(String.valueOf(e.getMessage()))),
                     e);
         } catch (StackOverflowError e) {
             throw new BadInput("the chat template of %s calls itself without end.".formatted(file), e);
@@ -71,7 +73,8 @@ public final class ChatTemplate {
         try {
             return JinjaParser.parse(template);
         } catch (JinjaError e) {
-            throw new BadInput("the chat template of %s has %s.".formatted(file, e.getMessage()), e);
+            throw new BadInput(
+                    "the chat template of %s has %s.".formatted(file, OneLine.of(String.valueOf(e.getMessage()))), e);
         }
     }
 }

@@ -16,10 +16,10 @@ final class JinjaExpressionParser {
     private static final Set<String> PRODUCTS = Set.of("*", "/", "//", "%");
     private static final Set<String> NO_ARGUMENT = Set.of("else", "or", "and");
 
-    private final JinjaParser.JinjaTokens tokens;
+    private final JinjaTokens tokens;
     private int depth;
 
-    JinjaExpressionParser(JinjaParser.JinjaTokens tokens) {
+    JinjaExpressionParser(JinjaTokens tokens) {
         this.tokens = tokens;
     }
 

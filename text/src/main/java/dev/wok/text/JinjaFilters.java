@@ -90,7 +90,7 @@ final class JinjaFilters {
                 JinjaArguments a = arguments(name, plain, named, "attribute", "start");
                 Object sum = a.get("start", 0L);
                 for (Object item : JinjaValues.iterate(on)) {
-                    sum = JinjaValues.arithmetic("+", sum, dotted(item, a.get("attribute", JinjaValues.NONE)));
+                    sum = JinjaArithmetic.apply("+", sum, dotted(item, a.get("attribute", JinjaValues.NONE)));
                 }
                 yield sum;
             }
@@ -115,14 +115,14 @@ final class JinjaFilters {
     }
 
     private static long count(JinjaArguments a) {
-        return a.get("count", JinjaValues.NONE) == JinjaValues.NONE ? -1 : a.number("count", -1);
+        return JinjaValues.isNone(a.get("count", JinjaValues.NONE)) ? -1 : a.number("count", -1);
     }
 
     private static JinjaJson json(JinjaArguments a) {
         Object width = a.get("indent", JinjaValues.NONE);
-        String indent = width == JinjaValues.NONE
+        String indent = JinjaValues.isNone(width)
                 ? null
-                : width instanceof String s ? s : " ".repeat((int) Math.clamp(JinjaValues.toLong(width), 0, 100));
+                : width instanceof String s ? s : " ".repeat(Math.clamp(JinjaValues.toLong(width), 0, 100));
         String item = indent == null ? ", " : ",";
         String key = ": ";
         if (a.get("separators", JinjaValues.NONE) instanceof List<?> list && list.size() == 2) {
@@ -161,7 +161,7 @@ final class JinjaFilters {
     private static String indent(String s, JinjaArguments a) {
         Object width = a.get("width", 4L);
         String indent =
-                width instanceof String text ? text : " ".repeat((int) Math.clamp(JinjaValues.toLong(width), 0, 1000));
+                width instanceof String text ? text : " ".repeat(Math.clamp(JinjaValues.toLong(width), 0, 1000));
         List<String> lines = JinjaMethods.lines(s + "\n", false);
         StringBuilder out = new StringBuilder(a.truth("first") ? indent : "");
         for (int i = 0; i < lines.size(); i++) {
@@ -212,7 +212,7 @@ final class JinjaFilters {
 
     /// @param path `a.b.0`, a number, or none for the value itself
     private static Object dotted(Object value, Object path) {
-        if (path == JinjaValues.NONE) {
+        if (JinjaValues.isNone(path)) {
             return value;
         }
         if (!(path instanceof String names)) {
@@ -292,7 +292,7 @@ final class JinjaFilters {
             case "floor" -> RoundingMode.FLOOR;
             default -> RoundingMode.HALF_EVEN;
         };
-        int precision = (int) Math.clamp(a.number("precision", 0), -300, 300);
+        int precision = Math.clamp(a.number("precision", 0), -300, 300);
         return new BigDecimal(JinjaValues.toDouble(on))
                 .setScale(precision, mode)
                 .doubleValue();

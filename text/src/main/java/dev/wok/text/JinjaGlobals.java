@@ -1,6 +1,7 @@
 package dev.wok.text;
 
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -23,7 +24,7 @@ final class JinjaGlobals {
             "strftime_now",
                     function((plain, named) -> time(
                             new JinjaArguments("strftime_now", plain, named, "format").text("format"),
-                            LocalDateTime.now())));
+                            LocalDateTime.now(ZoneId.systemDefault()))));
 
     private JinjaGlobals() {}
 

@@ -4,14 +4,14 @@ import java.util.Collection;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// Values as JSON, written as Python's `json.dumps(value, ensure_ascii=False)` writes them.
 ///
 /// @param indent what one level is indented by; null puts everything on one line
 /// @param item what separates items
 /// @param key what separates a key from its value
-record JinjaJson(
-        @org.jspecify.annotations.Nullable String indent, String item, String key, boolean ascii, boolean sorted) {
+record JinjaJson(@Nullable String indent, String item, String key, boolean ascii, boolean sorted) {
 
     String write(Object value) {
         StringBuilder out = new StringBuilder();
@@ -42,7 +42,7 @@ record JinjaJson(
             case Map<?, ?> map -> object(sorted ? new TreeMap<>(map) : map, lineEnd, out);
             case JinjaValues.Undefined undefined -> throw undefined.error();
             default -> {
-                if (value != JinjaValues.NONE) {
+                if (!JinjaValues.isNone(value)) {
                     throw new JinjaError("a " + JinjaValues.typeName(value) + " where JSON was due");
                 }
                 out.append("null");
@@ -72,7 +72,8 @@ record JinjaJson(
 
     private void quote(String s, StringBuilder out) {
         out.append('"');
-        for (char c : s.toCharArray()) {
+        for (int i = 0; i < s.length(); i++) {
+            char c = s.charAt(i);
             switch (c) {
                 case '"' -> out.append("\\\"");
                 case '\\' -> out.append("\\\\");

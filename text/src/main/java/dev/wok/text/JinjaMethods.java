@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// The methods of Python's strings, dicts and lists that templates call. Those that would change a list or dict are not
 /// there: transformers renders templates in a sandbox that forbids them.
@@ -25,7 +26,7 @@ final class JinjaMethods {
                 : method;
     }
 
-    private static JinjaValues.@org.jspecify.annotations.Nullable Function ofMap(Map<?, ?> map, String name) {
+    private static JinjaValues.@Nullable Function ofMap(Map<?, ?> map, String name) {
         return switch (name) {
             case "items" ->
                 (p, n) -> new ArrayList<Object>(map.entrySet().stream()
@@ -44,7 +45,7 @@ final class JinjaMethods {
         };
     }
 
-    private static JinjaValues.@org.jspecify.annotations.Nullable Function ofList(List<?> list, String name) {
+    private static JinjaValues.@Nullable Function ofList(List<?> list, String name) {
         return switch (name) {
             case "copy" -> (p, n) -> new ArrayList<Object>(list);
             case "count" ->
@@ -64,7 +65,7 @@ final class JinjaMethods {
         };
     }
 
-    private static JinjaValues.@org.jspecify.annotations.Nullable Function ofString(String s, String name) {
+    private static JinjaValues.@Nullable Function ofString(String s, String name) {
         return switch (name) {
             case "upper" -> (p, n) -> s.toUpperCase(Locale.ROOT);
             case "lower" -> (p, n) -> s.toLowerCase(Locale.ROOT);
@@ -140,7 +141,7 @@ final class JinjaMethods {
 
     private static int padding(String s, List<Object> plain, Map<String, Object> named) {
         long width = new JinjaArguments("padding", plain, named, "width").number("width", 0);
-        return (int) Math.clamp(width - s.codePointCount(0, s.length()), 0, 10_000);
+        return Math.clamp(width - s.codePointCount(0, s.length()), 0, 10_000);
     }
 
     private static List<String> affixes(String name, List<Object> plain, Map<String, Object> named) {
@@ -171,7 +172,7 @@ final class JinjaMethods {
             return s;
         }
         int first = s.offsetByCodePoints(0, 1);
-        return s.substring(0, first).toUpperCase(Locale.ROOT)
+        return Character.toString(Character.toTitleCase(s.codePointAt(0)))
                 + s.substring(first).toLowerCase(Locale.ROOT);
     }
 
@@ -201,7 +202,7 @@ final class JinjaMethods {
     }
 
     private static List<String> split(String s, Object separator, long max, boolean fromRight) {
-        if (separator == JinjaValues.NONE) {
+        if (JinjaValues.isNone(separator)) {
             return splitAtSpace(s, max, fromRight);
         }
         String by = textOnly(separator);

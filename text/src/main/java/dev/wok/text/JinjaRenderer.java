@@ -280,8 +280,8 @@ final class JinjaRenderer {
     private static Object unary(String operator, Object value) {
         return switch (operator) {
             case "not" -> !JinjaValues.truth(value);
-            case "-" -> JinjaValues.arithmetic("-", 0L, value);
-            default -> JinjaValues.arithmetic("+", 0L, value);
+            case "-" -> JinjaArithmetic.apply("-", 0L, value);
+            default -> JinjaArithmetic.apply("+", 0L, value);
         };
     }
 
@@ -291,7 +291,7 @@ final class JinjaRenderer {
             case "and" -> JinjaValues.truth(a) ? value(right, scope) : a;
             case "or" -> JinjaValues.truth(a) ? a : value(right, scope);
             case "~" -> JinjaValues.str(a) + JinjaValues.str(value(right, scope));
-            default -> JinjaValues.arithmetic(operator, a, value(right, scope));
+            default -> JinjaArithmetic.apply(operator, a, value(right, scope));
         };
     }
 

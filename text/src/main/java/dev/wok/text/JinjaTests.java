@@ -13,7 +13,7 @@ final class JinjaTests {
         return switch (name) {
             case "defined" -> !(value instanceof JinjaValues.Undefined);
             case "undefined" -> value instanceof JinjaValues.Undefined;
-            case "none" -> value == JinjaValues.NONE;
+            case "none" -> JinjaValues.isNone(value);
             case "string" -> value instanceof String;
             case "number" -> JinjaValues.isNumber(value);
             case "integer" -> value instanceof Long;
@@ -34,8 +34,7 @@ final class JinjaTests {
                 JinjaValues.toLong(value) % Math.max(1, JinjaValues.toLong(only(name, arguments))) == 0;
             case "lower" -> JinjaValues.str(value).equals(JinjaValues.str(value).toLowerCase(Locale.ROOT));
             case "upper" -> JinjaValues.str(value).equals(JinjaValues.str(value).toUpperCase(Locale.ROOT));
-            case "sameas" ->
-                value == only(name, arguments) || (value instanceof Boolean && value.equals(only(name, arguments)));
+            case "sameas" -> value.equals(only(name, arguments));
             case "in" -> JinjaValues.contains(only(name, arguments), value);
             case "eq", "equalto", "==" -> JinjaValues.equal(value, only(name, arguments));
             case "ne", "!=" -> !JinjaValues.equal(value, only(name, arguments));

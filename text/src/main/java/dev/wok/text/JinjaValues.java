@@ -2,10 +2,12 @@ package dev.wok.text;
 
 import java.math.BigDecimal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Python's values and what Python does with them: `String`, `Long`, `Double`, `Boolean`, lists, [Tuple], maps,
 /// [#NONE];
@@ -18,8 +20,6 @@ final class JinjaValues {
             return "None";
         }
     };
-
-    private static final int MAX_REPEATED = 10_000_000;
 
     private JinjaValues() {}
 
@@ -56,7 +56,7 @@ final class JinjaValues {
     }
 
     /// Takes over what a Java program passes.
-    static Object of(@org.jspecify.annotations.Nullable Object value) {
+    static Object of(@Nullable Object value) {
         return switch (value) {
             case null -> NONE;
             case String s -> s;
@@ -83,6 +83,10 @@ final class JinjaValues {
         };
     }
 
+    static boolean isNone(Object value) {
+        return value.equals(NONE);
+    }
+
     static boolean truth(Object value) {
         return switch (value) {
             case Boolean b -> b;
@@ -92,7 +96,7 @@ final class JinjaValues {
             case Collection<?> list -> !list.isEmpty();
             case Map<?, ?> map -> !map.isEmpty();
             case Undefined _ -> false;
-            default -> value != NONE;
+            default -> !isNone(value);
         };
     }
 
@@ -108,7 +112,7 @@ final class JinjaValues {
             case Undefined _ -> "Undefined";
             case Namespace _ -> "namespace";
             case Function _ -> "function";
-            default -> value == NONE ? "NoneType" : "object";
+            default -> isNone(value) ? "NoneType" : "object";
         };
     }
 
@@ -202,7 +206,8 @@ final class JinjaValues {
 
     static boolean equal(Object a, Object b) {
         if (isNumber(a) && isNumber(b)) {
-            return a instanceof Double || b instanceof Double ? toDouble(a) == toDouble(b) : toLong(a) == toLong(b);
+            boolean decimal = a instanceof Double || b instanceof Double;
+            return decimal ? (toDouble(a) == toDouble(b)) : (toLong(a) == toLong(b));
         }
         if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
             return x.size() == y.size()
@@ -244,7 +249,7 @@ final class JinjaValues {
     }
 
     private static int compareCodePoints(String a, String b) {
-        return java.util.Arrays.compare(a.codePoints().toArray(), b.codePoints().toArray());
+        return Arrays.compare(a.codePoints().toArray(), b.codePoints().toArray());
     }
 
     static JinjaError mismatch(String what, Object a, Object b) {
@@ -351,7 +356,7 @@ final class JinjaValues {
             throw on instanceof Undefined u ? u.error() : new JinjaError("a slice of a " + typeName(on));
         }
         List<Object> items = iterate(on);
-        long by = step == NONE ? 1 : toLong(step);
+        long by = isNone(step) ? 1 : toLong(step);
         if (by == 0) {
             throw new JinjaError("a slice with the step 0");
         }
@@ -369,90 +374,11 @@ final class JinjaValues {
     }
 
     private static long bound(Object value, long absent, int n, long by) {
-        if (value == NONE) {
+        if (isNone(value)) {
             return absent;
         }
         long i = toLong(value);
         i = i < 0 ? i + n : i;
         return by > 0 ? Math.clamp(i, 0, n) : Math.clamp(i, -1, n - 1);
-    }
-
-    static Object arithmetic(String operator, Object a, Object b) {
-        if (operator.equals("+") && a instanceof String x && b instanceof String y) {
-            return x + y;
-        }
-        if (operator.equals("+") && a instanceof List<?> x && b instanceof List<?> y) {
-            List<Object> both = new ArrayList<>(x);
-            both.addAll(y);
-            return a instanceof Tuple && b instanceof Tuple ? new Tuple(both) : both;
-        }
-        if (operator.equals("*") && (a instanceof String || a instanceof List<?>) && b instanceof Long n) {
-            return repeated(a, n);
-        }
-        if (!isNumber(a) || !isNumber(b)) {
-            throw mismatch("'" + operator + "'", a, b);
-        }
-        try {
-            return a instanceof Double || b instanceof Double || operator.equals("/")
-                    ? decimal(operator, toDouble(a), toDouble(b))
-                    : whole(operator, toLong(a), toLong(b));
-        } catch (ArithmeticException e) {
-            throw new JinjaError("a number too large, or a division by zero");
-        }
-    }
-
-    private static Object repeated(Object value, long times) {
-        long n = Math.max(times, 0);
-        int size = value instanceof String s ? s.length() : ((List<?>) value).size();
-        if (n * size > MAX_REPEATED || n > MAX_REPEATED) {
-            throw new JinjaError("a repetition to more than %d items".formatted(MAX_REPEATED));
-        }
-        if (value instanceof String s) {
-            return s.repeat((int) n);
-        }
-        List<Object> out = new ArrayList<>();
-        for (long i = 0; i < n; i++) {
-            out.addAll((List<?>) value);
-        }
-        return out;
-    }
-
-    private static Object whole(String operator, long a, long b) {
-        return switch (operator) {
-            case "+" -> Math.addExact(a, b);
-            case "-" -> Math.subtractExact(a, b);
-            case "*" -> Math.multiplyExact(a, b);
-            case "//" -> Math.floorDiv(a, b);
-            case "%" -> Math.floorMod(a, b);
-            case "**" -> b < 0 ? (Object) Math.pow(a, b) : (Object) power(a, b);
-            default -> throw new JinjaError("the operator " + operator);
-        };
-    }
-
-    private static long power(long base, long exponent) {
-        if (Math.abs(base) <= 1) {
-            return exponent == 0 ? 1 : base == -1 && exponent % 2 == 0 ? 1 : base;
-        }
-        long product = 1;
-        for (long i = 0; i < exponent; i++) {
-            product = Math.multiplyExact(product, base);
-        }
-        return product;
-    }
-
-    private static Object decimal(String operator, double a, double b) {
-        if (b == 0 && (operator.startsWith("/") || operator.equals("%"))) {
-            throw new JinjaError("a division by zero");
-        }
-        return switch (operator) {
-            case "+" -> a + b;
-            case "-" -> a - b;
-            case "*" -> a * b;
-            case "/" -> a / b;
-            case "//" -> Math.floor(a / b);
-            case "%" -> a - b * Math.floor(a / b);
-            case "**" -> Math.pow(a, b);
-            default -> throw new JinjaError("the operator " + operator);
-        };
     }
 }

@@ -48,7 +48,7 @@ final class PairCounts {
                 add(symbols[starts[w] + i], symbols[starts[w] + i + 1], frequencies[w], w);
             }
         }
-        for (int pair = 0; pair < pairs; pair++) {
+        for (int pair : gainers) {
             heap.add(counts[pair], pair);
         }
     }

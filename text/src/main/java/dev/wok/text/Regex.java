@@ -76,7 +76,7 @@ final class Regex {
         } catch (StackOverflowError e) {
             throw new BadInput(
                     "the regular expression %s repeats a group too often on this text; split the text into shorter pieces."
-                            .formatted(pattern),
+                            .formatted(OneLine.of(pattern)),
                     e);
         }
     }

@@ -24,6 +24,18 @@ abstract class RegexNode {
         return Character.isHighSurrogate(t[at]) && at + 1 < to && Character.isLowSurrogate(t[at + 1]);
     }
 
+    /// @return the place some characters before another, or one before `from` where there are not as many
+    static int back(char[] t, int at, int characters, int from) {
+        int p = at;
+        for (int i = 0; i < characters; i++) {
+            if (p == from) {
+                return from - 1;
+            }
+            p -= p - 2 >= from && Character.isSurrogatePair(t[p - 2], t[p - 1]) ? 2 : 1;
+        }
+        return p;
+    }
+
     static RegexNode compile(RegexPart part, RegexNode next) {
         return switch (part) {
             case RegexPart.One(CharSet set) -> new Run(set, 1, 1, RegexPart.Mode.GREEDY, next);
@@ -48,6 +60,9 @@ abstract class RegexNode {
 
     private static RegexNode repeat(RegexPart.Repeat repeat, RegexNode next) {
         boolean greedy = repeat.mode() == RegexPart.Mode.GREEDY;
+        if (repeat.part().fixedLength() > 0) {
+            return new FixedLoop(repeat, next);
+        }
         RegexNode node;
         if (repeat.max() == RegexPart.UNLIMITED) {
             Loop loop = new Loop(greedy, next);
@@ -138,7 +153,7 @@ abstract class RegexNode {
                 if (end >= 0 || n == min) {
                     return end;
                 }
-                p -= Character.isLowSurrogate(t[p - 1]) && p - 2 >= from && Character.isHighSurrogate(t[p - 2]) ? 2 : 1;
+                p = back(t, p, 1, from);
             }
         }
 
@@ -174,6 +189,63 @@ abstract class RegexNode {
                 }
             }
             return -1;
+        }
+    }
+
+    /// A group whose matches all take the same number of characters, so that it matters only how many there are.
+    private static final class FixedLoop extends RegexNode {
+        private final RegexNode body;
+        private final int length;
+        private final int min;
+        private final int max;
+        private final boolean greedy;
+        private final RegexNode next;
+
+        FixedLoop(RegexPart.Repeat repeat, RegexNode next) {
+            this.body = compile(repeat.part(), ACCEPT);
+            this.length = repeat.part().fixedLength();
+            this.min = repeat.min();
+            this.max = repeat.max();
+            this.greedy = repeat.mode() == RegexPart.Mode.GREEDY;
+            this.next = next;
+        }
+
+        @Override
+        int match(char[] t, int at, int from, int to) {
+            int p = at;
+            for (int n = 0; n < (greedy ? max : min); n++) {
+                int end = body.match(t, p, from, to);
+                if (end < 0) {
+                    return greedy && n >= min ? shrink(t, p, n, from, to) : -1;
+                }
+                p = end;
+            }
+            return greedy ? shrink(t, p, max, from, to) : grow(t, p, from, to);
+        }
+
+        private int shrink(char[] t, int longest, int count, int from, int to) {
+            int p = longest;
+            for (int n = count; ; n--) {
+                int end = next.match(t, p, from, to);
+                if (end >= 0 || n == min) {
+                    return end;
+                }
+                p = back(t, p, length, from);
+            }
+        }
+
+        private int grow(char[] t, int shortest, int from, int to) {
+            int p = shortest;
+            for (int n = min; ; n++) {
+                int end = next.match(t, p, from, to);
+                if (end >= 0 || n == max) {
+                    return end;
+                }
+                p = body.match(t, p, from, to);
+                if (p < 0) {
+                    return -1;
+                }
+            }
         }
     }
 
@@ -231,14 +303,8 @@ abstract class RegexNode {
         }
 
         private boolean found(char[] t, int at, int from, int to) {
-            int p = at;
-            for (int i = 0; i < back; i++) {
-                if (p == from) {
-                    return false;
-                }
-                p -= p - 2 >= from && Character.isSurrogatePair(t[p - 2], t[p - 1]) ? 2 : 1;
-            }
-            return inner.match(t, p, from, to) >= 0;
+            int p = back < 0 ? at : back(t, at, back, from);
+            return p >= from && inner.match(t, p, from, to) >= 0;
         }
     }
 

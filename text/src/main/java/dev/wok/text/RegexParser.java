@@ -37,7 +37,7 @@ final class RegexParser {
     private BadInput refuse(String what) {
         return new BadInput(
                 "the regular expression %s of the tokenizer has %s at character %d, which Wok does not read."
-                        .formatted(pattern, what, at));
+                        .formatted(OneLine.of(pattern), OneLine.of(what), at));
     }
 
     private int peek() {

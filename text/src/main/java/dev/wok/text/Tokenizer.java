@@ -123,10 +123,11 @@ public final class Tokenizer {
         parts.raw.split(text, 0, text.length, new AddedTokens.Parts() {
             @Override
             public void text(char[] t, int from, int to) {
-                char[] normal = normalize(t, from, to);
-                if (normal == t) {
+                if (parts.forms.isEmpty() || isPlain(t, from, to)) {
                     parts.normalized.split(t, from, to, words);
                 } else {
+                    char[] normal = normalize(parts.forms, new String(t, from, to - from))
+                            .toCharArray();
                     parts.normalized.split(normal, 0, normal.length, words);
                 }
             }
@@ -148,15 +149,6 @@ public final class Tokenizer {
                 }
             }
         }
-    }
-
-    /// @return the text itself where it is normal already
-    private char[] normalize(char[] text, int from, int to) {
-        if (parts.forms.isEmpty() || isPlain(text, from, to)) {
-            return text;
-        }
-        String normal = normalize(parts.forms, new String(text, from, to - from));
-        return normal.toCharArray();
     }
 
     static String normalize(List<Normalizer.Form> forms, String text) {

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.text.Normalizer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -13,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -28,7 +28,6 @@ final class TokenizerReader {
     private final TokenizerConfig config;
     private final Map<String, Integer> vocab = new HashMap<>();
     private final List<Normalizer.Form> forms = new ArrayList<>();
-    private @Nullable Integer unknown;
 
     private TokenizerReader(String name, JsonNode root, TokenizerConfig config) {
         this.name = name;
@@ -47,24 +46,17 @@ final class TokenizerReader {
                 files.put(neighbour, bytes(path));
             }
         }
-        return read(folderOrFile, files);
+        return read(file.toString(), file.resolveSibling(Tokenizer.CONFIG_FILE).toString(), files);
     }
 
-    /// @param where the folder or file, for messages
+    /// @param name of `tokenizer.json`, for messages
+    /// @param configName of `tokenizer_config.json`, for messages
     /// @param files contents by file name
-    static Tokenizer read(Path where, Map<String, byte[]> files) {
-        Path folder =
-                Files.isDirectory(where) || !where.toString().endsWith(".json") ? where : where.resolveSibling(".");
-        String file = where.toString().endsWith(".json")
-                ? where.toString()
-                : where.resolve(Tokenizer.FILE).toString();
-        TokenizerConfig config = TokenizerConfig.read(
-                folder.resolve(Tokenizer.CONFIG_FILE).normalize().toString(),
-                files.get(Tokenizer.CONFIG_FILE),
-                files.get(Tokenizer.TEMPLATE_FILE));
+    static Tokenizer read(String name, String configName, Map<String, byte[]> files) {
+        TokenizerConfig config =
+                TokenizerConfig.read(configName, files.get(Tokenizer.CONFIG_FILE), files.get(Tokenizer.TEMPLATE_FILE));
         byte[] json = files.getOrDefault(Tokenizer.FILE, new byte[0]);
-        TokenizerReader reader = new TokenizerReader(file, parse(file, json), config);
-        return new Tokenizer(reader.parts(), files);
+        return new Tokenizer(new TokenizerReader(name, parse(name, json), config).parts(), files);
     }
 
     static JsonNode parse(String file, byte[] json) {
@@ -73,17 +65,14 @@ final class TokenizerReader {
             root = JSON.readTree(json);
         } catch (JacksonException e) {
             throw new BadInput(
-                    "%s is not JSON (%s); download or write it again.".formatted(file, oneLine(e.getOriginalMessage())),
+                    "%s is not JSON (%s); download or write it again."
+                            .formatted(file, OneLine.of(String.valueOf(e.getOriginalMessage()))),
                     e);
         }
         if (!root.isObject()) {
             throw new BadInput("%s holds no JSON object; download or write it again.".formatted(file));
         }
         return root;
-    }
-
-    private static String oneLine(@Nullable String message) {
-        return message == null ? "malformed" : message.lines().findFirst().orElse("malformed");
     }
 
     private static byte[] bytes(Path file) {
@@ -95,7 +84,7 @@ final class TokenizerReader {
     }
 
     private BadInput refuse(String what) {
-        return new BadInput("the tokenizer %s %s.".formatted(name, what));
+        return new BadInput("the tokenizer %s %s.".formatted(name, OneLine.of(what)));
     }
 
     private BadInput unread(String part, String what) {
@@ -396,7 +385,7 @@ final class TokenizerReader {
     }
 
     private static int[] join(int[] a, int[] b) {
-        int[] out = java.util.Arrays.copyOf(a, a.length + b.length);
+        int[] out = Arrays.copyOf(a, a.length + b.length);
         System.arraycopy(b, 0, out, a.length, b.length);
         return out;
     }

@@ -44,7 +44,7 @@ final class WordCounts implements WordSink {
             hash = 31 * hash + text[i];
         }
         int mask = slots.length - 1;
-        int slot = (hash * 0x9E3779B9 >>> 7) & mask;
+        int slot = ((hash * 0x9E3779B9) >>> 7) & mask;
         while (slots[slot] != 0) {
             int word = slots[slot] - 1;
             if (hashes[word] == hash && Arrays.equals(chars, starts[word], starts[word + 1], text, from, to)) {
@@ -78,7 +78,7 @@ final class WordCounts implements WordSink {
         slots = new int[2 * capacity];
         int mask = slots.length - 1;
         for (int word = 0; word < size; word++) {
-            int slot = (hashes[word] * 0x9E3779B9 >>> 7) & mask;
+            int slot = ((hashes[word] * 0x9E3779B9) >>> 7) & mask;
             while (slots[slot] != 0) {
                 slot = (slot + 1) & mask;
             }

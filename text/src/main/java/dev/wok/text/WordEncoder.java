@@ -14,9 +14,10 @@ final class WordEncoder implements WordSink {
     private static final int LENGTHS = 2;
     private static final int IDS = 3;
     private static final int FIRST_CAPACITY = 1 << 12;
+    private static final int MAX_KEPT = 1 << 20;
 
     private final Bpe bpe;
-    private final Bpe.Scratch scratch = new Bpe.Scratch();
+    private Bpe.Scratch scratch = new Bpe.Scratch();
     /// Per slot: hash, where the key lies in `keys`, its length << 16 | the number of ids, where those lie in `values`.
     private final int[] slots = new int[SLOTS * FIELDS];
     private char[] keys = new char[FIRST_CAPACITY];
@@ -42,8 +43,11 @@ final class WordEncoder implements WordSink {
     int[] take() {
         int[] ids = Arrays.copyOf(out, count);
         count = 0;
-        if (out.length > 1 << 20) {
+        if (out.length > MAX_KEPT) {
             out = new int[FIRST_CAPACITY];
+        }
+        if (scratch.ids().length > MAX_KEPT) {
+            scratch = new Bpe.Scratch();
         }
         return ids;
     }

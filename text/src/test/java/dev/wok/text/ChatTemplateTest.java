@@ -2,17 +2,24 @@ package dev.wok.text;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.notice.BadInput;
+import java.time.LocalDateTime;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.JsonNode;
 
 class ChatTemplateTest {
     private static final TypeReference<List<Map<String, Object>>> MESSAGES = new TypeReference<>() {};
+    private static final TypeReference<Map<String, Object>> VARIABLES = new TypeReference<>() {};
 
     @ParameterizedTest
     @MethodSource("dev.wok.text.Fixtures#names")
@@ -29,5 +36,74 @@ class ChatTemplateTest {
             assertEquals(chat.path("text").asString(), text);
             assertArrayEquals(Fixtures.ids(chat.path("ids")), tokenizer.encode(text));
         }
+    }
+
+    /// One small template per thing that templates do, and what jinja2 makes of it.
+    @Test
+    void rendersWhatJinjaRenders() {
+        JsonNode expected = Fixtures.resource("templates_expected.json");
+        Map<String, Object> variables = Fixtures.JSON.convertValue(expected.path("variables"), VARIABLES);
+        assertTrue(expected.path("cases").size() > 70);
+        for (JsonNode example : expected.path("cases").values()) {
+            String source = example.path("template").asString();
+            ChatTemplate template = new ChatTemplate("test", source, source, Map.of());
+            if (example.has("error")) {
+                assertThrows(BadInput.class, () -> template.render(List.of(), List.of(), false, variables), source);
+            } else {
+                assertEquals(
+                        example.path("text").asString(),
+                        template.render(messages(variables), List.of(), false, variables),
+                        source);
+            }
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static List<Map<String, Object>> messages(Map<String, Object> variables) {
+        return (List<Map<String, Object>>) Objects.requireNonNull(variables.get("messages"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '!', quoteCharacter = '`', textBlock = """
+            {% if x %}                     ! end of the template
+            {% for a in b %}{% endif %}    ! endif
+            {% include 'x' %}              ! statement 'include'
+            {{ 1 | unheard_of }}           ! filter 'unheard_of'
+            {{ 1 is unheard_of }}          ! test 'unheard_of'
+            {{ messages.append(1) }}       ! no 'append'
+            {{ missing.content }}          ! 'missing' is undefined
+            {{ 'a' + 1 }}                  ! str and int
+            {{ range(10000000) }}          ! range of more than
+            {{ 'a' * 100000000 }}          ! repetition
+            {{ raise_exception('no') }}   ! refuses this conversation: no
+            {% macro m() %}{{ m() }}{% endmacro %}{{ m() }} ! without end
+            {{ (                           ! tag without its end
+            {{ 1 + }}                      ! ends too early
+            {{ 'a                          ! character '
+            {% break %}                    ! outside of a loop
+            {% for a in [1] recursive %}{% endfor %} ! recursive
+            """)
+    void refusesInOneLine(String source, String reason) {
+        ChatTemplate template = new ChatTemplate("folder/tokenizer_config.json", source, source, Map.of());
+        BadInput refusal = assertThrows(BadInput.class, () -> template.render(List.of(), List.of(), false));
+        assertTrue(Fixtures.message(refusal).contains(reason), Fixtures.message(refusal));
+        assertTrue(Fixtures.message(refusal).contains("folder/tokenizer_config.json"), Fixtures.message(refusal));
+        assertEquals(1, Fixtures.message(refusal).lines().count());
+    }
+
+    @Test
+    void takesTheTemplateForToolsOnlyWithTools() {
+        ChatTemplate template = new ChatTemplate("test", "usual", "tools: {{ tools | length }}", Map.of());
+        assertEquals("usual", template.render(List.of(), List.of(), false));
+        assertEquals("tools: 1", template.render(List.of(), List.of(Map.of("name", "x")), false));
+    }
+
+    @Test
+    void tellsTheTimeInTheWordsOfC() {
+        LocalDateTime time = LocalDateTime.of(2026, 3, 5, 15, 4, 9);
+        assertEquals("05 Mar 2026", JinjaGlobals.time("%d %b %Y", time));
+        assertEquals(
+                "Thursday, March 5, 26 3:04:09 PM 064 100%",
+                JinjaGlobals.time("%A, %B %-d, %y %-I:%M:%S %p %j 100%%", time));
     }
 }

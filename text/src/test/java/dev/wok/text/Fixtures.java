@@ -1,5 +1,6 @@
 package dev.wok.text;
 
+import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URISyntaxException;
@@ -47,16 +48,24 @@ final class Fixtures {
         return Tokenizer.load(folder(name));
     }
 
+    static JsonNode resource(String file) {
+        try (InputStream in = Fixtures.class.getResourceAsStream("/" + file)) {
+            return JSON.readTree(Objects.requireNonNull(in, file));
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     static JsonNode expected(String name) {
         return read(name, "tokenizer_expected.json");
     }
 
     static JsonNode read(String name, String file) {
-        try (InputStream in = Fixtures.class.getResourceAsStream("/tokenizers/" + name + "/" + file)) {
-            return JSON.readTree(Objects.requireNonNull(in, file));
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
+        return resource("tokenizers/" + name + "/" + file);
+    }
+
+    static String message(BadInput refusal) {
+        return String.valueOf(refusal.getMessage());
     }
 
     static int[] ids(JsonNode array) {
