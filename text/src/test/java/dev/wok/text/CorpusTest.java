@@ -129,7 +129,7 @@ class CorpusTest {
         }
         String lone = "// Copyright by somebody else\nclass A {}\n";
         Sample.write(tree.resolve("lone.txt"), lone);
-        Sample.write(tree.resolve("plain.txt"), bodies.get("d0/f000.txt"));
+        Sample.write(tree.resolve("plain.txt"), bodies.getOrDefault("d0/f000.txt", ""));
         Sample.write(tree.resolve("only.txt"), licence.formatted(2020));
         try (Corpus corpus = Sample.open(tree)) {
             Map<String, String> texts = Sample.texts(corpus);

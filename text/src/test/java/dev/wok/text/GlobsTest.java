@@ -2,10 +2,8 @@ package dev.wok.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.wok.notice.BadInput;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -69,7 +67,7 @@ class GlobsTest {
     @ParameterizedTest
     @ValueSource(strings = {"a[b", "a{b", "a}b", "", "/"})
     void malformedIsRefused(String glob) {
-        BadInput refusal = assertThrows(BadInput.class, () -> new Globs(List.of(glob), List.of()));
-        assertTrue(refusal.getMessage().startsWith("the glob '" + glob + "' is malformed"), refusal.getMessage());
+        String refusal = Refusal.of(() -> new Globs(List.of(glob), List.of()));
+        assertTrue(refusal.startsWith("the glob '" + glob + "' is malformed"), refusal);
     }
 }

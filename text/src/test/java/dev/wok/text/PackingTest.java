@@ -134,8 +134,7 @@ class PackingTest {
     void tooFewTokensAreRefused() {
         try (TokenShards shards = counting(3, 5)) {
             assertEquals(1, new Packing(shards, 7, 0).sequences());
-            String line = assertThrows(BadInput.class, () -> new Packing(shards, 8, 0))
-                    .getMessage();
+            String line = Refusal.of(() -> new Packing(shards, 8, 0));
             assertTrue(line.contains("it has 8 tokens, a sequence of 8 needs 9"), line);
             assertThrows(BadInput.class, () -> new Packing(shards, 0, 0));
         }

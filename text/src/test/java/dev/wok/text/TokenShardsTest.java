@@ -131,9 +131,9 @@ class TokenShardsTest {
                     }
                 });
         Path file = folder.resolve("a");
-        BadInput refusal = assertThrows(
-                BadInput.class, () -> ShardWriter.write(file, letters(1000), documents, -1, 0, 2, Progress.silent()));
-        assertEquals("the source is gone.", refusal.getMessage());
+        String refusal =
+                Refusal.of(() -> ShardWriter.write(file, letters(1000), documents, -1, 0, 2, Progress.silent()));
+        assertEquals("the source is gone.", refusal);
         assertArrayEquals(new Path[0], list());
     }
 
@@ -143,18 +143,16 @@ class TokenShardsTest {
         assumeTrue(Files.exists(full), "no device that is always full here");
         Path file = folder.resolve("a");
         Files.createSymbolicLink(folder.resolve("a.part"), full);
-        BadInput refusal = assertThrows(
-                BadInput.class, () -> shards(file, documents(new Random(1), 400, 9000), letters(100_000), 2));
-        assertTrue(refusal.getMessage().startsWith("the disk is full: " + file), refusal.getMessage());
+        String refusal = Refusal.of(() -> shards(file, documents(new Random(1), 400, 9000), letters(100_000), 2));
+        assertTrue(refusal.startsWith("the disk is full: " + file), refusal);
         assertArrayEquals(new Path[0], list());
     }
 
     @Test
     void missingFolderIsSaid() {
         Path file = folder.resolve("none/a");
-        BadInput refusal =
-                assertThrows(BadInput.class, () -> shards(file, documents(new Random(1), 3, 9), letters(1000), 1));
-        assertTrue(refusal.getMessage().startsWith(file + " could not be written"), refusal.getMessage());
+        String refusal = Refusal.of(() -> shards(file, documents(new Random(1), 3, 9), letters(1000), 1));
+        assertTrue(refusal.startsWith(file + " could not be written"), refusal);
     }
 
     private Path[] list() {
@@ -168,8 +166,8 @@ class TokenShardsTest {
     @Test
     void missingFile() {
         Path file = folder.resolve("none");
-        BadInput refusal = assertThrows(BadInput.class, () -> TokenShards.open(file));
-        assertEquals("there is no file %s.".formatted(file), refusal.getMessage());
+        String refusal = Refusal.of(() -> TokenShards.open(file));
+        assertEquals("there is no file %s.".formatted(file), refusal);
     }
 
     @Test
@@ -179,10 +177,8 @@ class TokenShardsTest {
         byte[] bytes = Files.readAllBytes(file);
         for (int length = 0; length < bytes.length; length += 1 + length / 7) {
             Files.write(file, Arrays.copyOf(bytes, length));
-            BadInput refusal = assertThrows(BadInput.class, () -> TokenShards.open(file));
-            assertTrue(
-                    refusal.getMessage().startsWith(file + " is no intact file of token shards: at byte "),
-                    refusal.getMessage());
+            String refusal = Refusal.of(() -> TokenShards.open(file));
+            assertTrue(refusal.startsWith(file + " is no intact file of token shards: at byte "), refusal);
         }
         Files.write(file, Arrays.copyOf(bytes, bytes.length + 8));
         assertThrows(BadInput.class, () -> TokenShards.open(file));
@@ -214,7 +210,7 @@ class TokenShardsTest {
             bytes.putLong(offset, value);
         }
         Files.write(file, bytes.array());
-        String line = assertThrows(BadInput.class, () -> TokenShards.open(file)).getMessage();
+        String line = Refusal.of(() -> TokenShards.open(file));
         assertTrue(line.contains(what), line);
         assertTrue(line.contains("at byte " + (said == 0 ? "" : said + ",")), line);
     }
@@ -231,15 +227,14 @@ class TokenShardsTest {
             ByteBuffer bytes = ByteBuffer.wrap(good.clone()).order(ByteOrder.LITTLE_ENDIAN);
             bytes.putLong((int) start + 8 * 5, lie);
             Files.write(file, bytes.array());
-            String line =
-                    assertThrows(BadInput.class, () -> TokenShards.open(file)).getMessage();
+            String line = Refusal.of(() -> TokenShards.open(file));
             assertTrue(line.contains("at byte " + (start + 8 * 5) + ", document 5 begins at token " + lie), line);
         }
         ByteBuffer bytes = ByteBuffer.wrap(good.clone()).order(ByteOrder.LITTLE_ENDIAN);
         bytes.putShort(ShardLayout.HEADER_BYTES + 2 * 7, (short) 1000);
         Files.write(file, bytes.array());
         try (TokenShards shards = TokenShards.open(file)) {
-            String line = assertThrows(BadInput.class, () -> shards.token(7)).getMessage();
+            String line = Refusal.of(() -> shards.token(7));
             assertTrue(line.contains("at byte 78, id 1000 is beyond the vocabulary of 1000"), line);
         }
     }
