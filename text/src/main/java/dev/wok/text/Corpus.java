@@ -182,7 +182,7 @@ public final class Corpus implements AutoCloseable {
     }
 
     /// What general-purpose compression makes of a text, to compare a model's bits per byte with: the documents,
-    /// one after another, through gzip at level 9.
+    /// one after another, through gzip at level 9 (zlib's, which comes within 0.1 % of the gzip program).
     ///
     /// @return 8 × compressed bytes / UTF-8 bytes; 0 where there is no text
     public static double gzipBitsPerByte(Stream<Document> documents) {

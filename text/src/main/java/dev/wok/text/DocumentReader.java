@@ -10,13 +10,14 @@ import java.util.List;
 import java.util.Queue;
 import java.util.Spliterator;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// Pass two: the texts of chosen documents in a shuffled order. A few entries are open at a time, in the order of a
 /// hash; from one of them, chosen by a hash again, the next run of its documents is read, shuffled and handed out.
 /// Memory holds one run; every entry is read once, from its beginning.
 final class DocumentReader implements Spliterator<Corpus.Document>, AutoCloseable {
     private static final int OPEN_ENTRIES = 8;
-    private static final int RUN_BYTES = 16 << 20;
+    private static final int RUN_BYTES = 8 << 20;
     private static final long ENTRIES = 3;
     private static final long CHOICES = 4;
     private static final long RUNS = 5;
@@ -161,8 +162,7 @@ final class DocumentReader implements Spliterator<Corpus.Document>, AutoCloseabl
     }
 
     @Override
-    @SuppressWarnings("ReturnsNullCollection")
-    public @org.jspecify.annotations.Nullable Spliterator<Corpus.Document> trySplit() {
+    public @Nullable Spliterator<Corpus.Document> trySplit() {
         return null;
     }
 

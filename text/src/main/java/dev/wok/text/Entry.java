@@ -38,7 +38,7 @@ record Entry(
         long hintBytes) {
 
     /// What is unpacked beyond this many bytes must not be beyond [#BOMB_RATIO] times its packed size.
-    static final long BOMB_BYTES = 256L << 20;
+    static final long BOMB_BYTES = 64L << 20;
 
     static final int BOMB_RATIO = 200;
 

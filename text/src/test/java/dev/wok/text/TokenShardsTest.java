@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,6 +100,38 @@ class TokenShardsTest {
         shards(folder.resolve("one"), documents, letters(1000), 2).close();
         shards(folder.resolve("many"), documents, letters(1000), threads).close();
         assertEquals(-1, Files.mismatch(folder.resolve("one"), folder.resolve("many")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"deepseek_v3_tiny", "qwen2_tiny"})
+    void corpusComesBackThroughATokenizer(String name) throws IOException {
+        Random random = new Random(6);
+        for (int i = 0; i < 60; i++) {
+            Sample.write(folder.resolve("in/f%d.txt".formatted(i)), Sample.prose(random, 1 + random.nextInt(5000)));
+        }
+        Tokenizer tokenizer = Tokenizer.load(Fixtures.folder(name));
+        Path file = folder.resolve("a.tokens");
+        try (Corpus corpus = Sample.open(folder.resolve("in"))) {
+            TokenShards.write(
+                    file, tokenizer, corpus.train(), corpus.trainBytes(), corpus.fingerprint(), 2, Progress.silent());
+            try (TokenShards shards = TokenShards.open(file)) {
+                assertEquals(corpus.fingerprint(), shards.fingerprint());
+                assertEquals(corpus.trainBytes(), shards.bytes());
+                assertEquals(tokenizer.size(), shards.vocabulary());
+                List<Corpus.Document> documents = corpus.train().toList();
+                assertEquals(documents.size(), shards.documents());
+                int eos = tokenizer.eosId().orElseThrow();
+                for (int d = 0; d < documents.size(); d++) {
+                    int[] ids = LongStream.range(shards.start(d), shards.start(d + 1L))
+                            .mapToInt(shards::token)
+                            .toArray();
+                    assertEquals(tokenizer.bosId().orElse(eos), ids[0]);
+                    assertEquals(eos, ids[ids.length - 1]);
+                    int[] inner = Arrays.copyOfRange(ids, 1, ids.length - 1);
+                    assertEquals(documents.get(d).text(), tokenizer.decode(inner, false));
+                }
+            }
+        }
     }
 
     @Test
