@@ -21,7 +21,7 @@ import picocli.CommandLine.Spec;
         optionListHeading = "%nOptions:%n",
         commandListHeading = "%nCommands:%n",
         versionProvider = Wok.Version.class,
-        footer = {"", "Example:", "  wok doctor"})
+        footer = {"", "Example:", "  wok train"})
 final class Wok implements Callable<Integer> {
     @Spec
     @Nullable
