@@ -34,7 +34,7 @@ final class ReportFigures {
         figure(
                 "parameters",
                 amount(ReportFiles.number(result, "parameters")),
-                amount(ReportFiles.number(result, "active_parameters")) + " multiply each token");
+                amount(ReportFiles.number(result, "active_parameters")) + " active per token");
         figure(
                 "MaxVio, last step",
                 decimals(number("max_violation", metrics.last()), 3),

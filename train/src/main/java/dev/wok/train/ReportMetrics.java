@@ -27,8 +27,7 @@ final class ReportMetrics {
     private final long smoothedOver;
     private final long leftOut;
     private long accepted;
-    private double average;
-    private double weight;
+    private double average = Double.NaN;
     private JsonNode last = Logs.JSON.createObjectNode();
 
     private ReportMetrics(Path file) {
@@ -70,14 +69,13 @@ final class ReportMetrics {
         loads.add(step, line.path("load"));
     }
 
-    /// The exponential moving average, without the pull of its start.
+    /// The exponential moving average over a span that grows with the run, so that it follows the steep start.
     private double smoothed(double value) {
         if (!Double.isNaN(value)) {
-            double keep = 1 - 1.0 / smoothedOver;
-            average = keep * average + (1 - keep) * value;
-            weight = keep * weight + (1 - keep);
+            double span = Math.min(smoothedOver, 1 + accepted / 10.0);
+            average = Double.isNaN(average) ? value : average + (value - average) / span;
         }
-        return smoothedLoss();
+        return average;
     }
 
     /// @return the newest line; an empty object where there is none
@@ -102,7 +100,7 @@ final class ReportMetrics {
 
     /// @return the smoothed loss after the newest line, NaN where there is none
     double smoothedLoss() {
-        return weight == 0 ? Double.NaN : average / weight;
+        return average;
     }
 
     int layers() {

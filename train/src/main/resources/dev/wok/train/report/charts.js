@@ -59,6 +59,13 @@ function wholeSteps(plot, splits) {
   return splits.map((v) => (Number.isInteger(v) ? short(v) : null));
 }
 
+// Away from the pointer the legend shows the newest values.
+function showLast(plot) {
+  if (plot.cursor.idx === null || plot.cursor.idx === undefined || plot.cursor.left < 0) {
+    plot.setLegend({ idx: plot.data[0].length - 1 });
+  }
+}
+
 function draw(chart) {
   const section = document.getElementById(chart.id);
   section.hidden = false;
@@ -68,6 +75,7 @@ function draw(chart) {
   const options = {
     width: Math.max(200, place.clientWidth),
     height: 240,
+    hooks: { ready: [showLast], setCursor: [showLast] },
     cursor: { sync: { key: "steps" }, points: { size: 7 }, drag: { x: true, y: false } },
     scales: { x: { time: false }, y: { range: (plot, low, high) => range(low, high) } },
     axes: [axis({ values: wholeSteps, space: 60 }), axis({ values: (plot, splits) => splits.map(short), size: 58 })],
