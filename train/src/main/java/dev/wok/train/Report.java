@@ -66,7 +66,9 @@ final class Report {
 
     private static Map<String, Object> evaluations(List<JsonNode> lines) {
         Map<String, Object> values = new LinkedHashMap<>();
-        values.put("steps", lines.stream().map(line -> line.path("step").longValue()).toList());
+        values.put(
+                "steps",
+                lines.stream().map(line -> line.path("step").longValue()).toList());
         for (String key : List.of("held_out_bits_per_byte", "gzip_bits_per_byte")) {
             ReportSeries series = new ReportSeries(ReportSeries.Keep.LAST);
             for (int i = 0; i < lines.size(); i++) {
@@ -99,7 +101,8 @@ final class Report {
                             .formatted(metrics.width()));
         }
         if (leftOut > 0) {
-            notes.append("<p class=\"note\">%,d damaged lines of the run's records are left out.</p>".formatted(leftOut));
+            notes.append("<p class=\"note\">Lines of the run's records that are damaged and left out: %,d.</p>"
+                    .formatted(leftOut));
         }
         return notes.toString();
     }

@@ -23,12 +23,9 @@ final class ReportFigures {
         JsonNode newest = evaluations.isEmpty() ? Logs.JSON.createObjectNode() : evaluations.getLast();
         heldOut(number("held_out_bits_per_byte", newest), number("gzip_bits_per_byte", newest));
         double loss = number("loss", metrics.last());
-        figure(
-                "loss",
-                decimals(metrics.smoothedLoss(), 3),
-                "smoothed; last step " + decimals(loss, 3));
+        figure("loss", decimals(metrics.smoothedLoss(), 3), "smoothed; last step " + decimals(loss, 3));
         double tokens = number("tokens", metrics.last());
-        figure("tokens", amount(tokens), "in " + amount(number("steps", "step")) + " steps");
+        figure("tokens", amount(tokens), "in " + whole(number("steps", "step")) + " steps");
         double seconds = number("seconds", metrics.last());
         figure("tokens per second", amount(seconds > 0 ? tokens / seconds : Double.NaN), "over " + duration(seconds));
         figure(
@@ -68,6 +65,9 @@ final class ReportFigures {
     }
 
     private void figure(String label, String value, String note) {
+        if (value.equals(NONE)) {
+            return;
+        }
         html.append("<div class=\"figure\"><dt>%s</dt><dd>%s<small>%s</small></dd></div>\n"
                 .formatted(ReportHtml.escape(label), ReportHtml.escape(value), ReportHtml.escape(note)));
     }
@@ -76,13 +76,17 @@ final class ReportFigures {
         return Double.isNaN(value) ? NONE : String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 
+    private static String whole(double value) {
+        return Double.isNaN(value) ? NONE : String.format(Locale.ROOT, "%,.0f", value);
+    }
+
     /// @return three digits with a unit, or all of them under ten thousand
     static String amount(double value) {
         if (Double.isNaN(value)) {
             return NONE;
         }
         if (value < 10_000) {
-            return String.format(Locale.ROOT, "%,.0f", value);
+            return whole(value);
         }
         String[] units = {" k", " M", " G", " T"};
         double scaled = value / 1000;

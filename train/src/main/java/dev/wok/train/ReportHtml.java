@@ -34,7 +34,8 @@ final class ReportHtml {
     private static String part(Map<String, String> parts, String name) {
         String part = parts.get(name);
         if (part == null) {
-            throw new IllegalStateException("page.html has a place for %s, which the report does not give".formatted(name));
+            throw new IllegalStateException(
+                    "page.html has a place for %s, which the report does not give".formatted(name));
         }
         return part;
     }
@@ -76,14 +77,14 @@ final class ReportHtml {
         settings.properties()
                 .forEach(entry -> rows.append("<tr><th scope=\"row\">%s</th><td>%s</td></tr>\n"
                         .formatted(escape(entry.getKey()), escape(plain(entry.getValue())))));
-        return rows.toString();
+        return rows.isEmpty() ? "<tr><td>None recorded.</td></tr>" : rows.toString();
     }
 
     /// @return list items
     static String list(JsonNode lines) {
         StringBuilder items = new StringBuilder();
         lines.forEach(line -> items.append("<li>%s</li>\n".formatted(escape(plain(line)))));
-        return items.toString();
+        return items.isEmpty() ? "<li>Nothing recorded.</li>" : items.toString();
     }
 
     private static String plain(JsonNode value) {

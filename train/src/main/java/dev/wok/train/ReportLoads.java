@@ -37,7 +37,8 @@ final class ReportLoads {
         }
     }
 
-    /// @param load an expert's tokens over the layer's mean, [layers][experts]; other shapes than the first are left out
+    /// @param load an expert's tokens over the layer's mean, [layers][experts]; other shapes than the first are left
+    /// out
     void add(long step, JsonNode load) {
         if (width == 0 && !takeShape(load)) {
             return;

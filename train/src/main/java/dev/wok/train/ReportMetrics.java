@@ -33,7 +33,7 @@ final class ReportMetrics {
     private ReportMetrics(Path file) {
         long lines = ReportFiles.count(file);
         width = Math.max(1, Math.ceilDiv(lines, POINTS));
-        smoothedOver = Math.clamp(lines / 30, 1, MOST_SMOOTHED);
+        smoothedOver = Math.clamp(lines / 30, 2, MOST_SMOOTHED);
         loads = new ReportLoads(lines);
         leftOut = ReportFiles.lines(file, this::add);
     }
@@ -120,7 +120,9 @@ final class ReportMetrics {
         values.put("grad_norm", gradNorm.values());
         values.put("speed", speed.values());
         values.put("violation", violation.values());
-        values.put("layer_violations", layerViolations.stream().map(ReportSeries::values).toList());
+        values.put(
+                "layer_violations",
+                layerViolations.stream().map(ReportSeries::values).toList());
         values.put("loads", loads.values());
         return values;
     }

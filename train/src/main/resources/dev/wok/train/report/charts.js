@@ -43,8 +43,8 @@ function charts() {
       x: steps,
       many: layers.length > 8,
       lines: [
-        line("largest", data.violation, "ink", { width: 2 }),
         ...layers.map((values, i) => ({ label: data.layers[i], values, stroke: layerColour(i, layers.length), width: 1 })),
+        line("largest", data.violation, "ink", { width: 2 }),
       ],
     },
   ].filter((chart) => chart.lines.some((l) => l.values.some((v) => v !== null)));
@@ -78,7 +78,7 @@ function draw(chart) {
     hooks: { ready: [showLast], setCursor: [showLast] },
     cursor: { sync: { key: "steps" }, points: { size: 7 }, drag: { x: true, y: false } },
     scales: { x: { time: false }, y: { range: (plot, low, high) => range(low, high) } },
-    axes: [axis({ values: wholeSteps, space: 60 }), axis({ values: (plot, splits) => splits.map(short), size: 58 })],
+    axes: [axis({ values: wholeSteps, space: 60, size: 36 }), axis({ values: (plot, splits) => splits.map(short), size: 58 })],
     series: [
       { label: "step", value: (plot, v) => (v === null ? "\u2013" : v.toLocaleString("en")) },
       ...chart.lines.map(({ values, ...series }) => ({ points: { show: chart.x.length < 2, size: 6 }, ...series, value: (plot, v) => short(v) })),
@@ -109,6 +109,7 @@ function drawCharts() {
   });
   drawn = charts().map(draw);
   drawn.forEach(({ place }) => fit.observe(place));
+  document.getElementById("zoom").hidden = drawn.length === 0;
 }
 
 drawCharts();
