@@ -1,135 +1,121 @@
 package dev.wok.train;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
 
-/// The run as one page that opens offline: report.html, made from the files of the run's folder. Curves are drawn by
-/// uPlot, which lies in the page.
+/// A run as a page: `report.html`, one file that opens without a network, from whatever the run's folder holds so far.
+/// The charts are drawn by uPlot (MIT licence, in the page), the heat map and the rest by the page's own script.
 final class Report {
-    private static final String PLOT = "/META-INF/resources/webjars/uplot/1.6.30/dist/";
-    private static final Pattern SLOT = Pattern.compile("\\$\\{(\\w+)}");
-
     private Report() {}
 
-    /// Writes the page of a run in any state: what is not there yet is left out.
+    /// Writes the page of a run.
+    ///
+    /// @throws dev.wok.notice.BadInput where a file cannot be read or the page not be written
     static void write(Path folder) {
-        ReportData data = ReportData.of(folder);
+        Durable.write(folder.resolve("report.html"), page(folder).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static String page(Path folder) {
+        JsonNode run = ReportFiles.object(folder.resolve("run.json"));
+        JsonNode result = ReportFiles.object(folder.resolve("result.json"));
+        ReportMetrics metrics = ReportMetrics.read(folder.resolve("metrics.jsonl"));
+        List<JsonNode> evaluations = new ArrayList<>();
+        long leftOut = metrics.leftOut() + ReportFiles.lines(folder.resolve("evaluations.jsonl"), evaluations::add);
+        List<JsonNode> samples = new ArrayList<>();
+        leftOut += ReportFiles.lines(folder.resolve("samples.jsonl"), samples::add);
+
+        Map<String, Object> data = new LinkedHashMap<>(metrics.values());
+        data.put("layers", layerNames(run, metrics.layers()));
+        data.put("evaluations", evaluations(ReportSamples.thin(evaluations, ReportMetrics.POINTS)));
+
+        String name = run.path("name").asString("");
         Map<String, String> parts = new LinkedHashMap<>();
-        parts.put("title", escaped("Wok run: " + data.run().path("name").asString("unnamed")));
-        parts.put("plotCss", resource(PLOT + "uPlot.min.css"));
-        parts.put("css", resource("report/report.css"));
-        parts.put("corpus", corpus(data.run()));
-        parts.put("figures", figures(data));
-        parts.put("gamma", escaped(gamma(data.run())));
-        parts.put("heat", heat(data));
-        parts.put("samples", samples(data.samples()));
-        parts.put("settings", settings(data.run()));
-        parts.put("data", Logs.JSON.writeValueAsString(data.series()).replace("<", "\\u003c"));
-        parts.put("plotJs", resource(PLOT + "uPlot.iife.min.js"));
-        parts.put("js", resource("report/report.js"));
-        String page = SLOT.matcher(resource("report/report.html"))
-                .replaceAll(slot -> Matcher.quoteReplacement(parts.getOrDefault(slot.group(1), "")));
-        Durable.write(folder.resolve("report.html"), page.getBytes(StandardCharsets.UTF_8));
+        parts.put("title", ReportHtml.escape(name.isBlank() ? "a training run" : name));
+        parts.put("state", ReportHtml.escape(state(run, result, metrics.last())));
+        parts.put("figures", new ReportFigures(result, metrics, evaluations).html());
+        parts.put("notes", notes(metrics, leftOut));
+        parts.put("balance", ReportHtml.escape(balance(run.path("settings").path("gamma"))));
+        parts.put("smoothed", Long.toString(metrics.smoothedOver()));
+        parts.put("samples", ReportSamples.html(samples));
+        parts.put("settings", ReportHtml.settings(run.path("settings")));
+        parts.put("corpus", ReportHtml.list(run.path("corpus")));
+        parts.put("data", ReportHtml.json(data));
+        return ReportHtml.page(parts);
     }
 
-    private static String resource(String name) {
-        try (InputStream stream = Report.class.getResourceAsStream(name)) {
-            if (stream == null) {
-                throw new IllegalStateException("%s is missing from the module".formatted(name));
+    /// Layers as the model's weights number them; the run's loads begin with the first that has experts.
+    private static List<String> layerNames(JsonNode run, int count) {
+        int dense = run.path("settings").path("first_k_dense_replace").asInt(-1);
+        int layers = run.path("settings").path("num_hidden_layers").asInt(Integer.MAX_VALUE);
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            if (dense < 0) {
+                names.add("MoE layer " + (i + 1));
+            } else if (dense + i < layers) {
+                names.add("layer " + (dense + i));
+            } else {
+                names.add("MTP layer " + (dense + i - layers));
             }
-            return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         }
+        return names;
     }
 
-    static String escaped(String text) {
-        return text.replace("&", "&amp;")
-                .replace("<", "&lt;")
-                .replace(">", "&gt;")
-                .replace("\"", "&quot;");
-    }
-
-    private static String corpus(JsonNode run) {
-        StringBuilder html = new StringBuilder();
-        run.path("corpus")
-                .forEach(line -> html.append("<p class=\"note\">")
-                        .append(escaped(line.asString("")))
-                        .append("</p>"));
-        return html.toString();
-    }
-
-    private static String figures(ReportData data) {
-        StringBuilder html = new StringBuilder();
-        JsonNode last = data.last();
-        JsonNode result = data.result();
-        figure(html, data.lastEvaluation().path("held_out_bits_per_byte"), "%.3f", "bits per byte, held-out text");
-        figure(html, data.lastEvaluation().path("gzip_bits_per_byte"), "%.3f", "bits per byte, gzip -9 on the same");
-        figure(html, last.path("loss"), "%.3f", "loss of the last step, nats");
-        figure(html, last.path("step"), "%,.0f", "steps");
-        figure(html, last.path("tokens"), "%,.0f", "tokens");
-        figure(html, result.path("tokens_per_second"), "%,.0f", "tokens per second");
-        figure(html, result.path("parameters"), "%,.0f", "parameters");
-        figure(html, result.path("active_parameters"), "%,.0f", "of them used for a token");
-        figure(html, last.path("max_violation"), "%.2f", "MaxVio of the last step");
-        return html.toString();
-    }
-
-    private static void figure(StringBuilder html, JsonNode value, String format, String what) {
-        if (value.isNumber()) {
-            html.append("<div class=\"figure\"><b>")
-                    .append(String.format(Locale.ROOT, format, value.asDouble()))
-                    .append("</b><span>")
-                    .append(escaped(what))
-                    .append("</span></div>");
+    private static Map<String, Object> evaluations(List<JsonNode> lines) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put(
+                "steps",
+                lines.stream().map(line -> line.path("step").longValue()).toList());
+        for (String key : List.of("held_out_bits_per_byte", "gzip_bits_per_byte")) {
+            ReportSeries series = new ReportSeries(ReportSeries.Keep.LAST);
+            for (int i = 0; i < lines.size(); i++) {
+                series.add(i, ReportFiles.number(lines.get(i), key));
+            }
+            values.put(key, series.values());
         }
+        return values;
     }
 
-    private static String gamma(JsonNode run) {
-        double gamma = run.path("settings").path("gamma").asDouble(0);
-        return gamma == 0
-                ? "gamma is 0, so nothing levels the load"
-                : "each expert's bias moves by gamma = %s against its load".formatted(gamma);
-    }
-
-    private static String heat(ReportData data) {
-        StringBuilder html = new StringBuilder();
-        for (int i = 0; i < data.layers().size(); i++) {
-            html.append("<div class=\"heat\" id=\"heat-%d\"><small>%s</small><canvas></canvas></div>"
-                    .formatted(i, escaped(data.layers().get(i))));
+    private static String state(JsonNode run, JsonNode result, JsonNode last) {
+        long done = last.path("step").asLong(result.path("steps").asLong(0));
+        long planned = run.path("settings").path("steps").asLong(0);
+        if (!result.isEmpty()) {
+            return "Finished after %,d steps.".formatted(result.path("steps").asLong(done));
         }
-        return html.toString();
+        if (done == 0) {
+            return "No step is recorded yet.";
+        }
+        return planned > 0
+                ? "Not finished: %,d of %,d steps so far.".formatted(done, planned)
+                : "Not finished: %,d steps so far.".formatted(done);
     }
 
-    private static String samples(List<JsonNode> samples) {
-        StringBuilder html = new StringBuilder();
-        for (JsonNode sample : samples.reversed()) {
-            html.append("<p class=\"note\">after step %,d</p><pre>%s</pre>"
-                    .formatted(
-                            sample.path("step").asLong(0),
-                            escaped(sample.path("text").asString(""))));
+    /// What levels the load, where the run's settings say it.
+    private static String balance(JsonNode gamma) {
+        double value = ReportFiles.number(gamma);
+        if (Double.isNaN(value)) {
+            return "";
         }
-        return html.isEmpty() ? "<p class=\"note\">none yet</p>" : html.toString();
+        return value == 0
+                ? " Gamma is 0: no bias levels the load."
+                : " Each expert's bias moves by gamma = %s against its load.".formatted(gamma);
     }
 
-    private static String settings(JsonNode run) {
-        StringBuilder html = new StringBuilder();
-        for (Map.Entry<String, JsonNode> entry : run.path("settings").properties()) {
-            JsonNode value = entry.getValue();
-            html.append("<tr><td>%s</td><td>%s</td></tr>"
-                    .formatted(
-                            escaped(entry.getKey()), escaped(value.isString() ? value.asString() : value.toString())));
+    private static String notes(ReportMetrics metrics, long leftOut) {
+        StringBuilder notes = new StringBuilder();
+        if (metrics.width() > 1) {
+            notes.append(
+                    "<p class=\"note\">A point stands for %,d steps: losses and learning rate are those of its last, tokens per second their mean, gradient norm and MaxVio their largest.</p>"
+                            .formatted(metrics.width()));
         }
-        return html.toString();
+        if (leftOut > 0) {
+            notes.append("<p class=\"note\">Lines of the run's records that are damaged and left out: %,d.</p>"
+                    .formatted(leftOut));
+        }
+        return notes.toString();
     }
 }

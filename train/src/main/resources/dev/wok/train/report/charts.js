@@ -1,0 +1,116 @@
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+
+function short(value) {
+  if (value === null || value === undefined) return "\u2013";
+  const size = Math.abs(value);
+  if (size >= 1e6) return +(value / 1e6).toPrecision(4) + " M";
+  if (size >= 1e4) return +(value / 1e3).toPrecision(4) + " k";
+  if (size !== 0 && size < 1e-3) return (+value.toPrecision(3)).toExponential();
+  return String(+value.toPrecision(4));
+}
+
+function layerColour(layer, layers) {
+  const hue = 170 + (140 * layer) / Math.max(1, layers - 1);
+  return `hsl(${hue} 55% ${dark.matches ? 62 : 45}%)`;
+}
+
+function charts() {
+  const steps = data.steps;
+  const held = data.evaluations;
+  const line = (label, values, name, more) => ({ label, values, stroke: colour(name), width: 1.75, ...more });
+  const points = { points: { show: true, size: 6 } };
+  const loss = [line("loss", data.loss, "thin", { width: 1 }), line("smoothed", data.smooth, "main")];
+  if (data.mtp_loss) loss.push(line("MTP", data.mtp_loss, "third", { width: 1 }));
+  const layers = data.layer_violations;
+  return [
+    { id: "loss", x: steps, lines: loss },
+    {
+      id: "held_out",
+      x: held.steps,
+      lines: [
+        line("held out", held.held_out_bits_per_byte, "main", points),
+        line("gzip -9", held.gzip_bits_per_byte, "other", { dash: [6, 4], points: { show: held.steps.length < 2, size: 6 } }),
+      ],
+    },
+    { id: "learning_rate", x: steps, lines: [line("learning rate", data.learning_rate, "main")] },
+    { id: "grad_norm", x: steps, lines: [line("gradient norm", data.grad_norm, "main", { width: 1.25 })] },
+    { id: "speed", x: steps, lines: [line("tokens/s", data.speed, "main", { width: 1.25 })] },
+    {
+      id: "violation",
+      x: steps,
+      many: layers.length > 8,
+      lines: [
+        ...layers.map((values, i) => ({ label: data.layers[i], values, stroke: layerColour(i, layers.length), width: 1 })),
+        line("largest", data.violation, "ink", { width: 2 }),
+      ],
+    },
+  ].filter((chart) => chart.lines.some((l) => l.values.some((v) => v !== null)));
+}
+
+function axis(more) {
+  const grid = { stroke: colour("line"), width: 1 };
+  return { stroke: colour("muted"), grid, ticks: { ...grid, size: 5 }, font: "12px system-ui, sans-serif", ...more };
+}
+
+function wholeSteps(plot, splits) {
+  return splits.map((v) => (Number.isInteger(v) ? short(v) : null));
+}
+
+// Away from the pointer the legend shows the newest values.
+function showLast(plot) {
+  if (plot.cursor.idx === null || plot.cursor.idx === undefined || plot.cursor.left < 0) {
+    plot.setLegend({ idx: plot.data[0].length - 1 });
+  }
+}
+
+function draw(chart) {
+  const section = document.getElementById(chart.id);
+  section.hidden = false;
+  const place = section.querySelector(".plot");
+  place.replaceChildren();
+  place.classList.toggle("many", Boolean(chart.many));
+  const options = {
+    width: Math.max(200, place.clientWidth),
+    height: 240,
+    hooks: { ready: [showLast], setCursor: [showLast] },
+    cursor: { sync: { key: "steps" }, points: { size: 7 }, drag: { x: true, y: false } },
+    scales: { x: { time: false }, y: { range: (plot, low, high) => range(low, high) } },
+    axes: [axis({ values: wholeSteps, space: 60, size: 36 }), axis({ values: (plot, splits) => splits.map(short), size: 58 })],
+    series: [
+      { label: "step", value: (plot, v) => (v === null ? "\u2013" : v.toLocaleString("en")) },
+      ...chart.lines.map(({ values, ...series }) => ({ points: { show: chart.x.length < 2, size: 6 }, ...series, value: (plot, v) => short(v) })),
+    ],
+  };
+  return { place, plot: new uPlot(options, [chart.x, ...chart.lines.map((l) => l.values)], place) };
+}
+
+function range(low, high) {
+  if (low === null) return [0, 1];
+  const room = (high - low || Math.abs(high) || 1) * 0.06;
+  return [low >= 0 && low < 0.35 * high ? 0 : low - room, high + room];
+}
+
+let drawn = [];
+const fit = new ResizeObserver((entries) => {
+  for (const { place, plot } of drawn) {
+    if (entries.some((entry) => entry.target === place) && place.clientWidth > 0) {
+      plot.setSize({ width: Math.max(200, place.clientWidth), height: 240 });
+    }
+  }
+});
+
+function drawCharts() {
+  drawn.forEach(({ place, plot }) => {
+    fit.unobserve(place);
+    plot.destroy();
+  });
+  drawn = charts().map(draw);
+  drawn.forEach(({ place }) => fit.observe(place));
+  document.getElementById("zoom").hidden = drawn.length === 0;
+}
+
+drawCharts();
+dark.addEventListener("change", drawCharts);
