@@ -72,7 +72,7 @@ final class ReportMetrics {
     /// The exponential moving average over a span that grows with the run, so that it follows the steep start.
     private double smoothed(double value) {
         if (!Double.isNaN(value)) {
-            double span = Math.min(smoothedOver, 1 + accepted / 10.0);
+            double span = Math.min((double) smoothedOver, 1 + (double) accepted / 10);
             average = Double.isNaN(average) ? value : average + (value - average) / span;
         }
         return average;
