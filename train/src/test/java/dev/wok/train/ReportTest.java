@@ -77,9 +77,7 @@ class ReportTest {
 
     @Test
     void aRunThatWasCutOff() throws IOException {
-        write(
-                "metrics.jsonl",
-                """
+        write("metrics.jsonl", """
                 {"step":1,"loss":5.5,"learning_rate":0.1,"grad_norm":1,"tokens":9,"max_violation":1,\
                 "max_violation_per_layer":[1.0],"load":[[2.0,0.0]]}
                 {"step":2,"loss":4.5,"learning_rate":0.1,"grad_norm":1,"tokens":18,"max_violation":0.5,\
@@ -103,13 +101,16 @@ class ReportTest {
         Object metrics = ReportData.of(folder).series().get("metrics");
         int points = Logs.JSON.valueToTree(metrics).path("loss").size();
         assertTrue(points <= 2000 && points > 1000, points + " points");
-        assertEquals(5001, Logs.JSON.valueToTree(metrics).path("loss").get(points - 1).asInt());
+        assertEquals(
+                5001,
+                Logs.JSON.valueToTree(metrics).path("loss").get(points - 1).asInt());
     }
 
     @Test
     void nothingIsFetched() throws IOException {
         String page = page();
         assertFalse(Pattern.compile("(src|href)\\s*=").matcher(markup(page)).find());
-        assertFalse(Pattern.compile("@import|url\\(\\s*['\"]?http").matcher(page).find());
+        assertFalse(
+                Pattern.compile("@import|url\\(\\s*['\"]?http").matcher(page).find());
     }
 }
