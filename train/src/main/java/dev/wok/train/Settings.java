@@ -235,8 +235,8 @@ public record Settings(
         return of(name, Map.of());
     }
 
-    /// A preset with some of its values changed. Where `minutes` is given and `steps` is not, only the
-    /// minutes limit the run.
+    /// A preset with some of its values changed. Where only one of `minutes` and `steps` is given, the other
+    /// does not limit the run.
     ///
     /// @param options values by key, as a person writes them; lists are separated by commas
     /// @throws BadInput for a key that does not exist (it names the nearest one), a value of the wrong
@@ -244,8 +244,8 @@ public record Settings(
     public static Settings of(String preset, Map<String, String> options) {
         SequencedMap<String, String> values = new LinkedHashMap<>(Presets.load(preset));
         options.forEach((key, value) -> SettingKeys.parse(key, value));
-        if (options.containsKey("minutes") && !options.containsKey("steps")) {
-            values.put("steps", "0");
+        if (options.containsKey("minutes") != options.containsKey("steps")) {
+            values.put(options.containsKey("minutes") ? "steps" : "minutes", "0");
         }
         values.putAll(options);
         return SettingKeys.settings(values);

@@ -1,0 +1,131 @@
+package dev.wok.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.device.Device;
+import dev.wok.kernel.Kernels;
+import dev.wok.model.Model;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Seeds;
+import dev.wok.text.Tokenizer;
+import java.io.File;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.snakeyaml.engine.v2.api.Load;
+import tools.jackson.core.JsonParser;
+import tools.jackson.databind.ObjectMapper;
+
+/// A run that is killed (SIGKILL) at moments that chance picks, and resumed each time, against one that was left alone.
+class KillTest {
+    static final Map<String, String> CHANGES = Map.of("steps", "80", "checkpoint_every", "3");
+    private static final int KILLS = 5;
+    private static final long SECONDS_AT_MOST = 120;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void aKilledRunEndsAsOneThatWasNot() throws IOException, InterruptedException {
+        Path corpus = TinyRun.corpus(folder);
+        Path whole = folder.resolve("whole");
+        long begin = System.nanoTime();
+        assertEquals(0, spawn(whole, corpus).waitFor());
+        long millis = (System.nanoTime() - begin) / 1_000_000;
+        Path killed = folder.resolve("killed");
+        Rng rng = Seeds.rng("KillTest");
+        int kills = 0;
+        for (int i = 0; i < KILLS; i++) {
+            Process process = spawn(killed, corpus);
+            // Start-up takes a good part of a run; from there to nearly its end.
+            long wait = millis / 4 + rng.below(i, (int) Math.max(1, millis / 2));
+            if (!process.waitFor(wait, TimeUnit.MILLISECONDS)) {
+                process.destroyForcibly().waitFor();
+                kills++;
+            }
+        }
+        assertTrue(kills > 0, "every run ended before it was killed");
+        Process last = spawn(killed, corpus);
+        assertTrue(last.waitFor(SECONDS_AT_MOST, TimeUnit.SECONDS));
+        assertEquals(0, last.exitValue());
+        assertEquals(TinyRun.metrics(whole), TinyRun.metrics(killed));
+        assertArrayEquals(
+                Files.readAllBytes(whole.resolve("model/model.safetensors")),
+                Files.readAllBytes(killed.resolve("model/model.safetensors")));
+    }
+
+    private static Process spawn(Path out, Path corpus) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--add-modules",
+                "jdk.incubator.vector",
+                "-Xmx1g",
+                "-cp",
+                classPath(),
+                KilledRun.class.getName(),
+                out.toString(),
+                corpus.toString()));
+        return new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+    }
+
+    /// The test classes and whatever the run needs, wherever this process found them.
+    private static String classPath() {
+        Class<?>[] needed = {
+            Trainer.class,
+            Tokenizer.class,
+            Model.class,
+            Kernels.class,
+            Device.class,
+            Tensor.class,
+            Progress.class,
+            ObjectMapper.class,
+            JsonParser.class,
+            com.fasterxml.jackson.annotation.JsonProperty.class,
+            Load.class
+        };
+        return Stream.concat(
+                        Stream.of(testClasses()),
+                        Stream.of(needed)
+                                .map(type -> located(type.getProtectionDomain()
+                                        .getCodeSource()
+                                        .getLocation())))
+                .map(Path::toString)
+                .distinct()
+                .collect(Collectors.joining(File.pathSeparator));
+    }
+
+    private static Path testClasses() {
+        Path file = located(Objects.requireNonNull(KillTest.class.getResource("KillTest.class")));
+        Path root = file;
+        for (String _ : KillTest.class.getName().split("\\.")) {
+            root = Objects.requireNonNull(root.getParent());
+        }
+        return root;
+    }
+
+    private static Path located(URL url) {
+        try {
+            return Path.of(url.toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
