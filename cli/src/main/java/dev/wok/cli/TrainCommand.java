@@ -201,23 +201,27 @@ final class TrainCommand implements Callable<Integer> {
             console.out().println(Json.text(outcome.result()));
             return;
         }
-        Map<String, Object> result = outcome.result();
         console.out()
-                .printf(
-                        "%nheld-out text: %.3f bits per byte (gzip -9 on the same text: %.3f)%n",
-                        result.get("held_out_bits_per_byte"), result.get("gzip_bits_per_byte"));
+                .println("%nheld-out text: %.3f bits per byte (gzip -9 on the same text: %.3f)"
+                        .formatted(figure(outcome, "held_out_bits_per_byte"), figure(outcome, "gzip_bits_per_byte")));
         console.out()
-                .printf(
-                        "%,d steps, %,d tokens in %s, %,.0f tokens/s; MaxVio at the end %.2f%n",
-                        outcome.steps(),
-                        result.get("tokens"),
-                        Amounts.duration(((Number) result.get("seconds")).doubleValue()),
-                        result.get("tokens_per_second"),
-                        result.get("max_violation"));
-        console.out().printf("%n%s%n%n", outcome.sample());
+                .println("%,d steps, %,.0f tokens in %s, %,.0f tokens/s; MaxVio at the end %.2f"
+                        .formatted(
+                                outcome.steps(),
+                                figure(outcome, "tokens"),
+                                Amounts.duration(figure(outcome, "seconds")),
+                                figure(outcome, "tokens_per_second"),
+                                figure(outcome, "max_violation")));
+        if (!outcome.sample().isEmpty()) {
+            console.out().printf("%n%s%n%n", outcome.sample());
+        }
         console.out().printf("report: %s%n", folder.resolve("report.html"));
         console.out().println("next:");
         console.out().printf("  wok generate %s --prompt 'public static void main('%n", folder.resolve("model"));
         console.out().println("  wok train --preset mini");
+    }
+
+    private static double figure(Trainer.Outcome outcome, String key) {
+        return outcome.result().get(key) instanceof Number number ? number.doubleValue() : Double.NaN;
     }
 }

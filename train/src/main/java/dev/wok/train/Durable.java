@@ -11,6 +11,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /// Files that survive a kill and a power cut: written beside their name, forced to the disk, renamed.
@@ -36,7 +37,7 @@ final class Durable {
                 channel.force(true);
             }
             Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            forceFolder(file.toAbsolutePath().getParent());
+            forceFolder(Objects.requireNonNull(file.toAbsolutePath().getParent()));
         } catch (IOException e) {
             throw BadInput.writing(file, e, part);
         }
@@ -68,7 +69,7 @@ final class Durable {
         }
         forceFolder(part);
         Files.move(part, folder, StandardCopyOption.ATOMIC_MOVE);
-        forceFolder(folder.toAbsolutePath().getParent());
+        forceFolder(Objects.requireNonNull(folder.toAbsolutePath().getParent()));
     }
 
     /// Removes a file or a folder with all that it holds; nothing where there is none.
