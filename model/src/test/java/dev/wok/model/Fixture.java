@@ -47,8 +47,8 @@ record Fixture(Path folder, JsonNode expected) {
     /// Every folder among the test resources.
     static Stream<Fixture> all() {
         URL url = Objects.requireNonNull(Fixture.class.getResource("/fixtures/deepseek_v3_tiny/config.json"));
-        try (Stream<Path> folders =
-                Files.list(Path.of(url.toURI()).getParent().getParent())) {
+        try (Stream<Path> folders = Files.list(
+                Objects.requireNonNull(Path.of(url.toURI()).getParent()).getParent())) {
             return folders.sorted().map(Fixture::of).toList().stream();
         } catch (IOException | URISyntaxException e) {
             throw new IllegalStateException(e);

@@ -132,8 +132,7 @@ class GradientTest {
                 .toArray();
     }
 
-    private static void check(
-            String what, Tensor parameter, Tensor gradient, double[] direction, DoubleSupplier loss) {
+    private static void check(String what, Tensor parameter, Tensor gradient, double[] direction, DoubleSupplier loss) {
         double[] before = new double[direction.length];
         double slope = 0;
         double squares = 0;

@@ -35,14 +35,18 @@ final class Ties {
                         network.ints(workspace, batch.tokens()),
                         Collections.nCopies(config.numHiddenLayers(), balance));
                 for (int i = 0; i < config.numHiddenLayers(); i++) {
-                    gap = Math.min(gap, gap(moe, network.weights.layers.get(i), saved.saved().get(i)));
+                    gap = Math.min(
+                            gap,
+                            gap(
+                                    moe,
+                                    network.weights.layers.get(i),
+                                    saved.saved().get(i)));
                 }
                 Tensor hidden = saved.normed();
                 for (int k = 0; k < config.numNextnPredictLayers(); k++) {
                     Weights.Mtp w = network.weights.mtp.get(k);
                     Tensor ids = network.ints(workspace, batch.following(k + 1));
-                    MtpLayer.Saved s =
-                            network.mtp(k).forward(p, w, network.weights.embedding, hidden, ids, balance);
+                    MtpLayer.Saved s = network.mtp(k).forward(p, w, network.weights.embedding, hidden, ids, balance);
                     gap = Math.min(gap, gap(moe, w.layer(), s.layer()));
                     hidden = s.h();
                 }
