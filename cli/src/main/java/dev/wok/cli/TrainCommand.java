@@ -28,10 +28,8 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         footer = {
             "",
-            "Examples:",
-            "  wok train",
-            "  wok train --preset mini --data book.txt --data src.zip --out runs/mine --set learning_rate=1e-3",
-            "  wok train --resume --out runs/mine"
+            "Example:",
+            "  wok train --preset mini --data book.txt --data src.zip --set learning_rate=1e-3"
         })
 final class TrainCommand implements Callable<Integer> {
     private static final Sampling SAMPLING = new Sampling(0.7, 50, 0.95, 0, 1, 0);

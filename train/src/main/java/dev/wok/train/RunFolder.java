@@ -2,6 +2,7 @@ package dev.wok.train;
 
 import dev.wok.notice.BadInput;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -9,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Where a run keeps what it has, and the lock that keeps others out:
@@ -53,7 +55,7 @@ final class RunFolder implements AutoCloseable {
             }
             channel.truncate(0);
             byte[] owner = (ProcessHandle.current().pid() + "\n").getBytes(StandardCharsets.UTF_8);
-            Durable.writeFully(channel, java.nio.ByteBuffer.wrap(owner));
+            Durable.writeFully(channel, ByteBuffer.wrap(owner));
             return new RunFolder(root, channel, lock);
         } catch (IOException e) {
             throw BadInput.writing(root, e);
@@ -94,6 +96,25 @@ final class RunFolder implements AutoCloseable {
 
     Path result() {
         return root.resolve("result.json");
+    }
+
+    /// Removes what a run wrote that never began; what else lies in the folder stays.
+    void discard() {
+        try {
+            Durable.delete(run());
+            Durable.delete(tokenizer());
+            Durable.delete(data());
+            for (String log : new String[] {"metrics.jsonl", "evaluations.jsonl", "samples.jsonl", "lock"}) {
+                Durable.delete(root.resolve(log));
+            }
+            try (Stream<Path> rest = Files.list(root)) {
+                if (rest.findAny().isEmpty()) {
+                    Files.delete(root);
+                }
+            }
+        } catch (IOException e) {
+            throw BadInput.writing(root, e);
+        }
     }
 
     @Override

@@ -57,11 +57,14 @@ public final class Trainer implements AutoCloseable {
     private final RunFile run;
     private final Progress progress;
     private final Sampler sampler;
+    private final boolean fresh;
     private volatile boolean training;
     private volatile boolean stopRequested;
+    private boolean begun;
 
-    private Trainer(RunFolder folder, RunFile run, Progress progress, Sampler sampler) {
+    private Trainer(RunFolder folder, boolean fresh, RunFile run, Progress progress, Sampler sampler) {
         this.folder = folder;
+        this.fresh = fresh;
         this.run = run;
         this.progress = progress;
         this.sampler = sampler;
@@ -101,7 +104,7 @@ public final class Trainer implements AutoCloseable {
                         "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(out));
             }
             run.write(folder.run(), List.of());
-            return new Trainer(folder, run, progress, sampler);
+            return new Trainer(folder, true, run, progress, sampler);
         } catch (RuntimeException e) {
             folder.close();
             throw e;
@@ -140,7 +143,7 @@ public final class Trainer implements AutoCloseable {
                             options,
                             data.stream().map(Path::toAbsolutePath).toList(),
                             init == null ? null : init.toAbsolutePath());
-            return new Trainer(folder, run, progress, sampler);
+            return new Trainer(folder, false, run, progress, sampler);
         } catch (RuntimeException e) {
             folder.close();
             throw e;
@@ -160,7 +163,8 @@ public final class Trainer implements AutoCloseable {
         return run.settings();
     }
 
-    /// Trains until the run is done or is asked to stop.
+    /// Trains until the run is done or is asked to stop. A fresh run that is refused before its first step leaves
+    /// nothing behind.
     ///
     /// @throws BadInput where the text, the settings and this machine do not fit together
     /// @throws IllegalStateException where the loss is no number any more
@@ -168,6 +172,17 @@ public final class Trainer implements AutoCloseable {
         if (Files.exists(folder.result())) {
             return finished();
         }
+        try {
+            return prepareAndTrain();
+        } catch (BadInput e) {
+            if (fresh && !begun) {
+                folder.discard();
+            }
+            throw e;
+        }
+    }
+
+    private Outcome prepareAndTrain() {
         Settings settings = run.settings();
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
@@ -345,6 +360,7 @@ public final class Trainer implements AutoCloseable {
             }
             boolean byTime = batches.steps() == 0;
             long total = byTime ? Math.round(60 * batches.minutes()) : batches.steps();
+            begun = true;
             Trainer.this.training = true;
             try (Progress.Task task = progress.start("training", total, byTime ? "seconds" : "steps")) {
                 task.advance(byTime ? (long) elapsed : step);

@@ -195,6 +195,12 @@ class TrainerTest {
                 folder.resolve("d"), corpus, Map.of("batch_sequences", "100000", "micro_batch_sequences", "1"))) {
             assertTrue(message(trainer::run).contains("smaller than one batch"));
         }
+        try (Stream<Path> left = Files.list(folder)) {
+            assertEquals(
+                    List.of("broken.zip", "empty"),
+                    left.map(p -> p.getFileName().toString()).sorted().toList(),
+                    "a refused run leaves nothing");
+        }
     }
 
     @Test
