@@ -1,5 +1,7 @@
 package dev.wok.model;
 
+import dev.wok.device.Device;
+import dev.wok.device.DryDevice;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
@@ -92,8 +94,8 @@ final class CheckpointFolder implements AutoCloseable {
         Set<String> names = new LinkedHashSet<>();
         for (Map.Entry<String, JsonNode> entry : map.properties()) {
             String name = entry.getValue().asString("");
-            if (name.isEmpty() || !Path.of(name).getFileName().toString().equals(name)) {
-                throw new BadInput("%s: tensor %s lies in \"%s\", expected the name of a file beside it."
+            if (!name.matches("[\\w.-]+\\.safetensors")) {
+                throw new BadInput("%s: tensor %s lies in \"%s\", expected the name of a safetensors file beside it."
                         .formatted(index, entry.getKey(), name));
             }
             names.add(name);
@@ -105,32 +107,56 @@ final class CheckpointFolder implements AutoCloseable {
     }
 
     /// @return the configuration, without multi-token prediction where its tensors are not there
+    /// @throws BadInput where the tensors are not those of the configuration: known before memory is taken for them
     ModelConfig config(Progress progress) {
         int layer = config.numHiddenLayers();
+        ModelConfig found = config;
         if (config.numNextnPredictLayers() > 0
                 && !byName.containsKey("model.layers.%d.eh_proj.weight".formatted(layer))) {
             progress.say("%s announces %d layers of multi-token prediction but has none: loading without."
                     .formatted(folder, config.numNextnPredictLayers()));
-            return config.withoutMtp();
+            found = config.withoutMtp();
         }
-        return config;
+        requireEnough(found);
+        try (DryDevice device = Device.dry()) {
+            requireTensors(found, new Weights(found, device.memory(), DType.F32).named());
+        }
+        return found;
     }
 
-    /// Fills a network's weights.
+    private void requireEnough(ModelConfig wanted) {
+        MoeConfig moe = wanted.moe();
+        long experts = moe == null ? 0 : 3L * moe.nRoutedExperts() * wanted.moeLayers().length;
+        long least = wanted.numHiddenLayers() + wanted.numNextnPredictLayers() + experts;
+        if (least > byName.size()) {
+            throw new BadInput("%s holds %d tensors, a model with its config.json has at least %d."
+                    .formatted(folder, byName.size(), least));
+        }
+    }
+
+    private void requireTensors(ModelConfig config, SequencedMap<String, Tensor> wanted) {
+        requireNothingElse(config, wanted.keySet());
+        for (Map.Entry<String, Tensor> entry : wanted.entrySet()) {
+            Tensor stored = stored(entry.getKey());
+            if (!Arrays.equals(stored.shape(), entry.getValue().shape())) {
+                throw new BadInput("%s: tensor %s is %s, expected %s by config.json."
+                        .formatted(
+                                folder,
+                                entry.getKey(),
+                                stored,
+                                Arrays.toString(entry.getValue().shape())));
+            }
+        }
+    }
+
+    /// Fills the weights of a network that has this [#config].
     void read(Network network, Progress progress) {
         SequencedMap<String, Tensor> wanted = network.weights.named();
-        requireNothingElse(network.config, wanted.keySet());
         long bytes = wanted.values().stream().mapToLong(Tensor::bytes).sum();
         try (Progress.Task task = progress.start("loading " + folder.getFileName(), bytes, "bytes")) {
             for (Map.Entry<String, Tensor> entry : wanted.entrySet()) {
-                Tensor stored = stored(entry.getKey());
-                Tensor here = entry.getValue();
-                if (!Arrays.equals(stored.shape(), here.shape())) {
-                    throw new BadInput("%s: tensor %s is %s, expected %s by config.json."
-                            .formatted(folder, entry.getKey(), stored, Arrays.toString(here.shape())));
-                }
-                network.device().upload(stored, here);
-                task.advance(here.bytes());
+                network.device().upload(stored(entry.getKey()), entry.getValue());
+                task.advance(entry.getValue().bytes());
             }
         }
     }

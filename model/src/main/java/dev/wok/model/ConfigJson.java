@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -51,19 +50,10 @@ final class ConfigJson {
     }
 
     private ModelConfig config() {
-        String type = text("model_type", "");
-        ModelConfig.Family family = Arrays.stream(ModelConfig.Family.values())
-                .filter(f -> f.modelType().equals(type))
-                .findFirst()
-                .orElseThrow(() -> new BadInput("model_type is \"%s\", supported are %s."
-                        .formatted(
-                                type,
-                                Arrays.stream(ModelConfig.Family.values())
-                                        .map(ModelConfig.Family::modelType)
-                                        .collect(Collectors.joining(", ")))));
-        refuse("attention_bias", root.path("attention_bias").asBoolean(false), "false");
-        refuse("mlp_bias", root.path("mlp_bias").asBoolean(false), "false");
-        refuse("hidden_act", !text("hidden_act", "silu").equals("silu"), "silu");
+        ModelConfig.Family family = family();
+        refuse("attention_bias", flag(root, "attention_bias", false), "false");
+        refuse("mlp_bias", flag(root, "mlp_bias", false), "false");
+        refuse("hidden_act", !text(root, "hidden_act", "silu").equals("silu"), "silu");
         int heads = whole("num_attention_heads");
         int keyHeads = whole("num_key_value_heads", heads);
         refuse("num_key_value_heads", keyHeads != heads, "num_attention_heads (%d)".formatted(heads));
@@ -87,28 +77,41 @@ final class ConfigJson {
                 whole("max_position_embeddings"),
                 number(root, "rms_norm_eps", 1e-6),
                 number(root, "initializer_range", 0.02),
-                root.path("tie_word_embeddings").asBoolean(false),
+                flag(root, "tie_word_embeddings", false),
                 whole("num_nextn_predict_layers", 0),
                 firstId("bos_token_id"),
                 firstId("eos_token_id"));
+    }
+
+    private ModelConfig.Family family() {
+        String type = text(root, "model_type", "");
+        return Arrays.stream(ModelConfig.Family.values())
+                .filter(f -> f.modelType().equals(type))
+                .findFirst()
+                .orElseThrow(() -> new BadInput("model_type is %s, supported are %s."
+                        .formatted(
+                                given(root.path("model_type")),
+                                Arrays.stream(ModelConfig.Family.values())
+                                        .map(ModelConfig.Family::modelType)
+                                        .collect(Collectors.joining(", ")))));
     }
 
     private @Nullable MoeConfig moe(ModelConfig.Family family) {
         if (whole("n_routed_experts", 0) == 0) {
             return null;
         }
-        String method = text("topk_method", family == ModelConfig.Family.DEEPSEEK_V3 ? "noaux_tc" : "greedy");
+        String method = text(root, "topk_method", family == ModelConfig.Family.DEEPSEEK_V3 ? "noaux_tc" : "greedy");
         boolean corrected = switch (method) {
             case "noaux_tc" -> true;
             case "greedy", "group_limited_greedy" -> false;
             default ->
-                throw new BadInput("topk_method is \"%s\", supported are noaux_tc, greedy, group_limited_greedy."
-                        .formatted(method));
+                throw new BadInput("topk_method is %s, supported are noaux_tc, greedy, group_limited_greedy."
+                        .formatted(root.path("topk_method")));
         };
         boolean grouped = !method.equals("greedy");
-        String scoring = text("scoring_func", family == ModelConfig.Family.DEEPSEEK_V3 ? "sigmoid" : "softmax");
+        String scoring = text(root, "scoring_func", family == ModelConfig.Family.DEEPSEEK_V3 ? "sigmoid" : "softmax");
         refuse("scoring_func", !scoring.equals("sigmoid") && !scoring.equals("softmax"), "sigmoid or softmax");
-        boolean normalize = root.path("norm_topk_prob").asBoolean(family == ModelConfig.Family.DEEPSEEK_V3);
+        boolean normalize = flag(root, "norm_topk_prob", family == ModelConfig.Family.DEEPSEEK_V3);
         double factor = number(root, "routed_scaling_factor", 1);
         return new MoeConfig(
                 whole("n_routed_experts"),
@@ -128,33 +131,28 @@ final class ConfigJson {
         JsonNode rope =
                 root.path("rope_parameters").isObject() ? root.path("rope_parameters") : root.path("rope_scaling");
         double theta = number(rope, "rope_theta", number(root, "rope_theta", 10000));
-        String type = rope.path("rope_type").asString(rope.path("type").asString("default"));
+        String type = text(rope, "rope_type", text(rope, "type", "default"));
         return switch (type) {
             case "default" -> new RopeConfig(theta, null);
             case "yarn" -> new RopeConfig(theta, yarn(rope));
             default ->
-                throw new BadInput(
-                        "rope_type is \"%s\", supported for this model_type are default and yarn.".formatted(type));
+                throw new BadInput("rope_type is %s, supported for this model_type are default and yarn."
+                        .formatted(rope.path(rope.path("rope_type").isString() ? "rope_type" : "type")));
         };
     }
 
     private RopeConfig.Yarn yarn(JsonNode rope) {
-        int original = Optional.of(rope.path("original_max_position_embeddings"))
-                .filter(JsonNode::isIntegralNumber)
-                .map(JsonNode::asInt)
-                .orElseGet(() -> whole("max_position_embeddings"));
-        double implied = whole("max_position_embeddings") / (double) original;
+        int longest = whole("max_position_embeddings");
+        int original = whole(rope, "original_max_position_embeddings", longest);
         return new RopeConfig.Yarn(
-                number(rope, "factor", implied),
+                number(rope, "factor", longest / (double) original),
                 original,
                 number(rope, "beta_fast", 32),
                 number(rope, "beta_slow", 1),
                 number(rope, "mscale", 0),
                 number(rope, "mscale_all_dim", 0),
-                rope.path("attention_factor").isNumber()
-                        ? (Double) rope.path("attention_factor").asDouble()
-                        : null,
-                rope.path("truncate").asBoolean(true));
+                isGiven(rope, "attention_factor") ? (Double) number(rope, "attention_factor", 1) : null,
+                flag(rope, "truncate", true));
     }
 
     private void refuse(String key, boolean when, String supported) {
@@ -164,32 +162,59 @@ final class ConfigJson {
     }
 
     private int whole(String key) {
-        JsonNode node = root.path(key);
+        return whole(root.path(key), key);
+    }
+
+    private int whole(String key, int otherwise) {
+        return whole(root, key, otherwise);
+    }
+
+    private static int whole(JsonNode parent, String key, int otherwise) {
+        return isGiven(parent, key) ? whole(parent.path(key), key) : otherwise;
+    }
+
+    private static int whole(JsonNode node, String key) {
         if (!node.isIntegralNumber() || !node.canConvertToInt()) {
-            throw new BadInput("%s is %s, expected a whole number."
-                    .formatted(key, node.isMissingNode() ? "missing" : node.toString()));
+            String below = node.isIntegralNumber() ? " within 2^31" : "";
+            throw new BadInput("%s is %s, expected a whole number%s.".formatted(key, given(node), below));
         }
         return node.asInt();
     }
 
-    private int whole(String key, int otherwise) {
-        return root.path(key).isMissingNode() || root.path(key).isNull() ? otherwise : whole(key);
-    }
-
     private static double number(JsonNode parent, String key, double otherwise) {
         JsonNode node = parent.path(key);
-        if (node.isMissingNode() || node.isNull()) {
+        if (!isGiven(parent, key)) {
             return otherwise;
         }
-        if (!node.isNumber()) {
-            throw new BadInput("%s is %s, expected a number.".formatted(key, node));
+        if (!node.isNumber() || !Double.isFinite(node.asDouble())) {
+            throw new BadInput("%s is %s, expected a number.".formatted(key, given(node)));
         }
         return node.asDouble();
     }
 
-    private String text(String key, String otherwise) {
-        JsonNode node = root.path(key);
+    private static boolean flag(JsonNode parent, String key, boolean otherwise) {
+        JsonNode node = parent.path(key);
+        if (isGiven(parent, key) && !node.isBoolean()) {
+            throw new BadInput("%s is %s, expected true or false.".formatted(key, given(node)));
+        }
+        return node.isBoolean() ? node.asBoolean() : otherwise;
+    }
+
+    private static String text(JsonNode parent, String key, String otherwise) {
+        JsonNode node = parent.path(key);
+        if (isGiven(parent, key) && !node.isString()) {
+            throw new BadInput("%s is %s, expected a text.".formatted(key, given(node)));
+        }
         return node.isString() ? node.asString() : otherwise;
+    }
+
+    private static boolean isGiven(JsonNode parent, String key) {
+        return !parent.path(key).isMissingNode() && !parent.path(key).isNull();
+    }
+
+    /// As JSON, so on one line.
+    private static String given(JsonNode node) {
+        return node.isMissingNode() ? "missing" : node.toString();
     }
 
     private int firstId(String key) {
@@ -197,7 +222,7 @@ final class ConfigJson {
         if (node.isArray() && !node.isEmpty()) {
             node = node.get(0);
         }
-        return node.isIntegralNumber() && node.canConvertToInt() ? node.asInt() : -1;
+        return node.isIntegralNumber() && node.canConvertToInt() ? Math.max(-1, node.asInt()) : -1;
     }
 
     /// @return the configuration as the released models spell it

@@ -18,6 +18,8 @@ public record MlaConfig(int qLoraRank, int kvLoraRank, int qkNopeHeadDim, int qk
                 qkRopeHeadDim >= 2 && qkRopeHeadDim % 2 == 0,
                 "an even number, 2 or more: rotary embedding turns pairs");
         ModelConfig.require("v_head_dim", vHeadDim, vHeadDim >= 1, "1 or more");
+        ModelConfig.requireBelow(31, "qk_nope_head_dim + qk_rope_head_dim", 1, qkNopeHeadDim + (double) qkRopeHeadDim);
+        ModelConfig.requireBelow(31, "kv_lora_rank + qk_rope_head_dim", 1, kvLoraRank + (double) qkRopeHeadDim);
     }
 
     /// @return the elements of a head's query and key

@@ -142,7 +142,10 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where an id is not in the vocabulary or the cache is too small
     public float[] extend(Cache cache, int... ids) {
         requireIds(ids);
-        if (ids.length == 0 || cache.length() + ids.length > cache.capacity()) {
+        if (ids.length == 0) {
+            throw new BadInput("there are no tokens to read, expected one or more.");
+        }
+        if (ids.length > cache.capacity() - cache.length()) {
             throw new BadInput("%d tokens do not fit after the %d in a context of %d; ask for fewer tokens."
                     .formatted(ids.length, cache.length(), cache.capacity()));
         }

@@ -46,6 +46,11 @@ public record ModelConfig(
         int bosTokenId,
         int eosTokenId) {
 
+    private static final int MAX_LAYERS = 1 << 12;
+
+    /// So many bits count the weights of a kind in a layer; the sums over all layers then fit into a long.
+    private static final int LAYER_BITS = 45;
+
     /// The architectures that this room builds.
     public enum Family {
         /// V3, R1: sigmoid router with a correction bias.
@@ -75,36 +80,58 @@ public record ModelConfig(
     public ModelConfig {
         require("vocab_size", vocabSize, vocabSize >= 1, "1 or more");
         require("hidden_size", hiddenSize, hiddenSize >= 1, "1 or more");
-        require("num_hidden_layers", numHiddenLayers, numHiddenLayers >= 1, "1 or more");
+        require(
+                "num_hidden_layers",
+                numHiddenLayers,
+                numHiddenLayers >= 1 && numHiddenLayers <= MAX_LAYERS,
+                "1 to %d".formatted(MAX_LAYERS));
         require("num_attention_heads", numAttentionHeads, numAttentionHeads >= 1, "1 or more");
         require("intermediate_size", intermediateSize, intermediateSize >= 1, "1 or more");
         require("first_k_dense_replace", firstKDenseReplace, firstKDenseReplace >= 0, "0 or more");
         require("moe_layer_freq", moeLayerFreq, moeLayerFreq >= 1, "1 or more");
         require("max_position_embeddings", maxPositionEmbeddings, maxPositionEmbeddings >= 1, "1 or more");
-        require("num_nextn_predict_layers", numNextnPredictLayers, numNextnPredictLayers >= 0, "0 or more");
+        require(
+                "num_nextn_predict_layers",
+                numNextnPredictLayers,
+                numNextnPredictLayers >= 0 && numNextnPredictLayers <= MAX_LAYERS,
+                "0 to %d".formatted(MAX_LAYERS));
         require("bos_token_id", bosTokenId, bosTokenId < vocabSize, "an id below vocab_size (%d)".formatted(vocabSize));
         require("eos_token_id", eosTokenId, eosTokenId < vocabSize, "an id below vocab_size (%d)".formatted(vocabSize));
         if (hiddenSize % numAttentionHeads != 0) {
             throw new BadInput("hidden_size %d is no multiple of num_attention_heads %d, as transformers demands it."
                     .formatted(hiddenSize, numAttentionHeads));
         }
-        if (!(rmsNormEps > 0)) {
-            throw new BadInput("rms_norm_eps is %s, expected a positive number.".formatted(rmsNormEps));
+        require("rms_norm_eps", rmsNormEps, rmsNormEps > 0, "a positive number");
+        require("initializer_range", initializerRange, initializerRange > 0, "a positive number");
+        String perHead = "num_attention_heads * (qk_nope_head_dim + ";
+        requireBelow(31, perHead + "v_head_dim)", numAttentionHeads, mla.qkNopeHeadDim() + (double) mla.vHeadDim());
+        requireBelow(31, perHead + "qk_rope_head_dim)", numAttentionHeads, mla.qkHeadDim());
+        requireBelow(31, "2 * intermediate_size", 2, intermediateSize);
+        requireBelow(LAYER_BITS, "hidden_size * vocab_size", hiddenSize, vocabSize);
+        requireBelow(LAYER_BITS, "hidden_size * intermediate_size", hiddenSize, intermediateSize);
+        requireBelow(LAYER_BITS, "hidden_size * q_lora_rank", hiddenSize, mla.qLoraRank());
+        requireBelow(LAYER_BITS, "hidden_size * (kv_lora_rank + qk_rope_head_dim)", hiddenSize, mla.cacheDim());
+        String widest = "num_attention_heads * (qk_nope_head_dim + qk_rope_head_dim + v_head_dim)";
+        double perToken = numAttentionHeads * (mla.qkHeadDim() + (double) mla.vHeadDim());
+        requireBelow(LAYER_BITS, "hidden_size * " + widest, hiddenSize, perToken);
+        requireBelow(LAYER_BITS, "(q_lora_rank + kv_lora_rank) * " + widest, mla.qLoraRank() + mla.kvLoraRank(), perToken);
+        if (moe != null) {
+            String width = "hidden_size * moe_intermediate_size";
+            double expert = (double) hiddenSize * moe.moeIntermediateSize();
+            requireBelow(LAYER_BITS, width + " * n_routed_experts", expert, moe.nRoutedExperts());
+            requireBelow(LAYER_BITS, width + " * n_shared_experts", expert, moe.nSharedExperts());
         }
-        if (!(initializerRange > 0)) {
-            throw new BadInput("initializer_range is %s, expected a positive number.".formatted(initializerRange));
-        }
-        requireFits(
-                "num_attention_heads * (qk_nope_head_dim + v_head_dim)",
-                numAttentionHeads,
-                mla.qkNopeHeadDim() + (long) mla.vHeadDim());
-        requireFits("num_attention_heads * (qk_nope_head_dim + qk_rope_head_dim)", numAttentionHeads, mla.qkHeadDim());
-        requireFits("2 * intermediate_size", 2, intermediateSize);
     }
 
-    private static void requireFits(String what, long a, long b) {
-        if (a * b > Integer.MAX_VALUE) {
-            throw new BadInput("%s is %d, expected a number below 2^31.".formatted(what, a * b));
+    static void requireBelow(int bits, String what, double a, double b) {
+        if (a * b >= Math.scalb(1.0, bits)) {
+            throw new BadInput("%s is %d, expected a number below 2^%d.".formatted(what, (long) (a * b), bits));
+        }
+    }
+
+    static void require(String key, double given, boolean holds, String expected) {
+        if (!holds || !Double.isFinite(given)) {
+            throw new BadInput("%s is %s, expected %s.".formatted(key, given, expected));
         }
     }
 

@@ -26,8 +26,14 @@ public record MoeConfig(
         double routedScalingFactor,
         Routing.Scoring scoringFunc,
         boolean correctionBias) {
+    private static final int MAX_EXPERTS = 1 << 16;
+
     public MoeConfig {
-        ModelConfig.require("n_routed_experts", nRoutedExperts, nRoutedExperts >= 1, "1 or more");
+        ModelConfig.require(
+                "n_routed_experts",
+                nRoutedExperts,
+                nRoutedExperts >= 1 && nRoutedExperts <= MAX_EXPERTS,
+                "1 to %d".formatted(MAX_EXPERTS));
         ModelConfig.require("n_shared_experts", nSharedExperts, nSharedExperts >= 0, "0 or more");
         ModelConfig.require("moe_intermediate_size", moeIntermediateSize, moeIntermediateSize >= 1, "1 or more");
         ModelConfig.require(
@@ -52,10 +58,11 @@ public record MoeConfig(
                             .formatted(nGroup, nRoutedExperts)
                     + " groups need two or more.");
         }
-        if (!(routedScalingFactor > 0)) {
-            throw new BadInput(
-                    "routed_scaling_factor is %s, expected a positive number.".formatted(routedScalingFactor));
-        }
+        ModelConfig.require(
+                "routed_scaling_factor", routedScalingFactor, routedScalingFactor > 0, "a positive number");
+        ModelConfig.requireBelow(31, "2 * moe_intermediate_size", 2, moeIntermediateSize);
+        ModelConfig.requireBelow(
+                31, "2 * n_shared_experts * moe_intermediate_size", 2.0 * nSharedExperts, moeIntermediateSize);
     }
 
     Routing.Desc routing() {

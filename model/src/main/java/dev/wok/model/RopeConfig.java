@@ -1,6 +1,5 @@
 package dev.wok.model;
 
-import dev.wok.notice.BadInput;
 import org.jspecify.annotations.Nullable;
 
 /// Rotary position embedding and its extension to longer texts (digest §2.4).
@@ -9,9 +8,7 @@ import org.jspecify.annotations.Nullable;
 /// @param yarn how the frequencies are stretched, or null where they are not
 public record RopeConfig(double theta, @Nullable Yarn yarn) {
     public RopeConfig {
-        if (!(theta > 1)) {
-            throw new BadInput("rope_theta is %s, expected a number above 1.".formatted(theta));
-        }
+        ModelConfig.require("rope_theta", theta, theta > 1, "a number above 1");
     }
 
     /// YaRN (B. Peng et al., 2023), with DeepSeek's factors on the softmax scale.
@@ -33,15 +30,30 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
             double mscaleAllDim,
             @Nullable Double attentionFactor,
             boolean truncate) {
+        private static final double LEAST = 1e-6;
+        private static final double MOST = 1e6;
+
         public Yarn {
-            if (!(factor >= 1)) {
-                throw new BadInput("rope_scaling factor is %s, expected a number of at least 1.".formatted(factor));
-            }
             ModelConfig.require(
                     "rope_scaling original_max_position_embeddings",
                     originalMaxPositionEmbeddings,
                     originalMaxPositionEmbeddings >= 1,
                     "1 or more");
+            requireWithin("factor", factor, 1);
+            requireWithin("beta_fast", betaFast, LEAST);
+            requireWithin("beta_slow", betaSlow, LEAST);
+            requireWithin("mscale", mscale, 0);
+            requireWithin("mscale_all_dim", mscaleAllDim, 0);
+            requireWithin("attention_factor", attentionFactor == null ? 1 : attentionFactor, LEAST);
+        }
+
+        /// Within these, no frequency or scale overflows.
+        private static void requireWithin(String key, double given, double least) {
+            ModelConfig.require(
+                    "rope_scaling " + key,
+                    given,
+                    given >= least && given <= MOST,
+                    "a number from %s to %s".formatted(least, MOST));
         }
 
         private double mscale(double weight) {

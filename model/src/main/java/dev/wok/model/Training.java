@@ -103,10 +103,14 @@ public final class Training implements AutoCloseable {
     /// @return the bytes that training takes beside the model's weights: gradients and the values of a micro-batch
     public static long bytes(ModelConfig config, DType dtype, Settings settings) {
         try (DryDevice device = Device.dry()) {
-            Memory weights = device.memory();
-            new Weights(config, weights, dtype);
-            return weights.bytes() + workspaceBytes(config, dtype, settings);
+            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype);
+            return new Training(dry, settings).bytes();
         }
+    }
+
+    /// @return the bytes of this one
+    long bytes() {
+        return memory.bytes();
     }
 
     /// Begins a step: gradients, losses and loads are zero.

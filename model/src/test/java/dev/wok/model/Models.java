@@ -1,6 +1,9 @@
 package dev.wok.model;
 
+import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
+import dev.wok.tensor.DType;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Small models for tests.
@@ -36,6 +39,50 @@ final class Models {
                 mtp,
                 0,
                 1);
+    }
+
+    /// Fresh weights, with norms that are not one and router biases that are not zero.
+    static Model uneven(ModelConfig config, Kernels kernels, DType dtype, long seed) {
+        Model model = Model.create(config, kernels, dtype, seed);
+        model.tensors().forEach((name, tensor) -> {
+            if (name.endsWith("e_score_correction_bias")) {
+                IntStream.range(0, tensor.size(0)).forEach(e -> tensor.set(e, e % 3 * 0.07));
+            }
+            if (tensor.rank() == 1 && name.contains("norm")) {
+                IntStream.range(0, tensor.size(0)).forEach(i -> tensor.set(i, 1 + i % 4 * 0.2));
+            }
+        });
+        return model;
+    }
+
+    /// The same model with room for longer texts.
+    static ModelConfig longer(ModelConfig c, int maxPositionEmbeddings) {
+        return new ModelConfig(
+                c.family(),
+                c.vocabSize(),
+                c.hiddenSize(),
+                c.numHiddenLayers(),
+                c.numAttentionHeads(),
+                c.mla(),
+                c.intermediateSize(),
+                c.firstKDenseReplace(),
+                c.moeLayerFreq(),
+                c.moe(),
+                c.rope(),
+                maxPositionEmbeddings,
+                c.rmsNormEps(),
+                c.initializerRange(),
+                c.tieWordEmbeddings(),
+                c.numNextnPredictLayers(),
+                c.bosTokenId(),
+                c.eosTokenId());
+    }
+
+    /// Ids that look random and repeat a little.
+    static int[] ids(int count, int seed) {
+        return IntStream.range(0, count)
+                .map(i -> (i * 7 + i * i * (seed + 1) + seed) % 23)
+                .toArray();
     }
 
     /// Two sequences of eight tokens with documents of different lengths, some without a target at their end.

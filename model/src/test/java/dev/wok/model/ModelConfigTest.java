@@ -1,0 +1,263 @@
+package dev.wok.model;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.notice.BadInput;
+import dev.wok.tensor.Rng;
+import dev.wok.testkit.Seeds;
+import dev.wok.testkit.Thrown;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/// config.json files that contradict themselves, ask for what is not supported, or are noise.
+class ModelConfigTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @TempDir
+    private Path folder;
+
+    private static ObjectNode fixture(String name) {
+        Path file = Fixture.all()
+                .filter(f -> f.toString().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .folder()
+                .resolve("config.json");
+        try {
+            return (ObjectNode) JSON.readTree(Files.readAllBytes(file));
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private ModelConfig load(String text) throws IOException {
+        Files.writeString(folder.resolve("config.json"), text);
+        return ModelConfig.load(folder);
+    }
+
+    private String refusal(String text) {
+        String message = Thrown.message(BadInput.class, () -> load(text));
+        String prefix = folder.resolve("config.json") + ": ";
+        assertTrue(message.startsWith(prefix), message);
+        return message.substring(prefix.length());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            textBlock = """
+            hidden_size                |130           |hidden_size 130 is no multiple of num_attention_heads 4, as transformers demands it.
+            hidden_size                |0             |hidden_size is 0, expected 1 or more.
+            hidden_size                |-128          |hidden_size is -128, expected 1 or more.
+            hidden_size                |128.5         |hidden_size is 128.5, expected a whole number.
+            hidden_size                |"128"         |hidden_size is "128", expected a whole number.
+            hidden_size                |4294967296    |hidden_size is 4294967296, expected a whole number within 2^31.
+            hidden_size                |null          |hidden_size is null, expected a whole number.
+            vocab_size                 |-1            |vocab_size is -1, expected 1 or more.
+            num_hidden_layers          |0             |num_hidden_layers is 0, expected 1 to 4096.
+            num_attention_heads        |0             |num_key_value_heads is 4, supported is num_attention_heads (0).
+            num_key_value_heads        |2             |num_key_value_heads is 2, supported is num_attention_heads (4).
+            intermediate_size          |0             |intermediate_size is 0, expected 1 or more.
+            intermediate_size          |2147483647    |2 * intermediate_size is 4294967294, expected a number below 2^31.
+            kv_lora_rank               |0             |kv_lora_rank is 0, expected 1 or more.
+            kv_lora_rank               |2147483647    |kv_lora_rank + qk_rope_head_dim is 2147483655, expected a number below 2^31.
+            q_lora_rank                |-1            |q_lora_rank is -1, expected 0 (or null) or more.
+            qk_rope_head_dim           |7             |qk_rope_head_dim is 7, expected an even number, 2 or more: rotary embedding turns pairs.
+            qk_rope_head_dim           |0             |qk_rope_head_dim is 0, expected an even number, 2 or more: rotary embedding turns pairs.
+            qk_nope_head_dim           |0             |qk_nope_head_dim is 0, expected 1 or more.
+            qk_nope_head_dim           |2147483647    |qk_nope_head_dim + qk_rope_head_dim is 2147483655, expected a number below 2^31.
+            v_head_dim                 |0             |v_head_dim is 0, expected 1 or more.
+            v_head_dim                 |2000000000    |num_attention_heads * (qk_nope_head_dim + v_head_dim) is 8000000064, expected a number below 2^31.
+            n_routed_experts           |-4            |n_routed_experts is -4, expected 1 to 65536.
+            n_group                    |3             |n_group is 3, expected a number that divides n_routed_experts (16).
+            n_group                    |0             |n_group is 0, expected a number that divides n_routed_experts (16).
+            n_group                    |16            |num_experts_per_tok is 4, but topk_group 2 of n_group 16 leaves only 2 experts to choose from.
+            topk_group                 |5             |topk_group is 5, expected 1 to n_group (4).
+            topk_group                 |0             |topk_group is 0, expected 1 to n_group (4).
+            num_experts_per_tok        |17            |num_experts_per_tok is 17, expected 1 to n_routed_experts (16).
+            num_experts_per_tok        |0             |num_experts_per_tok is 0, expected 1 to n_routed_experts (16).
+            num_experts_per_tok        |9             |num_experts_per_tok is 9, but topk_group 2 of n_group 4 leaves only 8 experts to choose from.
+            n_shared_experts           |-1            |n_shared_experts is -1, expected 0 or more.
+            n_shared_experts           |100000000     |2 * n_shared_experts * moe_intermediate_size is 4800000000, expected a number below 2^31.
+            moe_intermediate_size      |0             |moe_intermediate_size is 0, expected 1 or more.
+            moe_intermediate_size      |1500000000    |2 * moe_intermediate_size is 3000000000, expected a number below 2^31.
+            routed_scaling_factor      |0             |routed_scaling_factor is 0.0, expected a positive number.
+            routed_scaling_factor      |1e400         |routed_scaling_factor is "Infinity", expected a number.
+            scoring_func               |"relu"        |scoring_func is "relu", supported is sigmoid or softmax.
+            topk_method                |"magic"       |topk_method is "magic", supported are noaux_tc, greedy, group_limited_greedy.
+            first_k_dense_replace      |-1            |first_k_dense_replace is -1, expected 0 or more.
+            moe_layer_freq             |0             |moe_layer_freq is 0, expected 1 or more.
+            num_nextn_predict_layers   |-1            |num_nextn_predict_layers is -1, expected 0 to 4096.
+            max_position_embeddings    |0             |max_position_embeddings is 0, expected 1 or more.
+            rms_norm_eps               |0             |rms_norm_eps is 0.0, expected a positive number.
+            rms_norm_eps               |"small"       |rms_norm_eps is "small", expected a number.
+            num_hidden_layers          |2147483647    |num_hidden_layers is 2147483647, expected 1 to 4096.
+            attention_bias             |"no"          |attention_bias is "no", expected true or false.
+            topk_method                |3             |topk_method is 3, expected a text.
+            initializer_range          |-0.02         |initializer_range is -0.02, expected a positive number.
+            bos_token_id               |512           |bos_token_id is 512, expected an id below vocab_size (512).
+            model_type                 |"llama"       |model_type is "llama", supported are deepseek_v3, deepseek_v2.
+            model_type                 |"a\\nb"       |model_type is "a\\nb", supported are deepseek_v3, deepseek_v2.
+            model_type                 |null          |model_type is null, supported are deepseek_v3, deepseek_v2.
+            attention_bias             |true          |attention_bias is true, supported is false.
+            hidden_act                 |"gelu"        |hidden_act is "gelu", supported is silu.
+            rope_scaling               |{"type": "longrope"} |rope_type is "longrope", supported for this model_type are default and yarn.
+            rope_scaling               |{"type": "yarn", "factor": 0.5} |rope_scaling factor is 0.5, expected a number from 1.0 to 1000000.0.
+            rope_scaling               |{"type": "yarn", "original_max_position_embeddings": 0} |rope_scaling original_max_position_embeddings is 0, expected 1 or more.
+            rope_scaling               |{"type": "yarn", "original_max_position_embeddings": 99999999999} |original_max_position_embeddings is 99999999999, expected a whole number within 2^31.
+            rope_scaling               |{"type": "yarn", "factor": 4, "beta_fast": 0} |rope_scaling beta_fast is 0.0, expected a number from 1.0E-6 to 1000000.0.
+            rope_scaling               |{"type": "yarn", "factor": 4, "beta_slow": -1} |rope_scaling beta_slow is -1.0, expected a number from 1.0E-6 to 1000000.0.
+            """)
+    void contradictions(String key, String value, String expected) {
+        ObjectNode root = fixture("deepseek_v3_tiny");
+        assertTrue(root.has(key));
+        root.set(key, JSON.readTree(value));
+        assertEquals(expected, refusal(JSON.writeValueAsString(root)));
+    }
+
+    @Test
+    void severalSizesTogether() {
+        ObjectNode root = fixture("deepseek_v3_tiny");
+        root.put("n_group", 16).put("topk_group", 16);
+        assertEquals(
+                "n_group is 16 of 16 experts: a group's score is the sum of its best two experts, so groups need two or"
+                        + " more.",
+                refusal(root.toString()));
+        root = fixture("deepseek_v3_tiny");
+        root.put("hidden_size", 1 << 30).put("vocab_size", 1 << 30);
+        assertEquals(
+                "hidden_size * vocab_size is 1152921504606846976, expected a number below 2^45.",
+                refusal(root.toString()));
+        root = fixture("deepseek_v3_tiny");
+        root.put("hidden_size", 1 << 20).put("moe_intermediate_size", 1 << 20).put("n_routed_experts", 64);
+        assertEquals(
+                "hidden_size * moe_intermediate_size * n_routed_experts is 70368744177664, expected a number below"
+                        + " 2^45.",
+                refusal(root.toString()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"vocab_size", "hidden_size", "num_attention_heads", "kv_lora_rank", "v_head_dim"})
+    void missingSizes(String key) {
+        ObjectNode root = fixture("deepseek_v3_tiny");
+        root.remove(key);
+        assertEquals(key + " is missing, expected a whole number.", refusal(JSON.writeValueAsString(root)));
+    }
+
+    @Test
+    void whatIsNotAskedForHasItsUsualValue() throws IOException {
+        ObjectNode root = fixture("deepseek_v3_tiny");
+        for (String key : List.of("rms_norm_eps", "scoring_func", "topk_method", "rope_theta", "tie_word_embeddings")) {
+            root.remove(key);
+        }
+        assertEquals(load(fixture("deepseek_v3_tiny").toString()), load(root.toString()));
+        root.putNull("rope_scaling");
+        assertEquals(new RopeConfig(10000, null), load(root.toString()).rope());
+        root.remove("n_routed_experts");
+        assertEquals(0, load(root.toString()).moeLayers().length);
+    }
+
+    @Test
+    void whatIsNoConfiguration() throws IOException {
+        Path file = folder.resolve("config.json");
+        assertEquals(
+                "there is no file %s.".formatted(file),
+                Thrown.message(BadInput.class, () -> ModelConfig.load(folder)));
+        for (String text : List.of("", " ", "{", "[]", "3", "null", "{\"hidden_size\": 1,}", "\u0000", "[".repeat(5000))) {
+            String message = Thrown.message(BadInput.class, () -> load(text));
+            assertTrue(message.startsWith(file + " is no"), message);
+            assertFalse(message.contains("\n"), message);
+        }
+        Files.write(file, new byte[] {'{', '"', (byte) 0xff, (byte) 0xfe, '"', ':', '1', '}'});
+        Thrown.message(BadInput.class, () -> ModelConfig.load(folder));
+        Files.delete(file);
+        Files.createDirectory(file);
+        Thrown.message(BadInput.class, () -> ModelConfig.load(folder));
+    }
+
+    /// Values of every kind at any place give a configuration that can be built and written again, or a refusal.
+    @Test
+    void noise() throws IOException {
+        List<String> values = List.of(
+                "null", "true", "false", "-1", "0", "1", "2", "3", "7", "16", "65536", "2147483647", "-2147483648",
+                "2147483648", "9223372036854775807", "123456789012345678901234567890", "0.5", "-0.5", "1e-320", "1e308",
+                "1e999", "\"\"", "\"yarn\"", "\"default\"", "\"sigmoid\"", "\"a\\nb\"", "\"3\"", "[]", "[1]", "[0, 2]",
+                "{}", "{\"a\": []}");
+        Rng rng = Seeds.rng("ModelConfigTest.noise");
+        List<ObjectNode> fixtures = fixtures();
+        int accepted = 0;
+        for (int i = 0; i < 3000; i++) {
+            Rng own = rng.split(i);
+            ObjectNode root = fixtures.get(i % fixtures.size()).deepCopy();
+            for (int m = 0; m <= own.below(0, 3); m++) {
+                ObjectNode parent = own.below(10 + m, 3) == 0 ? nested(root) : root;
+                List<String> keys = List.copyOf(parent.propertyNames());
+                if (!keys.isEmpty()) {
+                    String value = values.get(own.below(30 + m, values.size()));
+                    parent.set(keys.get(own.below(20 + m, keys.size())), JSON.readTree(value));
+                }
+            }
+            accepted += attempt(root.toString()) ? 1 : 0;
+        }
+        assertTrue(accepted > 300 && accepted < 2700, "accepted %d of 3000".formatted(accepted));
+    }
+
+    private static List<ObjectNode> fixtures() {
+        List<ObjectNode> roots = new ArrayList<>();
+        for (String name : List.of("deepseek_v3_tiny", "deepseek_v2_tiny", "deepseek_v2_grouped_tiny")) {
+            roots.add(fixture(name));
+        }
+        return roots;
+    }
+
+    private static ObjectNode nested(ObjectNode root) {
+        JsonNode rope = root.path("rope_scaling");
+        return rope instanceof ObjectNode object ? object : root;
+    }
+
+    private boolean attempt(String text) throws IOException {
+        ModelConfig config;
+        try {
+            config = load(text);
+        } catch (BadInput e) {
+            String message = String.valueOf(e.getMessage());
+            assertTrue(message.endsWith(".") && !message.contains("\n"), message);
+            return false;
+        }
+        assertTrue(config.parameters() > 0, text);
+        assertTrue(config.activeMatmulParameters() > 0, text);
+        if (config.mla().qkRopeHeadDim() < 1 << 16) {
+            for (float frequency : config.rope().frequencies(config.mla().qkRopeHeadDim())) {
+                assertTrue(Float.isFinite(frequency), text);
+            }
+        }
+        assertTrue(Double.isFinite(config.rope().softmaxScale(config.mla().qkHeadDim())), text);
+        assertTrue(Double.isFinite(config.rope().attentionScaling()), text);
+        assertEquals(config, load(new String(ConfigJson.write(config), StandardCharsets.UTF_8)), text);
+        return true;
+    }
+
+    @Test
+    void layersWithExperts() {
+        ModelConfig config = Models.config(0, Models.v3Moe(1, 1, 1), false, 2);
+        assertFalse(config.isMoe(0));
+        assertEquals(List.of(1), Stream.of(1).filter(config::isMoe).toList());
+        assertEquals(1, config.moeLayers().length);
+        assertTrue(config.isMoe(2) && config.isMoe(3));
+    }
+}
