@@ -114,7 +114,8 @@ public record ModelConfig(
         String widest = "num_attention_heads * (qk_nope_head_dim + qk_rope_head_dim + v_head_dim)";
         double perToken = numAttentionHeads * (mla.qkHeadDim() + (double) mla.vHeadDim());
         requireBelow(LAYER_BITS, "hidden_size * " + widest, hiddenSize, perToken);
-        requireBelow(LAYER_BITS, "(q_lora_rank + kv_lora_rank) * " + widest, mla.qLoraRank() + mla.kvLoraRank(), perToken);
+        requireBelow(
+                LAYER_BITS, "(q_lora_rank + kv_lora_rank) * " + widest, mla.qLoraRank() + mla.kvLoraRank(), perToken);
         if (moe != null) {
             String width = "hidden_size * moe_intermediate_size";
             double expert = (double) hiddenSize * moe.moeIntermediateSize();

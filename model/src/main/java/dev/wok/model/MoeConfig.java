@@ -58,8 +58,7 @@ public record MoeConfig(
                             .formatted(nGroup, nRoutedExperts)
                     + " groups need two or more.");
         }
-        ModelConfig.require(
-                "routed_scaling_factor", routedScalingFactor, routedScalingFactor > 0, "a positive number");
+        ModelConfig.require("routed_scaling_factor", routedScalingFactor, routedScalingFactor > 0, "a positive number");
         ModelConfig.requireBelow(31, "2 * moe_intermediate_size", 2, moeIntermediateSize);
         ModelConfig.requireBelow(
                 31, "2 * n_shared_experts * moe_intermediate_size", 2.0 * nSharedExperts, moeIntermediateSize);

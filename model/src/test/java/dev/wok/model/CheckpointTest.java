@@ -125,7 +125,10 @@ class CheckpointTest {
     @Test
     void everyTensorComesBack() throws IOException {
         for (ModelConfig config : List.of(
-                withMtp(), plain(), Models.config(6, null, true, 1), Models.config(0, Models.v2Moe(4, 2, 0), true, 0))) {
+                withMtp(),
+                plain(),
+                Models.config(6, null, true, 1),
+                Models.config(0, Models.v2Moe(4, 2, 0), true, 0))) {
             try (Model model = saved(config);
                     Model loaded = load()) {
                 assertEquals(config, loaded.config());
@@ -136,8 +139,7 @@ class CheckpointTest {
                 }
             }
         }
-        assertEquals(
-                Set.of("config.json", "generation_config.json", SINGLE, "mtp.safetensors"), Set.copyOf(files()));
+        assertEquals(Set.of("config.json", "generation_config.json", SINGLE, "mtp.safetensors"), Set.copyOf(files()));
         assertTrue(progress.tasks().stream().allMatch(t -> t.isClosed() && t.done() == t.total() && t.done() > 0));
     }
 
@@ -146,7 +148,8 @@ class CheckpointTest {
         try (Model model = saved(withMtp())) {
             Set<String> main = tensors(SINGLE).keySet();
             SequencedMap<String, Tensor> further = tensors("mtp.safetensors");
-            assertTrue(main.stream().noneMatch(n -> n.startsWith("model.layers.2.") || n.startsWith("model.layers.3.")));
+            assertTrue(
+                    main.stream().noneMatch(n -> n.startsWith("model.layers.2.") || n.startsWith("model.layers.3.")));
             assertTrue(further.keySet().stream()
                     .allMatch(n -> n.startsWith("model.layers.2.") || n.startsWith("model.layers.3.")));
             Close.assertSame(
@@ -268,8 +271,7 @@ class CheckpointTest {
         rewrite(all -> all.remove(q));
         assertEquals("%s: tensor %s is missing.".formatted(folder, q), refusal());
         rewrite(all -> all.put(q, Tensors.zeros(DType.F32, 12, 16)));
-        assertEquals(
-                "%s: tensor %s is F32[12, 16], expected [16, 12] by config.json.".formatted(folder, q), refusal());
+        assertEquals("%s: tensor %s is F32[12, 16], expected [16, 12] by config.json.".formatted(folder, q), refusal());
         rewrite(all -> all.put(q, Tensors.zeros(DType.I32, 16, 12)));
         assertEquals("%s: tensor %s holds I32, expected floating-point numbers.".formatted(folder, q), refusal());
         rewrite(all -> {

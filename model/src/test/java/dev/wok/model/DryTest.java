@@ -101,8 +101,7 @@ class DryTest {
         int[] targets = IntStream.range(0, tokens.length)
                 .map(i -> i % length + 1 < length ? tokens[i + 1] : -1)
                 .toArray();
-        int[] positions =
-                IntStream.range(0, tokens.length).map(i -> i % length).toArray();
+        int[] positions = IntStream.range(0, tokens.length).map(i -> i % length).toArray();
         int[] keyStart =
                 IntStream.range(0, tokens.length).map(i -> i / length * length).toArray();
         return new Batch(sequences, length, tokens, targets, positions, keyStart);
@@ -116,8 +115,7 @@ class DryTest {
         ModelConfig config = Models.config(6, Models.v3Moe(4, 2, 1), false, 2);
         try (DryDevice device = Device.dry()) {
             Network network = new Network(config, Kernels.on(device.stream()), device.memory(), DType.F32);
-            assertThrows(
-                    IndexOutOfBoundsException.class, () -> network.weights.norm.get(0));
+            assertThrows(IndexOutOfBoundsException.class, () -> network.weights.norm.get(0));
             Training.Settings settings = new Training.Settings(2, 8, 0.3, 1e-3);
             Training training = new Training(network, settings);
             training.begin(14, 2);

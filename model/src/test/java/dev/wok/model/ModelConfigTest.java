@@ -58,9 +58,7 @@ class ModelConfigTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock = """
+    @CsvSource(delimiter = '|', textBlock = """
             hidden_size                |130           |hidden_size 130 is no multiple of num_attention_heads 4, as transformers demands it.
             hidden_size                |0             |hidden_size is 0, expected 1 or more.
             hidden_size                |-128          |hidden_size is -128, expected 1 or more.
@@ -176,9 +174,9 @@ class ModelConfigTest {
     void whatIsNoConfiguration() throws IOException {
         Path file = folder.resolve("config.json");
         assertEquals(
-                "there is no file %s.".formatted(file),
-                Thrown.message(BadInput.class, () -> ModelConfig.load(folder)));
-        for (String text : List.of("", " ", "{", "[]", "3", "null", "{\"hidden_size\": 1,}", "\u0000", "[".repeat(5000))) {
+                "there is no file %s.".formatted(file), Thrown.message(BadInput.class, () -> ModelConfig.load(folder)));
+        for (String text :
+                List.of("", " ", "{", "[]", "3", "null", "{\"hidden_size\": 1,}", "\u0000", "[".repeat(5000))) {
             String message = Thrown.message(BadInput.class, () -> load(text));
             assertTrue(message.startsWith(file + " is no"), message);
             assertFalse(message.contains("\n"), message);
@@ -194,10 +192,38 @@ class ModelConfigTest {
     @Test
     void noise() throws IOException {
         List<String> values = List.of(
-                "null", "true", "false", "-1", "0", "1", "2", "3", "7", "16", "65536", "2147483647", "-2147483648",
-                "2147483648", "9223372036854775807", "123456789012345678901234567890", "0.5", "-0.5", "1e-320", "1e308",
-                "1e999", "\"\"", "\"yarn\"", "\"default\"", "\"sigmoid\"", "\"a\\nb\"", "\"3\"", "[]", "[1]", "[0, 2]",
-                "{}", "{\"a\": []}");
+                "null",
+                "true",
+                "false",
+                "-1",
+                "0",
+                "1",
+                "2",
+                "3",
+                "7",
+                "16",
+                "65536",
+                "2147483647",
+                "-2147483648",
+                "2147483648",
+                "9223372036854775807",
+                "123456789012345678901234567890",
+                "0.5",
+                "-0.5",
+                "1e-320",
+                "1e308",
+                "1e999",
+                "\"\"",
+                "\"yarn\"",
+                "\"default\"",
+                "\"sigmoid\"",
+                "\"a\\nb\"",
+                "\"3\"",
+                "[]",
+                "[1]",
+                "[0, 2]",
+                "{}",
+                "{\"a\": []}");
         Rng rng = Seeds.rng("ModelConfigTest.noise");
         List<ObjectNode> fixtures = fixtures();
         int accepted = 0;

@@ -70,8 +70,7 @@ class ModelTest {
     @Test
     void theCachedFormIsTheSameInDouble() {
         int[] ids = Models.ids(13, 2);
-        try (Model model = Models.uneven(
-                        config(), Kernels.on(device.stream(), Backend.REFERENCE), DType.F64, 1);
+        try (Model model = Models.uneven(config(), Kernels.on(device.stream(), Backend.REFERENCE), DType.F64, 1);
                 Cache cache = model.cache(ids.length)) {
             Tensor expected = model.logits(ids);
             for (int i = 0; i < ids.length; i++) {
@@ -148,7 +147,8 @@ class ModelTest {
             for (Parameter parameter : a.parameters()) {
                 double[] values = Tensors.values(parameter.value());
                 if (parameter.decayed()) {
-                    double deviation = Math.sqrt(Arrays.stream(values).map(v -> v * v).average().orElseThrow());
+                    double deviation = Math.sqrt(
+                            Arrays.stream(values).map(v -> v * v).average().orElseThrow());
                     assertEquals(0.3, deviation, 0.3 * 3 / Math.sqrt(2.0 * values.length), parameter.name());
                 } else {
                     assertTrue(Arrays.stream(values).allMatch(v -> v == 1), parameter.name());
@@ -156,8 +156,11 @@ class ModelTest {
             }
             String embedding = "model.embed_tokens.weight";
             Close.assertSame(embedding, tensor(a, embedding), tensor(d, embedding));
-            assertTrue(Math.abs(tensor(a, embedding).get(0) - tensor(c, embedding).get(0)) > 1e-6);
-            assertEquals(0, tensor(a, "model.layers.1.mlp.gate.e_score_correction_bias").get(0));
+            assertTrue(
+                    Math.abs(tensor(a, embedding).get(0) - tensor(c, embedding).get(0)) > 1e-6);
+            assertEquals(
+                    0,
+                    tensor(a, "model.layers.1.mlp.gate.e_score_correction_bias").get(0));
         }
     }
 
@@ -187,7 +190,8 @@ class ModelTest {
                 1,
                 0,
                 1);
-        Batch batch = Batch.of(IntStream.range(0, 203).map(i -> (i * i + 3 * i) % 307).toArray());
+        Batch batch =
+                Batch.of(IntStream.range(0, 203).map(i -> (i * i + 3 * i) % 307).toArray());
         List<float[]> one = results(config, batch, 1);
         for (int threads : new int[] {2, 3}) {
             List<float[]> more = results(config, batch, threads);

@@ -59,8 +59,7 @@ final class Plain {
         int width = config.hiddenSize();
         return IntStream.range(0, ids.length)
                 .mapToObj(i -> IntStream.range(0, width)
-                        .mapToDouble(j ->
-                                i + ahead < ids.length ? table.get((long) ids[i + ahead] * width + j) : 0)
+                        .mapToDouble(j -> i + ahead < ids.length ? table.get((long) ids[i + ahead] * width + j) : 0)
                         .toArray())
                 .toArray(double[][]::new);
     }
@@ -127,7 +126,8 @@ final class Plain {
                 double sum = Arrays.stream(weight).sum();
                 for (int s = 0; s <= t; s++) {
                     for (int i = 0; i < mla.vHeadDim(); i++) {
-                        values[head * mla.vHeadDim() + i] += weight[s] / sum * keyValues.get(s)[at + nope + i];
+                        values[head * mla.vHeadDim() + i] +=
+                                weight[s] / sum * keyValues.get(s)[at + nope + i];
                     }
                 }
             }
@@ -163,7 +163,8 @@ final class Plain {
                 often[e] += best.contains(e) ? (double) experts / moe.numExpertsPerTok() / x.length : 0;
             }
             List<Integer> chosen = chosen(prefix, moe, s);
-            double sum = moe.normTopkProb() ? chosen.stream().mapToDouble(e -> s[e]).sum() : 1;
+            double sum =
+                    moe.normTopkProb() ? chosen.stream().mapToDouble(e -> s[e]).sum() : 1;
             double[] y = moe.nSharedExperts() == 0 ? new double[x[t].length] : mlp(prefix + "shared_experts.", x[t]);
             for (int e : chosen) {
                 double[] part = mlp(prefix + "experts.%d.".formatted(e), x[t]);
@@ -173,7 +174,8 @@ final class Plain {
             }
             out[t] = y;
         }
-        balance += IntStream.range(0, experts).mapToDouble(e -> often[e] * mean[e]).sum();
+        balance +=
+                IntStream.range(0, experts).mapToDouble(e -> often[e] * mean[e]).sum();
         return out;
     }
 
@@ -196,7 +198,8 @@ final class Plain {
         for (int g = 0; g < groups.length; g++) {
             double[] members = Arrays.copyOfRange(choice, g * size, (g + 1) * size);
             int counted = moe.scoringFunc() == Routing.Scoring.SOFTMAX ? 1 : 2;
-            groups[g] = best(members, counted).stream().mapToDouble(i -> members[i]).sum();
+            groups[g] =
+                    best(members, counted).stream().mapToDouble(i -> members[i]).sum();
         }
         List<Integer> kept = best(groups, moe.topkGroup());
         for (int e = 0; e < choice.length; e++) {

@@ -71,8 +71,7 @@ class TrainingTest {
                     .forEach((name, tensor) -> tensor.copyFrom(model.tensors().get(name)));
             try (Training training = model.training(new Training.Settings(2, 8, 0, 0));
                     Training alone = main.training(new Training.Settings(2, 8, 0, 0))) {
-                assertEquals(
-                        run(alone, batches).loss(), run(training, batches).loss());
+                assertEquals(run(alone, batches).loss(), run(training, batches).loss());
                 assertTrue(training.result().mtpLoss() > 0);
                 for (String name : model.tensors().keySet()) {
                     Tensor gradient = training.gradient(name);
@@ -168,9 +167,15 @@ class TrainingTest {
         return new Batch(
                 1,
                 keyStart.size(),
-                Arrays.stream(parts).flatMapToInt(b -> Arrays.stream(b.tokens())).toArray(),
-                Arrays.stream(parts).flatMapToInt(b -> Arrays.stream(b.targets())).toArray(),
-                Arrays.stream(parts).flatMapToInt(b -> Arrays.stream(b.positions())).toArray(),
+                Arrays.stream(parts)
+                        .flatMapToInt(b -> Arrays.stream(b.tokens()))
+                        .toArray(),
+                Arrays.stream(parts)
+                        .flatMapToInt(b -> Arrays.stream(b.targets()))
+                        .toArray(),
+                Arrays.stream(parts)
+                        .flatMapToInt(b -> Arrays.stream(b.positions()))
+                        .toArray(),
                 keyStart.stream().mapToInt(i -> i).toArray());
     }
 
@@ -222,7 +227,9 @@ class TrainingTest {
             for (int layer = 0; layer < load.length; layer++) {
                 assertEquals(16 * 2, Arrays.stream(load[layer]).sum());
                 for (int e = 0; e < 8; e++) {
-                    assertEquals(0.25 * Integer.signum(4 - load[layer][e]), biases.get(layer).get(e));
+                    assertEquals(
+                            0.25 * Integer.signum(4 - load[layer][e]),
+                            biases.get(layer).get(e));
                 }
             }
         }
@@ -251,7 +258,8 @@ class TrainingTest {
     private static void compareGradients(Model model, Training expected, Training actual, double error) {
         for (int i = 0; i < model.parameters().size(); i++) {
             Tensor wanted = expected.gradients().get(i);
-            double largest = Arrays.stream(Tensors.values(wanted)).map(Math::abs).max().orElseThrow();
+            double largest =
+                    Arrays.stream(Tensors.values(wanted)).map(Math::abs).max().orElseThrow();
             assertTrue(largest > 0);
             Close.assertClose(
                     model.parameters().get(i).name(), wanted, actual.gradients().get(i), error * largest);
