@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
@@ -91,8 +92,8 @@ class CheckpointTest {
     private static void compare(Model expected, Model actual) {
         assertEquals(expected.tensors().keySet(), actual.tensors().keySet());
         actual.tensors()
-                .forEach((name, tensor) ->
-                        Close.assertSame(name, expected.tensors().get(name), tensor));
+                .forEach((name, tensor) -> Close.assertSame(
+                        name, Objects.requireNonNull(expected.tensors().get(name)), tensor));
     }
 
     private SequencedMap<String, Tensor> tensors(String file) {
@@ -154,12 +155,12 @@ class CheckpointTest {
                     .allMatch(n -> n.startsWith("model.layers.2.") || n.startsWith("model.layers.3.")));
             Close.assertSame(
                     "head",
-                    model.tensors().get("lm_head.weight"),
-                    further.get("model.layers.3.shared_head.head.weight"));
+                    Objects.requireNonNull(model.tensors().get("lm_head.weight")),
+                    Objects.requireNonNull(further.get("model.layers.3.shared_head.head.weight")));
             Close.assertSame(
                     "embedding",
-                    model.tensors().get("model.embed_tokens.weight"),
-                    further.get("model.layers.2.embed_tokens.weight"));
+                    Objects.requireNonNull(model.tensors().get("model.embed_tokens.weight")),
+                    Objects.requireNonNull(further.get("model.layers.2.embed_tokens.weight")));
             rewrite(all -> all.putAll(further));
             Files.delete(folder.resolve("mtp.safetensors"));
             try (Model loaded = load()) {
@@ -177,8 +178,8 @@ class CheckpointTest {
                 assertEquals(1, progress.lines().size());
                 assertTrue(progress.lines().getFirst().contains("2 layers of multi-token prediction"));
                 loaded.tensors()
-                        .forEach((name, tensor) ->
-                                Close.assertSame(name, model.tensors().get(name), tensor));
+                        .forEach((name, tensor) -> Close.assertSame(
+                                name, Objects.requireNonNull(model.tensors().get(name)), tensor));
             }
         }
     }
@@ -233,7 +234,8 @@ class CheckpointTest {
             rewrite(all -> all.replaceAll((_, tensor) -> Tensors.as(stored, tensor)));
             try (Model loaded = load()) {
                 loaded.tensors().forEach((name, tensor) -> {
-                    Tensor expected = Tensors.as(stored, model.tensors().get(name));
+                    Tensor expected = Tensors.as(
+                            stored, Objects.requireNonNull(model.tensors().get(name)));
                     Close.assertSame(name, Tensors.as(DType.F32, expected), tensor);
                 });
             }
@@ -244,7 +246,7 @@ class CheckpointTest {
     void anUnneededCopyOfTheHeadIsAccepted() {
         try (Model model = saved(Models.config(6, null, true, 0))) {
             rewrite(all -> {
-                all.put("lm_head.weight", Tensors.copy(all.get("model.embed_tokens.weight")));
+                all.put("lm_head.weight", Tensors.copy(Objects.requireNonNull(all.get("model.embed_tokens.weight"))));
                 all.put("model.layers.0.self_attn.rotary_emb.inv_freq", Tensors.zeros(DType.F32, 2));
             });
             try (Model loaded = load()) {

@@ -16,6 +16,7 @@ import dev.wok.testkit.Thrown;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -68,7 +69,8 @@ class TrainingTest {
         try (Model model = Models.uneven(config, reference, DType.F64, 5);
                 Model main = Model.create(config.withoutMtp(), reference, DType.F64, 1)) {
             main.tensors()
-                    .forEach((name, tensor) -> tensor.copyFrom(model.tensors().get(name)));
+                    .forEach((name, tensor) -> tensor.copyFrom(
+                            Objects.requireNonNull(model.tensors().get(name))));
             try (Training training = model.training(new Training.Settings(2, 8, 0, 0));
                     Training alone = main.training(new Training.Settings(2, 8, 0, 0))) {
                 assertEquals(run(alone, batches).loss(), run(training, batches).loss());
@@ -90,7 +92,7 @@ class TrainingTest {
         Batch batch = Models.packed(0);
         try (Model model = Models.uneven(config, reference, DType.F64, 5);
                 Training training = model.training(new Training.Settings(2, 8, 0.3, 0))) {
-            Tensor head = model.tensors().get("lm_head.weight");
+            Tensor head = Objects.requireNonNull(model.tensors().get("lm_head.weight"));
             head.copyFrom(Tensors.zeros(DType.F64, head.shape()));
             Training.Result result = run(training, List.of(batch));
             double nats = Math.log(config.vocabSize());
