@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
             "Ctrl-C finishes the step, saves, and says how to go on."
         },
         sortOptions = false,
-        footer = {"", "Example:", "  wok train --preset mini --data book.txt --data src.zip --set learning_rate=1e-3"})
+        footer = {"", "Example:", "  wok train --preset mini --data book.txt --out runs/book"})
 final class TrainCommand implements Callable<Integer> {
     private static final Sampling SAMPLING = new Sampling(0.7, 50, 0.95, 0, 1, 0);
     private static final Path RUNS = Path.of("runs");
