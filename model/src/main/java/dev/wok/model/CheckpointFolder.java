@@ -30,6 +30,7 @@ final class CheckpointFolder implements AutoCloseable {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
     private static final String MTP = "mtp.safetensors";
+    private static final String SHARED = ".mlp.shared_experts.";
 
     private final Path folder;
     private final ModelConfig config;
@@ -176,10 +177,11 @@ final class CheckpointFolder implements AutoCloseable {
 
     private void requireNothingElse(ModelConfig network, Set<String> wanted) {
         for (String name : byName.keySet()) {
-            boolean copy = name.endsWith(".rotary_emb.inv_freq")
+            boolean superfluous = name.endsWith(".rotary_emb.inv_freq")
                     || (network.tieWordEmbeddings() && name.equals("lm_head.weight"))
+                    || (name.contains(SHARED) && stored(name).elements() == 0)
                     || Weights.isMtp(network, name);
-            if (!wanted.contains(name) && !copy) {
+            if (!wanted.contains(name) && !superfluous) {
                 throw new BadInput("%s: tensor %s is not part of a %s model with this config.json."
                         .formatted(folder, name, network.family().modelType()));
             }
@@ -206,6 +208,7 @@ final class CheckpointFolder implements AutoCloseable {
                 mtp.put(prefix + "embed_tokens.weight", embedding);
                 mtp.put(prefix + "shared_head.head.weight", main.getOrDefault("lm_head.weight", embedding));
             }
+            nameMissingExperts(network.config, arena, main);
             Files.createDirectories(folder);
             Safetensors.write(folder.resolve(SINGLE), main, Map.of("format", "pt"));
             if (!mtp.isEmpty()) {
@@ -215,6 +218,21 @@ final class CheckpointFolder implements AutoCloseable {
             writeBeside(folder.resolve("generation_config.json"), ConfigJson.generation(network.config));
         } catch (IOException e) {
             throw BadInput.writing(folder, e);
+        }
+    }
+
+    /// Transformers expects the shared experts' tensors even where there are none: empty ones.
+    private static void nameMissingExperts(ModelConfig config, Arena arena, SequencedMap<String, Tensor> main) {
+        MoeConfig moe = config.moe();
+        if (moe == null || moe.nSharedExperts() > 0) {
+            return;
+        }
+        for (int layer : config.moeLayers()) {
+            String prefix = "model.layers.%d%s".formatted(layer, SHARED);
+            Tensor wide = Tensor.allocate(arena, DType.F32, 0, config.hiddenSize());
+            main.put(prefix + "gate_proj.weight", wide);
+            main.put(prefix + "up_proj.weight", wide);
+            main.put(prefix + "down_proj.weight", Tensor.allocate(arena, DType.F32, config.hiddenSize(), 0));
         }
     }
 

@@ -57,11 +57,14 @@ final class ConfigJson {
         int heads = whole("num_attention_heads");
         int keyHeads = whole("num_key_value_heads", heads);
         refuse("num_key_value_heads", keyHeads != heads, "num_attention_heads (%d)".formatted(heads));
+        refuse("rope_interleave", !flag(root, "rope_interleave", true), "true");
+        MoeConfig moe = moe(family);
+        int layers = whole("num_hidden_layers");
         return new ModelConfig(
                 family,
                 whole("vocab_size"),
                 whole("hidden_size"),
-                whole("num_hidden_layers"),
+                layers,
                 heads,
                 new MlaConfig(
                         whole("q_lora_rank", 0),
@@ -70,9 +73,9 @@ final class ConfigJson {
                         whole("qk_rope_head_dim"),
                         whole("v_head_dim")),
                 whole("intermediate_size"),
-                whole("first_k_dense_replace", 0),
+                moe == null ? layers : whole("first_k_dense_replace", isV3(family) ? 3 : 0),
                 whole("moe_layer_freq", 1),
-                moe(family),
+                moe,
                 rope(),
                 whole("max_position_embeddings"),
                 number(root, "rms_norm_eps", 1e-6),
@@ -96,11 +99,13 @@ final class ConfigJson {
                                         .collect(Collectors.joining(", ")))));
     }
 
+    /// What is missing has the value that transformers gives it.
     private @Nullable MoeConfig moe(ModelConfig.Family family) {
         if (whole("n_routed_experts", 0) == 0) {
             return null;
         }
-        String method = text(root, "topk_method", family == ModelConfig.Family.DEEPSEEK_V3 ? "noaux_tc" : "greedy");
+        boolean v3 = isV3(family);
+        String method = text(root, "topk_method", v3 ? "noaux_tc" : "greedy");
         boolean corrected = switch (method) {
             case "noaux_tc" -> true;
             case "greedy", "group_limited_greedy" -> false;
@@ -109,22 +114,26 @@ final class ConfigJson {
                         .formatted(root.path("topk_method")));
         };
         boolean grouped = !method.equals("greedy");
-        String scoring = text(root, "scoring_func", family == ModelConfig.Family.DEEPSEEK_V3 ? "sigmoid" : "softmax");
+        String scoring = text(root, "scoring_func", v3 ? "sigmoid" : "softmax");
         refuse("scoring_func", !scoring.equals("sigmoid") && !scoring.equals("softmax"), "sigmoid or softmax");
-        boolean normalize = flag(root, "norm_topk_prob", family == ModelConfig.Family.DEEPSEEK_V3);
-        double factor = number(root, "routed_scaling_factor", 1);
+        boolean normalize = flag(root, "norm_topk_prob", v3);
+        double factor = number(root, "routed_scaling_factor", v3 ? 2.5 : 1);
         return new MoeConfig(
                 whole("n_routed_experts"),
-                whole("n_shared_experts", 0),
+                whole("n_shared_experts", v3 ? 1 : 2),
                 whole("num_experts_per_tok"),
                 whole("moe_intermediate_size"),
-                grouped ? whole("n_group", 1) : 1,
-                grouped ? whole("topk_group", 1) : 1,
+                grouped ? whole("n_group", v3 ? 8 : 1) : 1,
+                grouped ? whole("topk_group", v3 ? 4 : 1) : 1,
                 normalize,
                 // The released V2 code scales only where it does not normalise.
-                family == ModelConfig.Family.DEEPSEEK_V2 && normalize ? 1 : factor,
+                !v3 && normalize ? 1 : factor,
                 scoring.equals("sigmoid") ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX,
                 corrected);
+    }
+
+    private static boolean isV3(ModelConfig.Family family) {
+        return family == ModelConfig.Family.DEEPSEEK_V3;
     }
 
     private RopeConfig rope() {
@@ -233,7 +242,7 @@ final class ConfigJson {
         root.put("attention_bias", false).put("attention_dropout", 0.0);
         putId(root, "bos_token_id", c.bosTokenId());
         putId(root, "eos_token_id", c.eosTokenId());
-        root.put("first_k_dense_replace", c.firstKDenseReplace());
+        root.put("first_k_dense_replace", c.moe() == null ? c.numHiddenLayers() : c.firstKDenseReplace());
         root.put("hidden_act", "silu");
         root.put("hidden_size", c.hiddenSize());
         root.put("initializer_range", c.initializerRange());

@@ -255,6 +255,28 @@ class CheckpointTest {
         }
     }
 
+    /// As transformers demands it.
+    @Test
+    void sharedExpertsHaveEmptyTensorsWhereThereAreNone() {
+        try (Model model = saved(Models.config(6, Models.v3Moe(4, 2, 0), false, 0))) {
+            assertEquals(
+                    0, tensors(SINGLE).get("model.layers.1.mlp.shared_experts.down_proj.weight").elements());
+            assertFalse(tensors(SINGLE).containsKey("model.layers.0.mlp.shared_experts.down_proj.weight"));
+            try (Model loaded = load()) {
+                compare(model, loaded);
+            }
+        }
+    }
+
+    @Test
+    void aModelWithoutExpertsIsDenseForTransformersToo() throws IOException {
+        saved(Models.config(6, null, false, 0)).close();
+        configure(c -> {
+            assertEquals(2, c.required("first_k_dense_replace").asInt());
+            assertFalse(c.has("n_routed_experts"));
+        });
+    }
+
     @Test
     void foldersThatAreNoModels() throws IOException {
         assertEquals("there is no model folder %s.".formatted(folder), refusal());

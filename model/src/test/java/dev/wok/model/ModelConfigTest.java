@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -113,6 +114,7 @@ class ModelConfigTest {
             model_type                 |"a\\nb"       |model_type is "a\\nb", supported are deepseek_v3, deepseek_v2.
             model_type                 |null          |model_type is null, supported are deepseek_v3, deepseek_v2.
             attention_bias             |true          |attention_bias is true, supported is false.
+            rope_scaling               |{"type": 3}   |type is 3, expected a text.
             hidden_act                 |"gelu"        |hidden_act is "gelu", supported is silu.
             rope_scaling               |{"type": "longrope"} |rope_type is "longrope", supported for this model_type are default and yarn.
             rope_scaling               |{"type": "yarn", "factor": 0.5} |rope_scaling factor is 0.5, expected a number from 1.0 to 1000000.0.
@@ -164,6 +166,16 @@ class ModelConfigTest {
             root.remove(key);
         }
         assertEquals(load(fixture("deepseek_v3_tiny").toString()), load(root.toString()));
+        for (String key : List.of(
+                "n_group", "topk_group", "first_k_dense_replace", "n_shared_experts", "routed_scaling_factor")) {
+            root.remove(key);
+        }
+        ModelConfig usual = load(root.toString());
+        MoeConfig moe = Objects.requireNonNull(usual.moe());
+        assertEquals(
+                List.of(8, 4, 3, 1),
+                List.of(moe.nGroup(), moe.topkGroup(), usual.firstKDenseReplace(), moe.nSharedExperts()));
+        assertEquals(2.5, moe.routedScalingFactor());
         root.putNull("rope_scaling");
         assertEquals(new RopeConfig(10000, null), load(root.toString()).rope());
         root.remove("n_routed_experts");
@@ -227,7 +239,7 @@ class ModelConfigTest {
         Rng rng = Seeds.rng("ModelConfigTest.noise");
         List<ObjectNode> fixtures = fixtures();
         int accepted = 0;
-        for (int i = 0; i < 3000; i++) {
+        for (int i = 0; i < 1000; i++) {
             Rng own = rng.split(i);
             ObjectNode root = fixtures.get(i % fixtures.size()).deepCopy();
             for (int m = 0; m <= own.below(0, 3); m++) {
@@ -240,7 +252,7 @@ class ModelConfigTest {
             }
             accepted += attempt(root.toString()) ? 1 : 0;
         }
-        assertTrue(accepted > 300 && accepted < 2700, "accepted %d of 3000".formatted(accepted));
+        assertTrue(accepted > 100 && accepted < 900, "accepted %d of 1000".formatted(accepted));
     }
 
     private static List<ObjectNode> fixtures() {

@@ -28,7 +28,7 @@ final class Models {
                 2,
                 new MlaConfig(qLoraRank, 5, 4, 4, 3),
                 14,
-                1,
+                moe == null ? 2 : 1,
                 1,
                 moe,
                 new RopeConfig(10000, new RopeConfig.Yarn(4, 16, 32, 1, 1, 1, null, true)),
