@@ -110,10 +110,8 @@ final class CheckpointFolder implements AutoCloseable {
     /// @return the configuration, without multi-token prediction where its tensors are not there
     /// @throws BadInput where the tensors are not those of the configuration: known before memory is taken for them
     ModelConfig config(Progress progress) {
-        int layer = config.numHiddenLayers();
         ModelConfig found = config;
-        if (config.numNextnPredictLayers() > 0
-                && !byName.containsKey("model.layers.%d.eh_proj.weight".formatted(layer))) {
+        if (config.numNextnPredictLayers() > 0 && !hasMtp(config.numHiddenLayers())) {
             progress.say("%s announces %d layers of multi-token prediction but has none: loading without."
                     .formatted(folder, config.numNextnPredictLayers()));
             found = config.withoutMtp();
@@ -123,6 +121,10 @@ final class CheckpointFolder implements AutoCloseable {
             requireTensors(found, new Weights(found, device.memory(), DType.F32).named());
         }
         return found;
+    }
+
+    private boolean hasMtp(int layer) {
+        return byName.containsKey("model.layers.%d.eh_proj.weight".formatted(layer));
     }
 
     private void requireEnough(ModelConfig wanted) {
@@ -180,7 +182,7 @@ final class CheckpointFolder implements AutoCloseable {
             boolean superfluous = name.endsWith(".rotary_emb.inv_freq")
                     || (network.tieWordEmbeddings() && name.equals("lm_head.weight"))
                     || (name.contains(SHARED) && stored(name).elements() == 0)
-                    || Weights.isMtp(network, name);
+                    || (Weights.isMtp(network, name) && hasMtp(Weights.layer(name)));
             if (!wanted.contains(name) && !superfluous) {
                 throw new BadInput("%s: tensor %s is not part of a %s model with this config.json."
                         .formatted(folder, name, network.family().modelType()));

@@ -130,8 +130,14 @@ public final class Model implements AutoCloseable {
 
     /// An empty cache for one sequence.
     ///
-    /// @param capacity the largest number of tokens, at most `max_position_embeddings`
+    /// @param capacity the largest number of tokens, 1 to `max_position_embeddings`
+    /// @throws BadInput where it is not
     public Cache cache(int capacity) {
+        int longest = network.config.maxPositionEmbeddings();
+        if (capacity < 1 || capacity > longest) {
+            throw new BadInput("a context of %d tokens is asked for, expected 1 to max_position_embeddings (%d)."
+                    .formatted(capacity, longest));
+        }
         return new Cache(network.config, network.device().memory(), network.dtype, capacity);
     }
 
@@ -142,9 +148,6 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where an id is not in the vocabulary or the cache is too small
     public float[] extend(Cache cache, int... ids) {
         requireIds(ids);
-        if (ids.length == 0) {
-            throw new BadInput("there are no tokens to read, expected one or more.");
-        }
         if (ids.length > cache.capacity() - cache.length()) {
             throw new BadInput("%d tokens do not fit after the %d in a context of %d; ask for fewer tokens."
                     .formatted(ids.length, cache.length(), cache.capacity()));
@@ -232,6 +235,9 @@ public final class Model implements AutoCloseable {
     }
 
     private void requireIds(int... ids) {
+        if (ids.length == 0) {
+            throw new BadInput("there are no tokens to read, expected one or more.");
+        }
         for (int id : ids) {
             if (id < 0 || id >= network.config.vocabSize()) {
                 throw new BadInput("token id %d is not in the model's vocabulary of %d."

@@ -75,12 +75,18 @@ final class Weights {
 
     /// @return whether a checkpoint's tensor belongs to multi-token prediction
     static boolean isMtp(ModelConfig config, String name) {
+        return layer(name) >= config.numHiddenLayers();
+    }
+
+    /// @return the layer that a checkpoint's tensor belongs to, or -1
+    static int layer(String name) {
         String prefix = "model.layers.";
-        if (!name.startsWith(prefix) || name.indexOf('.', prefix.length()) < 0) {
-            return false;
+        int end = name.indexOf('.', prefix.length());
+        if (!name.startsWith(prefix) || end < 0) {
+            return -1;
         }
-        String index = name.substring(prefix.length(), name.indexOf('.', prefix.length()));
-        return index.matches("\\d{1,6}") && Integer.parseInt(index) >= config.numHiddenLayers();
+        String index = name.substring(prefix.length(), end);
+        return index.matches("\\d{1,6}") ? Integer.parseInt(index) : -1;
     }
 
     List<Parameter> parameters() {
