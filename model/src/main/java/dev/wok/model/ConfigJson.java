@@ -21,11 +21,9 @@ final class ConfigJson {
             .enable(tools.jackson.databind.SerializationFeature.INDENT_OUTPUT)
             .build();
 
-    private final Path file;
     private final JsonNode root;
 
-    private ConfigJson(Path file, JsonNode root) {
-        this.file = file;
+    private ConfigJson(JsonNode root) {
         this.root = root;
     }
 
@@ -42,7 +40,7 @@ final class ConfigJson {
             throw new BadInput("%s is no JSON object, expected a model's configuration.".formatted(file));
         }
         try {
-            return new ConfigJson(file, root).config();
+            return new ConfigJson(root).config();
         } catch (BadInput e) {
             String message = String.valueOf(e.getMessage());
             throw message.startsWith(file.toString()) ? e : new BadInput(file + ": " + message, e);
