@@ -103,6 +103,9 @@ public final class Trainer implements AutoCloseable {
                 throw new BadInput(
                         "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(out));
             }
+            if (Files.exists(folder.data()) || Files.exists(folder.tokenizer())) {
+                throw new BadInput("%s holds files that are no run's; choose another --out.".formatted(out));
+            }
             run.write(folder.run(), List.of());
             return new Trainer(folder, true, run, progress, sampler);
         } catch (RuntimeException e) {
