@@ -2,11 +2,14 @@ package dev.wok.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
+import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -67,6 +70,23 @@ class KillTest {
         assertArrayEquals(
                 Files.readAllBytes(whole.resolve("model/model.safetensors")),
                 Files.readAllBytes(killed.resolve("model/model.safetensors")));
+    }
+
+    @Test
+    void aFolderStaysLockedAfterARefusal() throws IOException, InterruptedException {
+        Path corpus = TinyRun.corpus(folder);
+        Path out = folder.resolve("busy");
+        try (Trainer trainer = TinyRun.start(out, corpus, CHANGES)) {
+            String message = String.valueOf(assertThrows(BadInput.class, () -> TinyRun.resume(out, Map.of()))
+                    .getMessage());
+            assertTrue(
+                    message.contains(
+                            "(process %d)".formatted(ProcessHandle.current().pid())),
+                    message);
+            assertEquals(1, spawn(out, corpus).waitFor());
+            assertFalse(Files.exists(out.resolve("metrics.jsonl")));
+            assertFalse(trainer.requestStop());
+        }
     }
 
     private static Process spawn(Path out, Path corpus) throws IOException {
