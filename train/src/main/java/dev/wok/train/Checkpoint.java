@@ -87,15 +87,16 @@ record Checkpoint(Path folder, State state) {
             Durable.write(part.resolve(STATE), state.json());
             Durable.publish(part, folder);
         } catch (IOException e) {
+            deleteQuietly(part, e);
             throw BadInput.writing(folder, e);
-        } catch (BadInput e) {
+        } catch (RuntimeException e) {
             deleteQuietly(part, e);
             throw e;
         }
         return new Checkpoint(folder, state);
     }
 
-    private static void deleteQuietly(Path part, RuntimeException reason) {
+    private static void deleteQuietly(Path part, Exception reason) {
         try {
             Durable.delete(part);
         } catch (IOException e) {

@@ -97,7 +97,13 @@ final class Logs implements AutoCloseable {
         void append(Map<String, ?> values) {
             byte[] line = (JSON.writeValueAsString(values) + "\n").getBytes(StandardCharsets.UTF_8);
             try {
-                Durable.writeFully(channel, ByteBuffer.wrap(line));
+                long whole = channel.position();
+                try {
+                    Durable.writeFully(channel, ByteBuffer.wrap(line));
+                } catch (IOException e) {
+                    channel.truncate(whole);
+                    throw e;
+                }
             } catch (IOException e) {
                 throw BadInput.writing(file, e);
             }

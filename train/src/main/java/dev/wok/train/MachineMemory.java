@@ -3,22 +3,54 @@ package dev.wok.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalLong;
 
-/// How much memory this machine could still give.
-final class MachineMemory {
-    private MachineMemory() {}
+/// How much memory this machine, or the container around this process, could still give.
+///
+/// @param proc where the kernel tells about the machine, `/proc`
+/// @param cgroup where it tells about the container, `/sys/fs/cgroup`
+record MachineMemory(Path proc, Path cgroup) {
 
     /// @return bytes; where the system does not tell, more than any machine has
     static long available() {
-        try {
-            for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
-                if (line.startsWith("MemAvailable:")) {
-                    return Long.parseLong(line.replaceAll("\\D", "")) << 10;
-                }
-            }
-        } catch (IOException | NumberFormatException e) {
+        return new MachineMemory(Path.of("/proc"), Path.of("/sys/fs/cgroup")).bytes();
+    }
+
+    long bytes() {
+        long machine = line(proc.resolve("meminfo"), "MemAvailable:").orElse(Long.MAX_VALUE >> 10) << 10;
+        long second = container(cgroup, "memory.max", "memory.current", "inactive_file");
+        long first = container(
+                cgroup.resolve("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+        return Math.min(machine, Math.min(first, second));
+    }
+
+    /// What is left of a container's limit; files that the system may forget count as free.
+    private static long container(Path folder, String limitName, String usedName, String reclaimable) {
+        OptionalLong limit = line(folder.resolve(limitName), "");
+        OptionalLong used = line(folder.resolve(usedName), "");
+        if (limit.isEmpty() || used.isEmpty()) {
             return Long.MAX_VALUE;
         }
-        return Long.MAX_VALUE;
+        long inUse = used.getAsLong()
+                - line(folder.resolve("memory.stat"), reclaimable + " ").orElse(0);
+        return Math.max(0, limit.getAsLong() - Math.max(0, inUse));
+    }
+
+    /// @return the first number of the first line that begins so, empty where there is none
+    private static OptionalLong line(Path file, String beginning) {
+        try {
+            List<String> lines = Files.exists(file) ? Files.readAllLines(file) : List.of();
+            for (String line : lines) {
+                if (line.startsWith(beginning)) {
+                    String rest = line.substring(beginning.length()).strip();
+                    return OptionalLong.of(
+                            Long.parseLong(rest.endsWith(" kB") ? rest.substring(0, rest.length() - 3) : rest));
+                }
+            }
+            return OptionalLong.empty();
+        } catch (IOException | NumberFormatException e) {
+            return OptionalLong.empty();
+        }
     }
 }

@@ -124,17 +124,27 @@ record Preparation(
         return tokenizer;
     }
 
-    /// Documents from the first on until they have so many characters; 0 for all.
-    private static Stream<Corpus.Document> first(Stream<Corpus.Document> documents, long characters) {
-        if (characters == 0) {
+    /// Documents from the first on until they have so many bytes in UTF-8; 0 for all.
+    private static Stream<Corpus.Document> first(Stream<Corpus.Document> documents, long bytes) {
+        if (bytes == 0) {
             return documents;
         }
         long[] seen = {0};
         return documents.takeWhile(document -> {
-            boolean more = seen[0] < characters;
-            seen[0] += document.text().length();
+            boolean more = seen[0] < bytes;
+            seen[0] += utf8Length(document.text());
             return more;
         });
+    }
+
+    private static long utf8Length(String text) {
+        long bytes = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            // Each half of a surrogate pair stands for two of its four bytes.
+            bytes += c < 0x80 ? 1 : c < 0x800 || Character.isSurrogate(c) ? 2 : 3;
+        }
+        return bytes;
     }
 
     @Override

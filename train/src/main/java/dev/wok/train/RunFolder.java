@@ -4,14 +4,15 @@ import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /// Where a run keeps what it has, and the lock that keeps others out:
 ///
@@ -26,47 +27,129 @@ import org.jspecify.annotations.Nullable;
 /// report.html         the run as a page
 /// ```
 final class RunFolder implements AutoCloseable {
-    private final Path root;
-    private final FileChannel channel;
-    private final FileLock lock;
+    private static final String RUN = "run.json";
+    private static final String LOCK = "lock";
 
-    private RunFolder(Path root, FileChannel channel, FileLock lock) {
+    /// What a run writes beside its [#RUN].
+    private static final List<String> WRITTEN = List.of(
+            "tokenizer",
+            "data",
+            "metrics.jsonl",
+            "evaluations.jsonl",
+            "samples.jsonl",
+            "checkpoints",
+            "model",
+            "result.json",
+            "report.html");
+
+    /// The folders that this process has locked. The system's lock belongs to the process and not to the channel, and
+    /// closing any channel of the file gives it up: a second one must not even be opened.
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+
+    private final Path root;
+    private final Path real;
+    private final List<Path> made;
+    private final FileChannel channel;
+
+    private RunFolder(Path root, Path real, List<Path> made, FileChannel channel) {
         this.root = root;
+        this.real = real;
+        this.made = made;
         this.channel = channel;
-        this.lock = lock;
     }
 
     /// Makes the folder where it is missing, and locks it.
     ///
     /// @throws BadInput where another run has it or it cannot be written
     static RunFolder open(Path root) {
-        Path file = root.resolve("lock");
-        FileChannel channel = null;
         try {
+            List<Path> made = missing(root);
             Files.createDirectories(root);
-            channel = FileChannel.open(
-                    file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            FileLock lock = tryLock(channel);
-            if (lock == null) {
-                String owner = Files.readString(file, StandardCharsets.UTF_8).strip();
-                channel.close();
-                throw new BadInput("%s is in use by another run%s; wait for it or choose another --out."
-                        .formatted(root, owner.isEmpty() ? "" : " (process " + owner + ")"));
+            Path real = root.toRealPath();
+            if (!HELD.add(real)) {
+                throw inUse(root, Long.toString(ProcessHandle.current().pid()));
             }
-            channel.truncate(0);
-            byte[] owner = (ProcessHandle.current().pid() + "\n").getBytes(StandardCharsets.UTF_8);
-            Durable.writeFully(channel, ByteBuffer.wrap(owner));
-            return new RunFolder(root, channel, lock);
+            try {
+                return new RunFolder(root, real, made, locked(root));
+            } catch (IOException | RuntimeException e) {
+                HELD.remove(real);
+                throw e;
+            }
         } catch (IOException e) {
             throw BadInput.writing(root, e);
         }
     }
 
-    private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
+    /// The folders that have to be made, the innermost first.
+    private static List<Path> missing(Path root) {
+        List<Path> missing = new ArrayList<>();
+        for (Path p = root.toAbsolutePath(); p != null && Files.notExists(p); p = p.getParent()) {
+            missing.add(p);
+        }
+        return missing;
+    }
+
+    private static FileChannel locked(Path root) throws IOException {
+        FileChannel channel = FileChannel.open(
+                root.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         try {
-            return channel.tryLock();
-        } catch (OverlappingFileLockException e) {
-            return null;
+            if (channel.tryLock() == null) {
+                ByteBuffer owner = ByteBuffer.allocate(32);
+                channel.read(owner, 0);
+                throw inUse(root, StandardCharsets.UTF_8.decode(owner.flip()).toString());
+            }
+            channel.truncate(0);
+            Durable.writeFully(
+                    channel, ByteBuffer.wrap((ProcessHandle.current().pid() + "\n").getBytes(StandardCharsets.UTF_8)));
+            return channel;
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static BadInput inUse(Path root, String owner) {
+        return new BadInput("%s is in use by another run%s; wait for it or choose another --out."
+                .formatted(root, owner.isBlank() ? "" : " (process " + owner.strip() + ")"));
+    }
+
+    /// @throws BadInput where the folder holds a run
+    void requireNoRun() {
+        if (Files.exists(run())) {
+            throw new BadInput(
+                    "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(root));
+        }
+    }
+
+    /// @throws BadInput where a folder holds no run, but something under a name that a run would write to
+    static void requireNothingOfOthers(Path root) {
+        for (String name : WRITTEN) {
+            if (Files.exists(root.resolve(name)) && !Files.exists(root.resolve(RUN))) {
+                throw new BadInput(
+                        "%s is no run's folder but holds %s, which a run would overwrite; choose another --out."
+                                .formatted(root, name));
+            }
+        }
+    }
+
+    /// Takes back a run that never began: all that it wrote, and the folders that were made for it. To be called
+    /// instead of [#close].
+    void discard() throws IOException {
+        for (String name : WRITTEN) {
+            Durable.delete(Durable.part(root.resolve(name)));
+            Durable.delete(root.resolve(name));
+        }
+        Durable.delete(Durable.part(run()));
+        Durable.delete(run());
+        Durable.delete(root.resolve(LOCK));
+        close();
+        for (Path folder : made) {
+            try (Stream<Path> files = Files.list(folder)) {
+                if (files.findAny().isPresent()) {
+                    return;
+                }
+            }
+            Files.delete(folder);
         }
     }
 
@@ -75,7 +158,7 @@ final class RunFolder implements AutoCloseable {
     }
 
     Path run() {
-        return root.resolve("run.json");
+        return root.resolve(RUN);
     }
 
     Path tokenizer() {
@@ -98,31 +181,21 @@ final class RunFolder implements AutoCloseable {
         return root.resolve("result.json");
     }
 
-    /// Removes what a run wrote that never began; what else lies in the folder stays.
-    void discard() {
-        try {
-            Durable.delete(run());
-            Durable.delete(tokenizer());
-            Durable.delete(data());
-            for (String log : new String[] {"metrics.jsonl", "evaluations.jsonl", "samples.jsonl", "lock"}) {
-                Durable.delete(root.resolve(log));
-            }
-            try (Stream<Path> rest = Files.list(root)) {
-                if (rest.findAny().isEmpty()) {
-                    Files.delete(root);
-                }
-            }
-        } catch (IOException e) {
-            throw BadInput.writing(root, e);
-        }
+    Path report() {
+        return root.resolve("report.html");
     }
 
     @Override
     public void close() {
-        try (channel) {
-            lock.release();
+        if (!channel.isOpen()) {
+            return;
+        }
+        try {
+            channel.close();
         } catch (IOException e) {
             throw BadInput.writing(root, e);
+        } finally {
+            HELD.remove(real);
         }
     }
 }

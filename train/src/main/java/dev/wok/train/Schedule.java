@@ -16,15 +16,22 @@ record Schedule(double peak, double min, double warmupShare, double decayShare, 
                 optimizer.decayShape().equals("cosine"));
     }
 
-    /// How much of the run is behind, as the step sees it that has just begun: the larger of the shares of steps
-    /// (this step included) and of minutes, at most 1.
+    /// The share of the minutes before which a run that has a number of steps too does not look at the clock:
+    /// its first steps are slow, since the machine code is not yet compiled, and say little about the whole.
+    static final double PATIENCE = 0.25;
+
+    /// How much of the run is behind, as the step sees it that has just begun: the share of its steps (this
+    /// step included) or of its minutes, at most 1. Where it has both, its steps count alone until a quarter of
+    /// the minutes has passed, and then whichever share is larger: a machine that is fast enough for the steps
+    /// never sees the clock, and computes the same numbers each time.
     ///
     /// @param step counts from 0
     /// @param elapsedSeconds of training before this step, earlier sittings included
     static double progress(Settings.Batches limits, long step, double elapsedSeconds) {
         double bySteps = limits.steps() == 0 ? 0 : (step + 1.0) / limits.steps();
         double byMinutes = limits.minutes() == 0 ? 0 : elapsedSeconds / (60 * limits.minutes());
-        return Math.min(1, Math.max(bySteps, byMinutes));
+        boolean stepsAlone = limits.steps() > 0 && byMinutes < PATIENCE;
+        return Math.min(1, stepsAlone ? bySteps : Math.max(bySteps, byMinutes));
     }
 
     /// @param progress share of the run that is behind, 0 to 1

@@ -58,8 +58,8 @@ final class SettingKeys {
         String text = value.strip();
         try {
             return switch (component.getType().getSimpleName()) {
-                case "int" -> Math.toIntExact((long) inRange(allowed, whole(key, text)));
-                case "long" -> (long) inRange(allowed, whole(key, text));
+                case "int" -> Math.toIntExact(inRange(allowed, whole(key, text)));
+                case "long" -> inRange(allowed, whole(key, text));
                 case "double" -> inRange(allowed, Double.parseDouble(text));
                 case "boolean" -> truth(text);
                 case "List" -> list(text);

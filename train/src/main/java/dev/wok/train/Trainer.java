@@ -32,9 +32,10 @@ import tools.jackson.databind.JsonNode;
 
 /// A training run in a folder: the door of this room. It reads text, trains a tokenizer and a model, keeps
 /// checkpoints, and ends with a model folder, figures and a report. The same settings give the same bits on the same
-/// machine,
-/// whatever the number of threads and however often the run was cut off and resumed; a run limited by minutes is the
-/// exception, since time decides there.
+/// machine, whatever the number of threads and however often the run was cut off and resumed; a run that its minutes
+/// limit is the exception, since time decides there.
+///
+/// What is refused before the first step of a new run leaves nothing behind.
 ///
 /// One thread runs it; [#requestStop] may come from any other.
 public final class Trainer implements AutoCloseable {
@@ -75,8 +76,9 @@ public final class Trainer implements AutoCloseable {
     /// @param out its folder, made where it is missing
     /// @param preset whose settings these are, for the record
     /// @param data files and folders of text; empty for the sources that come with a JDK
-    /// @param init a model folder to start from, or null for a fresh model
-    /// @throws BadInput where the folder holds a run already or is in use
+    /// @param init a model folder to start from, its shape and its tokenizer included, or null for a fresh model
+    /// @throws BadInput where the folder holds a run already or is in use, where a source is missing, or where the
+    ///     settings contradict each other or the model to start from
     public static Trainer start(
             Path out,
             String preset,
@@ -92,34 +94,20 @@ public final class Trainer implements AutoCloseable {
             }
         }
         Path start = init == null ? null : init.toAbsolutePath();
-        if (start != null) {
-            requireInit(start);
+        RunFile run = new RunFile(
+                preset, start == null ? settings : InitialModel.shape(start, preset, settings), sources, start);
+        if (start == null) {
+            architecture(settings, -1, -1);
         }
-        RunFile run = new RunFile(preset, settings, sources, start);
-        architecture(settings, -1, -1);
+        RunFolder.requireNothingOfOthers(out);
         RunFolder folder = RunFolder.open(out);
         try {
-            if (Files.exists(folder.run())) {
-                throw new BadInput(
-                        "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(out));
-            }
-            if (Files.exists(folder.data()) || Files.exists(folder.tokenizer())) {
-                throw new BadInput("%s holds files that are no run's; choose another --out.".formatted(out));
-            }
+            folder.requireNoRun();
             run.write(folder.run(), List.of());
             return new Trainer(folder, true, run, progress, sampler);
         } catch (RuntimeException e) {
             folder.close();
             throw e;
-        }
-    }
-
-    private static void requireInit(Path init) {
-        ModelConfig config = ModelConfig.load(init);
-        int ids = Tokenizer.load(init).size();
-        if (ids > config.vocabSize()) {
-            throw new BadInput("%s: the tokenizer has %d ids, the model's vocabulary only %d."
-                    .formatted(init, ids, config.vocabSize()));
         }
     }
 
@@ -179,7 +167,11 @@ public final class Trainer implements AutoCloseable {
             return prepareAndTrain();
         } catch (BadInput e) {
             if (fresh && !begun) {
-                folder.discard();
+                try {
+                    folder.discard();
+                } catch (IOException left) {
+                    e.addSuppressed(left);
+                }
             }
             throw e;
         }
@@ -187,6 +179,8 @@ public final class Trainer implements AutoCloseable {
 
     private Outcome prepareAndTrain() {
         Settings settings = run.settings();
+        Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints());
+        requireMemory(checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1), settings);
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
                 : settings.run().threads();
@@ -195,12 +189,9 @@ public final class Trainer implements AutoCloseable {
             run.write(folder.run(), prepared.summary());
             Kernels kernels = Kernels.on(
                     device.stream(), settings.run().backend().equals("reference") ? Backend.REFERENCE : Backend.VECTOR);
-            Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints());
-            ModelConfig config = config(prepared.tokenizer());
-            requireMemory(config, settings);
             try (Model model = checkpoint.isPresent()
                             ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
-                            : first(config, kernels);
+                            : first(prepared.tokenizer(), kernels);
                     TrainingStep step = step(model, settings)) {
                 checkpoint.ifPresent(c -> c.restore(step, device));
                 try (Loop loop = new Loop(prepared, model, step, checkpoint.map(Checkpoint::state))) {
@@ -223,22 +214,24 @@ public final class Trainer implements AutoCloseable {
         } catch (IOException | JacksonException e) {
             throw new BadInput("%s cannot be read; remove it to finish the run again.".formatted(folder.result()), e);
         }
+        if (!Files.exists(folder.report())) {
+            Report.write(folder.root());
+        }
         progress.say("%s is finished already.".formatted(folder.root()));
         return new Outcome(true, ((Number) result.getOrDefault("steps", 0L)).longValue(), result, "");
     }
 
-    private Model first(ModelConfig config, Kernels kernels) {
-        return run.init() == null
-                ? Model.create(config, kernels, DType.F32, run.settings().run().seed())
-                : Model.load(run.init(), kernels, DType.F32, progress);
+    private Model first(Tokenizer tokenizer, Kernels kernels) {
+        if (run.init() != null) {
+            return Model.load(run.init(), kernels, DType.F32, progress);
+        }
+        ModelConfig config =
+                config(tokenizer.bosId().orElse(-1), tokenizer.eosId().orElse(-1));
+        return Model.create(config, kernels, DType.F32, run.settings().run().seed());
     }
 
-    private ModelConfig config(Tokenizer tokenizer) {
-        if (run.init() != null) {
-            return ModelConfig.load(run.init());
-        }
-        return architecture(
-                run.settings(), tokenizer.bosId().orElse(-1), tokenizer.eosId().orElse(-1));
+    private ModelConfig config(int bosId, int eosId) {
+        return run.init() != null ? ModelConfig.load(run.init()) : architecture(run.settings(), bosId, eosId);
     }
 
     /// @param bosId the id that begins a text, -1 for none
@@ -408,7 +401,7 @@ public final class Trainer implements AutoCloseable {
             elapsed += seconds;
             lastLoss = result.losses().loss();
             record(result, rate, stepTokens / seconds);
-            task.detail("loss %.3f  %,.0f tokens/s".formatted(lastLoss, stepTokens / seconds));
+            task.detail("loss %.3f  %,.0f tokens/s  lr %.1e".formatted(lastLoss, stepTokens / seconds, rate));
         }
 
         private List<Batch> microBatches() {
@@ -425,10 +418,16 @@ public final class Trainer implements AutoCloseable {
         }
 
         private void requireFinite(TrainingStep.Result result) {
-            if (!Double.isFinite(result.losses().loss()) || !Double.isFinite(result.gradNorm())) {
+            if (!result.isFinite()) {
                 throw new IllegalStateException(
-                        "the loss of step %d is %s and its gradient's norm %s: the run diverged. The weights of the last checkpoint are whole; lower learning_rate and start again"
-                                .formatted(step + 1, result.losses().loss(), result.gradNorm()));
+                        "the losses of step %d are %s (main), %s (multi-token prediction) and %s (balance), its gradient's norm is %s: the run diverged, and nothing was changed by this step. Lower learning_rate and start again; the checkpoints in %s are whole"
+                                .formatted(
+                                        step + 1,
+                                        result.losses().loss(),
+                                        result.losses().mtpLoss(),
+                                        result.losses().balanceLoss(),
+                                        result.gradNorm(),
+                                        folder.checkpoints()));
             }
         }
 

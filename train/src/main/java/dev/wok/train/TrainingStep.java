@@ -28,7 +28,12 @@ public final class TrainingStep implements AutoCloseable {
     ///
     /// @param losses before the step
     /// @param gradNorm before clipping
-    public record Result(Training.Result losses, double gradNorm) {}
+    public record Result(Training.Result losses, double gradNorm) {
+        /// @return whether all of it are numbers; a step of which they are not changes nothing
+        public boolean isFinite() {
+            return Double.isFinite(losses.loss() + losses.mtpLoss() + losses.balanceLoss() + gradNorm);
+        }
+    }
 
     private final Model model;
     private final Constants constants;
@@ -70,8 +75,9 @@ public final class TrainingStep implements AutoCloseable {
         kernels.adamW().clip(gradients, constants.clipNorm, normAndClip);
         Training.Result losses = training.result();
         double norm = host(normAndClip).get(0);
-        if (!Double.isFinite(losses.loss() + losses.mtpLoss() + losses.balanceLoss()) || !Double.isFinite(norm)) {
-            return new Result(losses, norm);
+        Result result = new Result(losses, norm);
+        if (!result.isFinite()) {
+            return result;
         }
         for (int i = 0; i < gradients.size(); i++) {
             Parameter parameter = model.parameters().get(i);
@@ -89,7 +95,7 @@ public final class TrainingStep implements AutoCloseable {
             training.moveBiases(gamma);
         }
         kernels.stream().synchronize();
-        return new Result(losses, norm);
+        return result;
     }
 
     /// Measures a batch without learning from it.

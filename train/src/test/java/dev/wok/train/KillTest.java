@@ -2,11 +2,14 @@ package dev.wok.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
+import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -16,6 +19,7 @@ import java.io.File;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -31,10 +35,12 @@ import org.snakeyaml.engine.v2.api.Load;
 import tools.jackson.core.JsonParser;
 import tools.jackson.databind.ObjectMapper;
 
-/// A run that is killed (SIGKILL) at moments that chance picks, and resumed each time, against one that was left alone.
+/// A run that is killed (SIGKILL) at moments that chance picks, and resumed each time, against one that was
+/// left alone.
 class KillTest {
-    static final Map<String, String> CHANGES = Map.of("steps", "80", "checkpoint_every", "3");
-    private static final int KILLS = 5;
+    private static final int STEPS = 80;
+    static final Map<String, String> CHANGES = Map.of("steps", String.valueOf(STEPS), "checkpoint_every", "3");
+    private static final int KILLS = 4;
     private static final long SECONDS_AT_MOST = 120;
 
     @TempDir
@@ -44,20 +50,23 @@ class KillTest {
     void aKilledRunEndsAsOneThatWasNot() throws IOException, InterruptedException {
         Path corpus = TinyRun.corpus(folder);
         Path whole = folder.resolve("whole");
-        long begin = System.nanoTime();
         assertEquals(0, spawn(whole, corpus).waitFor());
-        long millis = (System.nanoTime() - begin) / 1_000_000;
         Path killed = folder.resolve("killed");
         Rng rng = Seeds.rng("KillTest");
+        Process early = spawn(killed, corpus);
+        early.waitFor(100 + rng.below(0, 900), TimeUnit.MILLISECONDS);
+        early.destroyForcibly().waitFor();
         int kills = 0;
-        for (int i = 0; i < KILLS; i++) {
+        for (int i = 1; i <= KILLS; i++) {
             Process process = spawn(killed, corpus);
-            // Start-up takes a good part of a run; from there to nearly its end.
-            long wait = millis / 4 + rng.below(i, (int) Math.max(1, millis / 2));
-            if (!process.waitFor(wait, TimeUnit.MILLISECONDS)) {
-                process.destroyForcibly().waitFor();
-                kills++;
+            // The records of the sitting before lie there until this one cuts them back.
+            long lines = lines(killed) + 1 + rng.below(2 * i, STEPS / 2 / KILLS);
+            while (process.isAlive() && lines(killed) < lines) {
+                Thread.sleep(1);
             }
+            process.waitFor(rng.below(2 * i + 1, 20), TimeUnit.MILLISECONDS);
+            kills += process.isAlive() ? 1 : 0;
+            process.destroyForcibly().waitFor();
         }
         assertTrue(kills > 0, "every run ended before it was killed");
         Process last = spawn(killed, corpus);
@@ -67,6 +76,33 @@ class KillTest {
         assertArrayEquals(
                 Files.readAllBytes(whole.resolve("model/model.safetensors")),
                 Files.readAllBytes(killed.resolve("model/model.safetensors")));
+    }
+
+    @Test
+    void aFolderStaysLockedAfterARefusal() throws IOException, InterruptedException {
+        Path corpus = TinyRun.corpus(folder);
+        Path out = folder.resolve("busy");
+        try (Trainer trainer = TinyRun.start(out, corpus, CHANGES)) {
+            String message = String.valueOf(assertThrows(BadInput.class, () -> TinyRun.resume(out, Map.of()))
+                    .getMessage());
+            assertTrue(
+                    message.contains(
+                            "(process %d)".formatted(ProcessHandle.current().pid())),
+                    message);
+            assertEquals(1, spawn(out, corpus).waitFor());
+            assertFalse(Files.exists(out.resolve("metrics.jsonl")));
+            assertFalse(trainer.requestStop());
+        }
+    }
+
+    private static long lines(Path run) throws IOException {
+        Path metrics = run.resolve("metrics.jsonl");
+        return Files.exists(metrics)
+                ? Files.readString(metrics, StandardCharsets.ISO_8859_1)
+                        .chars()
+                        .filter(c -> c == '\n')
+                        .count()
+                : 0;
     }
 
     private static Process spawn(Path out, Path corpus) throws IOException {

@@ -28,11 +28,19 @@ class ScheduleTest {
     }
 
     @Test
-    void timeMovesProgressWhereItIsAhead() {
+    void timeMovesProgressWhereItIsAheadAfterAQuarter() {
         Settings.Batches limits =
                 Settings.of("nano", Map.of("steps", "200", "minutes", "1")).batches();
         assertEquals(0.5, Schedule.progress(limits, 0, 30));
         assertEquals(0.75, Schedule.progress(limits, 149, 30));
         assertEquals(1, Schedule.progress(limits, 0, 100));
+        assertEquals(0.005, Schedule.progress(limits, 0, 14.9), 1e-12);
+        assertEquals(0.25, Schedule.progress(limits, 0, 15));
+    }
+
+    @Test
+    void timeAloneMovesProgressFromTheStart() {
+        Settings.Batches limits = Settings.of("nano", Map.of("minutes", "1")).batches();
+        assertEquals(0.05, Schedule.progress(limits, 7, 3), 1e-12);
     }
 }

@@ -148,9 +148,11 @@ class TrainerTest {
 
     @Test
     void aFinishedRunStaysFinished() {
+        assertTrue(whole.resolve("report.html").toFile().delete());
         try (Trainer trainer = TinyRun.resume(whole, Map.of())) {
             assertTrue(trainer.run().finished());
         }
+        assertTrue(Files.exists(whole.resolve("report.html")));
     }
 
     @Test
@@ -205,12 +207,57 @@ class TrainerTest {
 
     @Test
     void aModelThatDoesNotFitIsRefusedBeforeTheFirstStep() {
+        Path out = folder.resolve("large");
         try (Trainer trainer = TinyRun.start(
-                folder.resolve("large"),
+                out,
                 corpus,
                 Map.of("hidden_size", "65536", "n_routed_experts", "256", "moe_intermediate_size", "65536"))) {
             assertTrue(message(trainer::run).contains("MB free"));
         }
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void aRefusedRunLeavesNothing() throws IOException {
+        Path empty = Files.createDirectory(folder.resolve("empty"));
+        Path out = folder.resolve("runs/first");
+        try (Trainer trainer = TinyRun.start(out, empty, Map.of())) {
+            message(trainer::run);
+        }
+        assertFalse(Files.exists(folder.resolve("runs")));
+        Map<String, String> tooMany = Map.of("batch_sequences", "100000", "micro_batch_sequences", "1");
+        Path kept = Files.createDirectory(folder.resolve("kept"));
+        Path note = Files.writeString(kept.resolve("note.txt"), "not the run's");
+        try (Trainer trainer = TinyRun.start(kept, corpus, tooMany)) {
+            message(trainer::run);
+        }
+        try (Stream<Path> files = Files.list(kept)) {
+            assertEquals(List.of(note), files.toList());
+        }
+        try (Trainer trainer = TinyRun.start(kept, corpus, Map.of("steps", "1"))) {
+            assertTrue(trainer.run().finished());
+        }
+    }
+
+    @Test
+    void whatOthersWroteIsNotOverwritten() throws IOException {
+        Path project = Files.createDirectory(folder.resolve("project"));
+        Path data = Files.createDirectory(project.resolve("data"));
+        assertTrue(message(() -> TinyRun.start(project, corpus, Map.of())).contains("holds data"));
+        try (Stream<Path> files = Files.list(project)) {
+            assertEquals(List.of(data), files.toList());
+        }
+    }
+
+    @Test
+    void aRunThatDivergesStopsAndKeepsItsCheckpoints() {
+        Path out = folder.resolve("diverged");
+        Map<String, String> steep = Map.of("learning_rate", "1e30", "warmup_share", "0", "checkpoint_every", "1");
+        try (Trainer trainer = TinyRun.start(out, corpus, steep)) {
+            IllegalStateException e = assertThrows(IllegalStateException.class, trainer::run);
+            assertTrue(String.valueOf(e.getMessage()).contains("the losses of step 2 are"), e.getMessage());
+        }
+        assertTrue(Files.exists(out.resolve("checkpoints/step-00000001/state.json")));
     }
 
     @Test
@@ -231,6 +278,35 @@ class TrainerTest {
         JsonNode last = Logs.JSON.readTree(
                 Files.readAllLines(whole.resolve("metrics.jsonl")).getLast());
         assertEquals(last.required("loss").asDouble(), first.required("loss").asDouble(), 0.5);
+    }
+
+    @Test
+    void theModelToStartFromDecidesTheShape() throws IOException {
+        Path model = whole.resolve("model");
+        Path out = folder.resolve("shape");
+        Settings nano = Settings.of("nano", Map.of("sequence_length", "32"));
+        try (Trainer trainer =
+                Trainer.start(out, "nano", nano, List.of(corpus), model, Progress.silent(), (_, _, p, _) -> p)) {
+            assertEquals(16, trainer.settings().architecture().hiddenSize());
+            assertEquals(1, trainer.settings().architecture().numNextnPredictLayers());
+        }
+        assertTrue(message(() -> start(model, Map.of("sequence_length", "32", "hidden_size", "24")))
+                .contains("hidden_size 24"));
+        assertTrue(message(() -> start(model, Map.of())).contains("max_position_embeddings 64"));
+        assertTrue(message(() -> start(folder.resolve("none"), Map.of())).contains("none"));
+        assertFalse(Files.exists(folder.resolve("refused")));
+    }
+
+    private void start(Path init, Map<String, String> options) {
+        Trainer.start(
+                        folder.resolve("refused"),
+                        "nano",
+                        Settings.of("nano", options),
+                        List.of(corpus),
+                        init,
+                        Progress.silent(),
+                        (_, _, p, _) -> p)
+                .close();
     }
 
     @Test
