@@ -56,6 +56,11 @@ final class ConfigJson {
         int keyHeads = whole("num_key_value_heads", heads);
         refuse("num_key_value_heads", keyHeads != heads, "num_attention_heads (%d)".formatted(heads));
         refuse("rope_interleave", !flag(root, "rope_interleave", true), "true");
+        int headDim = whole("qk_nope_head_dim") + whole("qk_rope_head_dim");
+        refuse(
+                "qk_head_dim",
+                whole("qk_head_dim", headDim) != headDim,
+                "qk_nope_head_dim + qk_rope_head_dim (%d)".formatted(headDim));
         MoeConfig moe = moe(family);
         int layers = whole("num_hidden_layers");
         return new ModelConfig(
@@ -114,8 +119,8 @@ final class ConfigJson {
         boolean grouped = !method.equals("greedy");
         String scoring = text(root, "scoring_func", v3 ? "sigmoid" : "softmax");
         refuse("scoring_func", !scoring.equals("sigmoid") && !scoring.equals("softmax"), "sigmoid or softmax");
-        boolean normalize = flag(root, "norm_topk_prob", v3);
-        double factor = number(root, "routed_scaling_factor", v3 ? 2.5 : 1);
+        // transformers does not normalise in V2, whatever is written; no released model of it asks for that.
+        boolean normalize = flag(root, "norm_topk_prob", v3) && v3;
         return new MoeConfig(
                 whole("n_routed_experts"),
                 whole("n_shared_experts", v3 ? 1 : 2),
@@ -124,8 +129,7 @@ final class ConfigJson {
                 grouped ? whole("n_group", v3 ? 8 : 1) : 1,
                 grouped ? whole("topk_group", v3 ? 4 : 1) : 1,
                 normalize,
-                // The released V2 code scales only where it does not normalise.
-                !v3 && normalize ? 1 : factor,
+                number(root, "routed_scaling_factor", v3 ? 2.5 : 1),
                 scoring.equals("sigmoid") ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX,
                 corrected);
     }

@@ -11,15 +11,16 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Training and the first chunk of a prompt expand keys and values; later tokens use the absorbed form.
 final class LatentAttentionLayer {
+    /// The norms of the latents have this one whatever `rms_norm_eps` says, in the released code as in transformers.
+    static final double LATENT_EPS = 1e-6;
+
     private final MlaConfig mla;
     private final int heads;
-    private final double eps;
     private final double scale;
 
     LatentAttentionLayer(ModelConfig config) {
         mla = config.mla();
         heads = config.numAttentionHeads();
-        eps = config.rmsNormEps();
         scale = config.rope().softmaxScale(mla.qkHeadDim());
     }
 
@@ -51,7 +52,7 @@ final class LatentAttentionLayer {
         Tensor latentRow = p.linear(x, w.kvA());
         Tensor latent = p.rows(mla.kvLoraRank());
         Tensor rstd = p.tensor(p.tokens());
-        p.kernels().rmsNorm().forward(latentPart(latentRow), w.kvANorm(), eps, latent, rstd);
+        p.kernels().rmsNorm().forward(latentPart(latentRow), w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(latentRow), false);
         return attend(p, w, x, queries, latentRow, latent, rstd, y);
     }
@@ -83,7 +84,7 @@ final class LatentAttentionLayer {
             compressed = p.linear(x, w.qA());
             rstd = p.tensor(p.tokens());
             latent = p.rows(mla.qLoraRank());
-            p.kernels().rmsNorm().forward(compressed, w.qANorm(), eps, latent, rstd);
+            p.kernels().rmsNorm().forward(compressed, w.qANorm(), LATENT_EPS, latent, rstd);
         }
         Tensor q = p.linear(latent, w.q()).reshape(p.tokens(), heads, mla.qkHeadDim());
         rotate(p, q.slice(2, mla.qkNopeHeadDim(), mla.qkHeadDim()), false);
@@ -100,7 +101,7 @@ final class LatentAttentionLayer {
         p.kernels().matmul().nt(x, w.kvA(), rows, false);
         Tensor latent = latentPart(rows);
         Tensor rstd = p.tensor(p.tokens());
-        p.kernels().rmsNorm().forward(latent, w.kvANorm(), eps, latent, rstd);
+        p.kernels().rmsNorm().forward(latent, w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(rows), false);
         if (from == 0 && p.tokens() > 1) {
             attend(p, w, x, queries, rows, latent, rstd, y);

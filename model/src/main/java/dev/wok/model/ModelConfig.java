@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// @param moe the experts, or null where all layers are dense
 /// @param rope rotary embedding
 /// @param maxPositionEmbeddings longest text
-/// @param rmsNormEps added to the mean square in each normalisation
+/// @param rmsNormEps added to the mean square in each normalisation but those of the latents, which have 1e-6
 /// @param initializerRange standard deviation of fresh weights
 /// @param tieWordEmbeddings whether the head is the embedding
 /// @param numNextnPredictLayers depth of multi-token prediction, 0 for none
@@ -97,9 +97,8 @@ public record ModelConfig(
                 "0 to %d".formatted(MAX_LAYERS));
         require("bos_token_id", bosTokenId, bosTokenId < vocabSize, "an id below vocab_size (%d)".formatted(vocabSize));
         require("eos_token_id", eosTokenId, eosTokenId < vocabSize, "an id below vocab_size (%d)".formatted(vocabSize));
-        if (hiddenSize % numAttentionHeads != 0) {
-            throw new BadInput("hidden_size %d is no multiple of num_attention_heads %d, as transformers demands it."
-                    .formatted(hiddenSize, numAttentionHeads));
+        if (family == Family.DEEPSEEK_V2) {
+            requireV2(hiddenSize, numAttentionHeads, moe);
         }
         require("rms_norm_eps", rmsNormEps, rmsNormEps > 0, "a positive number");
         require("initializer_range", initializerRange, initializerRange > 0, "a positive number");
@@ -121,6 +120,18 @@ public record ModelConfig(
             double expert = (double) hiddenSize * moe.moeIntermediateSize();
             requireBelow(LAYER_BITS, width + " * n_routed_experts", expert, moe.nRoutedExperts());
             requireBelow(LAYER_BITS, width + " * n_shared_experts", expert, moe.nSharedExperts());
+        }
+    }
+
+    /// What transformers demands of this family, and what it would compute otherwise than asked.
+    private static void requireV2(int hiddenSize, int numAttentionHeads, @Nullable MoeConfig moe) {
+        if (hiddenSize % numAttentionHeads != 0) {
+            throw new BadInput("hidden_size %d is no multiple of num_attention_heads %d, as transformers demands it."
+                    .formatted(hiddenSize, numAttentionHeads));
+        }
+        if (moe != null && moe.normTopkProb()) {
+            throw new BadInput("norm_topk_prob is true, expected false with a softmax router (model_type %s)."
+                    .formatted(Family.DEEPSEEK_V2.modelType()));
         }
     }
 

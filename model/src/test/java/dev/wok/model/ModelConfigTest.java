@@ -60,7 +60,6 @@ class ModelConfigTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            hidden_size                |130           |hidden_size 130 is no multiple of num_attention_heads 4, as transformers demands it.
             hidden_size                |0             |hidden_size is 0, expected 1 or more.
             hidden_size                |-128          |hidden_size is -128, expected 1 or more.
             hidden_size                |128.5         |hidden_size is 128.5, expected a whole number.
@@ -149,6 +148,31 @@ class ModelConfigTest {
                 "hidden_size * moe_intermediate_size * n_routed_experts is 70368744177664, expected a number below"
                         + " 2^45.",
                 refusal(root.toString()));
+    }
+
+    @Test
+    void aHeadIsTheSumOfItsParts() throws IOException {
+        ObjectNode root = fixture("deepseek_v3_tiny");
+        root.put("qk_head_dim", 24);
+        load(root.toString());
+        root.put("qk_head_dim", 20);
+        assertEquals(
+                "qk_head_dim is 20, supported is qk_nope_head_dim + qk_rope_head_dim (24).", refusal(root.toString()));
+    }
+
+    @Test
+    void asTransformersHasIt() throws IOException {
+        ObjectNode v2 = fixture("deepseek_v2_tiny");
+        v2.put("norm_topk_prob", true);
+        MoeConfig moe = Objects.requireNonNull(load(v2.toString()).moe());
+        assertFalse(moe.normTopkProb());
+        v2.put("hidden_size", 130);
+        assertEquals(
+                "hidden_size 130 is no multiple of num_attention_heads 4, as transformers demands it.",
+                refusal(v2.toString()));
+        ObjectNode v3 = fixture("deepseek_v3_tiny");
+        v3.put("hidden_size", 130);
+        assertEquals(130, load(v3.toString()).hiddenSize());
     }
 
     @ParameterizedTest

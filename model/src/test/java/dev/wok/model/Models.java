@@ -33,7 +33,8 @@ final class Models {
                 moe,
                 new RopeConfig(10000, new RopeConfig.Yarn(4, 16, 32, 1, 1, 1, null, true)),
                 64,
-                1e-6,
+                // Large enough to show in float32 which norms it belongs to.
+                1e-3,
                 0.3,
                 tied,
                 mtp,

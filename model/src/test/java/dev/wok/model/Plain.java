@@ -236,9 +236,10 @@ final class Plain {
 
     private double[] norm(String name, double[] x) {
         Tensor w = weight(name);
+        double eps = name.endsWith("_a_layernorm") ? 1e-6 : config.rmsNormEps();
         double square = Arrays.stream(x).map(v -> v * v).sum() / x.length;
         return IntStream.range(0, x.length)
-                .mapToDouble(i -> w.get(i) * x[i] / Math.sqrt(square + config.rmsNormEps()))
+                .mapToDouble(i -> w.get(i) * x[i] / Math.sqrt(square + eps))
                 .toArray();
     }
 

@@ -123,7 +123,7 @@ public final class Trainer implements AutoCloseable {
             @Nullable Path init,
             Progress progress,
             Sampler sampler) {
-        if (!Files.exists(out.resolve("run.json"))) {
+        if (!RunFolder.holdsRun(out)) {
             throw new BadInput("%s holds no run to resume; start one without --resume.".formatted(out));
         }
         RunFolder folder = RunFolder.open(out);
@@ -215,7 +215,7 @@ public final class Trainer implements AutoCloseable {
             throw new BadInput("%s cannot be read; remove it to finish the run again.".formatted(folder.result()), e);
         }
         if (!Files.exists(folder.report())) {
-            Report.write(folder.root());
+            Report.write(folder.root(), List.of());
         }
         progress.say("%s is finished already.".formatted(folder.root()));
         return new Outcome(true, ((Number) result.getOrDefault("steps", 0L)).longValue(), result, "");
@@ -240,6 +240,10 @@ public final class Trainer implements AutoCloseable {
     /// @throws BadInput where they contradict each other
     public static ModelConfig architecture(Settings settings, int bosId, int eosId) {
         Settings.Architecture a = settings.architecture();
+        if (a.hiddenSize() % a.numAttentionHeads() != 0) {
+            throw new BadInput("hidden_size %d is no multiple of num_attention_heads %d."
+                    .formatted(a.hiddenSize(), a.numAttentionHeads()));
+        }
         boolean sigmoid = a.scoringFunc().equals("sigmoid");
         return new ModelConfig(
                 sigmoid ? ModelConfig.Family.DEEPSEEK_V3 : ModelConfig.Family.DEEPSEEK_V2,
@@ -375,7 +379,7 @@ public final class Trainer implements AutoCloseable {
                 Trainer.this.training = false;
             }
             if (!done()) {
-                Report.write(folder.root());
+                Report.write(folder.root(), List.of());
                 return new Outcome(false, step, new LinkedHashMap<>(), lastSample);
             }
             return new Outcome(true, step, finish(), lastSample);
@@ -553,7 +557,7 @@ public final class Trainer implements AutoCloseable {
             SequencedMap<String, Object> result = result();
             Durable.write(
                     folder.result(), Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(result));
-            Report.write(folder.root());
+            Report.write(folder.root(), List.of());
             return result;
         }
 
