@@ -17,6 +17,7 @@ final class Evaluation {
     static double bitsPerByte(TrainingStep step, TokenShards heldOut, int sequences, int length, Progress progress) {
         double nats = 0;
         long bytes = 0;
+        long shown = 0;
         List<Packing.Sequence> rows = new ArrayList<>();
         try (Progress.Task task = progress.start("evaluating", heldOut.bytes(), "bytes")) {
             Iterator<Packing.Evaluation> all =
@@ -28,7 +29,8 @@ final class Evaluation {
                 if (rows.size() == sequences || !all.hasNext()) {
                     nats += step.evaluate(batch(rows));
                     rows.clear();
-                    task.advance(bytes);
+                    task.advance(bytes - shown);
+                    shown = bytes;
                 }
             }
         }

@@ -75,7 +75,9 @@ record Preparation(
             Path train = folder.data().resolve("train.tokens");
             TokenShards.write(
                     train, tokenizer, corpus.train(), corpus.trainBytes(), corpus.fingerprint(), threads, progress);
-            long heldOutBytes = Math.min(text.evaluateBytes(), corpus.heldOutBytes());
+            long heldOutBytes = text.evaluateBytes() == 0
+                    ? corpus.heldOutBytes()
+                    : Math.min(text.evaluateBytes(), corpus.heldOutBytes());
             TokenShards.write(
                     folder.data().resolve("held_out.tokens"),
                     tokenizer,

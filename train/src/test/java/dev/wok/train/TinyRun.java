@@ -43,10 +43,14 @@ final class TinyRun {
     }
 
     static Trainer start(Path out, Path corpus, Map<String, String> changes) {
+        return start(out, corpus, changes, Progress.silent());
+    }
+
+    static Trainer start(Path out, Path corpus, Map<String, String> changes, Progress progress) {
         Map<String, String> options = new LinkedHashMap<>(OPTIONS);
         options.putAll(changes);
         return Trainer.start(
-                out, "nano", Settings.of("nano", options), List.of(corpus), null, Progress.silent(), TinyRun::sample);
+                out, "nano", Settings.of("nano", options), List.of(corpus), null, progress, TinyRun::sample);
     }
 
     static Trainer resume(Path out, Map<String, String> options) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import dev.wok.testkit.RecordingProgress;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -27,6 +28,8 @@ class TrainerTest {
     static Path corpus;
     static Path whole;
 
+    static final RecordingProgress PROGRESS = new RecordingProgress();
+
     @TempDir
     Path folder;
 
@@ -34,7 +37,7 @@ class TrainerTest {
     static void runOnce() throws IOException {
         corpus = TinyRun.corpus(shared);
         whole = shared.resolve("whole");
-        try (Trainer trainer = TinyRun.start(whole, corpus, Map.of())) {
+        try (Trainer trainer = TinyRun.start(whole, corpus, Map.of(), PROGRESS)) {
             assertTrue(trainer.run().finished());
         }
     }
@@ -79,6 +82,20 @@ class TrainerTest {
             assertEquals(
                     List.of("step-00000008", "step-00000012"),
                     checkpoints.map(p -> p.getFileName().toString()).sorted().toList());
+        }
+    }
+
+    @Test
+    void everyTaskEndsAtItsTotal() {
+        assertTrue(PROGRESS.tasks().stream().anyMatch(task -> task.name().equals("evaluating")));
+        for (RecordingProgress.Recorded task : PROGRESS.tasks()) {
+            assertTrue(task.isClosed(), task.name());
+            if (task.name().equals("turning text into tokens")) {
+                // Documents stay whole: the last one may go over the limit.
+                assertTrue(task.done() >= task.total() && task.done() < task.total() + 1500, task.done() + " bytes");
+            } else if (task.total() >= 0) {
+                assertEquals(task.total(), task.done(), task.name());
+            }
         }
     }
 
@@ -169,7 +186,8 @@ class TrainerTest {
                 .contains("--data"));
         assertTrue(
                 message(() -> TinyRun.resume(folder.resolve("none"), Map.of())).contains("no run to resume"));
-        assertTrue(message(() -> TinyRun.start(whole, corpus, Map.of())).contains("--resume"));
+        assertTrue(
+                message(() -> TinyRun.start(whole, corpus, Map.of(), PROGRESS)).contains("--resume"));
     }
 
     @Test
