@@ -43,6 +43,7 @@ public final class Main {
                 .addSubcommand(new TrainCommand(console, display))
                 .addSubcommand(new GenerateCommand(console, display))
                 .addSubcommand(new ChatCommand(console, display))
+                .addSubcommand(new ReportCommand(console))
                 .addSubcommand(new LogitsCommand(display))
                 .addSubcommand(new TokenizeCommand(console))
                 .addSubcommand(new BenchCommand(console, display))

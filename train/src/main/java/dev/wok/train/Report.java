@@ -1,49 +1,59 @@
 package dev.wok.train;
 
+import dev.wok.notice.BadInput;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /// A run as a page: `report.html`, one file that opens without a network, from whatever the run's folder holds so far.
 /// The charts are drawn by uPlot (MIT licence, in the page), the heat map and the rest by the page's own script.
-final class Report {
+public final class Report {
     private Report() {}
 
-    /// Writes the page of a run.
+    /// Writes the page of a run, finished or not.
     ///
-    /// @throws dev.wok.notice.BadInput where a file cannot be read or the page not be written
-    static void write(Path folder) {
-        Durable.write(folder.resolve("report.html"), page(folder).getBytes(StandardCharsets.UTF_8));
+    /// @param folder the run's
+    /// @param beside folders of other runs whose curves and figures stand beside this run's; a report written anew
+    ///     without them has them no more
+    /// @throws BadInput where a folder holds no run, a file cannot be read or the page not be written
+    public static void write(Path folder, List<Path> beside) {
+        for (Path run : Stream.concat(Stream.of(folder), beside.stream()).toList()) {
+            if (!RunFolder.holdsRun(run)) {
+                throw new BadInput("%s holds no run; expected a folder that wok train made.".formatted(run));
+            }
+        }
+        Durable.write(
+                folder.resolve("report.html"),
+                page(
+                                ReportRun.read(folder),
+                                beside.stream().map(ReportRun::read).toList())
+                        .getBytes(StandardCharsets.UTF_8));
     }
 
-    private static String page(Path folder) {
-        JsonNode run = ReportFiles.object(folder.resolve("run.json"));
-        JsonNode result = ReportFiles.object(folder.resolve("result.json"));
-        ReportMetrics metrics = ReportMetrics.read(folder.resolve("metrics.jsonl"));
-        List<JsonNode> evaluations = new ArrayList<>();
-        long leftOut = metrics.leftOut() + ReportFiles.lines(folder.resolve("evaluations.jsonl"), evaluations::add);
-        List<JsonNode> samples = new ArrayList<>();
-        leftOut += ReportFiles.lines(folder.resolve("samples.jsonl"), samples::add);
-
+    static String page(ReportRun run, List<ReportRun> beside) {
+        ReportMetrics metrics = run.metrics();
         Map<String, Object> data = new LinkedHashMap<>(metrics.values());
-        data.put("layers", layerNames(run, metrics.layers()));
-        data.put("evaluations", evaluations(ReportSamples.thin(evaluations, ReportMetrics.POINTS)));
+        data.put("layers", layerNames(run.file(), metrics.layers()));
+        data.put("evaluations", run.curves());
+        data.put("beside", ReportBeside.curves(run, beside));
 
-        String name = run.path("name").asString("");
+        String name = run.file().path("name").asString("");
         Map<String, String> parts = new LinkedHashMap<>();
         parts.put("title", ReportHtml.escape(name.isBlank() ? "a training run" : name));
-        parts.put("state", ReportHtml.escape(state(run, result, metrics.last())));
-        parts.put("figures", new ReportFigures(result, metrics, evaluations).html());
-        parts.put("notes", notes(metrics, leftOut));
-        parts.put("balance", ReportHtml.escape(balance(run.path("settings").path("gamma"))));
+        parts.put("state", ReportHtml.escape(state(run.file(), run.result(), metrics.last())));
+        parts.put("figures", new ReportFigures(run).html());
+        parts.put("notes", notes(metrics, run.leftOut()));
+        parts.put("balance", ReportHtml.escape(balance(run.setting("gamma"))));
         parts.put("smoothed", Long.toString(metrics.smoothedOver()));
-        parts.put("samples", ReportSamples.html(samples));
-        parts.put("settings", ReportHtml.settings(run.path("settings")));
-        parts.put("corpus", ReportHtml.list(run.path("corpus")));
+        parts.put("beside", ReportBeside.html(run, beside));
+        parts.put("samples", ReportSamples.html(run.samples()));
+        parts.put("settings", ReportHtml.settings(run.file().path("settings")));
+        parts.put("corpus", ReportHtml.list(run.file().path("corpus")));
         parts.put("data", ReportHtml.json(data));
         return ReportHtml.page(parts);
     }
@@ -63,21 +73,6 @@ final class Report {
             }
         }
         return names;
-    }
-
-    private static Map<String, Object> evaluations(List<JsonNode> lines) {
-        Map<String, Object> values = new LinkedHashMap<>();
-        values.put(
-                "steps",
-                lines.stream().map(line -> line.path("step").longValue()).toList());
-        for (String key : List.of("held_out_bits_per_byte", "gzip_bits_per_byte")) {
-            ReportSeries series = new ReportSeries(ReportSeries.Keep.LAST);
-            for (int i = 0; i < lines.size(); i++) {
-                series.add(i, ReportFiles.number(lines.get(i), key));
-            }
-            values.put(key, series.values());
-        }
-        return values;
     }
 
     private static String state(JsonNode run, JsonNode result, JsonNode last) {

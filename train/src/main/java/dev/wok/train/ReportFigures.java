@@ -1,40 +1,33 @@
 package dev.wok.train;
 
-import java.util.List;
 import java.util.Locale;
-import tools.jackson.databind.JsonNode;
 
 /// The figures on top of the page: from result.json where the run is finished, else from its newest lines.
 final class ReportFigures {
     private static final String NONE = "\u2013";
 
-    private final JsonNode result;
-    private final ReportMetrics metrics;
-    private final List<JsonNode> evaluations;
+    private final ReportRun run;
     private final StringBuilder html = new StringBuilder();
 
-    ReportFigures(JsonNode result, ReportMetrics metrics, List<JsonNode> evaluations) {
-        this.result = result;
-        this.metrics = metrics;
-        this.evaluations = evaluations;
+    ReportFigures(ReportRun run) {
+        this.run = run;
     }
 
     String html() {
-        JsonNode newest = evaluations.isEmpty() ? Logs.JSON.createObjectNode() : evaluations.getLast();
-        heldOut(number("held_out_bits_per_byte", newest), number("gzip_bits_per_byte", newest));
-        double loss = number("loss", metrics.last());
-        figure("loss", decimals(metrics.smoothedLoss(), 3), "smoothed; last step " + decimals(loss, 3));
-        double tokens = number("tokens", metrics.last());
-        figure("tokens", amount(tokens), "in " + whole(number("steps", "step")) + " steps");
-        double seconds = number("seconds", metrics.last());
-        figure("tokens per second", amount(seconds > 0 ? tokens / seconds : Double.NaN), "over " + duration(seconds));
+        heldOut(run.figure("held_out_bits_per_byte"), run.figure("gzip_bits_per_byte"));
+        figure(
+                "loss",
+                decimals(run.metrics().smoothedLoss(), 3),
+                "smoothed; last step " + decimals(run.figure("loss"), 3));
+        figure("tokens", amount(run.figure("tokens")), "in " + whole(run.steps()) + " steps");
+        figure("tokens per second", amount(run.speed()), "over " + duration(run.figure("seconds")));
         figure(
                 "parameters",
-                amount(ReportFiles.number(result, "parameters")),
-                amount(ReportFiles.number(result, "active_parameters")) + " active per token");
+                amount(ReportFiles.number(run.result(), "parameters")),
+                amount(ReportFiles.number(run.result(), "active_parameters")) + " active per token");
         figure(
                 "MaxVio, last step",
-                decimals(number("max_violation", metrics.last()), 3),
+                decimals(run.figure("max_violation"), 3),
                 "fullest expert over its layer's mean, less 1");
         return html.toString();
     }
@@ -54,16 +47,6 @@ final class ReportFigures {
                 : String.format(Locale.ROOT, "%.1f%% above gzip -9", percent);
     }
 
-    private double number(String key, JsonNode otherwise) {
-        double finished = ReportFiles.number(result, key);
-        return Double.isNaN(finished) ? ReportFiles.number(otherwise, key) : finished;
-    }
-
-    private double number(String resultKey, String lineKey) {
-        double finished = ReportFiles.number(result, resultKey);
-        return Double.isNaN(finished) ? ReportFiles.number(metrics.last(), lineKey) : finished;
-    }
-
     private void figure(String label, String value, String note) {
         if (value.equals(NONE)) {
             return;
@@ -72,11 +55,11 @@ final class ReportFigures {
                 .formatted(ReportHtml.escape(label), ReportHtml.escape(value), ReportHtml.escape(note)));
     }
 
-    private static String decimals(double value, int digits) {
+    static String decimals(double value, int digits) {
         return Double.isNaN(value) ? NONE : String.format(Locale.ROOT, "%." + digits + "f", value);
     }
 
-    private static String whole(double value) {
+    static String whole(double value) {
         return Double.isNaN(value) ? NONE : String.format(Locale.ROOT, "%,.0f", value);
     }
 

@@ -91,7 +91,7 @@ final class ReportHtml {
         return items.isEmpty() ? "<li>Nothing recorded.</li>" : items.toString();
     }
 
-    private static String plain(JsonNode value) {
+    static String plain(JsonNode value) {
         return value.isString() ? value.stringValue() : value.toString();
     }
 }

@@ -26,6 +26,9 @@ final class ReportMetrics {
     private final long width;
     private final long smoothedOver;
     private final long leftOut;
+    private final long lateFrom;
+    private double lateSum;
+    private long lateCount;
     private long accepted;
     private double average = Double.NaN;
     private JsonNode last = Logs.JSON.createObjectNode();
@@ -34,6 +37,7 @@ final class ReportMetrics {
         long lines = ReportFiles.count(file);
         width = Math.max(1, Math.ceilDiv(lines, POINTS));
         smoothedOver = Math.clamp(lines / 30, 2, MOST_SMOOTHED);
+        lateFrom = lines - lines / 10;
         loads = new ReportLoads(lines);
         leftOut = ReportFiles.lines(file, this::add);
     }
@@ -58,7 +62,12 @@ final class ReportMetrics {
         learningRate.add(point, ReportFiles.number(line, "learning_rate"));
         gradNorm.add(point, ReportFiles.number(line, "grad_norm"));
         speed.add(point, ReportFiles.number(line, "tokens_per_second"));
-        violation.add(point, ReportFiles.number(line, "max_violation"));
+        double worst = ReportFiles.number(line, "max_violation");
+        violation.add(point, worst);
+        if (accepted >= lateFrom && !Double.isNaN(worst)) {
+            lateSum += worst;
+            lateCount++;
+        }
         JsonNode layers = line.path("max_violation_per_layer");
         if (accepted == 1) {
             layers.forEach(_ -> layerViolations.add(new ReportSeries(ReportSeries.Keep.LARGEST)));
@@ -103,8 +112,18 @@ final class ReportMetrics {
         return average;
     }
 
+    /// @return MaxVio, the mean over the last tenth of the steps; NaN where there is none
+    double lateViolation() {
+        return lateCount == 0 ? Double.NaN : lateSum / lateCount;
+    }
+
     int layers() {
         return Math.max(layerViolations.size(), loads.layers());
+    }
+
+    /// @return what charts of another run show of this one
+    Map<String, Object> comparedValues() {
+        return Map.of("steps", steps, "smooth", smooth.values(), "violation", violation.values());
     }
 
     /// @return for the page's charts

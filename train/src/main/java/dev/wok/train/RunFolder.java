@@ -113,9 +113,13 @@ final class RunFolder implements AutoCloseable {
                 .formatted(root, owner.isBlank() ? "" : " (process " + owner.strip() + ")"));
     }
 
+    static boolean holdsRun(Path root) {
+        return Files.exists(root.resolve(RUN));
+    }
+
     /// @throws BadInput where the folder holds a run
     void requireNoRun() {
-        if (Files.exists(run())) {
+        if (holdsRun(root)) {
             throw new BadInput(
                     "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(root));
         }
@@ -124,7 +128,7 @@ final class RunFolder implements AutoCloseable {
     /// @throws BadInput where a folder holds no run, but something under a name that a run would write to
     static void requireNothingOfOthers(Path root) {
         for (String name : WRITTEN) {
-            if (Files.exists(root.resolve(name)) && !Files.exists(root.resolve(RUN))) {
+            if (Files.exists(root.resolve(name)) && !holdsRun(root)) {
                 throw new BadInput(
                         "%s is no run's folder but holds %s, which a run would overwrite; choose another --out."
                                 .formatted(root, name));

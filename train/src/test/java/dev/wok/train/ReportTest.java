@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.notice.BadInput;
+import dev.wok.testkit.Thrown;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,7 +22,6 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,9 +39,8 @@ class ReportTest {
     @TempDir
     Path folder;
 
-    private String page() throws IOException {
-        Report.write(folder);
-        return Files.readString(folder.resolve("report.html"));
+    private String page() {
+        return Report.page(ReportRun.read(folder), List.of());
     }
 
     private void file(String name, String text) throws IOException {
@@ -192,9 +192,44 @@ class ReportTest {
         assertBalanced(page);
         assertTrue(page.contains("No step is recorded yet."));
         assertEquals("[]", data(page).path("steps").toString());
-        try (Stream<Path> files = Files.list(folder)) {
-            assertEquals(List.of(folder.resolve("report.html")), files.toList());
+    }
+
+    @Test
+    void writesOnlyWhereARunIs() throws IOException {
+        Path other = folder.resolve("other");
+        wholeRun();
+        for (Thrown.Code write : List.<Thrown.Code>of(
+                () -> Report.write(other, List.of()), () -> Report.write(folder, List.of(folder, other)))) {
+            assertTrue(Thrown.message(BadInput.class, write).contains("other holds no run"));
         }
+        assertFalse(Files.exists(folder.resolve("report.html")));
+        Report.write(folder, List.of());
+        assertEquals(page(), Files.readString(folder.resolve("report.html")));
+    }
+
+    @Test
+    void showsOtherRunsBeside() throws IOException {
+        wholeRun();
+        ReportRun run = ReportRun.read(folder);
+        file("run.json", Files.readString(folder.resolve("run.json")).replace("\"steps\"", "\"gamma\":0.5,\"steps\""));
+        List<String> lines = new ArrayList<>();
+        for (long step = 1; step <= 40; step++) {
+            lines.add(metric(step).replace("violation\":0.5", "violation\":" + (step <= 36 ? 7 : step)));
+        }
+        file("metrics.jsonl", String.join("", lines));
+        Files.delete(folder.resolve("result.json"));
+        String page = Report.page(run, List.of(ReportRun.read(folder)));
+        assertBalanced(page);
+        assertTrue(page.contains("<td>gamma not set</td>"), "this run");
+        assertTrue(page.contains("<td>gamma 0.5</td><td class=\"number\">40</td>"), "the other");
+        assertTrue(page.contains(">38.500<"), "the mean of 37, 38, 39, 40");
+        JsonNode beside = data(page).path("beside").path(0);
+        assertEquals("gamma 0.5", beside.path("name").asString());
+        assertEquals(40, beside.path("metrics").path("steps").size());
+        assertEquals(40.0, beside.path("metrics").path("violation").path(39).asDouble());
+        assertEquals(
+                "[1.8]",
+                beside.path("evaluations").path("held_out_bits_per_byte").toString());
     }
 
     @ParameterizedTest

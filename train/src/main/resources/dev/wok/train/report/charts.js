@@ -17,6 +17,10 @@ function layerColour(layer, layers) {
   return `hsl(${hue} 55% ${dark.matches ? 62 : 45}%)`;
 }
 
+function besideColour(run) {
+  return `hsl(${(350 + 67 * run) % 360} 75% ${dark.matches ? 62 : 42}%)`;
+}
+
 function charts() {
   const steps = data.steps;
   const held = data.evaluations;
@@ -25,14 +29,17 @@ function charts() {
   const loss = [line("loss", data.loss, "thin", { width: 1 }), line("smoothed", data.smooth, "main")];
   if (data.mtp_loss) loss.push(line("MTP", data.mtp_loss, "third", { width: 1 }));
   const layers = data.layer_violations;
+  const others = (x, values) => data.beside.map((run, i) => line(run.name, values(run), "other", { x: x(run), stroke: besideColour(i), dash: [6, 4] }));
+  const otherSteps = (values) => others((run) => run.metrics.steps, (run) => run.metrics[values]);
   return [
-    { id: "loss", x: steps, lines: loss },
+    { id: "loss", x: steps, lines: [...loss, ...otherSteps("smooth")] },
     {
       id: "held_out",
       x: held.steps,
       lines: [
         line("held out", held.held_out_bits_per_byte, "main", points),
         line("gzip -9", held.gzip_bits_per_byte, "other", { dash: [6, 4], points: { show: held.steps.length < 2, size: 6 } }),
+        ...others((run) => run.evaluations.steps, (run) => run.evaluations.held_out_bits_per_byte),
       ],
     },
     { id: "learning_rate", x: steps, lines: [line("learning rate", data.learning_rate, "main")] },
@@ -43,8 +50,9 @@ function charts() {
       x: steps,
       many: layers.length > 8,
       lines: [
-        ...layers.map((values, i) => ({ label: data.layers[i], values, stroke: layerColour(i, layers.length), width: 1 })),
+        ...layers.map((values, i) => ({ label: data.layers[i], values, stroke: layerColour(i, layers.length), width: 1, class: "layer" })),
         line("largest", data.violation, "ink", { width: 2 }),
+        ...otherSteps("violation"),
       ],
     },
   ].filter((chart) => chart.lines.some((l) => l.values.some((v) => v !== null)));
@@ -59,10 +67,10 @@ function wholeSteps(plot, splits) {
   return splits.map((v) => (Number.isInteger(v) ? short(v) : null));
 }
 
-// Away from the pointer the legend shows the newest values.
+// Away from the pointer the legend shows each line's newest value.
 function showLast(plot) {
   if (plot.cursor.idx === null || plot.cursor.idx === undefined || plot.cursor.left < 0) {
-    plot.setLegend({ idx: plot.data[0].length - 1 });
+    plot.setLegend({ idxs: plot.data.map((column) => column.findLastIndex((v) => v !== null && v !== undefined)) });
   }
 }
 
@@ -81,10 +89,17 @@ function draw(chart) {
     axes: [axis({ values: wholeSteps, space: 60, size: 36 }), axis({ values: (plot, splits) => splits.map(short), size: 58 })],
     series: [
       { label: "step", value: (plot, v) => (v === null ? "\u2013" : v.toLocaleString("en")) },
-      ...chart.lines.map(({ values, ...series }) => ({ points: { show: chart.x.length < 2, size: 6 }, ...series, value: (plot, v) => short(v) })),
+      ...chart.lines.map(({ values, x, ...series }) => ({ points: { show: chart.x.length < 2, size: 6 }, ...series, value: (plot, v) => short(v) })),
     ],
   };
-  return { place, plot: new uPlot(options, [chart.x, ...chart.lines.map((l) => l.values)], place) };
+  return { place, plot: new uPlot(options, table(chart), place) };
+}
+
+// One column of steps for all lines; where a line has no point of its own at another's step it goes straight on.
+function table(chart) {
+  const own = [chart.x, ...chart.lines.filter((l) => !l.x).map((l) => l.values)];
+  const others = chart.lines.filter((l) => l.x).map((l) => [l.x, l.values]);
+  return others.length === 0 ? own : uPlot.join([own, ...others]);
 }
 
 function range(low, high) {

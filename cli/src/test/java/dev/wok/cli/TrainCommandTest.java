@@ -1,0 +1,91 @@
+package dev.wok.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+class TrainCommandTest {
+    private static final String SMALL = """
+            vocab_size=300 hidden_size=16 intermediate_size=32 moe_intermediate_size=8 num_hidden_layers=2 \
+            num_attention_heads=2 kv_lora_rank=8 qk_nope_head_dim=8 qk_rope_head_dim=4 v_head_dim=8 n_routed_experts=4 \
+            num_experts_per_tok=2 max_position_embeddings=64 sequence_length=32 batch_sequences=4 \
+            micro_batch_sequences=2 corpus_bytes=0 tokenizer_bytes=0 evaluate_bytes=2000 held_out=0.2 sample_tokens=4""";
+
+    @TempDir
+    Path folder;
+
+    private Path data;
+
+    @BeforeEach
+    void writeData() throws IOException {
+        data = Files.createDirectories(folder.resolve("data"));
+        for (int i = 0; i < 40; i++) {
+            Files.writeString(data.resolve(i + ".txt"), ("line %d of a text;%n".formatted(i)).repeat(30));
+        }
+    }
+
+    private Captured train(Path out, String... more) {
+        List<String> arguments =
+                new ArrayList<>(List.of("train", "--data", data.toString(), "--out", out.toString(), "--steps", "6"));
+        for (String setting : SMALL.split(" +")) {
+            arguments.addAll(List.of("--set", setting));
+        }
+        arguments.addAll(List.of(more));
+        return Captured.run(arguments.toArray(String[]::new));
+    }
+
+    @Test
+    void fromTextToAModelThatIsUsedAndAPageWithBothRuns() {
+        Path even = folder.resolve("even");
+        Captured first = train(even);
+        assertEquals(0, first.code(), first.err());
+        assertTrue(first.out().contains("bits per byte (gzip -9 on the same text: "), first.out());
+        assertTrue(first.out().contains("next:\n  wok generate " + even.resolve("model")), first.out());
+        Captured said = Captured.run(
+                "generate", even.resolve("model").toString(), "--prompt", "line ", "--max-tokens", "4", "--greedy");
+        assertEquals(0, said.code(), said.err());
+        assertTrue(said.out().startsWith("line "), said.out());
+
+        Path uneven = folder.resolve("uneven");
+        Captured second = train(uneven, "--set", "gamma=0", "--json");
+        assertEquals(0, second.code(), second.err());
+        JsonNode figures = new ObjectMapper().readTree(second.out());
+        assertEquals(6, figures.required("steps").asInt());
+        assertTrue(figures.required("held_out_bits_per_byte").asDouble() > 0);
+
+        Captured report = Captured.run("report", even.toString(), "--beside", uneven.toString());
+        assertEquals(0, report.code(), report.err());
+        assertEquals("report: %s%n".formatted(even.resolve("report.html")), report.out());
+    }
+
+    @Test
+    void refusals() {
+        Path out = folder.resolve("out");
+        assertRefused(out, train(out, "--set", "learning_rat=1"), "learning_rate");
+        assertRefused(out, train(out, "--set", "num_attention_heads=3"), "hidden_size 16 is no multiple");
+        assertRefused(out, train(out, "--set", "scoring_func=softmax"), "norm_topk_prob is true");
+        assertRefused(out, train(out, "--device", "gpu"), "--device gpu: expected cpu.");
+        assertRefused(out, train(out, "--set", "steps=7"), "steps is given twice");
+        assertRefused(out, train(out, "--resume"), "holds no run to resume");
+        assertRefused(out, Captured.run("train", "--resume"), "--resume needs the run's folder");
+        assertRefused(out, Captured.run("report", out.toString()), "holds no run; expected a folder");
+    }
+
+    private static void assertRefused(Path out, Captured run, String reason) {
+        assertEquals(2, run.code(), run.err());
+        assertTrue(run.err().contains(reason), run.err());
+        assertEquals(1, run.errLines().size(), run.err());
+        assertFalse(Files.exists(out), "nothing is left of it");
+    }
+}
