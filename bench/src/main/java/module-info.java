@@ -6,7 +6,7 @@ module wok.bench {
     requires wok.model;
     requires wok.kernel;
     requires transitive wok.notice;
-    requires jdk.incubator.vector;
+    requires static jdk.incubator.vector;
 
     exports dev.wok.bench;
 }
