@@ -13,15 +13,11 @@ public final class Bench {
     ///
     /// @param name `train`
     /// @param preset whose model is measured
-    /// @param threads that compute, 0 for all
+    /// @param threads that compute
     /// @throws BadInput where there is no such measurement or preset
     public static List<Row> run(String name, String preset, int threads, Progress progress) {
-        int count = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
-        if (count < 1) {
-            throw new BadInput("%d threads were asked for, expected 1 or more, or 0 for all.".formatted(threads));
-        }
         return switch (name) {
-            case "train" -> TrainBench.run(preset, Settings.preset(preset), count, progress);
+            case "train" -> TrainBench.run(preset, Settings.preset(preset), threads, progress);
             default -> throw new BadInput("there is no measurement %s; there is train.".formatted(name));
         };
     }

@@ -4,6 +4,7 @@ import dev.wok.bench.Bench;
 import dev.wok.bench.Row;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -28,12 +29,9 @@ final class BenchCommand implements Callable<Integer> {
             description = "The model's shape: nano, mini or small (the default).")
     String preset = "small";
 
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Threads that compute (default: all processors).")
-    int threads;
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: all processors).")
+    @Nullable
+    Integer threads;
 
     @Option(names = "--json", description = "Print an array of rows.")
     boolean json;
@@ -45,7 +43,7 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<Row> rows = Bench.run(name, preset, threads, display);
+        List<Row> rows = Bench.run(name, preset, ComputeOptions.threads(threads), display);
         if (json) {
             console.out().println(Json.text(rows.stream().map(Row::values).toList()));
         } else {

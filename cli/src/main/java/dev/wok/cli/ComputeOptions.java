@@ -33,7 +33,7 @@ final class ComputeOptions {
     /// @throws BadInput where there are no such kernels, or not on this machine
     Compute open() {
         Backend chosen = backend();
-        HostDevice device = Device.host(threads());
+        HostDevice device = Device.host(threads(threads));
         try {
             return new Compute(device, Kernels.on(device.stream(), chosen));
         } catch (RuntimeException e) {
@@ -63,13 +63,15 @@ final class ComputeOptions {
         };
     }
 
-    private int threads() {
-        if (threads == null) {
+    /// @param given with `--threads`, or null for all processors
+    /// @throws BadInput where it is none
+    static int threads(@Nullable Integer given) {
+        if (given == null) {
             return Runtime.getRuntime().availableProcessors();
         }
-        if (threads < 1) {
-            throw new BadInput("--threads %d: expected at least 1.".formatted(threads));
+        if (given < 1) {
+            throw new BadInput("--threads %d: expected at least 1.".formatted(given));
         }
-        return threads;
+        return given;
     }
 }

@@ -2,6 +2,7 @@ package dev.wok.cli;
 
 import dev.wok.generate.Generation;
 import dev.wok.generate.Sampling;
+import dev.wok.notice.BadInput;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -80,6 +81,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Sampling how = sampling.sampling();
+        if (maxTokens < 0) {
+            throw new BadInput("--max-tokens %d: expected 0 or more.".formatted(maxTokens));
+        }
         List<int[]> given = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
         try (ComputeOptions.Compute on = compute.open();
                 Speaker speaker = Speaker.load(Given.required(model), on.kernels(), display)) {

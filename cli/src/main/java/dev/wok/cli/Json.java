@@ -86,7 +86,7 @@ final class Json {
         try {
             root = MAPPER.readTree(in);
         } catch (JacksonException e) {
-            throw new BadInput("%s is not JSON: %s.".formatted(source, e.getOriginalMessage()), e);
+            throw BadInput.notJson(source, e);
         }
         if (!root.isArray()) {
             throw new BadInput("%s holds %s, expected %s.".formatted(source, kind(root), expected));

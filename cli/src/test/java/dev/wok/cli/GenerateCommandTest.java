@@ -108,7 +108,7 @@ class GenerateCommandTest {
                 "--prompt x --top-p 3 | top-p is 3.0, expected above 0, at most 1.",
                 "--prompt x --greedy --top-k 3"
                         + " | --greedy takes the likeliest token: leave out --temperature, --top-p, --top-k, --min-p.",
-                "--prompt x --max-tokens -1 | max tokens is -1, expected 0 or more.",
+                "--prompt x --max-tokens -1 | --max-tokens -1: expected 0 or more.",
                 "--prompt x --threads 0 | --threads 0: expected at least 1.",
                 "--ids no/such.json | there is no file no/such.json.",
             })

@@ -90,7 +90,7 @@ final class CheckpointFolder implements AutoCloseable {
         } catch (IOException e) {
             throw BadInput.reading(index, e);
         } catch (JacksonException e) {
-            throw new BadInput("%s is not JSON: %s.".formatted(index, e.getOriginalMessage()), e);
+            throw BadInput.notJson(index, e);
         }
         Set<String> names = new LinkedHashSet<>();
         for (Map.Entry<String, JsonNode> entry : map.properties()) {

@@ -34,7 +34,7 @@ final class ConfigJson {
         } catch (IOException e) {
             throw BadInput.reading(file, e);
         } catch (JacksonException e) {
-            throw new BadInput("%s is not JSON: %s.".formatted(file, e.getOriginalMessage()), e);
+            throw BadInput.notJson(file, e);
         }
         if (root == null || !root.isObject()) {
             throw new BadInput("%s is no JSON object, expected a model's configuration.".formatted(file));

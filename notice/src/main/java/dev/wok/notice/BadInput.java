@@ -2,6 +2,8 @@ package dev.wok.notice;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -58,8 +60,23 @@ public final class BadInput extends RuntimeException {
         return new BadInput("%s could not be written: %s.".formatted(path, said(cause)), cause);
     }
 
+    /// The refusal of what is no JSON.
+    ///
+    /// @param what a file, a line of one, the input
+    /// @param cause what the parser said, in a first line for people
+    public static BadInput notJson(Object what, Exception cause) {
+        String said = String.valueOf(cause.getMessage()).lines().findFirst().orElse("");
+        int place = said.indexOf(" (start marker at");
+        return new BadInput("%s is not JSON: %s.".formatted(what, place < 0 ? said : said.substring(0, place)), cause);
+    }
+
     private static String said(IOException cause) {
-        String message = cause.getMessage();
-        return message == null ? cause.getClass().getSimpleName() : message;
+        String message =
+                cause instanceof FileSystemException e && e.getReason() != null ? e.getReason() : cause.getMessage();
+        return switch (cause) {
+            case FileAlreadyExistsException _ -> "a file of that name is in its place";
+            case NoSuchFileException _ -> "nothing can be made there";
+            default -> message == null ? cause.getClass().getSimpleName() : message;
+        };
     }
 }

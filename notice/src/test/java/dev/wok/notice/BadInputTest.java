@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -48,6 +50,32 @@ class BadInputTest {
         assertEquals(
                 "out could not be written: File too large.",
                 BadInput.writing(path, new IOException("File too large")).getMessage());
+    }
+
+    @Test
+    void whatTheSystemSaysInWords() {
+        Path path = Path.of("out");
+        assertEquals(
+                "out could not be written: a file of that name is in its place.",
+                BadInput.writing(path, new FileAlreadyExistsException("out")).getMessage());
+        assertEquals(
+                "out could not be written: nothing can be made there.",
+                BadInput.writing(path, new NoSuchFileException("out")).getMessage());
+        assertEquals(
+                "out could not be written: Not a directory.",
+                BadInput.writing(path, new FileSystemException("out", null, "Not a directory"))
+                        .getMessage());
+    }
+
+    @Test
+    void aParsersWordsWithoutItsPlaces() {
+        assertEquals(
+                "a.json is not JSON: Unexpected end-of-input: expected close marker for Object.",
+                BadInput.notJson(
+                                "a.json",
+                                new IllegalStateException(
+                                        "Unexpected end-of-input: expected close marker for Object (start marker at [Source: REDACTED])\n at [no location]"))
+                        .getMessage());
     }
 
     /// What cannot be removed is remembered, and does not hide the first failure.

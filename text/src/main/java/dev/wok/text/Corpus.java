@@ -94,11 +94,12 @@ public final class Corpus implements AutoCloseable {
                 cleaning = clean(sources, settings.field(), limit, progress);
             }
             if (cleaning.documents.isEmpty()) {
-                throw new BadInput("the corpus %s is empty: it holds %s, and no text after cleaning (dropped: %s)."
+                String dropped = cleaning.dropped.toString();
+                throw new BadInput("the corpus %s is empty: it holds %s, and no text%s."
                         .formatted(
                                 settings.sources(),
                                 cleaning.summary(sources.entries().size()).getFirst(),
-                                cleaning.dropped));
+                                dropped.isEmpty() ? "" : " after cleaning (dropped: %s)".formatted(dropped)));
             }
             Split split = Split.of(cleaning.documents, settings.maxBytes(), settings.heldOut(), settings.seed());
             List<String> lines =

@@ -155,13 +155,7 @@ final class RawDocuments implements AutoCloseable {
         try {
             node = JSON.readTree(buffer, start, end - start);
         } catch (JacksonException e) {
-            throw new BadInput(
-                    "%s: line %d is not JSON (%s). A .jsonl file has one object per line."
-                            .formatted(
-                                    entry.where(),
-                                    line,
-                                    e.getOriginalMessage().lines().findFirst().orElse("")),
-                    e);
+            throw BadInput.notJson("%s: line %d".formatted(entry.where(), line), e);
         }
         if (!node.isObject()) {
             throw new BadInput("%s: line %d is no JSON object but %s; expected {\"%s\": \"...\"}."

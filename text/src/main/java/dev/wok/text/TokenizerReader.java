@@ -64,10 +64,7 @@ final class TokenizerReader {
         try {
             root = JSON.readTree(json);
         } catch (JacksonException e) {
-            throw new BadInput(
-                    "%s is not JSON (%s); download or write it again."
-                            .formatted(file, OneLine.of(String.valueOf(e.getOriginalMessage()))),
-                    e);
+            throw BadInput.notJson(file, e);
         }
         if (!root.isObject()) {
             throw new BadInput("%s holds no JSON object; download or write it again.".formatted(file));
