@@ -3,9 +3,9 @@ package dev.wok.kernel;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
-/// The sequence-wise balance loss, a weak push against sequences that use few experts (DeepSeek-V3 eq. 17-20; digest
-/// §1.6): `L = alpha * sum_i f_i P_i` per sequence, `f_i` = experts / (topK * length) times how often expert `i` is
-/// among the `topK` best scores (without bias and groups), `P_i` = mean of `s_i / sum_j s_j`.
+/// The sequence-wise balance loss, a weak push against sequences that use few experts (DeepSeek-V3 eq. 17-20):
+/// `L = alpha * sum_i f_i P_i` per sequence, `f_i` = experts / (topK * length) times how often expert `i` is among the
+/// `topK` best scores (without bias and groups), `P_i` = mean of `s_i / sum_j s_j`.
 ///
 /// The mean over the sequences of the batch. `f` has no gradient. Cost: `tokens * experts`.
 public abstract class BalanceLoss {

@@ -5,7 +5,7 @@ import dev.wok.tensor.Tensor;
 
 /// The routed experts' feed-forward layers over rows sorted by expert, each expert with as many rows as chose it:
 /// matrix products fused with the gather of their input and with SwiGLU or the weighted scatter of their output
-/// (DeepSeekMoE; digest §1.1). No row is dropped.
+/// (DeepSeekMoE §3). No row is dropped.
 ///
 /// For a row `r` of expert `e` and token `t`: `a_r = swiglu(x_t G_e^T)`, `y_t += sum over its rows w_r D_e a_r`.
 /// A token's rows are added in the order of its choices. Shapes below: `rows = tokens * topK`, `inner` the experts'

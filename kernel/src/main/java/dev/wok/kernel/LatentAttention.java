@@ -5,7 +5,7 @@ import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
 /// Multi-head latent attention in its absorbed form, for generation: queries against a cache that holds one latent
-/// row per token instead of keys and values (DeepSeek-V2 §2.1.2; digest §2.5).
+/// row per token instead of keys and values (DeepSeek-V2 §2.1.2).
 ///
 /// With `[W_UK,h ; W_UV,h]` the rows of `kvB` that belong to head `h`, and a cache row `[c_j, r_j]`:
 /// `q'_h = W_UK,h^T q_nope,h`; `s_j = scale * (q'_h . c_j + q_rope,h . r_j)`; `out_h = W_UV,h sum_j softmax_j(s) c_j`.

@@ -4,7 +4,7 @@ import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
 /// Keys of multi-head latent attention, put together from their two parts: each head's own part without position,
-/// and the rotated part that all heads share (DeepSeek-V2 §2.1; digest §2.1).
+/// and the rotated part that all heads share (DeepSeek-V2 §2.1).
 ///
 /// Exact forward; backward sums over the heads in their order. Cost: memory traffic.
 public abstract class LatentKeys {

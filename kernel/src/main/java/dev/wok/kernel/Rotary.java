@@ -5,7 +5,7 @@ import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
 /// Rotary position embedding: pairs of elements are rotated by an angle that grows with the position
-/// (RoFormer; DEEPSEEK digest §2.4).
+/// (RoFormer).
 ///
 /// As transformers does it, the angle is the float32 product of position and frequency; cosine and sine of it are
 /// correctly rounded. Cost: memory traffic.

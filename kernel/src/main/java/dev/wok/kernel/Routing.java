@@ -6,7 +6,7 @@ import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /// Chooses each token's experts and their weights, and sorts the choices by expert (DeepSeek-V3 eq. 12-16, DeepSeek-V2
-/// §2.2; digest §1.3 and §1.4).
+/// §2.2).
 ///
 /// 1. `s` = sigmoid or softmax of the logits. 2. `c = s + bias` decides, `s` weighs. 3. With groups: only experts of
 /// the `topkGroup` groups with the best score stay. 4. The `topK` largest `c` are chosen, in descending order.
@@ -120,7 +120,7 @@ public abstract class Routing {
         sort(chosen, plan, load);
     }
 
-    /// Moves each expert's bias against its load: `bias_i += gamma * sign(mean(load) - load_i)` (digest §1.5).
+    /// Moves each expert's bias against its load: `bias_i += gamma * sign(mean(load) - load_i)` (DeepSeek-V3 §2.1.2).
     ///
     /// @param load `[experts]`, I32: how many tokens chose each expert in the step
     /// @param gamma how far

@@ -6,7 +6,7 @@ import dev.wok.tensor.Tensor;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// Multi-head latent attention (DeepSeek-V2 §2.1, DeepSeek-V3 §2.1.1; digest §2): queries through a narrow latent or
+/// Multi-head latent attention (DeepSeek-V2 §2.1, DeepSeek-V3 §2.1.1): queries through a narrow latent or
 /// directly, keys and values from a latent that is all the cache holds, plus one rotated key that the heads share.
 ///
 /// Training and the first chunk of a prompt expand keys and values; later tokens use the absorbed form.

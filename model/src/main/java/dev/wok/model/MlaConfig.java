@@ -1,6 +1,6 @@
 package dev.wok.model;
 
-/// Sizes of multi-head latent attention (DeepSeek-V2 §2.1; digest §2).
+/// Sizes of multi-head latent attention (DeepSeek-V2 §2.1).
 ///
 /// @param qLoraRank width of the compressed queries, 0 where queries are not compressed
 /// @param kvLoraRank width of the compressed keys and values

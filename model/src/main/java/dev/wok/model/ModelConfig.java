@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// What a model is made of, in the words of its config.json (digest §10.1). It checks itself: a configuration that
+/// What a model is made of, in the words of its config.json. It checks itself: a configuration that
 /// exists can be built.
 ///
 /// @param family which published architecture this is

@@ -3,7 +3,7 @@ package dev.wok.model;
 import dev.wok.kernel.Routing;
 import dev.wok.notice.BadInput;
 
-/// The mixture of experts of a layer (DeepSeekMoE; digest §1).
+/// The mixture of experts of a layer (DeepSeekMoE §3).
 ///
 /// @param nRoutedExperts experts among which the router chooses
 /// @param nSharedExperts experts that see every token, stored as one feed-forward layer of that multiple of the width

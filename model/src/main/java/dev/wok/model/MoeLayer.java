@@ -4,7 +4,8 @@ import dev.wok.tensor.Tensor;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// The mixture of experts: each token's routed experts, weighted, plus the shared ones (digest §1.1). No token is
+/// The mixture of experts: each token's routed experts, weighted, plus the shared ones (DeepSeek-V3 eq. 12). No token
+/// is
 /// dropped.
 final class MoeLayer {
     /// @param gateUp `[rows, 2 * inner]`

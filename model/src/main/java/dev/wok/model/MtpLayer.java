@@ -2,7 +2,7 @@ package dev.wok.model;
 
 import dev.wok.tensor.Tensor;
 
-/// Multi-token prediction (DeepSeek-V3 §2.2; digest §3): one more layer, fed with the hidden state of a token and the
+/// Multi-token prediction (DeepSeek-V3 §2.2): one more layer, fed with the hidden state of a token and the
 /// embedding of the one that follows, predicts the token after that through the main model's head.
 ///
 /// The first depth takes the main model's hidden state after its final norm, as the engines that draft with it do; a

@@ -2,7 +2,7 @@ package dev.wok.model;
 
 import org.jspecify.annotations.Nullable;
 
-/// Rotary position embedding and its extension to longer texts (digest §2.4).
+/// Rotary position embedding and its extension to longer texts (RoFormer; YaRN).
 ///
 /// @param theta base of the frequencies
 /// @param yarn how the frequencies are stretched, or null where they are not

@@ -5,8 +5,9 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/// The router: which experts see a token, and with what weight (digest §1.3, §1.4). Balance comes from a bias that
-/// [Training#moveBiases] moves against each expert's load, and from the weak sequence-wise loss (digest §1.5, §1.6).
+/// The router: which experts see a token, and with what weight (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2). Balance comes
+/// from a bias that [Training#moveBiases] moves against each expert's load, and from the weak sequence-wise loss
+/// (DeepSeek-V3 eq. 17-20).
 final class RouterLayer {
     /// How a pass counts and pushes.
     ///

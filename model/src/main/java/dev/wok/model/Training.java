@@ -274,7 +274,7 @@ public final class Training implements AutoCloseable {
         return gradient;
     }
 
-    /// Moves the router biases against the load of this step: after the optimizer's step (digest §1.5).
+    /// Moves the router biases against the load of this step: after the optimizer's step (DeepSeek-V3 §2.1.2).
     ///
     /// @param gamma how far
     public void moveBiases(double gamma) {
