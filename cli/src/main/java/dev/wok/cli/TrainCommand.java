@@ -114,7 +114,7 @@ final class TrainCommand implements Callable<Integer> {
             Runtime.getRuntime().addShutdownHook(hook);
             try {
                 Trainer.Outcome outcome = trainer.run();
-                say(folder, outcome);
+                say(folder, trainer.preset(), outcome);
                 removeHook(hook);
                 return outcome.finished() ? 0 : 130;
             } finally {
@@ -185,7 +185,7 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private void say(Path folder, Trainer.Outcome outcome) {
+    private void say(Path folder, String preset, Trainer.Outcome outcome) {
         if (!outcome.finished()) {
             display.say("stopped after step %d; go on with: wok train --resume --out %s"
                     .formatted(outcome.steps(), folder));
@@ -212,7 +212,12 @@ final class TrainCommand implements Callable<Integer> {
         console.out().printf("report: %s%n", folder.resolve("report.html"));
         console.out().println("next:");
         console.out().printf("  wok generate %s --prompt 'public static void main('%n", folder.resolve("model"));
-        console.out().println("  wok train --preset mini");
+        int larger = Settings.presets().indexOf(preset) + 1;
+        console.out()
+                .println(
+                        larger < Settings.presets().size()
+                                ? "  wok train --preset " + Settings.presets().get(larger)
+                                : "  wok train --init %s --data PATH".formatted(folder.resolve("model")));
     }
 
     private static double figure(Trainer.Outcome outcome, String key) {

@@ -52,6 +52,7 @@ class TrainCommandTest {
         assertEquals(0, first.code(), first.err());
         assertTrue(first.out().contains("bits per byte (gzip -9 on the same text: "), first.out());
         assertTrue(first.out().contains("next:\n  wok generate " + even.resolve("model")), first.out());
+        assertTrue(first.out().endsWith("\n  wok train --preset mini\n"), first.out());
         Captured said = Captured.run(
                 "generate", even.resolve("model").toString(), "--prompt", "line ", "--max-tokens", "4", "--greedy");
         assertEquals(0, said.code(), said.err());

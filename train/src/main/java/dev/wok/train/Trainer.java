@@ -149,6 +149,11 @@ public final class Trainer implements AutoCloseable {
         return training;
     }
 
+    /// @return the name of the preset that the run began with
+    public String preset() {
+        return run.preset();
+    }
+
     /// @return the run's settings
     public Settings settings() {
         return run.settings();
