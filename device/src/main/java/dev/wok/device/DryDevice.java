@@ -1,6 +1,7 @@
 package dev.wok.device;
 
 import dev.wok.tensor.DType;
+import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -26,10 +27,14 @@ public final class DryDevice implements Device {
     }
 
     @Override
-    public void upload(Tensor host, Tensor here) {}
+    public void upload(Tensor host, Tensor here) {
+        Shape.require("DryDevice.upload", host, "host", here.shape());
+    }
 
     @Override
-    public void download(Tensor here, Tensor host) {}
+    public void download(Tensor here, Tensor host) {
+        Shape.require("DryDevice.download", host, "host", here.shape());
+    }
 
     @Override
     public void close() {}

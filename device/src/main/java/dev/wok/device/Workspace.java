@@ -22,10 +22,11 @@ public final class Workspace {
     }
 
     /// @param owner keeps the block until it is closed
-    /// @param bytes how much may be in use at once
+    /// @param bytes how much may be in use at once, rounded up to whole lines of the cache
     public static Workspace of(Memory owner, long bytes) {
+        long capacity = aligned(bytes);
         return new Workspace(
-                owner.tensor(DType.F32, bytes / DType.F32.bytes() + ALIGNMENT).memory(), bytes + ALIGNMENT);
+                owner.tensor(DType.F32, capacity / DType.F32.bytes()).memory(), capacity);
     }
 
     /// @return a workspace of any size on a dry device: run the step once, then ask for [#peakBytes]
@@ -38,14 +39,18 @@ public final class Workspace {
     public Tensor tensor(DType dtype, long... shape) {
         Tensor sizes = Tensor.of(MemorySegment.NULL, dtype, shape);
         long from = top;
-        long to = Math.addExact(from, (sizes.bytes() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+        long to = Math.addExact(from, aligned(sizes.bytes()));
         if (to > capacity) {
             throw new IllegalStateException(
                     "workspace of %d bytes is full: %s needs %d more".formatted(capacity, sizes, to - capacity));
         }
         top = to;
         peak = Math.max(peak, top);
-        return block.byteSize() == 0 ? sizes : Tensor.of(block.asSlice(from, Math.max(sizes.bytes(), 1)), dtype, shape);
+        return block.byteSize() == 0 ? sizes : Tensor.of(block.asSlice(from, sizes.bytes()), dtype, shape);
+    }
+
+    private static long aligned(long bytes) {
+        return Math.addExact(bytes, ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
 
     /// @return the largest number of bytes that were in use at once

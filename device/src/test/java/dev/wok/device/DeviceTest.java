@@ -59,7 +59,8 @@ class DeviceTest {
         Memory memory = dry.memory();
         Tensor x = memory.tensor(DType.F32, 1_000_000, 1_000_000);
         assertEquals(4_000_000_000_000L, memory.bytes());
-        dry.upload(Tensor.of(1f), x);
+        dry.upload(x, x);
+        assertThrows(IllegalArgumentException.class, () -> dry.upload(Tensor.of(1f), x));
         Tensor view = x.slice(0, 10, 20).slice(1, 5, 6);
         assertEquals("F32[10, 1]", view.toString());
         assertThrows(IndexOutOfBoundsException.class, () -> x.get(0));

@@ -6,7 +6,8 @@ import dev.wok.tensor.Tensor;
 
 /// Softmax cross-entropy of rows of logits: `loss[t] = log(sum_v e^logits[t, v]) - logits[t, target]`.
 ///
-/// A negative target is none: its loss and gradient are zero. Cost: one exponential per logit.
+/// A negative target is none: its loss and gradient are zero; one beyond the vocabulary is an
+/// [IndexOutOfBoundsException]. Cost: one exponential per logit.
 public abstract class CrossEntropy {
     protected CrossEntropy() {}
 

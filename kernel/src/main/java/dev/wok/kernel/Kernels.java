@@ -48,12 +48,22 @@ public record Kernels(
     /// @throws BadInput where this backend cannot run on the stream's device, or not in this Java process
     public static Kernels on(Stream stream, Backend backend) {
         return switch (stream.device()) {
-            case HostDevice host when backend == Backend.REFERENCE -> ReferenceKernels.on(stream);
-            case HostDevice host when backend == Backend.VECTOR -> VectorChoice.on(host);
-            case DryDevice _ when backend == Backend.DRY -> DryKernels.on(stream);
-            default ->
-                throw new BadInput("the %s kernels do not run on this device (%s)."
-                        .formatted(backend.text(), stream.device().describe()));
+            case HostDevice host ->
+                switch (backend) {
+                    case REFERENCE -> ReferenceKernels.on(stream);
+                    case VECTOR -> VectorChoice.on(host);
+                    case DRY -> throw refused(stream, backend);
+                };
+            case DryDevice _ ->
+                switch (backend) {
+                    case DRY -> DryKernels.on(stream);
+                    case REFERENCE, VECTOR -> throw refused(stream, backend);
+                };
         };
+    }
+
+    private static BadInput refused(Stream stream, Backend backend) {
+        return new BadInput("the %s kernels do not run on this device (%s)."
+                .formatted(backend.text(), stream.device().describe()));
     }
 }

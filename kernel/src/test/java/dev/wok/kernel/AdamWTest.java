@@ -11,6 +11,7 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
 import dev.wok.testkit.Property;
+import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.List;
@@ -80,53 +81,63 @@ class AdamWTest {
 
     @Test
     void updates() {
-        Property.of("AdamW.update")
-                .size("n", 0, 300)
+        Property.of("AdamW.update").size("n", 0, 300).size("step", 1, 50).check(this::update);
+        Property.of("AdamW.update, several tasks")
+                .size("n", 70_001, 70_001)
                 .size("step", 1, 50)
-                .check(c -> Contract.check(run -> {
-                    int n = c.size("n");
-                    double rate = 0.01;
-                    Tensor p = run.updated(c.rng("p"), 0, n);
-                    Tensor g = run.input(c.rng("g"), 0, n);
-                    Tensor m = run.updated(c.rng("m"), 0, n);
-                    Tensor v = run.updated(i -> 1e-3 + c.rng("v").uniform(i), 0, n);
-                    Tensor normAndClip = run.input(i -> i == 0 ? 7 : 0.5, 0, 2);
-                    double[] m0 = Tensors.values(m);
-                    double[] p0 = Tensors.values(p);
-                    AdamW.Step step = new AdamW.Step(rate, BETA1, BETA2, EPS, 0.1, c.size("step"));
-                    run.kernels().adamW().update(step, p, g, m, v, normAndClip);
-                    run.relative("v", v, 6 * U);
-                    Tensor spread = Tensors.of(
-                            i -> BETA1 * Math.abs(m0[(int) i]) + (1 - BETA1) * Math.abs(g.get(i)), DType.F64, n);
-                    run.result("m", m, () -> Contract.map(spread, s -> 5 * U * s + TINY));
-                    double correction =
-                            Math.sqrt(1 - Math.pow(BETA2, c.size("step"))) / (1 - Math.pow(BETA1, c.size("step")));
-                    run.result(
-                            "p",
-                            p,
-                            () -> Tensors.of(
-                                    i -> U
-                                            * (4 * Math.abs(p0[(int) i])
-                                                    + 20 * rate * correction * spread.get(i) / Math.sqrt(v.get(i))),
-                                    DType.F64,
-                                    n));
-                }));
+                .cases(1)
+                .check(this::update);
+    }
+
+    private void update(Case c) {
+        Contract.check(run -> {
+            int n = c.size("n");
+            double rate = 0.01;
+            Tensor p = run.updated(c.rng("p"), 0, n);
+            Tensor g = run.input(c.rng("g"), 0, n);
+            Tensor m = run.updated(c.rng("m"), 0, n);
+            Tensor v = run.updated(i -> 1e-3 + c.rng("v").uniform(i), 0, n);
+            Tensor normAndClip = run.input(i -> i == 0 ? 7 : 0.5, 0, 2);
+            double[] m0 = Tensors.values(m);
+            double[] p0 = Tensors.values(p);
+            AdamW.Step step = new AdamW.Step(rate, BETA1, BETA2, EPS, 0.1, c.size("step"));
+            run.kernels().adamW().update(step, p, g, m, v, normAndClip);
+            run.relative("v", v, 6 * U);
+            Tensor spread =
+                    Tensors.of(i -> BETA1 * Math.abs(m0[(int) i]) + (1 - BETA1) * Math.abs(g.get(i)), DType.F64, n);
+            run.result("m", m, () -> Contract.map(spread, s -> 5 * U * s + TINY));
+            double correction = Math.sqrt(1 - Math.pow(BETA2, c.size("step"))) / (1 - Math.pow(BETA1, c.size("step")));
+            run.result(
+                    "p",
+                    p,
+                    () -> Tensors.of(
+                            i -> U
+                                    * (4 * Math.abs(p0[(int) i])
+                                            + 20 * rate * correction * spread.get(i) / Math.sqrt(v.get(i))),
+                            DType.F64,
+                            n));
+        });
     }
 
     /* Squares are positive: blocks of 4096 of them are off by 4096 u at most, the root halves that. */
     @Test
     void normOverSeveralTensors() {
-        Property.of("AdamW.clip")
-                .size("n", 0, 9000)
-                .size("m", 0, 70)
-                .cases(12)
-                .check(c -> Contract.check(run -> {
-                    Tensor a = run.input(c.rng("a"), 0, c.size("n"));
-                    Tensor b = run.input(c.rng("b"), 0, c.size("m"), 3);
-                    Tensor normAndClip = run.written(0, 2);
-                    run.kernels().adamW().clip(List.of(a, b), 5, normAndClip);
-                    run.relative("normAndClip", normAndClip, 2048 * U);
-                }));
+        Property.of("AdamW.clip").size("n", 0, 9000).size("m", 0, 70).cases(12).check(this::norm);
+        Property.of("AdamW.clip, several tasks")
+                .size("n", 140_001, 140_001)
+                .size("m", 70, 70)
+                .cases(1)
+                .check(this::norm);
+    }
+
+    private void norm(Case c) {
+        Contract.check(run -> {
+            Tensor a = run.input(c.rng("a"), 0, c.size("n"));
+            Tensor b = run.input(c.rng("b"), 0, c.size("m"), 3);
+            Tensor normAndClip = run.written(0, 2);
+            run.kernels().adamW().clip(List.of(a, b), 5, normAndClip);
+            run.relative("normAndClip", normAndClip, 2048 * U);
+        });
     }
 
     @Test
@@ -141,6 +152,25 @@ class AdamWTest {
             Close.assertSame("none", Tensor.of(0f, 1f), normAndClip);
             kernels.adamW().clip(List.of(Tensor.of(3f, Float.NaN)), 1, normAndClip);
             assertTrue(Double.isNaN(normAndClip.get(0)) && Double.isNaN(normAndClip.get(1)));
+        }
+    }
+
+    /// An embedding row that no token used: nothing over nothing must stay nothing.
+    @Test
+    void noGradientMovesNothing() {
+        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+            Tensor p = Tensors.of(i -> i - 8, DType.F32, 17);
+            Tensor zeros = Tensors.zeros(DType.F32, 17);
+            Tensor before = Tensors.copy(p);
+            kernels.adamW()
+                    .update(
+                            new AdamW.Step(0.1, BETA1, BETA2, EPS, 0, 1),
+                            p,
+                            zeros,
+                            Tensors.zeros(DType.F32, 17),
+                            Tensors.zeros(DType.F32, 17),
+                            Tensor.of(0f, 1f));
+            Close.assertSame("p", before, p);
         }
     }
 

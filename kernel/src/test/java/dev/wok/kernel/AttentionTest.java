@@ -5,6 +5,7 @@ import static dev.wok.kernel.Contract.U;
 import static dev.wok.kernel.Contract.abs;
 import static dev.wok.kernel.Contract.dot;
 import static dev.wok.kernel.Contract.map;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.tensor.DType;
@@ -244,5 +245,20 @@ class AttentionTest {
             run.result("out", out, () -> map(out, _ -> 2 * 120 * U));
             run.relative("lse", lse, 120 * U);
         });
+    }
+
+    /// A block of keys that weigh nothing at all is as if it were not there.
+    @Test
+    void scoresOfMinusInfinityWeighNothing() {
+        int tokens = 200;
+        Tensor q = Tensors.of(_ -> 1, DType.F32, tokens, 1, 1);
+        Tensor k = Tensors.of(t -> t < 144 ? Double.NEGATIVE_INFINITY : 0, DType.F32, tokens, 1, 1);
+        Tensor v = Tensors.of(t -> t, DType.F32, tokens, 1, 1);
+        for (Kernels kernels : new Kernels[] {REFERENCE, Contract.VECTOR}) {
+            Tensor out = Tensors.zeros(DType.F32, tokens, 1, 1);
+            kernels.attention()
+                    .forward(q, k, v, Tensors.zeros(DType.I32, tokens), 1, out, Tensors.zeros(DType.F32, tokens, 1));
+            assertEquals((144 + 199) / 2.0, out.get(199), 1e-4);
+        }
     }
 }

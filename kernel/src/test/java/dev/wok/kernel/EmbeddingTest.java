@@ -4,6 +4,7 @@ import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.U;
 import static dev.wok.kernel.Contract.abs;
 import static dev.wok.kernel.Contract.dot;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -58,6 +59,20 @@ class EmbeddingTest {
                         return Contract.map(sums, sum -> (c.size("tokens") + 1) * U * sum);
                     });
                 }));
+    }
+
+    /// A table may be a part of a larger one: what lies behind it is not read.
+    @Test
+    void idsBeyondTheTableAreRefused() {
+        Tensor table =
+                Tensors.normal(Seeds.rng("embedding table"), DType.F32, 5, 3).slice(0, 0, 4);
+        Tensor row = Tensors.zeros(DType.F32, 1, 3);
+        for (Kernels kernels : new Kernels[] {REFERENCE, Contract.VECTOR}) {
+            assertThrows(
+                    IndexOutOfBoundsException.class, () -> kernels.embedding().forward(Tensor.of(4), table, row));
+            assertThrows(
+                    IndexOutOfBoundsException.class, () -> kernels.embedding().backward(Tensor.of(4), row, table));
+        }
     }
 
     @Test

@@ -16,6 +16,7 @@ import dev.wok.testkit.Property;
 import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
+import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 import org.junit.jupiter.api.Test;
 
@@ -32,6 +33,20 @@ class ExpertsTest {
                 .size("inner", 1, 50)
                 .size("gap", 0, 3)
                 .cases(25);
+    }
+
+    /// Sizes within a block of the products, and sizes that take several.
+    private static void everySize(String name, Consumer<Case> body) {
+        sizes(name).check(body);
+        Property.of(name + ", several blocks")
+                .size("tokens", 257, 270)
+                .size("experts", 1, 2)
+                .size("topK", 1, 1)
+                .size("hidden", 257, 270)
+                .size("inner", 241, 258)
+                .size("gap", 0, 3)
+                .cases(2)
+                .check(body);
     }
 
     /// A case's sizes and a plan in which some experts get nothing.
@@ -55,8 +70,9 @@ class ExpertsTest {
 
     @Test
     void gateUp() {
-        sizes("Experts.gateUp")
-                .check(c -> Contract.check(run -> {
+        everySize(
+                "Experts.gateUp",
+                c -> Contract.check(run -> {
                     Layer l = Layer.of(c);
                     Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
@@ -92,8 +108,9 @@ class ExpertsTest {
 
     @Test
     void down() {
-        sizes("Experts.down")
-                .check(c -> Contract.check(run -> {
+        everySize(
+                "Experts.down",
+                c -> Contract.check(run -> {
                     Layer l = Layer.of(c);
                     Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
@@ -111,8 +128,9 @@ class ExpertsTest {
 
     @Test
     void downBackward() {
-        sizes("Experts.downBackward")
-                .check(c -> Contract.check(run -> {
+        everySize(
+                "Experts.downBackward",
+                c -> Contract.check(run -> {
                     Layer l = Layer.of(c);
                     Tensor dy = run.input(c.rng("dy"), l.gap, l.tokens, l.hidden);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
@@ -135,8 +153,9 @@ class ExpertsTest {
 
     @Test
     void downWeightGradient() {
-        sizes("Experts.downWeightGradient")
-                .check(c -> Contract.check(run -> {
+        everySize(
+                "Experts.downWeightGradient",
+                c -> Contract.check(run -> {
                     Layer l = Layer.of(c);
                     Tensor dy = run.input(c.rng("dy"), l.gap, l.tokens, l.hidden);
                     Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
@@ -153,8 +172,9 @@ class ExpertsTest {
 
     @Test
     void gateUpBackward() {
-        sizes("Experts.gateUpBackward")
-                .check(c -> Contract.check(run -> {
+        everySize(
+                "Experts.gateUpBackward",
+                c -> Contract.check(run -> {
                     Layer l = Layer.of(c);
                     Tensor dGateUp = run.input(c.rng("d"), l.gap, l.rows(), 2L * l.inner);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
@@ -171,8 +191,9 @@ class ExpertsTest {
 
     @Test
     void gateUpWeightGradient() {
-        sizes("Experts.gateUpWeightGradient")
-                .check(c -> Contract.check(run -> {
+        everySize(
+                "Experts.gateUpWeightGradient",
+                c -> Contract.check(run -> {
                     Layer l = Layer.of(c);
                     Tensor dGateUp = run.input(c.rng("d"), l.gap, l.rows(), 2L * l.inner);
                     Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);

@@ -67,22 +67,13 @@ class MatmulTest {
                 .size("m", 257, 330)
                 .size("n", 241, 500)
                 .size("k", 257, 300)
+                .flag("accumulate")
+                .size("gap", 0, 1)
                 .cases(2)
                 .check(c -> {
-                    int m = c.size("m");
-                    int n = c.size("n");
-                    int k = c.size("k");
-                    Contract.check(run -> {
-                        Tensor a = run.input(c.rng("a"), 1, m, k);
-                        Tensor b = run.input(c.rng("b"), 1, n, k);
-                        Tensor result = run.written(1, m, n);
-                        run.kernels().matmul().nt(a, b, result, false);
-                        run.result("c", result, () -> {
-                            Tensor sums = abs(result);
-                            Contract.REFERENCE.matmul().nt(abs(a), abs(b), sums, false);
-                            return Contract.map(sums, sum -> (k + 2) * U * sum);
-                        });
-                    });
+                    Contract.check(run -> product(run, c, Matmul::nt, false, true));
+                    Contract.check(run -> product(run, c, Matmul::nn, false, false));
+                    Contract.check(run -> product(run, c, Matmul::tn, true, false));
                 });
     }
 }

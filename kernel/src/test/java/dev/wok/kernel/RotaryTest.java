@@ -63,7 +63,7 @@ class RotaryTest {
     @Test
     void rotatesInPlace() {
         Property.of("Rotary.rotate")
-                .size("tokens", 0, 40)
+                .size("tokens", 0, 140)
                 .size("heads", 1, 5)
                 .size("half", 1, 40)
                 .size("gap", 0, 3)

@@ -333,4 +333,23 @@ class RoutingTest {
                 Thrown.message(IllegalArgumentException.class, () -> new Desc(Scoring.SIGMOID, 4, 1, 4, 2, false, 1)));
         new Desc(Scoring.SOFTMAX, 4, 1, 4, 2, false, 1);
     }
+
+    /// Scores that are all zero in float32: their sum is too, and weights and gradients must still be numbers.
+    @Test
+    void scoresOfZeroAreNumbers() {
+        Desc desc = new Desc(Scoring.SIGMOID, 4, 2, 1, 1, true, 2.5);
+        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+            Tensor logits = Tensors.of(_ -> -200, DType.F32, 1, 4);
+            Tensor scores = Tensors.zeros(DType.F32, 1, 4);
+            Tensor chosen = Tensors.zeros(DType.I32, 1, 2);
+            Tensor weights = Tensors.zeros(DType.F32, 1, 2);
+            Tensor dLogits = Tensors.zeros(DType.F32, 1, 4);
+            kernels.routing().forward(desc, logits, null, scores, chosen, weights);
+            Close.assertClose("weights", Tensor.of(0f, 0f).reshape(1, 2), weights, 1e-20);
+            kernels.routing().backward(desc, scores, chosen, Tensors.of(_ -> 1, DType.F32, 1, 2), null, dLogits);
+            for (float value : dLogits.toFloats()) {
+                assertTrue(Float.isFinite(value));
+            }
+        }
+    }
 }

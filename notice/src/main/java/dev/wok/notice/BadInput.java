@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Refusal of something the user gave: a file, an option, a setting. Its message is the one line that the user
@@ -15,16 +16,24 @@ import org.jspecify.annotations.Nullable;
 /// and exits with 2.
 public final class BadInput extends RuntimeException {
     private static final long serialVersionUID = 1L;
+    private static final int LONGEST = 1000;
+    private static final Pattern CONTROL = Pattern.compile("[\\p{Cntrl}\\u0080-\\u009f\\u2028\\u2029]+");
 
-    /// @param message given, expected, what to do; one line
+    /// @param message given, expected, what to do. Line ends and control characters, which what was given may hold,
+    ///     become blanks, and a very long message is cut
     public BadInput(String message) {
-        super(message);
+        this(message, null);
     }
 
-    /// @param message given, expected, what to do; one line
+    /// @param message as above
     /// @param cause what the machine said
     public BadInput(String message, @Nullable Throwable cause) {
-        super(message, cause);
+        super(oneLine(message), cause);
+    }
+
+    private static String oneLine(String message) {
+        String line = CONTROL.matcher(message).replaceAll(" ");
+        return line.length() <= LONGEST ? line : line.substring(0, LONGEST) + " ...";
     }
 
     /// The refusal of a file or folder that could not be read.

@@ -78,6 +78,15 @@ class BadInputTest {
                         .getMessage());
     }
 
+    /// Names in files may hold anything: a line end, a colour for the terminal, a megabyte.
+    @Test
+    void aMessageIsOneLine() {
+        assertEquals("tensor a [31mb is odd", new BadInput("tensor a\n\u001b[31mb is odd").getMessage());
+        assertEquals(
+                1004,
+                String.valueOf(new BadInput("x".repeat(5000)).getMessage()).length());
+    }
+
     /// What cannot be removed is remembered, and does not hide the first failure.
     @Test
     void aPartThatStaysIsSuppressed() throws IOException {

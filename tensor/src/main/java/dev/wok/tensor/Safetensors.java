@@ -21,11 +21,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.function.BiConsumer;
+import java.util.function.Function;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /// A safetensors file, mapped into memory: named tensors that are read where they lie.
@@ -41,7 +46,15 @@ public final class Safetensors implements AutoCloseable {
     private static final int LENGTH_BYTES = 8;
     private static final long MAX_HEADER_BYTES = 100_000_000;
     private static final String METADATA = "__metadata__";
-    private static final ObjectMapper JSON = JsonMapper.builder()
+
+    /// A tensor takes some fifteen tokens of JSON; nothing in a header lies deeper than the two offsets of one.
+    private static final StreamReadConstraints LIMITS = StreamReadConstraints.builder()
+            .maxTokenCount(8_000_000)
+            .maxNestingDepth(3)
+            .build();
+
+    private static final ObjectMapper JSON = JsonMapper.builder(
+                    JsonFactory.builder().streamReadConstraints(LIMITS).build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
@@ -76,7 +89,7 @@ public final class Safetensors implements AutoCloseable {
         } catch (IOException e) {
             arena.close();
             throw BadInput.reading(file, e);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
         }
@@ -100,7 +113,7 @@ public final class Safetensors implements AutoCloseable {
         try {
             root = JSON.readTree(header);
         } catch (JacksonException e) {
-            throw broken(file, LENGTH_BYTES, "its header is not JSON, or names something twice");
+            throw broken(file, LENGTH_BYTES, "its header is not JSON of tensors, or names something twice");
         }
         if (!root.isObject()) {
             throw broken(file, LENGTH_BYTES, "its header is not a JSON object");
@@ -109,15 +122,22 @@ public final class Safetensors implements AutoCloseable {
         Map<String, String> metadata = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> property : root.properties()) {
             if (property.getKey().equals(METADATA)) {
-                property.getValue()
-                        .properties()
-                        .forEach(m -> metadata.put(m.getKey(), m.getValue().asString("")));
+                metadata.putAll(metadata(file, property.getValue()));
             } else {
                 entries.put(property.getKey(), entry(file, property.getKey(), property.getValue(), data.byteSize()));
             }
         }
         requireNoGaps(file, entries, data.byteSize());
         return new Safetensors(file, arena, data, entries, metadata);
+    }
+
+    private static Map<String, String> metadata(Path file, JsonNode node) {
+        Map<String, String> metadata = new LinkedHashMap<>();
+        if (!node.isObject() || node.valueStream().anyMatch(value -> !value.isString())) {
+            throw broken(file, LENGTH_BYTES, "its %s is no object of strings".formatted(METADATA));
+        }
+        node.properties().forEach(m -> metadata.put(m.getKey(), m.getValue().stringValue()));
+        return metadata;
     }
 
     private static void requireNoGaps(Path file, SequencedMap<String, Entry> entries, long dataBytes) {
@@ -178,7 +198,7 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /// @return the strings stored under `__metadata__`
-    public Map<String, String> metadata() {
+    Map<String, String> metadata() {
         return Collections.unmodifiableMap(metadata);
     }
 
@@ -218,39 +238,81 @@ public final class Safetensors implements AutoCloseable {
         arena.close();
     }
 
-    /// Writes a file: beside its final name first, then renamed, so that it is complete or absent.
+    /// Writes contiguous host tensors as they are: see the other one.
+    public static void write(Path file, SequencedMap<String, Tensor> tensors, Map<String, String> metadata) {
+        for (Map.Entry<String, Tensor> named : tensors.entrySet()) {
+            if (!named.getValue().isContiguous()) {
+                throw new IllegalArgumentException("tensor %s is a view with gaps".formatted(named.getKey()));
+            }
+        }
+        write(file, header(tensors, Tensor::dtype, metadata), channel -> {
+            for (Tensor tensor : tensors.values()) {
+                writeFully(channel, tensor.memory().asSlice(0, tensor.bytes()));
+            }
+        });
+    }
+
+    /// Writes tensors of any device and layout, one after the other through a copy in host memory. The file is written
+    /// beside its final name first, then renamed, so that it is complete or absent.
     ///
-    /// @param tensors contiguous host tensors by name, in the order in which they shall lie
+    /// @param tensors by name, in the order in which they shall lie
+    /// @param dtype in which they are stored
+    /// @param download copies its first into its second, a contiguous host tensor of that type
     /// @param metadata strings for `__metadata__`; transformers expects `format` = `pt`
     /// @throws BadInput where the disk is full or the folder cannot be written
-    public static void write(Path file, SequencedMap<String, Tensor> tensors, Map<String, String> metadata) {
+    public static void write(
+            Path file,
+            SequencedMap<String, Tensor> tensors,
+            DType dtype,
+            BiConsumer<Tensor, Tensor> download,
+            Map<String, String> metadata) {
+        write(file, header(tensors, _ -> dtype, metadata), channel -> {
+            for (Tensor tensor : tensors.values()) {
+                try (Arena arena = Arena.ofShared()) {
+                    Tensor host = Tensor.allocate(arena, dtype, tensor.shape());
+                    download.accept(tensor, host);
+                    writeFully(channel, host.memory().asSlice(0, host.bytes()));
+                }
+            }
+        });
+    }
+
+    private static ByteBuffer header(
+            SequencedMap<String, Tensor> tensors, Function<Tensor, DType> stored, Map<String, String> metadata) {
         ObjectNode root = JSON.createObjectNode();
         metadata.forEach(root.putObject(METADATA)::put);
         long position = 0;
+        if (tensors.containsKey(METADATA)) {
+            throw new IllegalArgumentException("a tensor cannot be named " + METADATA);
+        }
         for (Map.Entry<String, Tensor> named : tensors.entrySet()) {
             Tensor tensor = named.getValue();
-            if (!tensor.isContiguous()) {
-                throw new IllegalArgumentException("tensor %s is a view with gaps".formatted(named.getKey()));
-            }
+            DType dtype = stored.apply(tensor);
             ObjectNode node = root.putObject(named.getKey());
-            node.put("dtype", tensor.dtype().name());
+            node.put("dtype", dtype.name());
+            ArrayNode shape = node.putArray("shape");
             for (long size : tensor.shape()) {
-                node.withArray("shape").add(size);
+                shape.add(size);
             }
-            if (tensor.rank() == 0) {
-                node.putArray("shape");
-            }
-            node.putArray("data_offsets").add(position).add(position + tensor.bytes());
-            position += tensor.bytes();
+            long bytes = tensor.elements() * dtype.bytes();
+            node.putArray("data_offsets").add(position).add(position + bytes);
+            position += bytes;
         }
         byte[] json = JSON.writeValueAsBytes(root);
         int padding = Math.floorMod(-json.length, LENGTH_BYTES);
-        ByteBuffer header = ByteBuffer.allocate(LENGTH_BYTES + json.length + padding)
+        return ByteBuffer.allocate(LENGTH_BYTES + json.length + padding)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(json.length + padding)
                 .put(json)
                 .put(" ".repeat(padding).getBytes(StandardCharsets.US_ASCII))
                 .flip();
+    }
+
+    private interface Content {
+        void writeTo(FileChannel channel) throws IOException;
+    }
+
+    private static void write(Path file, ByteBuffer header, Content content) {
         Path beside = file.resolveSibling(file.getFileName() + ".part");
         try {
             try (FileChannel channel = FileChannel.open(
@@ -259,9 +321,7 @@ public final class Safetensors implements AutoCloseable {
                     StandardOpenOption.TRUNCATE_EXISTING,
                     StandardOpenOption.WRITE)) {
                 writeFully(channel, header);
-                for (Tensor tensor : tensors.values()) {
-                    writeFully(channel, tensor.memory().asSlice(0, tensor.bytes()));
-                }
+                content.writeTo(channel);
                 channel.force(true);
             }
             Files.move(beside, file, StandardCopyOption.REPLACE_EXISTING);

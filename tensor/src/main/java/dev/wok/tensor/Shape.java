@@ -1,6 +1,7 @@
 package dev.wok.tensor;
 
 import java.util.Arrays;
+import java.util.stream.Collectors;
 
 /// Checks and arithmetic on shapes.
 public final class Shape {
@@ -72,6 +73,8 @@ public final class Shape {
 
     /// @return the shape as people write it, `[2, 3]`, with `*` for any size
     public static String text(long... shape) {
-        return Arrays.toString(shape).replace("-1", "*");
+        return Arrays.stream(shape)
+                .mapToObj(size -> size == -1 ? "*" : Long.toString(size))
+                .collect(Collectors.joining(", ", "[", "]"));
     }
 }

@@ -48,8 +48,11 @@ public final class Close {
         }
     }
 
-    /// Requires every element to have the same bits (any NaN for a NaN).
+    /// Requires the same type, and every element to have the same bits (any NaN for a NaN).
     public static void assertSame(String what, Tensor expected, Tensor actual) {
+        if (expected.dtype() != actual.dtype()) {
+            throw new AssertionError("%s is %s, expected %s".formatted(what, actual, expected));
+        }
         double[] right = values(what, expected, actual);
         double[] given = Tensors.values(actual);
         for (int i = 0; i < right.length; i++) {

@@ -99,7 +99,7 @@ public final class Property {
                 : size.least + rng.below(index + 1, size.most - size.least + 1);
     }
 
-    /// @return what the body threw, or null; an assumption that does not hold counts as passing
+    /// @return what the body threw, or null
     private static @Nullable Throwable attempt(Consumer<Case> body, Case generated) {
         try {
             body.accept(generated);

@@ -41,17 +41,6 @@ public final class Tensors {
         return as(source.dtype(), source);
     }
 
-    /// The same values with `gap` elements between the rows of the last dimension, and between the rows' groups.
-    ///
-    /// @param source of one dimension at least
-    /// @param gap 0 for a contiguous copy
-    public static Tensor strided(Tensor source, int gap) {
-        if (gap == 0) {
-            return copy(source);
-        }
-        return Framed.of(source, gap).view();
-    }
-
     private static Tensor inside(Tensor around, long[] shape, int gap) {
         Tensor view = around;
         for (int i = 0; i < shape.length; i++) {

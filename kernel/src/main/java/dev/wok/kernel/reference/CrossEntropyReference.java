@@ -2,13 +2,19 @@ package dev.wok.kernel.reference;
 
 import dev.wok.kernel.CrossEntropy;
 import dev.wok.tensor.Tensor;
+import java.util.Objects;
 
 final class CrossEntropyReference extends CrossEntropy {
     @Override
     protected void measure(Tensor logits, Tensor targets, Tensor losses) {
         for (long t = 0; t < logits.dim(0); t++) {
             int target = targets.getInt(t);
-            losses.set(t, target < 0 ? 0 : logSum(logits, t) - logits.get(t * logits.stride(0) + target));
+            if (target < 0) {
+                losses.set(t, 0);
+                continue;
+            }
+            int own = Objects.checkIndex(target, logits.size(1));
+            losses.set(t, logSum(logits, t) - logits.get(t * logits.stride(0) + own));
         }
     }
 

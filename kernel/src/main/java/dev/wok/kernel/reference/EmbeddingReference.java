@@ -2,12 +2,16 @@ package dev.wok.kernel.reference;
 
 import dev.wok.kernel.Embedding;
 import dev.wok.tensor.Tensor;
+import java.util.Objects;
 
 final class EmbeddingReference extends Embedding {
     @Override
     protected void gather(Tensor ids, Tensor table, Tensor out) {
         for (long t = 0; t < out.dim(0); t++) {
             int id = ids.getInt(t);
+            if (id >= 0) {
+                Objects.checkIndex(id, table.size(0));
+            }
             for (long i = 0; i < out.dim(1); i++) {
                 out.set(t * out.stride(0) + i, id < 0 ? 0 : table.get(id * table.stride(0) + i));
             }

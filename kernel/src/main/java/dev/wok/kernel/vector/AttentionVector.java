@@ -240,6 +240,10 @@ final class AttentionVector extends Attention {
                 scores[row + j] *= scale;
                 largest = Math.max(largest, scores[row + j]);
             }
+            if (largest == Float.NEGATIVE_INFINITY) {
+                Arrays.fill(scores, row, row + Tiles.padded(kEnd - k0), 0);
+                return;
+            }
             Arrays.fill(scores, row, row + first, 0);
             Arrays.fill(scores, row + end, row + Tiles.padded(kEnd - k0), 0);
             if (largest > max[t]) {

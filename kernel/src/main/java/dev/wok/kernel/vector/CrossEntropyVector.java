@@ -4,6 +4,7 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.CrossEntropy;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -26,6 +27,7 @@ final class CrossEntropyVector extends CrossEntropy {
                     losses.set(t, 0);
                     continue;
                 }
+                Objects.checkIndex(target, vocab);
                 float max = max(logits.memory(), row, vocab);
                 float sum = sumOfExponentials(logits.memory(), row, vocab, max);
                 losses.set(t, max - logits.get(row + target) + Math.log(sum));
@@ -48,6 +50,7 @@ final class CrossEntropyVector extends CrossEntropy {
                     losses.set(t, 0);
                     continue;
                 }
+                Objects.checkIndex(target, vocab);
                 float max = max(logits.memory(), row, vocab);
                 double own = logits.get(row + target);
                 float sum = replaceByExponentials(logits.memory(), row, vocab, max);

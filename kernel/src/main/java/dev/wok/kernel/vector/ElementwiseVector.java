@@ -44,7 +44,7 @@ final class ElementwiseVector extends Elementwise {
     protected void set(Tensor x, double value) {
         long size = x.dtype().bytes();
         blocks(workers, x.elements(), (from, count) -> {
-            if (value == 0) {
+            if (Double.doubleToRawLongBits(value) == 0) {
                 x.memory().asSlice(from * size, count * size).fill((byte) 0);
             } else {
                 for (long i = from; i < from + count; i++) {

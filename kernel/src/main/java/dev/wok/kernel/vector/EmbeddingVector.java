@@ -4,6 +4,7 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.Embedding;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 final class EmbeddingVector extends Embedding {
     private static final int COLUMNS_PER_TASK = 64;
@@ -25,6 +26,7 @@ final class EmbeddingVector extends Embedding {
                 if (id < 0) {
                     row.fill((byte) 0);
                 } else {
+                    Objects.checkIndex(id, table.size(0));
                     MemorySegment.copy(table.memory(), id * table.stride(0) * Float.BYTES, row, 0, bytes);
                 }
             }
@@ -43,6 +45,7 @@ final class EmbeddingVector extends Embedding {
             for (long t = 0; t < dOut.dim(0); t++) {
                 int id = ids.getInt(t);
                 if (id >= 0) {
+                    Objects.checkIndex(id, dTable.size(0));
                     Rows.add(
                             dOut.memory(),
                             t * dOut.stride(0) + column,

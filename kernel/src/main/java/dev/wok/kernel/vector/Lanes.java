@@ -19,7 +19,6 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class Lanes {
     static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-    static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     static final int COUNT = FLOATS.length();
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
@@ -82,7 +81,7 @@ final class Lanes {
     /* e^x = 2^n e^r with n = round(x / ln 2), r = x - n ln 2 in two steps (the high part of ln 2 has few bits, so n
      * times it is exact), and e^r by the polynomial of the Cephes library. Adding 1.5 * 2^23 rounds to an integer,
      * whose bits then stand in the lower mantissa. 2^n is multiplied in two halves, so that n may reach 128.
-     * Relative error below 1.5e-7 for results that are normal numbers; smaller ones become zero, larger ones infinite.
+     * Relative error below 1.5e-7 from x = -87.3 on; below that the result is zero, and where it overflows infinite.
      */
     static FloatVector exp(FloatVector x) {
         FloatVector clamped = x.max(-88f).min(89f);
