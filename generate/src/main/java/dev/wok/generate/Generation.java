@@ -6,9 +6,15 @@ package dev.wok.generate;
 /// @param finishReason why it ended
 /// @param promptTokens tokens of the prompt that were read
 /// @param prefillSeconds reading the prompt
+/// @param decodeSteps how often the model ran after that: the first token comes with the prompt
 /// @param decodeSeconds from the first token picked to the last
 public record Generation(
-        int[] ids, FinishReason finishReason, int promptTokens, double prefillSeconds, double decodeSeconds) {
+        int[] ids,
+        FinishReason finishReason,
+        int promptTokens,
+        double prefillSeconds,
+        int decodeSteps,
+        double decodeSeconds) {
 
     /// Why a generation ended.
     public enum FinishReason {
@@ -23,8 +29,8 @@ public record Generation(
         return prefillSeconds > 0 ? promptTokens / prefillSeconds : 0;
     }
 
-    /// @return steps of the model per second after the prompt; the first token comes with the prompt
+    /// @return tokens per second after the first
     public double decodeTokensPerSecond() {
-        return decodeSeconds > 0 ? Math.max(0, ids.length - 1) / decodeSeconds : 0;
+        return decodeSeconds > 0 ? decodeSteps / decodeSeconds : 0;
     }
 }

@@ -54,7 +54,7 @@ public final class Generator implements AutoCloseable {
         float[] logits = model.extend(cache, Arrays.copyOfRange(prompt, known, prompt.length));
         int[] text = Arrays.copyOf(prompt, limit);
         int length = prompt.length;
-        read = prompt.clone();
+        int steps = 0;
         long prefilled = System.nanoTime();
 
         Generation.FinishReason reason = Generation.FinishReason.LENGTH;
@@ -72,23 +72,27 @@ public final class Generator implements AutoCloseable {
             }
             if (length < limit) {
                 logits = model.extend(cache, id);
+                steps++;
             }
         }
+        double decoding = (System.nanoTime() - prefilled) * 1e-9;
         read = Arrays.copyOf(text, cache.length());
         return new Generation(
                 Arrays.copyOfRange(text, prompt.length, length),
                 reason,
                 prompt.length - known,
                 (prefilled - begin) * 1e-9,
-                (System.nanoTime() - prefilled) * 1e-9);
+                steps,
+                decoding);
     }
 
     private void reserve(int tokens) {
         if (tokens > cache.capacity()) {
             int capacity =
                     (int) Math.min(model.config().maxPositionEmbeddings(), Math.max(tokens, 2L * cache.capacity()));
+            Cache larger = model.cache(capacity);
             cache.close();
-            cache = model.cache(capacity);
+            cache = larger;
             read = new int[0];
         }
     }
@@ -99,6 +103,7 @@ public final class Generator implements AutoCloseable {
         int known = common < 0 ? prompt.length : common;
         known = Math.min(known, prompt.length - 1);
         cache.truncate(known);
+        read = Arrays.copyOf(prompt, known);
         return known;
     }
 

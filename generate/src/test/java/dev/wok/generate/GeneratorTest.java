@@ -105,6 +105,23 @@ class GeneratorTest {
         assertEquals(Generation.FinishReason.STOP, generation.finishReason());
     }
 
+    /// What is refused leaves a generator that still knows what it has read.
+    @Test
+    void aRefusalSpoilsNothing() {
+        try (Generator generator = new Generator(model)) {
+            Generation first = generator.generate(PROMPT, 4, Sampling.greedy(), Set.of(), _ -> true);
+            assertThrows(
+                    BadInput.class,
+                    () -> generator.generate(
+                            new int[] {PROMPT[0], 1 << 20}, 4, Sampling.greedy(), Set.of(), _ -> true));
+            assertArrayEquals(
+                    first.ids(),
+                    generator
+                            .generate(PROMPT, 4, Sampling.greedy(), Set.of(), _ -> true)
+                            .ids());
+        }
+    }
+
     @Test
     void theListenerCanStop() {
         try (Generator generator = new Generator(model)) {

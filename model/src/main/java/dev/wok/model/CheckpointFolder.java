@@ -199,11 +199,9 @@ final class CheckpointFolder implements AutoCloseable {
         SequencedMap<String, Tensor> main = new LinkedHashMap<>();
         SequencedMap<String, Tensor> mtp = new LinkedHashMap<>();
         try (Arena arena = Arena.ofShared()) {
-            network.weights.named().forEach((name, tensor) -> {
-                Tensor host = Tensor.allocate(arena, DType.F32, tensor.shape());
-                network.device().download(tensor, host);
-                (Weights.isMtp(network.config, name) ? mtp : main).put(name, host);
-            });
+            network.weights
+                    .named()
+                    .forEach((name, tensor) -> (Weights.isMtp(network.config, name) ? mtp : main).put(name, tensor));
             for (int k = 0; k < network.config.numNextnPredictLayers(); k++) {
                 String prefix = "model.layers.%d.".formatted(network.config.numHiddenLayers() + k);
                 Tensor embedding = main.get("model.embed_tokens.weight");
@@ -212,15 +210,19 @@ final class CheckpointFolder implements AutoCloseable {
             }
             nameMissingExperts(network.config, arena, main);
             Files.createDirectories(folder);
-            Safetensors.write(folder.resolve(SINGLE), main, Map.of("format", "pt"));
+            write(network, main, folder.resolve(SINGLE));
             if (!mtp.isEmpty()) {
-                Safetensors.write(folder.resolve(MTP), mtp, Map.of("format", "pt"));
+                write(network, mtp, folder.resolve(MTP));
             }
             writeBeside(folder.resolve("config.json"), ConfigJson.write(network.config));
             writeBeside(folder.resolve("generation_config.json"), ConfigJson.generation(network.config));
         } catch (IOException e) {
             throw BadInput.writing(folder, e);
         }
+    }
+
+    private static void write(Network network, SequencedMap<String, Tensor> tensors, Path file) {
+        Safetensors.write(file, tensors, DType.F32, network.device()::download, Map.of("format", "pt"));
     }
 
     /// Transformers expects the shared experts' tensors even where there are none: empty ones.

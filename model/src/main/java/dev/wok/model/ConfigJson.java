@@ -109,16 +109,14 @@ final class ConfigJson {
         }
         boolean v3 = isV3(family);
         String method = text(root, "topk_method", v3 ? "noaux_tc" : "greedy");
-        boolean corrected = switch (method) {
-            case "noaux_tc" -> true;
-            case "greedy", "group_limited_greedy" -> false;
-            default ->
-                throw new BadInput("topk_method is %s, supported are noaux_tc, greedy, group_limited_greedy."
-                        .formatted(root.path("topk_method")));
-        };
+        refuse("topk_method", v3 && !method.equals("noaux_tc"), "noaux_tc with this model_type");
+        refuse(
+                "topk_method",
+                !v3 && !method.equals("greedy") && !method.equals("group_limited_greedy"),
+                "greedy or group_limited_greedy with this model_type");
         boolean grouped = !method.equals("greedy");
-        String scoring = text(root, "scoring_func", v3 ? "sigmoid" : "softmax");
-        refuse("scoring_func", !scoring.equals("sigmoid") && !scoring.equals("softmax"), "sigmoid or softmax");
+        String scoring = v3 ? "sigmoid" : "softmax";
+        refuse("scoring_func", !text(root, "scoring_func", scoring).equals(scoring), scoring + " with this model_type");
         // transformers does not normalise in V2, whatever is written; no released model of it asks for that.
         boolean normalize = flag(root, "norm_topk_prob", v3) && v3;
         return new MoeConfig(
@@ -130,8 +128,8 @@ final class ConfigJson {
                 grouped ? whole("topk_group", v3 ? 4 : 1) : 1,
                 normalize,
                 number(root, "routed_scaling_factor", v3 ? 2.5 : 1),
-                scoring.equals("sigmoid") ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX,
-                corrected);
+                v3 ? Routing.Scoring.SIGMOID : Routing.Scoring.SOFTMAX,
+                v3);
     }
 
     private static boolean isV3(ModelConfig.Family family) {

@@ -94,6 +94,15 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /// @return the bytes of such a model's weights, multi-token prediction's included
+    public static long bytes(ModelConfig config, DType dtype) {
+        try (DryDevice device = Device.dry();
+                Memory memory = device.memory()) {
+            return new Network(config, Kernels.on(device.stream()), memory, dtype)
+                    .weights.named().values().stream().mapToLong(Tensor::bytes).sum();
+        }
+    }
+
     /// Writes a checkpoint folder that transformers loads: config.json, generation_config.json, model.safetensors in
     /// F32. Multi-token prediction goes to mtp.safetensors, since transformers has no place for it.
     ///
@@ -119,7 +128,7 @@ public final class Model implements AutoCloseable {
     }
 
     /// @return all tensors of a checkpoint by name, router biases included, over this model's memory
-    public SequencedMap<String, Tensor> tensors() {
+    SequencedMap<String, Tensor> tensors() {
         return Collections.unmodifiableSequencedMap(network.weights.named());
     }
 

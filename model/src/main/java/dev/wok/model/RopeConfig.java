@@ -70,7 +70,7 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
     ///
     /// @param dim elements that are rotated
     /// @return `[dim / 2]`
-    public float[] frequencies(int dim) {
+    float[] frequencies(int dim) {
         float[] frequencies = new float[dim / 2];
         for (int i = 0; i < frequencies.length; i++) {
             float period = (float) Math.pow(theta, 2f * i / dim);
@@ -100,7 +100,7 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
     }
 
     /// @return the factor on cosine and sine; 1 for all released DeepSeek models
-    public double attentionScaling() {
+    double attentionScaling() {
         if (yarn == null) {
             return 1;
         }
@@ -114,7 +114,7 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
 
     /// @param qkHeadDim elements of a query
     /// @return the factor on the scores of queries and keys
-    public double softmaxScale(int qkHeadDim) {
+    double softmaxScale(int qkHeadDim) {
         double scale = 1 / Math.sqrt(qkHeadDim);
         if (yarn != null && yarn.mscaleAllDim != 0) {
             double m = yarn.mscale(yarn.mscaleAllDim);

@@ -10,6 +10,7 @@ import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Gradients of a model, summed over the micro-batches of a step, and the memory that this takes.
 ///
@@ -54,7 +55,7 @@ public final class Training implements AutoCloseable {
     private final Tensor mtpLosses;
     private final Tensor balanceLoss;
     private final List<Tensor> loads = new ArrayList<>();
-    private final List<Tensor> biases = new ArrayList<>();
+    private final List<@Nullable Tensor> biases = new ArrayList<>();
     private long stepTargets = 1;
     private int stepSequences = 1;
 
@@ -62,7 +63,7 @@ public final class Training implements AutoCloseable {
         this(network, settings, null);
     }
 
-    private Training(Network network, Settings settings, @org.jspecify.annotations.Nullable Workspace measuring) {
+    private Training(Network network, Settings settings, @Nullable Workspace measuring) {
         this.network = network;
         this.settings = settings;
         memory = network.device().memory();
@@ -75,7 +76,7 @@ public final class Training implements AutoCloseable {
         for (Weights.Layer layer : layers) {
             if (layer.feedForward() instanceof Weights.Moe moe) {
                 loads.add(memory.tensor(DType.I32, moe.gate().dim(0)));
-                biases.add(moe.bias() == null ? balanceLoss : moe.bias());
+                biases.add(moe.bias());
             }
         }
         workspace = measuring != null
@@ -266,7 +267,7 @@ public final class Training implements AutoCloseable {
 
     /// @param name as in a checkpoint
     /// @return the gradient of a checkpoint's tensor
-    public Tensor gradient(String name) {
+    Tensor gradient(String name) {
         Tensor gradient = gradients.named().get(name);
         if (gradient == null) {
             throw new IllegalArgumentException("there is no tensor " + name);
@@ -274,13 +275,15 @@ public final class Training implements AutoCloseable {
         return gradient;
     }
 
-    /// Moves the router biases against the load of this step: after the optimizer's step (DeepSeek-V3 §2.1.2).
+    /// Moves the router biases, where there are any, against the load of this step: after the optimizer's step
+    /// (DeepSeek-V3 §2.1.2).
     ///
     /// @param gamma how far
     public void moveBiases(double gamma) {
         for (int i = 0; i < loads.size(); i++) {
-            if (biases.get(i) != balanceLoss) {
-                network.kernels.routing().balance(loads.get(i), gamma, biases.get(i));
+            Tensor bias = biases.get(i);
+            if (bias != null) {
+                network.kernels.routing().balance(loads.get(i), gamma, bias);
             }
         }
     }

@@ -96,8 +96,8 @@ class ModelConfigTest {
             moe_intermediate_size      |1500000000    |2 * moe_intermediate_size is 3000000000, expected a number below 2^31.
             routed_scaling_factor      |0             |routed_scaling_factor is 0.0, expected a positive number.
             routed_scaling_factor      |1e400         |routed_scaling_factor is "Infinity", expected a number.
-            scoring_func               |"relu"        |scoring_func is "relu", supported is sigmoid or softmax.
-            topk_method                |"magic"       |topk_method is "magic", supported are noaux_tc, greedy, group_limited_greedy.
+            scoring_func               |"softmax"     |scoring_func is "softmax", supported is sigmoid with this model_type.
+            topk_method                |"greedy"      |topk_method is "greedy", supported is noaux_tc with this model_type.
             first_k_dense_replace      |-1            |first_k_dense_replace is -1, expected 0 or more.
             moe_layer_freq             |0             |moe_layer_freq is 0, expected 1 or more.
             num_nextn_predict_layers   |-1            |num_nextn_predict_layers is -1, expected 0 to 4096.
