@@ -3,11 +3,11 @@ package dev.wok.train;
 import dev.wok.device.Device;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Tensor;
 import dev.wok.text.Tokenizer;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -17,7 +17,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SequencedMap;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -35,13 +34,15 @@ record Checkpoint(Path folder, State state) {
     /// @param step steps done
     /// @param tokens seen
     /// @param elapsedSeconds of training
+    /// @param corpus fingerprint of the text that the steps were learned from
     /// @param logs lengths of the run's records
-    record State(long step, long tokens, double elapsedSeconds, Logs.Lengths logs) {
+    record State(long step, long tokens, double elapsedSeconds, long corpus, Logs.Lengths logs) {
         private byte[] json() {
             Map<String, Object> values = new LinkedHashMap<>();
             values.put("step", step);
             values.put("tokens", tokens);
             values.put("elapsed_seconds", elapsedSeconds);
+            values.put("corpus", Long.toHexString(corpus));
             values.put("metrics_bytes", logs.metrics());
             values.put("evaluations_bytes", logs.evaluations());
             values.put("samples_bytes", logs.samples());
@@ -53,6 +54,7 @@ record Checkpoint(Path folder, State state) {
                     whole(root, "step"),
                     whole(root, "tokens"),
                     root.required("elapsed_seconds").asDouble(),
+                    Long.parseUnsignedLong(root.required("corpus").asString(), 16),
                     new Logs.Lengths(
                             whole(root, "metrics_bytes"),
                             whole(root, "evaluations_bytes"),
@@ -80,10 +82,8 @@ record Checkpoint(Path folder, State state) {
             Files.createDirectories(part);
             model.save(part);
             tokenizer.save(part);
-            writeState(
-                    part.resolve(OPTIMIZER),
-                    optimizer.state(),
-                    model.kernels().stream().device());
+            Device device = model.kernels().stream().device();
+            Safetensors.write(part.resolve(OPTIMIZER), optimizer.state(), DType.F32, device::download, Map.of());
             Durable.write(part.resolve(STATE), state.json());
             Durable.publish(part, folder);
         } catch (IOException e) {
@@ -104,22 +104,15 @@ record Checkpoint(Path folder, State state) {
         }
     }
 
-    private static void writeState(Path file, SequencedMap<String, Tensor> state, Device device) {
-        SequencedMap<String, Tensor> host = new LinkedHashMap<>();
-        try (Arena arena = Arena.ofShared()) {
-            state.forEach((name, tensor) -> {
-                Tensor copy = Tensor.allocate(arena, tensor.dtype(), tensor.shape());
-                device.download(tensor, copy);
-                host.put(name, copy);
-            });
-            Safetensors.write(file, host, Map.of());
-        }
-    }
-
     /// Gives the optimizer the state that was saved.
     void restore(TrainingStep optimizer, Device device) {
         Path file = folder.resolve(OPTIMIZER);
         try (Safetensors stored = Safetensors.open(file)) {
+            if (!stored.names().equals(optimizer.state().keySet())) {
+                throw new BadInput(
+                        "%s is not the state of this model's optimizer; remove its folder to resume from the checkpoint before."
+                                .formatted(file));
+            }
             optimizer.state().forEach((name, here) -> {
                 Tensor tensor = stored.tensor(name);
                 if (!Arrays.equals(tensor.shape(), here.shape())) {
@@ -159,7 +152,7 @@ record Checkpoint(Path folder, State state) {
             return new Checkpoint(folder, State.of(Logs.JSON.readTree(Files.readAllBytes(file))));
         } catch (IOException e) {
             throw BadInput.reading(file, e);
-        } catch (JacksonException | BadInput e) {
+        } catch (JacksonException | NumberFormatException | BadInput e) {
             throw new BadInput(
                     "%s is no state of a run. Remove its folder to resume from the one before.".formatted(file), e);
         }

@@ -17,8 +17,8 @@ import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
-/// Text made ready: the tokenizer, the training tokens, and the held-out tokens that evaluations read. Each part is
-/// complete or absent, so a preparation that was cut off goes on where it stopped.
+/// Text made ready: the tokenizer, the training tokens, and the held-out tokens that evaluations read. A preparation
+/// that was cut off begins anew.
 ///
 /// @param tokenizer of the run
 /// @param train tokens to learn from
@@ -29,10 +29,11 @@ record Preparation(
         Tokenizer tokenizer, TokenShards train, TokenShards heldOut, double gzipBitsPerByte, List<String> summary)
         implements AutoCloseable {
 
-    static Preparation of(RunFolder folder, RunFile run, int threads, Progress progress) {
+    /// @param first whether nothing was learned yet; else the run keeps its tokenizer
+    static Preparation of(RunFolder folder, RunFile run, boolean first, int threads, Progress progress) {
         Path corpusFile = folder.data().resolve("corpus.json");
         if (!Files.exists(corpusFile)) {
-            prepare(folder, run, threads, corpusFile, progress);
+            prepare(folder, run, first, threads, corpusFile, progress);
         }
         try {
             JsonNode root = Logs.JSON.readTree(Files.readAllBytes(corpusFile));
@@ -58,7 +59,8 @@ record Preparation(
         }
     }
 
-    private static void prepare(RunFolder folder, RunFile run, int threads, Path corpusFile, Progress progress) {
+    private static void prepare(
+            RunFolder folder, RunFile run, boolean first, int threads, Path corpusFile, Progress progress) {
         Settings.Text text = run.settings().text();
         Corpus.Settings settings = new Corpus.Settings(
                 run.data().isEmpty() ? List.of(jdkSources()) : run.data(),
@@ -71,13 +73,12 @@ record Preparation(
         try (Corpus corpus = Corpus.open(settings, progress)) {
             corpus.summary().forEach(progress::say);
             Files.createDirectories(folder.data());
-            Tokenizer tokenizer = tokenizer(folder, run, corpus, threads, progress);
+            Tokenizer tokenizer =
+                    first ? tokenizer(folder, run, corpus, threads, progress) : Tokenizer.load(folder.tokenizer());
             Path train = folder.data().resolve("train.tokens");
             TokenShards.write(
                     train, tokenizer, corpus.train(), corpus.trainBytes(), corpus.fingerprint(), threads, progress);
-            long heldOutBytes = text.evaluateBytes() == 0
-                    ? corpus.heldOutBytes()
-                    : Math.min(text.evaluateBytes(), corpus.heldOutBytes());
+            long heldOutBytes = Math.min(text.evaluateBytes(), corpus.heldOutBytes());
             TokenShards.write(
                     folder.data().resolve("held_out.tokens"),
                     tokenizer,
@@ -103,9 +104,6 @@ record Preparation(
     }
 
     private static Tokenizer tokenizer(RunFolder folder, RunFile run, Corpus corpus, int threads, Progress progress) {
-        if (Files.isDirectory(folder.tokenizer())) {
-            return Tokenizer.load(folder.tokenizer());
-        }
         Tokenizer tokenizer = run.init() != null
                 ? Tokenizer.load(run.init())
                 : BpeTrainer.train(
@@ -119,6 +117,7 @@ record Preparation(
             Durable.delete(part);
             Files.createDirectories(part);
             tokenizer.save(part);
+            Durable.delete(folder.tokenizer());
             Durable.publish(part, folder.tokenizer());
         } catch (IOException e) {
             throw BadInput.writing(folder.tokenizer(), e);

@@ -48,7 +48,7 @@ public final class Report {
         parts.put("state", ReportHtml.escape(state(run.file(), run.result(), metrics.last())));
         parts.put("figures", new ReportFigures(run).html());
         parts.put("notes", notes(metrics, run.leftOut()));
-        parts.put("balance", ReportHtml.escape(balance(run.setting("gamma"))));
+        parts.put("balance", ReportHtml.escape(balance(run)));
         parts.put("smoothed", Long.toString(metrics.smoothedOver()));
         parts.put("beside", ReportBeside.html(run, beside));
         parts.put("samples", ReportSamples.html(run.samples()));
@@ -90,7 +90,11 @@ public final class Report {
     }
 
     /// What levels the load, where the run's settings say it.
-    private static String balance(JsonNode gamma) {
+    private static String balance(ReportRun run) {
+        if (run.setting("scoring_func").asString("").equals("softmax")) {
+            return " A softmax router has no bias that levels the load.";
+        }
+        JsonNode gamma = run.setting("gamma");
         double value = ReportFiles.number(gamma);
         if (Double.isNaN(value)) {
             return "";

@@ -3,6 +3,7 @@ package dev.wok.train;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -27,7 +28,6 @@ record RunFile(
     /// @param corpus lines for people about what was read; empty before it was
     void write(Path file, List<String> corpus) {
         Map<String, Object> root = new LinkedHashMap<>();
-        root.put("version", 1);
         root.put("name", preset);
         root.put("data", data.stream().map(Path::toString).toList());
         root.put("init", init == null ? null : init.toString());
@@ -45,7 +45,10 @@ record RunFile(
                 values.put(entry.getKey(), text(entry.getValue()));
             }
             List<Path> data = new ArrayList<>();
-            root.required("data").forEach(path -> data.add(Path.of(path.asString())));
+            if (!root.required("data").isArray()) {
+                throw new BadInput("data is %s, expected a list of paths".formatted(root.path("data")));
+            }
+            root.path("data").forEach(path -> data.add(Path.of(path.asString())));
             JsonNode init = root.required("init");
             return new RunFile(
                     root.required("name").asString(),
@@ -56,6 +59,8 @@ record RunFile(
             throw BadInput.reading(file, e);
         } catch (JacksonException e) {
             throw new BadInput("%s is not a run's file: %s.".formatted(file, e.getOriginalMessage()), e);
+        } catch (InvalidPathException | BadInput e) {
+            throw new BadInput("%s is not a run's file: %s".formatted(file, e.getMessage()), e);
         }
     }
 

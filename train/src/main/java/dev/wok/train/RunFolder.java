@@ -29,6 +29,7 @@ import java.util.stream.Stream;
 final class RunFolder implements AutoCloseable {
     private static final String RUN = "run.json";
     private static final String LOCK = "lock";
+    private static final int MOST_DIGITS = 20;
 
     /// What a run writes beside its [#RUN].
     private static final List<String> WRITTEN = List.of(
@@ -127,12 +128,35 @@ final class RunFolder implements AutoCloseable {
 
     /// @throws BadInput where a folder holds no run, but something under a name that a run would write to
     static void requireNothingOfOthers(Path root) {
+        if (holdsRun(root)) {
+            return;
+        }
         for (String name : WRITTEN) {
-            if (Files.exists(root.resolve(name)) && !holdsRun(root)) {
-                throw new BadInput(
-                        "%s is no run's folder but holds %s, which a run would overwrite; choose another --out."
-                                .formatted(root, name));
+            for (Path path : List.of(root.resolve(name), Durable.part(root.resolve(name)))) {
+                if (Files.exists(path)) {
+                    throw ofOthers(root, path);
+                }
             }
+        }
+        Path lock = root.resolve(LOCK);
+        if (Files.exists(lock) && !isLock(lock)) {
+            throw ofOthers(root, lock);
+        }
+    }
+
+    private static BadInput ofOthers(Path root, Path path) {
+        return new BadInput("%s is no run's folder but holds %s, which a run would overwrite; choose another --out."
+                .formatted(root, path.getFileName()));
+    }
+
+    /// A killed run leaves its lock: empty, or with a process's number.
+    private static boolean isLock(Path file) {
+        try {
+            return Files.isRegularFile(file)
+                    && Files.size(file) <= MOST_DIGITS
+                    && Files.readString(file, StandardCharsets.ISO_8859_1).matches("\\d*\n?");
+        } catch (IOException e) {
+            throw BadInput.reading(file, e);
         }
     }
 

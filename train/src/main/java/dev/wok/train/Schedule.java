@@ -20,6 +20,9 @@ record Schedule(double peak, double min, double warmupShare, double decayShare, 
     /// its first steps are slow, since the machine code is not yet compiled, and say little about the whole.
     static final double PATIENCE = 0.25;
 
+    /// What counts as behind when no time has passed yet, so that a run by minutes alone learns from its first step.
+    private static final double BEGUN = 1e-3;
+
     /// How much of the run is behind, as the step sees it that has just begun: the share of its steps (this
     /// step included) or of its minutes, at most 1. Where it has both, its steps count alone until a quarter of
     /// the minutes has passed, and then whichever share is larger: a machine that is fast enough for the steps
@@ -29,7 +32,7 @@ record Schedule(double peak, double min, double warmupShare, double decayShare, 
     /// @param elapsedSeconds of training before this step, earlier sittings included
     static double progress(Settings.Batches limits, long step, double elapsedSeconds) {
         double bySteps = limits.steps() == 0 ? 0 : (step + 1.0) / limits.steps();
-        double byMinutes = limits.minutes() == 0 ? 0 : elapsedSeconds / (60 * limits.minutes());
+        double byMinutes = limits.minutes() == 0 ? 0 : Math.max(BEGUN, elapsedSeconds / (60 * limits.minutes()));
         boolean stepsAlone = limits.steps() > 0 && byMinutes < PATIENCE;
         return Math.min(1, stepsAlone ? bySteps : Math.max(bySteps, byMinutes));
     }

@@ -45,8 +45,10 @@ final class SettingKeys {
         return component(key).getDeclaringRecord() == Settings.Architecture.class;
     }
 
+    /// @return whether a key may differ between runs that compute the same; false for a key that is not known
     static boolean isFree(String key) {
-        return component(key).getAnnotation(Key.class).free();
+        RecordComponent component = COMPONENTS.get(key);
+        return component != null && component.getAnnotation(Key.class).free();
     }
 
     /// The typed value of a key.
@@ -104,7 +106,7 @@ final class SettingKeys {
 
     /// Commas within braces belong to a glob.
     private static List<String> list(String text) {
-        return text.isEmpty() ? List.of() : List.of(text.split(",(?![^{]*})"));
+        return text.isEmpty() ? List.of() : List.of(text.split("\\s*,\\s*(?![^{]*})"));
     }
 
     private static String expected(RecordComponent component) {

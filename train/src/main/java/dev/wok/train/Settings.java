@@ -17,7 +17,7 @@ public record Settings(
 
     /// The model's shape, in config.json's words; `q_lora_rank` 0 is its `null`.
     public record Architecture(
-            @Key(value = "token ids; 256 bytes, two special tokens, and merges", min = 259, max = 1 << 24)
+            @Key(value = "token ids: three special ones, 256 bytes, and merges", min = 1, max = 1 << 24)
             int vocabSize,
 
             @Key(value = "width of the residual stream", min = 1)
@@ -129,7 +129,8 @@ public record Settings(
             @Key(value = "decay of the gradients' mean square", max = 0.999999)
             double beta2,
 
-            @Key("added to the root of the mean square") double eps,
+            @Key(value = "added to the root of the mean square", min = 1e-30)
+            double eps,
 
             @Key(value = "largest norm of all gradients together", min = 1e-12)
             double clipNorm) {}
@@ -190,12 +191,14 @@ public record Settings(
             @Key("steps between evaluations; 0 for one at the end")
             long evaluateEvery,
 
-            @Key("steps between samples of text; 0 for one at the end")
+            @Key(value = "steps between samples of text; 0 for one at the end", free = true)
             long sampleEvery,
 
-            @Key("how a sample of text begins") String samplePrompt,
+            @Key(value = "how a sample of text begins", free = true)
+            String samplePrompt,
 
-            @Key("tokens in a sample of text") int sampleTokens) {}
+            @Key(value = "tokens in a sample of text", free = true)
+            int sampleTokens) {}
 
     public Settings {
         if (architecture.maxPositionEmbeddings() < batches.sequenceLength()) {

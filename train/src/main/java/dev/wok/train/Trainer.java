@@ -54,6 +54,9 @@ public final class Trainer implements AutoCloseable {
     /// @param sample the last sample of text, empty where there was none
     public record Outcome(boolean finished, long steps, SequencedMap<String, Object> result, String sample) {}
 
+    private static final int SMALLEST_VOCABULARY = 259;
+    private static final int WEIGHTS_AND_MOMENTS = 3;
+
     private final RunFolder folder;
     private final RunFile run;
     private final Progress progress;
@@ -98,6 +101,7 @@ public final class Trainer implements AutoCloseable {
                 preset, start == null ? settings : InitialModel.shape(start, preset, settings), sources, start);
         if (start == null) {
             architecture(settings, -1, -1);
+            requireRoomForBytes(settings.architecture().vocabSize());
         }
         RunFolder.requireNothingOfOthers(out);
         RunFolder folder = RunFolder.open(out);
@@ -108,6 +112,13 @@ public final class Trainer implements AutoCloseable {
         } catch (RuntimeException e) {
             folder.close();
             throw e;
+        }
+    }
+
+    private static void requireRoomForBytes(int vocabSize) {
+        if (vocabSize < SMALLEST_VOCABULARY) {
+            throw new BadInput("vocab_size is %d, expected %d or more: three special tokens and 256 bytes."
+                    .formatted(vocabSize, SMALLEST_VOCABULARY));
         }
     }
 
@@ -154,11 +165,6 @@ public final class Trainer implements AutoCloseable {
         return run.preset();
     }
 
-    /// @return the run's settings
-    public Settings settings() {
-        return run.settings();
-    }
-
     /// Trains until the run is done or is asked to stop. A fresh run that is refused before its first step leaves
     /// nothing behind.
     ///
@@ -170,11 +176,11 @@ public final class Trainer implements AutoCloseable {
         }
         try {
             return prepareAndTrain();
-        } catch (BadInput e) {
+        } catch (RuntimeException | Error e) {
             if (fresh && !begun) {
                 try {
                     folder.discard();
-                } catch (IOException left) {
+                } catch (IOException | RuntimeException left) {
                     e.addSuppressed(left);
                 }
             }
@@ -190,12 +196,21 @@ public final class Trainer implements AutoCloseable {
                 ? Runtime.getRuntime().availableProcessors()
                 : settings.run().threads();
         try (Device device = Device.host(threads);
-                Preparation prepared = Preparation.of(folder, run, threads, progress)) {
+                Preparation prepared = Preparation.of(folder, run, checkpoint.isEmpty(), threads, progress)) {
+            if (checkpoint.isPresent()
+                    && checkpoint.get().state().corpus() != prepared.train().fingerprint()) {
+                throw new BadInput("the text is not that of the first %,d steps; put it back or start another run."
+                        .formatted(checkpoint.get().state().step()));
+            }
+            requirePrompt(
+                    settings.run(),
+                    prepared.tokenizer(),
+                    settings.architecture().maxPositionEmbeddings());
             run.write(folder.run(), prepared.summary());
             Kernels kernels = Kernels.on(
                     device.stream(), settings.run().backend().equals("reference") ? Backend.REFERENCE : Backend.VECTOR);
             try (Model model = checkpoint.isPresent()
-                            ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
+                            ? resumed(checkpoint.get(), kernels)
                             : first(prepared.tokenizer(), kernels);
                     TrainingStep step = step(model, settings)) {
                 checkpoint.ifPresent(c -> c.restore(step, device));
@@ -300,14 +315,52 @@ public final class Trainer implements AutoCloseable {
     }
 
     private static void requireMemory(ModelConfig config, Settings settings) {
-        long weights = 4 * config.parameters();
-        long needed = 3 * weights + Training.bytes(config, DType.F32, microBatch(settings));
+        Settings.Batches batches = settings.batches();
         long free = MachineMemory.available();
-        if (needed > free) {
-            throw new BadInput(
-                    "the run needs %,d MB (weights and optimizer %,d MB, the rest for gradients and a micro-batch), this machine has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
-                            .formatted(needed >> 20, 3 * weights >> 20, free >> 20));
+        // To count exactly what is far too large would take long, so a lower bound goes first.
+        double tokens = (double) batches.microBatchSequences() * batches.sequenceLength();
+        double values = 4 * tokens * config.hiddenSize() * config.numHiddenLayers();
+        requireFree("at least ", values, WEIGHTS_AND_MOMENTS * 4.0 * config.parameters(), free);
+        if (tokens > Integer.MAX_VALUE) {
+            throw new BadInput("a micro-batch of %,.0f tokens was asked for, expected fewer than 2^31; lower %s."
+                    .formatted(tokens, "micro_batch_sequences or sequence_length"));
         }
+        long weights = WEIGHTS_AND_MOMENTS * Model.bytes(config, DType.F32);
+        requireFree("", Training.bytes(config, DType.F32, microBatch(settings)), weights, free);
+    }
+
+    private static void requireFree(String bound, double batch, double weights, long free) {
+        if (batch + weights > free) {
+            throw new BadInput(
+                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients and a micro-batch), this machine has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
+                            .formatted(bound, (batch + weights) / (1 << 20), weights / (1 << 20), free >> 20));
+        }
+    }
+
+    private static void requirePrompt(Settings.Run run, Tokenizer tokenizer, int context) {
+        int tokens =
+                tokenizer.encode(run.samplePrompt()).length + (tokenizer.bosId().isPresent() ? 1 : 0);
+        if (run.sampleTokens() > 0 && (tokens == 0 || tokens > context)) {
+            throw new BadInput("sample_prompt has %d tokens, expected 1 to max_position_embeddings (%d)."
+                    .formatted(tokens, context));
+        }
+    }
+
+    /// The model of a checkpoint, which must be the run's: a part that was lost would change what is learned.
+    private Model resumed(Checkpoint checkpoint, Kernels kernels) {
+        ModelConfig stored = ModelConfig.load(checkpoint.folder());
+        if (run.init() == null
+                && !stored.equals(architecture(run.settings(), stored.bosTokenId(), stored.eosTokenId()))) {
+            throw new BadInput("%s is a model of another shape than %s says; put back what was changed."
+                    .formatted(checkpoint.folder(), folder.run()));
+        }
+        Model model = Model.load(checkpoint.folder(), kernels, DType.F32, progress);
+        if (!model.config().equals(stored)) {
+            model.close();
+            throw new BadInput(
+                    "%s is not whole; remove it to resume from the checkpoint before.".formatted(checkpoint.folder()));
+        }
+        return model;
     }
 
     @Override
@@ -362,6 +415,10 @@ public final class Trainer implements AutoCloseable {
         Outcome run() {
             if (step > 0) {
                 progress.say("going on after step %d.".formatted(step));
+            }
+            if (settings.balance().gamma() > 0
+                    && settings.architecture().scoringFunc().equals("softmax")) {
+                progress.say("a softmax router has no bias, so gamma is without effect.");
             }
             boolean byTime = batches.steps() == 0;
             long total = byTime ? Math.round(60 * batches.minutes()) : batches.steps();
@@ -542,7 +599,13 @@ public final class Trainer implements AutoCloseable {
             } catch (IOException e) {
                 throw BadInput.writing(folder.checkpoints(), e);
             }
-            Checkpoint.State state = new Checkpoint.State(step, tokens, elapsed, logs.force());
+            if (!training.isFinite()) {
+                throw new IllegalStateException(
+                        "the weights after step %d have no finite norm: the run diverged. Lower learning_rate and start again; the checkpoints in %s are whole"
+                                .formatted(step, folder.checkpoints()));
+            }
+            Checkpoint.State state =
+                    new Checkpoint.State(step, tokens, elapsed, prepared.train().fingerprint(), logs.force());
             Checkpoint.write(folder.checkpoints(), state, model, training, prepared.tokenizer());
             Checkpoint.keep(folder.checkpoints(), settings.run().keepCheckpoints());
         }

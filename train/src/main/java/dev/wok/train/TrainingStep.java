@@ -105,6 +105,13 @@ public final class TrainingStep implements AutoCloseable {
         return training.evaluate(batch);
     }
 
+    /// @return whether the weights have a finite norm
+    boolean isFinite() {
+        List<Tensor> weights = model.parameters().stream().map(Parameter::value).toList();
+        model.kernels().adamW().clip(weights, constants.clipNorm, normAndClip);
+        return Double.isFinite(host(normAndClip).get(0));
+    }
+
     /// @return the optimizer's state by name, on the device: `m.` and `v.` before each parameter's name
     SequencedMap<String, Tensor> state() {
         SequencedMap<String, Tensor> state = new LinkedHashMap<>();

@@ -211,7 +211,10 @@ class ReportTest {
     void showsOtherRunsBeside() throws IOException {
         wholeRun();
         ReportRun run = ReportRun.read(folder);
-        file("run.json", Files.readString(folder.resolve("run.json")).replace("\"steps\"", "\"gamma\":0.5,\"steps\""));
+        file(
+                "run.json",
+                Files.readString(folder.resolve("run.json"))
+                        .replace("\"steps\"", "\"gamma\":0.5,\"unknown\":1,\"steps\""));
         List<String> lines = new ArrayList<>();
         for (long step = 1; step <= 40; step++) {
             lines.add(metric(step).replace("violation\":0.5", "violation\":" + (step <= 36 ? 7 : step)));
@@ -220,11 +223,11 @@ class ReportTest {
         Files.delete(folder.resolve("result.json"));
         String page = Report.page(run, List.of(ReportRun.read(folder)));
         assertBalanced(page);
-        assertTrue(page.contains("<td>gamma not set</td>"), "this run");
-        assertTrue(page.contains("<td>gamma 0.5</td><td class=\"number\">40</td>"), "the other");
+        assertTrue(page.contains("<td>gamma not set, unknown not set</td>"), "this run");
+        assertTrue(page.contains("<td>gamma 0.5, unknown 1</td><td class=\"number\">40</td>"), "the other");
         assertTrue(page.contains(">38.500<"), "the mean of 37, 38, 39, 40");
         JsonNode beside = data(page).path("beside").path(0);
-        assertEquals("gamma 0.5", beside.path("name").asString());
+        assertEquals("gamma 0.5, unknown 1", beside.path("name").asString());
         assertEquals(40, beside.path("metrics").path("steps").size());
         assertEquals(40.0, beside.path("metrics").path("violation").path(39).asDouble());
         assertEquals(

@@ -25,6 +25,8 @@ class ScheduleTest {
         Settings.Batches limits = Settings.of("nano", Map.of("steps", "200")).batches();
         assertTrue(COSINE.rate(Schedule.progress(limits, 0, 0)) > 0);
         assertEquals(1, Schedule.progress(limits, 199, 0));
+        Settings.Batches minutes = Settings.of("nano", Map.of("minutes", "5")).batches();
+        assertTrue(COSINE.rate(Schedule.progress(minutes, 0, 0)) > 0);
     }
 
     @Test

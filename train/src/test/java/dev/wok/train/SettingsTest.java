@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.wok.model.ModelConfig;
 import dev.wok.notice.BadInput;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,7 +58,8 @@ class SettingsTest {
         "beta1, 1, from 0 to 0.999999",
         "scoring_func, relu, sigmoid or softmax",
         "norm_topk_prob, yes, true or false",
-        "vocab_size, 258, 259",
+        "vocab_size, 0, from 1 to",
+        "eps, 0, at least 1.0E-30",
         "hidden_size, 99999999999, a whole number"
     })
     void aWrongValueSaysWhatWasExpected(String key, String value, String expected) {
@@ -91,6 +93,15 @@ class SettingsTest {
         String message = String.valueOf(assertThrows(BadInput.class, () -> Trainer.architecture(settings, 0, 1))
                 .getMessage());
         assertTrue(message.contains(named), message);
+    }
+
+    @Test
+    void listsMayHaveBlanks() {
+        assertEquals(
+                List.of("*.kt", "*.{a, b}", "*.txt"),
+                Settings.of("nano", Map.of("include", "*.kt, *.{a, b} ,*.txt"))
+                        .text()
+                        .include());
     }
 
     @Test

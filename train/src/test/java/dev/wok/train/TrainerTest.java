@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.testkit.RecordingProgress;
+import dev.wok.testkit.Thrown;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -48,7 +49,7 @@ class TrainerTest {
         return message;
     }
 
-    private static void assertSameRun(Path expected, Path actual) throws IOException {
+    static void assertSameRun(Path expected, Path actual) throws IOException {
         assertEquals(TinyRun.metrics(expected), TinyRun.metrics(actual));
         for (String file : List.of("evaluations.jsonl", "samples.jsonl")) {
             assertEquals(Files.readString(expected.resolve(file)), Files.readString(actual.resolve(file)), file);
@@ -268,14 +269,114 @@ class TrainerTest {
     }
 
     @Test
-    void aRunThatDivergesStopsAndKeepsItsCheckpoints() {
+    void aRunThatDivergesStopsAndSavesNothingOfIt() throws IOException {
         Path out = folder.resolve("diverged");
-        Map<String, String> steep = Map.of("learning_rate", "1e30", "warmup_share", "0", "checkpoint_every", "1");
-        try (Trainer trainer = TinyRun.start(out, corpus, steep)) {
-            IllegalStateException e = assertThrows(IllegalStateException.class, trainer::run);
-            assertTrue(String.valueOf(e.getMessage()).contains("the losses of step 2 are"), e.getMessage());
+        assertTrue(divergence(out, "0").contains("the losses of step 2 are"));
+        assertFalse(Files.exists(out.resolve("checkpoints")));
+        Path saving = folder.resolve("saving");
+        assertTrue(divergence(saving, "1").contains("the weights after step 1 have no finite norm"));
+        try (Stream<Path> checkpoints = Files.list(saving.resolve("checkpoints"))) {
+            assertEquals(List.of(), checkpoints.toList());
         }
-        assertTrue(Files.exists(out.resolve("checkpoints/step-00000001/state.json")));
+    }
+
+    private static String divergence(Path out, String checkpointEvery) {
+        Map<String, String> steep =
+                Map.of("learning_rate", "1e30", "warmup_share", "0", "checkpoint_every", checkpointEvery);
+        try (Trainer trainer = TinyRun.start(out, corpus, steep)) {
+            return Thrown.message(IllegalStateException.class, trainer::run);
+        }
+    }
+
+    /// @return a copy of the run that is through its twelve steps, cut off after the eighth
+    private Path cutOff(String name) throws IOException {
+        Path copy = folder.resolve(name);
+        try (Stream<Path> files = Files.walk(whole)) {
+            for (Path file : files.toList()) {
+                Path to = copy.resolve(whole.relativize(file));
+                if (Files.isDirectory(file)) {
+                    Files.createDirectories(to);
+                } else {
+                    Files.copy(file, to);
+                }
+            }
+        }
+        Durable.delete(copy.resolve("checkpoints/step-00000012"));
+        Durable.delete(copy.resolve("model"));
+        Files.delete(copy.resolve("result.json"));
+        return copy;
+    }
+
+    private static String refusalToResume(Path run, Map<String, String> options) {
+        try (Trainer trainer = TinyRun.resume(run, options)) {
+            return message(trainer::run);
+        }
+    }
+
+    @Test
+    void aCheckpointThatLostAPartIsRefused() throws IOException {
+        Path run = cutOff("lost");
+        try (Trainer trainer = TinyRun.resume(run, Map.of())) {
+            trainer.run();
+        }
+        assertSameRun(whole, run);
+        Path lost = cutOff("part");
+        Files.delete(lost.resolve("checkpoints/step-00000008/mtp.safetensors"));
+        assertTrue(refusalToResume(lost, Map.of()).contains("step-00000008 is not whole"));
+        Path edited = cutOff("edited");
+        Path file = edited.resolve("run.json");
+        Files.writeString(
+                file, Files.readString(file).replaceFirst("\"num_hidden_layers\" : 2", "\"num_hidden_layers\" : 3"));
+        assertTrue(refusalToResume(edited, Map.of()).contains("a model of another shape"));
+    }
+
+    @Test
+    void otherTextIsRefusedOnResume() throws IOException {
+        Path run = cutOff("other-text");
+        Files.delete(run.resolve("data/corpus.json"));
+        Path own = Files.createDirectory(folder.resolve("own"));
+        Path texts = TinyRun.corpus(own);
+        Path file = run.resolve("run.json");
+        Files.writeString(file, Files.readString(file).replace(corpus.toString(), texts.toString()));
+        Files.writeString(texts.resolve("Text00.java"), "another text entirely, of one line\n".repeat(40));
+        assertTrue(refusalToResume(run, Map.of()).contains("the text is not that of the first 8 steps"));
+        Files.delete(run.resolve("data/corpus.json"));
+        Files.writeString(file, Files.readString(file).replace(texts.toString(), corpus.toString()));
+        try (Trainer trainer = TinyRun.resume(run, Map.of())) {
+            trainer.run();
+        }
+        assertSameRun(whole, run);
+    }
+
+    @Test
+    void aRunFileThatWasEditedIsRefused() throws IOException {
+        Path run = cutOff("run-file");
+        Path file = run.resolve("run.json");
+        String text = Files.readString(file);
+        for (String damaged : List.of(
+                text.replaceFirst("\"data\" : \\[[^]]*]", "\"data\" : \"text\""),
+                text.replaceFirst("\"init\" : null", "\"init\" : \"a\\\\u0000b\""),
+                text.replaceFirst("\"seed\" : 1,", ""))) {
+            Files.writeString(file, damaged);
+            assertTrue(message(() -> TinyRun.resume(run, Map.of())).startsWith(file + " is not a run's file: "));
+        }
+    }
+
+    @Test
+    void aPromptThatDoesNotFitIsRefusedAtOnce() {
+        Path out = folder.resolve("prompt");
+        try (Trainer trainer = TinyRun.start(out, corpus, Map.of("sample_prompt", "xyz ".repeat(80)))) {
+            assertTrue(message(trainer::run).startsWith("sample_prompt has "));
+        }
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void aFileNamedLockIsNotOverwritten() throws IOException {
+        Path project = Files.createDirectory(folder.resolve("locked"));
+        Path lock = Files.writeString(project.resolve("lock"), "mine");
+        assertTrue(message(() -> TinyRun.start(project, corpus, Map.of())).contains("holds lock"));
+        assertEquals("mine", Files.readString(lock));
     }
 
     @Test
@@ -305,8 +406,12 @@ class TrainerTest {
         Settings nano = Settings.of("nano", Map.of("sequence_length", "32"));
         try (Trainer trainer =
                 Trainer.start(out, "nano", nano, List.of(corpus), model, Progress.silent(), (_, _, p, _) -> p)) {
-            assertEquals(16, trainer.settings().architecture().hiddenSize());
-            assertEquals(1, trainer.settings().architecture().numNextnPredictLayers());
+            assertEquals("nano", trainer.preset());
+            JsonNode settings = Logs.JSON
+                    .readTree(Files.readAllBytes(out.resolve("run.json")))
+                    .required("settings");
+            assertEquals(16, settings.required("hidden_size").asInt());
+            assertEquals(1, settings.required("num_nextn_predict_layers").asInt());
         }
         assertTrue(message(() -> start(model, Map.of("sequence_length", "32", "hidden_size", "24")))
                 .contains("hidden_size 24"));
