@@ -9,7 +9,8 @@ final class Amounts {
     /// @param unit what is counted; "bytes" come out as kB, MB or GB (powers of ten)
     static String of(double count, String unit) {
         if (!unit.equals("bytes")) {
-            return "%s %s".formatted(number(count), unit);
+            boolean one = count == 1 && unit.endsWith("s");
+            return "%s %s".formatted(number(count), one ? unit.substring(0, unit.length() - 1) : unit);
         }
         if (count >= 1e9) {
             return String.format(Locale.ROOT, "%.1f GB", count / 1e9);

@@ -5,10 +5,9 @@ import dev.wok.notice.BadInput;
 import dev.wok.text.ChatTemplate;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -63,8 +62,7 @@ final class ChatCommand implements Callable<Integer> {
         Path folder = Given.required(model);
         try (ComputeOptions.Compute on = compute.open();
                 Speaker speaker = Speaker.load(folder, on.kernels(), display);
-                BufferedReader lines =
-                        new BufferedReader(new InputStreamReader(console.in(), StandardCharsets.UTF_8))) {
+                BufferedReader lines = console.lines()) {
             ChatTemplate template = speaker.tokenizer()
                     .chatTemplate()
                     .orElseThrow(() -> new BadInput(
@@ -73,7 +71,7 @@ final class ChatCommand implements Callable<Integer> {
             talk(speaker, template, how, lines);
             return 0;
         } catch (IOException e) {
-            throw new BadInput("the input could not be read: %s.".formatted(e.getMessage()), e);
+            throw Given.unreadable(e);
         }
     }
 
@@ -128,6 +126,9 @@ final class ChatCommand implements Callable<Integer> {
     }
 
     private static Map<String, Object> message(String role, String content) {
-        return Map.of("role", role, "content", content);
+        Map<String, Object> message = new LinkedHashMap<>();
+        message.put("role", role);
+        message.put("content", content);
+        return message;
     }
 }

@@ -1,9 +1,11 @@
 package dev.wok.cli;
 
 import java.io.BufferedOutputStream;
+import java.io.BufferedReader;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -29,6 +31,11 @@ record Console(InputStream in, PrintStream out, PrintStream err, Map<String, Str
                         StandardCharsets.UTF_8),
                 new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
                 System.getenv());
+    }
+
+    /// @return what was piped in by lines; a line that is no UTF-8 throws
+    BufferedReader lines() {
+        return new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()));
     }
 
     /// @return whether `err` is a terminal on which a line can be redrawn (the launcher tests it and sets WOK_TTY)

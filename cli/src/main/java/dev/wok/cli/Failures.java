@@ -73,7 +73,8 @@ final class Failures {
 
     private static String described(ParameterException e) {
         if (!(e instanceof UnmatchedArgumentException unmatched)) {
-            String message = oneLine(e.getMessage()).replaceFirst("^Error: ", "");
+            String message =
+                    oneLine(e.getMessage()).replaceFirst("^Error: ", "").replace("option option", "option");
             return message.endsWith(".") ? message : message + ".";
         }
         String argument = unmatched.getUnmatched().getFirst();

@@ -4,8 +4,6 @@ import dev.wok.notice.BadInput;
 import dev.wok.text.Tokenizer;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -70,14 +68,14 @@ final class TokenizeCommand implements Callable<Integer> {
     }
 
     private void lines(Tokenizer tokenizer) {
-        BufferedReader reader = new BufferedReader(new InputStreamReader(console.in(), StandardCharsets.UTF_8));
+        BufferedReader reader = console.lines();
         try {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
                 console.out()
                         .println(decode ? tokenizer.decode(ids(line), special) : text(tokenizer.encode(line, special)));
             }
         } catch (IOException e) {
-            throw new BadInput("%s could not be read: %s.".formatted(INPUT, e.getMessage()), e);
+            throw Given.unreadable(e);
         }
     }
 

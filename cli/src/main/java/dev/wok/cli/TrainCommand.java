@@ -188,7 +188,7 @@ final class TrainCommand implements Callable<Integer> {
     private void say(Path folder, String preset, Trainer.Outcome outcome) {
         if (!outcome.finished()) {
             display.say("stopped after step %d; go on with: wok train --resume --out %s"
-                    .formatted(outcome.steps(), folder));
+                    .formatted(outcome.steps(), Given.quoted(folder)));
             return;
         }
         if (json) {
@@ -211,13 +211,16 @@ final class TrainCommand implements Callable<Integer> {
         }
         console.out().printf("report: %s%n", folder.resolve("report.html"));
         console.out().println("next:");
-        console.out().printf("  wok generate %s --prompt 'public static void main('%n", folder.resolve("model"));
+        console.out()
+                .printf(
+                        "  wok generate %s --prompt 'public static void main('%n",
+                        Given.quoted(folder.resolve("model")));
         int larger = Settings.presets().indexOf(preset) + 1;
         console.out()
                 .println(
                         larger < Settings.presets().size()
                                 ? "  wok train --preset " + Settings.presets().get(larger)
-                                : "  wok train --init %s --data PATH".formatted(folder.resolve("model")));
+                                : "  wok train --init %s --data PATH".formatted(Given.quoted(folder.resolve("model"))));
     }
 
     private static double figure(Trainer.Outcome outcome, String key) {

@@ -28,7 +28,7 @@ class AmountsTest {
         "1000,bytes,1.0 kB",
         "53200000,bytes,53.2 MB",
         "2e9,bytes,2.0 GB",
-        "1,steps,1 steps",
+        "1,steps,1 step",
         "2.345,steps,2.35 steps",
         "23.45,steps,23.5 steps"
     })

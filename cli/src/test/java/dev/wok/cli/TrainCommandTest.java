@@ -80,6 +80,7 @@ class TrainCommandTest {
         assertRefused(out, train(out, "--set", "steps=7"), "steps is given twice");
         assertRefused(out, train(out, "--resume"), "holds no run to resume");
         assertRefused(out, Captured.run("train", "--resume"), "--resume needs the run's folder");
+        assertRefused(out, train(out, "--data", ""), "an empty path was given");
         assertRefused(out, Captured.run("report", out.toString()), "holds no run; expected a folder");
     }
 

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 
 /// How a model wants a conversation written: a Jinja template as models ship it, rendered as `apply_chat_template` of
 /// transformers renders it (blocks trimmed, `tojson` without escapes for HTML, `raise_exception`, `strftime_now`,
@@ -59,7 +60,11 @@ public final class ChatTemplate {
                     "the chat template of %s refuses this conversation: %s"
                             .formatted(file, OneLine.of(String.valueOf(e.getMessage()))),
                     e);
-        } catch (JinjaError e) {
+        } catch (JinjaError
+                | NoSuchElementException
+                | ArithmeticException
+                | ClassCastException
+                | NumberFormatException e) {
             throw new BadInput(
                     "the chat template of %s cannot be rendered with this conversation: %s."
                             .formatted(file, OneLine.of(String.valueOf(e.getMessage()))),

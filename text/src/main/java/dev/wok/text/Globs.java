@@ -47,6 +47,13 @@ final class Globs {
         return wanted && exclude.stream().noneMatch(glob -> matches(glob, names));
     }
 
+    /// @return whether an archive is looked into: include globs speak of what is in it, so that they do not decide
+    boolean opens(String path) {
+        List<String> names = names(path);
+        return (!HIDDEN.matcher(path).matches() || included(names))
+                && exclude.stream().noneMatch(glob -> matches(glob, names));
+    }
+
     private boolean included(List<String> names) {
         boolean any = false;
         for (int i = 0; i < matched.length; i++) {

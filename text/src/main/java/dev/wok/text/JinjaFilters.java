@@ -228,7 +228,7 @@ final class JinjaFilters {
     }
 
     private static List<Object> map(Object on, List<Object> plain, Map<String, Object> named) {
-        List<Object> out = new ArrayList<>();
+        List<Object> out = new JinjaValues.Generated(List.of());
         for (Object item : JinjaValues.iterate(on)) {
             if (plain.isEmpty()) {
                 JinjaArguments a = new JinjaArguments("the filter 'map'", plain, named, "attribute", "default");
@@ -242,7 +242,7 @@ final class JinjaFilters {
     }
 
     private static List<Object> selected(Object on, Predicate<Object> taken) {
-        List<Object> out = JinjaValues.iterate(on);
+        List<Object> out = new JinjaValues.Generated(JinjaValues.iterate(on));
         out.removeIf(taken.negate());
         return out;
     }

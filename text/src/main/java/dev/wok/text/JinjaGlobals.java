@@ -15,8 +15,8 @@ final class JinjaGlobals {
 
     static final Map<String, Object> FUNCTIONS = Map.of(
             "range", function(JinjaGlobals::range),
-            "namespace", function((plain, named) -> new JinjaValues.Namespace(new LinkedHashMap<>(named))),
-            "dict", function((plain, named) -> new LinkedHashMap<>(named)),
+            "namespace", function((plain, named) -> new JinjaValues.Namespace(dict("namespace", plain, named))),
+            "dict", function((plain, named) -> dict("dict", plain, named)),
             "raise_exception",
                     function((plain, named) -> {
                         throw new JinjaRefusal(plain.isEmpty() ? "" : JinjaValues.str(plain.getFirst()));
@@ -39,6 +39,18 @@ final class JinjaGlobals {
 
     private static JinjaValues.Function function(JinjaValues.Function function) {
         return function;
+    }
+
+    private static Map<String, Object> dict(String name, List<Object> plain, Map<String, Object> named) {
+        Map<String, Object> all = new LinkedHashMap<>();
+        if (plain.size() > 1 || plain.size() == 1 && !(plain.getFirst() instanceof Map)) {
+            throw new JinjaError("%s of something that is no dict, which Wok does not know".formatted(name));
+        }
+        if (!plain.isEmpty()) {
+            ((Map<?, ?>) plain.getFirst()).forEach((key, value) -> all.put(JinjaValues.str(key), value));
+        }
+        all.putAll(named);
+        return all;
     }
 
     private static Object range(List<Object> plain, Map<String, Object> named) {
@@ -117,7 +129,13 @@ final class JinjaGlobals {
                     at + 1 < size ? items.get(at + 1) : new JinjaValues.Undefined("there is no item after the last");
                 case "depth" -> 1L;
                 case "depth0" -> 0L;
-                case "cycle" -> function((plain, named) -> plain.get(at % plain.size()));
+                case "cycle" ->
+                    function((plain, named) -> {
+                        if (plain.isEmpty()) {
+                            throw new JinjaError("a cycle of nothing");
+                        }
+                        return plain.get(at % plain.size());
+                    });
                 default -> new JinjaValues.Undefined("the loop has no '" + name + "'");
             };
         }

@@ -8,9 +8,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// Cuts a template into tokens the way Jinja does with `trim_blocks` and `lstrip_blocks`, which is how transformers
-/// reads
-/// chat templates: the line end after a tag goes, the blanks before a tag that begins a line go, `-` eats all white
-/// space, `+` keeps it.
+/// reads chat templates: the line end after a tag goes, the blanks before a tag that begins a line go, `-` eats all
+/// white space, `+` keeps it.
 final class JinjaLexer {
     private static final Pattern BEGIN = Pattern.compile("\\{([%{#])([-+]?)");
     private static final Pattern RAW = Pattern.compile("\\s*raw\\s*(-%\\}\\s*|%\\})");

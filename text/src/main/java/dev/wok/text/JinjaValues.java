@@ -87,12 +87,22 @@ final class JinjaValues {
         return value.equals(NONE);
     }
 
+    /// What Python makes only as it is asked for: true even where there is nothing in it.
+    static final class Generated extends ArrayList<Object> {
+        private static final long serialVersionUID = 1L;
+
+        Generated(List<Object> items) {
+            super(items);
+        }
+    }
+
     static boolean truth(Object value) {
         return switch (value) {
             case Boolean b -> b;
             case Long n -> n != 0;
             case Double n -> n != 0;
             case String s -> !s.isEmpty();
+            case Generated _ -> true;
             case Collection<?> list -> !list.isEmpty();
             case Map<?, ?> map -> !map.isEmpty();
             case Undefined _ -> false;

@@ -9,8 +9,7 @@ import java.util.Set;
 /// them.
 ///
 /// The heap holds counts as they were when entered: a pair that gained is entered again, and an entry that promises
-/// more
-/// than is true goes back with the truth.
+/// more than is true goes back with the truth.
 final class PairCounts {
     private final int[] symbols;
     private final int[] starts;

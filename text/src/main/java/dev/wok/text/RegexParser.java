@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Reads a regular expression in Oniguruma's Ruby syntax, as far as tokenizers use it: classes (nested, negated,
 /// intersected, POSIX), properties, groups, alternatives, greedy, lazy and possessive repetition, look-ahead,
-/// look-behind of fixed length, atomic groups, ignored case. Captures, back references, conditions and word boundaries
-/// are refused by name.
+/// look-behind of fixed length, atomic groups, ignored case. Named groups, back references, conditions and word
+/// boundaries are refused by name.
 final class RegexParser {
     private static final int MAX_REPEAT = 1000;
     private static final int MAX_DEPTH = 200;
@@ -65,7 +65,6 @@ final class RegexParser {
         if (++depth > MAX_DEPTH) {
             throw refuse("groups nested too deeply");
         }
-        boolean fold = anyCase;
         List<RegexPart> alternatives = new ArrayList<>();
         List<RegexPart> row = new ArrayList<>();
         while (at < source.length && peek() != ')') {
@@ -73,11 +72,12 @@ final class RegexParser {
                 alternatives.add(row(row));
                 row = new ArrayList<>();
             } else if (accept("(?i)")) {
-                fold = true;
+                // All that follows is a group of its own: a(?i)b|c is a(?i:b|c).
+                row.add(alternatives(true));
             } else if (accept("(?-i)")) {
-                fold = false;
+                row.add(alternatives(false));
             } else {
-                row.add(repeated(atom(fold)));
+                row.add(repeated(atom(anyCase)));
             }
         }
         depth--;
@@ -187,6 +187,8 @@ final class RegexParser {
                 switch (peek()) {
                     case 'A' -> place(RegexPart.Place.TEXT_BEGIN);
                     case 'z' -> place(RegexPart.Place.TEXT_END);
+                    // A property that stands alone keeps its case; one in a class does not.
+                    case 'p', 'P' -> new RegexPart.One(escape(false));
                     default -> new RegexPart.One(escape(fold));
                 };
             default -> new RegexPart.One(literal(c, fold));
@@ -394,6 +396,7 @@ final class RegexParser {
             return charClass(fold);
         }
         CharSet set = named(name.toString());
+        set = name.toString().equals("punct") ? set.or(named("S")) : set;
         set = fold ? set.anyCase() : set;
         return negated ? set.not() : set;
     }

@@ -3,6 +3,7 @@ package dev.wok.text;
 import dev.wok.notice.BadInput;
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.Charset;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -12,10 +13,13 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
 
@@ -111,7 +115,8 @@ final class Sources implements AutoCloseable {
         }
     }
 
-    private void addFolder(Path folder) throws IOException {
+    private void addFolder(Path named) throws IOException {
+        Path folder = Files.isSymbolicLink(named) ? named.toRealPath() : named;
         List<Path> files = new ArrayList<>();
         Files.walkFileTree(folder, new SimpleFileVisitor<>() {
             @Override
@@ -131,7 +136,11 @@ final class Sources implements AutoCloseable {
         for (Path file : files) {
             String path = relative(folder, file);
             if (path.toLowerCase(Locale.ROOT).endsWith(".zip")) {
-                addArchive(file);
+                if (globs.opens(path)) {
+                    addArchive(file);
+                } else {
+                    skip(path);
+                }
             } else if (takes(path)) {
                 entries.add(entry(file, path, Files.size(file)));
             }
@@ -140,16 +149,22 @@ final class Sources implements AutoCloseable {
 
     private void addArchive(Path file) {
         List<ZipEntry> members = new ArrayList<>();
+        Set<String> names = new HashSet<>();
         ZipFile zip;
         long packedBytes = 0;
         try {
             long fileBytes = Files.size(file);
-            zip = new ZipFile(file.toFile());
+            zip = open(file);
             archives.add(zip);
             for (ZipEntry member : Collections.list(zip.entries())) {
                 packedBytes += Math.max(member.getCompressedSize(), 0);
-                if (!member.isDirectory() && takes(member.getName())) {
+                if (member.isDirectory() || !takes(member.getName())) {
+                    continue;
+                }
+                if (names.add(member.getName())) {
                     members.add(member);
+                } else {
+                    skip(member.getName());
                 }
             }
             if (packedBytes > fileBytes) {
@@ -178,6 +193,18 @@ final class Sources implements AutoCloseable {
         }
     }
 
+    /// Names that are not UTF-8 and do not say so are those of the first PCs, as the format has it.
+    private static ZipFile open(Path file) throws IOException {
+        try {
+            return new ZipFile(file.toFile());
+        } catch (ZipException e) {
+            if (!String.valueOf(e.getMessage()).contains("entry name")) {
+                throw e;
+            }
+            return new ZipFile(file.toFile(), Charset.forName("IBM437"));
+        }
+    }
+
     private static Entry entry(Path file, String name, long bytes) {
         String lower = name.toLowerCase(Locale.ROOT);
         boolean gzip = lower.endsWith(".gz");
@@ -189,13 +216,17 @@ final class Sources implements AutoCloseable {
         return plain.endsWith(".jsonl") || plain.endsWith(".ndjson");
     }
 
+    private void skip(String path) {
+        skipped++;
+        if (firstSkipped == null) {
+            firstSkipped = path;
+        }
+    }
+
     private boolean takes(String path) {
         boolean takes = globs.takes(path);
         if (!takes) {
-            skipped++;
-            if (firstSkipped == null) {
-                firstSkipped = path;
-            }
+            skip(path);
         }
         return takes;
     }

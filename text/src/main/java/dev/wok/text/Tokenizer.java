@@ -17,19 +17,20 @@ import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /// A byte-level BPE tokenizer as Hugging Face writes it (`tokenizer.json`, `tokenizer_config.json`), giving the ids
-/// that
-/// the Hugging Face libraries give.
+/// that the Hugging Face libraries give.
 ///
 /// Text is cut at added tokens, normalised, cut into words by regular expressions, and each word's bytes are merged by
 /// [Bpe]. An unpaired surrogate counts as U+FFFD. As in transformers 5, `tokenizer.json` alone says which tokens are
-/// put
-/// around a text (`add_bos_token` is not looked at) and spaces are not cleaned up after decoding.
+/// put around a text (`add_bos_token` is not looked at) and spaces are not cleaned up after decoding.
 ///
 /// Safe for use by many threads.
 public final class Tokenizer {
     static final String FILE = "tokenizer.json";
     static final String CONFIG_FILE = "tokenizer_config.json";
     static final String TEMPLATE_FILE = "chat_template.jinja";
+    static final String SPECIAL_TOKENS_FILE = "special_tokens_map.json";
+    static final String ADDED_TOKENS_FILE = "added_tokens.json";
+    static final List<String> NEIGHBOURS = List.of(CONFIG_FILE, TEMPLATE_FILE, SPECIAL_TOKENS_FILE, ADDED_TOKENS_FILE);
 
     /// Below this composition changes nothing, below the other no form does.
     private static final int LEAST_COMPOSED = 0x200;

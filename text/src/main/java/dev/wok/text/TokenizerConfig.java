@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.MissingNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /// What `tokenizer_config.json` says that matters here: special tokens by name, and the chat template.
 final class TokenizerConfig {
@@ -38,11 +40,41 @@ final class TokenizerConfig {
         }
     }
 
-    /// @param json the file's content, or null where there is no such file
-    /// @param template the content of `chat_template.jinja`, which goes before the one in the file; or null
-    static TokenizerConfig read(String file, byte @Nullable [] json, byte @Nullable [] template) {
+    /// @param file of `tokenizer_config.json`, for messages
+    /// @param files contents by file name; `chat_template.jinja` goes before the template in the configuration
+    static TokenizerConfig read(String file, Map<String, byte[]> files) {
+        byte[] json = files.get(Tokenizer.CONFIG_FILE);
+        byte[] template = files.get(Tokenizer.TEMPLATE_FILE);
         JsonNode root = json == null ? MissingNode.getInstance() : TokenizerReader.parse(file, json);
+        if (root.path("added_tokens_decoder").isMissingNode()) {
+            root = withOlderFiles(root, files);
+        }
         return new TokenizerConfig(file, root, template == null ? null : new String(template, StandardCharsets.UTF_8));
+    }
+
+    /// Older folders name their tokens in files of their own.
+    private static JsonNode withOlderFiles(JsonNode config, Map<String, byte[]> files) {
+        ObjectNode root =
+                config instanceof ObjectNode object ? object.deepCopy() : JsonNodeFactory.instance.objectNode();
+        byte[] specials = files.get(Tokenizer.SPECIAL_TOKENS_FILE);
+        if (specials != null) {
+            root.setAll((ObjectNode) TokenizerReader.parse(Tokenizer.SPECIAL_TOKENS_FILE, specials));
+        }
+        byte[] added = files.get(Tokenizer.ADDED_TOKENS_FILE);
+        if (added != null) {
+            ObjectNode decoder = root.putObject("added_tokens_decoder");
+            List<String> special = new TokenizerConfig("", root, null)
+                    .named.values().stream().map(TokenizerConfig::content).toList();
+            for (Map.Entry<String, JsonNode> token :
+                    TokenizerReader.parse(Tokenizer.ADDED_TOKENS_FILE, added).properties()) {
+                boolean isSpecial = special.contains(token.getKey());
+                decoder.putObject(token.getValue().toString())
+                        .put("content", token.getKey())
+                        .put("special", isSpecial)
+                        .put("normalized", !isSpecial);
+            }
+        }
+        return root;
     }
 
     private static String content(JsonNode token) {

@@ -40,7 +40,7 @@ final class TokenizerReader {
         Path file = folder ? folderOrFile.resolve(Tokenizer.FILE) : folderOrFile;
         Map<String, byte[]> files = new LinkedHashMap<>();
         files.put(Tokenizer.FILE, bytes(file));
-        for (String neighbour : List.of(Tokenizer.CONFIG_FILE, Tokenizer.TEMPLATE_FILE)) {
+        for (String neighbour : Tokenizer.NEIGHBOURS) {
             Path path = folderOrFile.resolve(neighbour);
             if (folder && Files.exists(path)) {
                 files.put(neighbour, bytes(path));
@@ -53,8 +53,7 @@ final class TokenizerReader {
     /// @param configName of `tokenizer_config.json`, for messages
     /// @param files contents by file name
     static Tokenizer read(String name, String configName, Map<String, byte[]> files) {
-        TokenizerConfig config =
-                TokenizerConfig.read(configName, files.get(Tokenizer.CONFIG_FILE), files.get(Tokenizer.TEMPLATE_FILE));
+        TokenizerConfig config = TokenizerConfig.read(configName, files);
         byte[] json = files.getOrDefault(Tokenizer.FILE, new byte[0]);
         return new Tokenizer(new TokenizerReader(name, parse(name, json), config).parts(), files);
     }

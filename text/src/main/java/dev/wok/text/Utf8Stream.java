@@ -5,8 +5,7 @@ import java.util.Arrays;
 
 /// Turns bytes that come in pieces into text, keeping back a character whose bytes are not all there. What can never
 /// become a character is U+FFFD, one for each longest beginning of a character, as Unicode recommends. (The JDK's
-/// decoder
-/// differs in one case: it takes the three bytes of an encoded surrogate for one fault.)
+/// decoder differs in one case: it takes the three bytes of an encoded surrogate for one fault.)
 final class Utf8Stream {
     private byte[] pending = new byte[64];
     private int size;

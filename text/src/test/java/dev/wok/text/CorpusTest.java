@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.Progress;
 import java.io.IOException;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +21,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -77,6 +80,52 @@ class CorpusTest {
             assertEquals(40, mixed.documents());
             String drops = mixed.summary().get(1);
             assertTrue(drops.startsWith("dropped: 160 duplicates ("), drops);
+        }
+    }
+
+    @Test
+    void aLinkToAFolderIsTheFolder() throws IOException {
+        Map<String, String> texts = proseFiles(40, 3);
+        Path tree = folderOf(folder.resolve("tree"), texts);
+        try (Corpus corpus = Sample.open(Files.createSymbolicLink(folder.resolve("link"), tree))) {
+            assertEquals(texts, Sample.texts(corpus));
+        }
+    }
+
+    @Test
+    void archivesInAFolderAreHiddenAndExcludedLikeFiles() throws IOException {
+        Map<String, String> texts = proseFiles(40, 4);
+        Path tree = folderOf(folder.resolve("tree"), texts);
+        Files.createDirectory(tree.resolve(".git"));
+        Sample.zip(tree.resolve(".git/a.zip"), proseFiles(2, 5));
+        Sample.write(tree.resolve("broken.zip"), "no zip at all");
+        Corpus.Settings settings = new Corpus.Settings(List.of(tree), "text", List.of(), List.of("broken*"), 0, 0.1, 1);
+        try (Corpus corpus = Corpus.open(settings, Progress.silent())) {
+            assertEquals(texts, Sample.texts(corpus));
+            assertTrue(
+                    corpus.summary().contains("left out by name: 2 files"),
+                    corpus.summary().toString());
+        }
+    }
+
+    /// As Windows packs files whose names have umlauts; and with two files of one name, which Java cannot tell apart.
+    @Test
+    void archivesWithOldNamesAndDoubleNamesAreRead() throws IOException {
+        Path zip = folder.resolve("old.zip");
+        Map<String, String> texts = proseFiles(40, 6);
+        try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(zip), Charset.forName("IBM437"))) {
+            for (Map.Entry<String, String> text : texts.entrySet()) {
+                out.putNextEntry(new ZipEntry("für_" + text.getKey()));
+                out.write(text.getValue().getBytes(StandardCharsets.UTF_8));
+            }
+        }
+        // The last two names become one.
+        byte[] bytes = Files.readAllBytes(zip);
+        String latin = new String(bytes, StandardCharsets.ISO_8859_1).replace("d0/f010", "d1/f011");
+        Files.write(zip, latin.getBytes(StandardCharsets.ISO_8859_1));
+        try (Corpus corpus = Sample.open(zip)) {
+            assertEquals(39, Sample.texts(corpus).size());
+            assertTrue(Sample.texts(corpus).containsKey("für_d0/f000.txt"));
         }
     }
 

@@ -168,6 +168,27 @@ class TokenizerTest {
         assertEquals(decoded.strip(), tokenizer.decode(ids, true).strip());
     }
 
+    /// Folders from before tokenizer_config.json listed the tokens; the ids are those of transformers 5.18.
+    @Test
+    void readsTheFilesThatOlderFoldersHave(@TempDir Path folder) throws IOException {
+        Files.copy(Fixtures.folder("tokenizer_qwen2_4096").resolve(Tokenizer.FILE), folder.resolve(Tokenizer.FILE));
+        Files.writeString(
+                folder.resolve(Tokenizer.CONFIG_FILE), "{\"chat_template\": \"{{ bos_token }}|{{ pad_token }}\"}");
+        Files.writeString(folder.resolve(Tokenizer.SPECIAL_TOKENS_FILE), """
+                {"bos_token": "<s>", "eos_token": {"content": "</s>", "rstrip": true, "normalized": false},
+                 "additional_special_tokens": ["<new>"], "pad_token": "<|endoftext|>"}""");
+        Files.writeString(
+                folder.resolve(Tokenizer.ADDED_TOKENS_FILE), "{\"<extra>\": 4150, \"<new>\": 4151, \"the\": 5}");
+        Tokenizer tokenizer = Tokenizer.load(folder);
+        assertEquals(4100, tokenizer.size());
+        assertEquals(OptionalInt.of(4098), tokenizer.bosId());
+        assertEquals(OptionalInt.of(4099), tokenizer.eosId());
+        assertArrayEquals(new int[] {64, 4097, 65, 4096, 66}, tokenizer.encode("a<new>b<extra>c"));
+        assertArrayEquals(new int[] {4098, 87, 4099, 88}, tokenizer.encode("<s>x</s>  y"));
+        assertEquals("xy", tokenizer.decode(new int[] {4098, 87, 4099, 88}, true));
+        assertEquals("<s>|<|endoftext|>", tokenizer.chatTemplate().orElseThrow().render(List.of(), List.of(), false));
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
             /model/type                    | "WordPiece"                        | the model WordPiece
