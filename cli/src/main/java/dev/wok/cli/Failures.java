@@ -40,7 +40,7 @@ final class Failures {
     int report(Throwable failure) {
         switch (failure) {
             case BadInput bad -> {
-                say(oneLine(bad.getMessage()));
+                say(String.valueOf(bad.getMessage()));
                 return ExitCode.USAGE;
             }
             case OutOfMemoryError e ->

@@ -110,11 +110,13 @@ final class TrainCommand implements Callable<Integer> {
                 ? Trainer.resume(folder, preset, options, data, init, display, TrainCommand::sample)
                 : Trainer.start(folder, name, Settings.of(name, options), data, init, display, TrainCommand::sample)) {
             CountDownLatch ended = new CountDownLatch(1);
-            Thread hook = new Thread(() -> stop(trainer, ended));
+            Thread hook = new Thread(() -> stop(trainer, folder, ended));
             Runtime.getRuntime().addShutdownHook(hook);
             try {
                 Trainer.Outcome outcome = trainer.run();
                 say(folder, trainer.preset(), outcome);
+                // On Ctrl-C the process ends as soon as the hook is let go.
+                console.out().flush();
                 removeHook(hook);
                 return outcome.finished() ? 0 : 130;
             } finally {
@@ -133,8 +135,9 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     /// Runs while Java shuts down, on Ctrl-C: waits until the step is finished and saved.
-    private void stop(Trainer trainer, CountDownLatch ended) {
+    private void stop(Trainer trainer, Path folder, CountDownLatch ended) {
         if (!trainer.requestStop()) {
+            display.say("stopped outside of training; go on with: wok train --resume --out " + Given.quoted(folder));
             return;
         }
         display.say("stopping: finishing the step and saving ...");

@@ -42,8 +42,7 @@ final class ConfigJson {
         try {
             return new ConfigJson(root).config();
         } catch (BadInput e) {
-            String message = String.valueOf(e.getMessage());
-            throw message.startsWith(file.toString()) ? e : new BadInput(file + ": " + message, e);
+            throw new BadInput(file + ": " + e.getMessage(), e);
         }
     }
 

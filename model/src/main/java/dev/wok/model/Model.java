@@ -94,6 +94,15 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /// @return what a checkpoint folder holds: its configuration, without multi-token prediction where its weights are
+    ///     missing
+    /// @throws BadInput where something is missing, malformed or of another shape
+    public static ModelConfig config(Path folder, Progress progress) {
+        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
+            return checkpoint.config(progress);
+        }
+    }
+
     /// @return the bytes of such a model's weights, multi-token prediction's included
     public static long bytes(ModelConfig config, DType dtype) {
         try (DryDevice device = Device.dry();
@@ -193,21 +202,19 @@ public final class Model implements AutoCloseable {
     private Workspace workspace() {
         if (workspace == null) {
             scratch = network.device().memory();
-            workspace = Workspace.of(scratch, inferenceBytes());
+            workspace = Workspace.of(scratch, inferenceBytes(network.config, network.dtype));
         }
         return workspace;
     }
 
-    private long inferenceBytes() {
+    /// @return the bytes that reading into a cache takes beside the weights and the cache
+    public static long inferenceBytes(ModelConfig config, DType dtype) {
         try (DryDevice device = Device.dry()) {
-            Network dry = new Network(network.config, Kernels.on(device.stream()), device.memory(), network.dtype);
+            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype);
             Workspace measuring = Workspace.measuring(device);
             Pass p = dry.pass(measuring, new int[CHUNK], new int[CHUNK]);
-            dry.infer(
-                    p,
-                    dry.ints(measuring, new int[CHUNK]),
-                    new Cache(network.config, device.memory(), network.dtype, CHUNK));
-            p.tensor(1, network.config.vocabSize());
+            dry.infer(p, dry.ints(measuring, new int[CHUNK]), new Cache(config, device.memory(), dtype, CHUNK));
+            p.tensor(1, config.vocabSize());
             return measuring.peakBytes();
         }
     }

@@ -33,7 +33,14 @@ public final class BadInput extends RuntimeException {
 
     private static String oneLine(String message) {
         String line = CONTROL.matcher(message).replaceAll(" ");
-        return line.length() <= LONGEST ? line : line.substring(0, LONGEST) + " ...";
+        int[] characters = line.codePoints().toArray();
+        if (characters.length <= LONGEST) {
+            return line;
+        }
+        // What was given stands in the middle of a message, what to do at its end.
+        return new String(characters, 0, LONGEST / 2)
+                + " ... "
+                + new String(characters, characters.length - LONGEST / 2, LONGEST / 2);
     }
 
     /// The refusal of a file or folder that could not be read.

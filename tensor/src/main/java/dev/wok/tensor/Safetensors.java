@@ -47,10 +47,10 @@ public final class Safetensors implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
     private static final String METADATA = "__metadata__";
 
-    /// A tensor takes some fifteen tokens of JSON; nothing in a header lies deeper than the two offsets of one.
+    /// A tensor takes some fifteen tokens of JSON, and what it needs lies three deep.
     private static final StreamReadConstraints LIMITS = StreamReadConstraints.builder()
             .maxTokenCount(8_000_000)
-            .maxNestingDepth(3)
+            .maxNestingDepth(16)
             .build();
 
     private static final ObjectMapper JSON = JsonMapper.builder(
@@ -133,6 +133,9 @@ public final class Safetensors implements AutoCloseable {
 
     private static Map<String, String> metadata(Path file, JsonNode node) {
         Map<String, String> metadata = new LinkedHashMap<>();
+        if (node.isNull()) {
+            return metadata;
+        }
         if (!node.isObject() || node.valueStream().anyMatch(value -> !value.isString())) {
             throw broken(file, LENGTH_BYTES, "its %s is no object of strings".formatted(METADATA));
         }

@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
@@ -252,6 +253,61 @@ class SafetensorsTest {
     }
 
     /// `/dev/full` refuses every write as a full disk does.
+    private Path withHeader(String header) throws IOException {
+        byte[] json = header.getBytes(StandardCharsets.UTF_8);
+        ByteBuffer bytes = ByteBuffer.allocate(8 + json.length).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putLong(json.length).put(json);
+        return Files.write(folder.resolve("made.safetensors"), bytes.array());
+    }
+
+    @Test
+    void metadataIsAnObjectOfStringsOrNothing() throws IOException {
+        for (String header : List.of("{\"__metadata__\":7}", "{\"__metadata__\":{\"a\":{\"b\":1}}}")) {
+            Path file = withHeader(header);
+            assertTrue(refusal(() -> Safetensors.open(file)).contains("its __metadata__ is no object of strings"));
+        }
+        try (Safetensors read = Safetensors.open(withHeader("{\"__metadata__\":null}"))) {
+            assertEquals(Map.of(), read.metadata());
+        }
+        SequencedMap<String, Tensor> taken = new LinkedHashMap<>();
+        taken.put("__metadata__", Tensor.of(1f));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> Safetensors.write(folder.resolve("taken.safetensors"), taken, Map.of()));
+    }
+
+    /// A header of millions of small values would take gigabytes as a tree.
+    @Test
+    void aHeaderThatIsNoHeaderIsRefusedBeforeItIsBuilt() throws IOException {
+        Path many = withHeader("{\"a\":[" + "1,".repeat(8_000_000) + "1]}");
+        assertTrue(refusal(() -> Safetensors.open(many)).contains("its header is not JSON of tensors"));
+        Path deep = withHeader("{\"a\":" + "[".repeat(20) + "]".repeat(20) + "}");
+        assertTrue(refusal(() -> Safetensors.open(deep)).contains("its header is not JSON of tensors"));
+        String entry = "\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]";
+        try (Safetensors read = Safetensors.open(withHeader("{\"a\":{" + entry + ",\"extra\":{\"x\":[1]}}}"))) {
+            assertEquals(Set.of("a"), read.names());
+        }
+    }
+
+    @Test
+    void anyLayoutIsWrittenThroughACopy() {
+        Path file = folder.resolve("copied.safetensors");
+        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+        Tensor wide = Tensor.allocate(Arena.ofAuto(), DType.F64, 3, 4);
+        for (int i = 0; i < 12; i++) {
+            wide.set(i, i);
+        }
+        tensors.put("view", wide.slice(1, 1, 3));
+        tensors.put("empty", wide.slice(0, 0, 0));
+        Safetensors.write(file, tensors, DType.F32, (from, to) -> to.copyFrom(from), Map.of());
+        try (Safetensors read = Safetensors.open(file)) {
+            assertEquals("F32[3, 2]", read.tensor("view").toString());
+            assertArrayEquals(
+                    new float[] {1, 2, 5, 6, 9, 10}, read.tensor("view").toFloats());
+            assertEquals(0, read.tensor("empty").elements());
+        }
+    }
+
     @Test
     void aFullDiskLeavesNothing() throws IOException {
         Path full = Path.of("/dev/full");

@@ -3,6 +3,7 @@ package dev.wok.train;
 import dev.wok.device.Device;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Tensor;
@@ -35,18 +36,21 @@ record Checkpoint(Path folder, State state) {
     /// @param tokens seen
     /// @param elapsedSeconds of training
     /// @param corpus fingerprint of the text that the steps were learned from
+    /// @param settings fingerprint of the settings that they were learned with
     /// @param logs lengths of the run's records
-    record State(long step, long tokens, double elapsedSeconds, long corpus, Logs.Lengths logs) {
-        private byte[] json() {
+    record State(long step, long tokens, double elapsedSeconds, long corpus, String settings, Logs.Lengths logs) {
+        private byte[] json(Map<String, String> files) {
             Map<String, Object> values = new LinkedHashMap<>();
             values.put("step", step);
             values.put("tokens", tokens);
             values.put("elapsed_seconds", elapsedSeconds);
             values.put("corpus", Long.toHexString(corpus));
+            values.put("settings", settings);
             values.put("metrics_bytes", logs.metrics());
             values.put("evaluations_bytes", logs.evaluations());
             values.put("samples_bytes", logs.samples());
-            return Logs.JSON.writeValueAsBytes(values);
+            values.put("files", files);
+            return Seal.json(values);
         }
 
         private static State of(JsonNode root) {
@@ -55,6 +59,7 @@ record Checkpoint(Path folder, State state) {
                     whole(root, "tokens"),
                     root.required("elapsed_seconds").asDouble(),
                     Long.parseUnsignedLong(root.required("corpus").asString(), 16),
+                    root.required("settings").asString(),
                     new Logs.Lengths(
                             whole(root, "metrics_bytes"),
                             whole(root, "evaluations_bytes"),
@@ -72,7 +77,7 @@ record Checkpoint(Path folder, State state) {
 
     /// @throws BadInput where it cannot be written; the checkpoints before it stay
     static Checkpoint write(Path parent, State state, Model model, TrainingStep optimizer, Tokenizer tokenizer) {
-        Path folder = parent.resolve("%s%08d".formatted(PREFIX, state.step));
+        Path folder = parent.resolve(name(state.step));
         if (Files.exists(folder)) {
             return new Checkpoint(folder, state);
         }
@@ -84,35 +89,22 @@ record Checkpoint(Path folder, State state) {
             tokenizer.save(part);
             Device device = model.kernels().stream().device();
             Safetensors.write(part.resolve(OPTIMIZER), optimizer.state(), DType.F32, device::download, Map.of());
-            Durable.write(part.resolve(STATE), state.json());
+            Durable.write(part.resolve(STATE), state.json(Seal.files(part)));
             Durable.publish(part, folder);
         } catch (IOException e) {
-            deleteQuietly(part, e);
+            Durable.deleteQuietly(part, e);
             throw BadInput.writing(folder, e);
         } catch (RuntimeException e) {
-            deleteQuietly(part, e);
+            Durable.deleteQuietly(part, e);
             throw e;
         }
         return new Checkpoint(folder, state);
-    }
-
-    private static void deleteQuietly(Path part, Exception reason) {
-        try {
-            Durable.delete(part);
-        } catch (IOException e) {
-            reason.addSuppressed(e);
-        }
     }
 
     /// Gives the optimizer the state that was saved.
     void restore(TrainingStep optimizer, Device device) {
         Path file = folder.resolve(OPTIMIZER);
         try (Safetensors stored = Safetensors.open(file)) {
-            if (!stored.names().equals(optimizer.state().keySet())) {
-                throw new BadInput(
-                        "%s is not the state of this model's optimizer; remove its folder to resume from the checkpoint before."
-                                .formatted(file));
-            }
             optimizer.state().forEach((name, here) -> {
                 Tensor tensor = stored.tensor(name);
                 if (!Arrays.equals(tensor.shape(), here.shape())) {
@@ -124,14 +116,15 @@ record Checkpoint(Path folder, State state) {
     }
 
     /// @return the newest complete checkpoint; what was left half-written is removed
-    static Optional<Checkpoint> newest(Path parent) {
+    /// @throws BadInput where it is damaged
+    static Optional<Checkpoint> newest(Path parent, Progress progress) {
         if (!Files.isDirectory(parent)) {
             return Optional.empty();
         }
         try {
             removeParts(parent);
             List<Path> complete = list(parent);
-            return complete.isEmpty() ? Optional.empty() : Optional.of(read(complete.getLast()));
+            return complete.isEmpty() ? Optional.empty() : Optional.of(read(complete.getLast(), progress));
         } catch (IOException e) {
             throw BadInput.writing(parent, e);
         }
@@ -146,16 +139,32 @@ record Checkpoint(Path folder, State state) {
         }
     }
 
-    private static Checkpoint read(Path folder) {
+    private static Checkpoint read(Path folder, Progress progress) {
         Path file = folder.resolve(STATE);
         try {
-            return new Checkpoint(folder, State.of(Logs.JSON.readTree(Files.readAllBytes(file))));
+            JsonNode root = Seal.read(file);
+            String broken = Seal.broken(folder, root.required("files"), progress);
+            if (!broken.isEmpty()) {
+                throw new BadInput("%s is not whole: %s is missing or damaged".formatted(folder, broken));
+            }
+            State state = State.of(root);
+            if (!folder.getFileName().toString().equals(name(state.step))) {
+                throw new BadInput("%s is the checkpoint of step %d".formatted(folder, state.step));
+            }
+            return new Checkpoint(folder, state);
         } catch (IOException e) {
             throw BadInput.reading(file, e);
-        } catch (JacksonException | NumberFormatException | BadInput e) {
+        } catch (JacksonException | NumberFormatException e) {
             throw new BadInput(
-                    "%s is no state of a run. Remove its folder to resume from the one before.".formatted(file), e);
+                    "%s is no state of a run; remove its folder to resume from the checkpoint before.".formatted(file),
+                    e);
+        } catch (BadInput e) {
+            throw new BadInput("%s; remove it to resume from the checkpoint before.".formatted(e.getMessage()), e);
         }
+    }
+
+    private static String name(long step) {
+        return "%s%08d".formatted(PREFIX, step);
     }
 
     /// Removes all but the newest.

@@ -29,7 +29,11 @@ final class Durable {
     ///
     /// @throws BadInput where the disk is full or the folder cannot be written
     static void write(Path file, byte[] bytes) {
-        Path part = part(file);
+        write(file, part(file), bytes);
+    }
+
+    /// @param part where it lies until it is complete
+    static void write(Path file, Path part, byte[] bytes) {
         try {
             try (FileChannel channel = FileChannel.open(
                     part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
@@ -70,6 +74,17 @@ final class Durable {
         forceFolder(part);
         Files.move(part, folder, StandardCopyOption.ATOMIC_MOVE);
         forceFolder(Objects.requireNonNull(folder.toAbsolutePath().getParent()));
+    }
+
+    /// Removes what is half-written.
+    ///
+    /// @param reason remembers what could not be removed
+    static void deleteQuietly(Path path, Exception reason) {
+        try {
+            delete(path);
+        } catch (IOException e) {
+            reason.addSuppressed(e);
+        }
     }
 
     /// Removes a file or a folder with all that it holds; nothing where there is none.

@@ -2,9 +2,11 @@ package dev.wok.train;
 
 import dev.wok.kernel.Routing;
 import dev.wok.model.MlaConfig;
+import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
 import dev.wok.model.MoeConfig;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
 import dev.wok.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.Map;
@@ -19,11 +21,17 @@ final class InitialModel {
     /// @throws BadInput where the folder holds no model, its tokenizer has more ids than its vocabulary, or
     ///     the settings ask for another shape
     static Settings shape(Path init, String preset, Settings settings) {
-        ModelConfig config = ModelConfig.load(init);
+        ModelConfig config = Model.config(init, Progress.silent());
         int ids = Tokenizer.load(init).size();
         if (ids > config.vocabSize()) {
             throw new BadInput("%s: the tokenizer has %d ids, the model's vocabulary only %d."
                     .formatted(init, ids, config.vocabSize()));
+        }
+        int length = settings.batches().sequenceLength();
+        if (length > config.maxPositionEmbeddings()) {
+            throw new BadInput(
+                    "sequence_length %d is longer than the %d positions of the model in %s (its max_position_embeddings); lower it."
+                            .formatted(length, config.maxPositionEmbeddings(), init));
         }
         Settings shaped = new Settings(
                 architecture(config, settings.architecture()),

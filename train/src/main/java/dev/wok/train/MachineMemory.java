@@ -19,21 +19,22 @@ record MachineMemory(Path proc, Path cgroup) {
 
     long bytes() {
         long machine = line(proc.resolve("meminfo"), "MemAvailable:").orElse(Long.MAX_VALUE >> 10) << 10;
-        long second = container(cgroup, "memory.max", "memory.current", "inactive_file");
-        long first = container(
-                cgroup.resolve("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+        long second = container(cgroup, "memory.max", "memory.current", "");
+        long first = container(cgroup.resolve("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_");
         return Math.min(machine, Math.min(first, second));
     }
 
     /// What is left of a container's limit; files that the system may forget count as free.
-    private static long container(Path folder, String limitName, String usedName, String reclaimable) {
+    private static long container(Path folder, String limitName, String usedName, String prefix) {
         OptionalLong limit = line(folder.resolve(limitName), "");
         OptionalLong used = line(folder.resolve(usedName), "");
         if (limit.isEmpty() || used.isEmpty()) {
             return Long.MAX_VALUE;
         }
+        Path stat = folder.resolve("memory.stat");
         long inUse = used.getAsLong()
-                - line(folder.resolve("memory.stat"), reclaimable + " ").orElse(0);
+                - line(stat, prefix + "inactive_file ").orElse(0)
+                - line(stat, prefix + "active_file ").orElse(0);
         return Math.max(0, limit.getAsLong() - Math.max(0, inUse));
     }
 

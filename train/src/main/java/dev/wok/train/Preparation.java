@@ -36,7 +36,9 @@ record Preparation(
             prepare(folder, run, first, threads, corpusFile, progress);
         }
         try {
-            JsonNode root = Logs.JSON.readTree(Files.readAllBytes(corpusFile));
+            JsonNode root = Seal.read(corpusFile);
+            requireWhole(folder.data(), root.required("data"), progress);
+            requireWhole(folder.tokenizer(), root.required("tokenizer"), progress);
             List<String> summary = new ArrayList<>();
             root.required("summary").forEach(line -> summary.add(line.asString()));
             Tokenizer tokenizer = Tokenizer.load(folder.tokenizer());
@@ -56,6 +58,14 @@ record Preparation(
                     "%s is damaged: %s. Remove it to read the corpus again."
                             .formatted(corpusFile, e.getOriginalMessage()),
                     e);
+        }
+    }
+
+    private static void requireWhole(Path folder, JsonNode sums, Progress progress) throws IOException {
+        String broken = Seal.broken(folder, sums, progress);
+        if (!broken.isEmpty()) {
+            throw new BadInput(
+                    "%s is missing or damaged; put it back or start another run.".formatted(folder.resolve(broken)));
         }
     }
 
@@ -90,7 +100,9 @@ record Preparation(
             Map<String, Object> facts = new LinkedHashMap<>();
             facts.put("summary", corpus.summary());
             facts.put("gzip_bits_per_byte", Corpus.gzipBitsPerByte(first(corpus.heldOut(), text.evaluateBytes())));
-            Durable.write(corpusFile, Logs.JSON.writeValueAsBytes(facts));
+            facts.put("data", Seal.files(folder.data()));
+            facts.put("tokenizer", Seal.files(folder.tokenizer()));
+            Durable.write(corpusFile, Seal.json(facts));
         } catch (IOException e) {
             throw BadInput.writing(folder.data(), e);
         }

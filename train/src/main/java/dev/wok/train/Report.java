@@ -29,6 +29,9 @@ public final class Report {
         }
         Durable.write(
                 folder.resolve("report.html"),
+                // The run itself may write its page at the same moment.
+                folder.resolve(
+                        ".report-%d.part".formatted(ProcessHandle.current().pid())),
                 page(
                                 ReportRun.read(folder),
                                 beside.stream().map(ReportRun::read).toList())

@@ -123,7 +123,11 @@ final class ReportMetrics {
 
     /// @return what charts of another run show of this one
     Map<String, Object> comparedValues() {
-        return Map.of("steps", steps, "smooth", smooth.values(), "violation", violation.values());
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("steps", steps);
+        values.put("smooth", smooth.values());
+        values.put("violation", violation.values());
+        return values;
     }
 
     /// @return for the page's charts

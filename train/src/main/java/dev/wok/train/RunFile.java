@@ -2,6 +2,7 @@ package dev.wok.train;
 
 import dev.wok.notice.BadInput;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -101,6 +102,17 @@ record RunFile(
             values.put(key, value);
         });
         return new RunFile(preset, SettingKeys.settings(values), data, init);
+    }
+
+    /// @return a checksum of all that decides about the numbers of the run
+    String fingerprint() {
+        StringBuilder text = new StringBuilder();
+        settings.values().forEach((key, value) -> {
+            if (!SettingKeys.isFree(key)) {
+                text.append(key).append('=').append(SettingKeys.text(value)).append('\n');
+            }
+        });
+        return Seal.sum(text.toString().getBytes(StandardCharsets.UTF_8));
     }
 
     private static BadInput contradiction(String what, Object known, Object given) {

@@ -63,8 +63,8 @@ final class RunFolder implements AutoCloseable {
     ///
     /// @throws BadInput where another run has it or it cannot be written
     static RunFolder open(Path root) {
+        List<Path> made = missing(root);
         try {
-            List<Path> made = missing(root);
             Files.createDirectories(root);
             Path real = root.toRealPath();
             if (!HELD.add(real)) {
@@ -77,7 +77,19 @@ final class RunFolder implements AutoCloseable {
                 throw e;
             }
         } catch (IOException e) {
+            unmake(made, e);
             throw BadInput.writing(root, e);
+        }
+    }
+
+    private static void unmake(List<Path> made, Exception reason) {
+        for (Path folder : made) {
+            try {
+                Files.deleteIfExists(folder.resolve(LOCK));
+                Files.deleteIfExists(folder);
+            } catch (IOException e) {
+                reason.addSuppressed(e);
+            }
         }
     }
 
@@ -131,11 +143,12 @@ final class RunFolder implements AutoCloseable {
         if (holdsRun(root)) {
             return;
         }
-        for (String name : WRITTEN) {
-            for (Path path : List.of(root.resolve(name), Durable.part(root.resolve(name)))) {
-                if (Files.exists(path)) {
-                    throw ofOthers(root, path);
-                }
+        List<Path> written = new ArrayList<>(WRITTEN.stream().map(root::resolve).toList());
+        written.addAll(written.stream().map(Durable::part).toList());
+        written.add(Durable.part(root.resolve(RUN)));
+        for (Path path : written) {
+            if (Files.exists(path)) {
+                throw ofOthers(root, path);
             }
         }
         Path lock = root.resolve(LOCK);

@@ -25,8 +25,8 @@ record Schedule(double peak, double min, double warmupShare, double decayShare, 
 
     /// How much of the run is behind, as the step sees it that has just begun: the share of its steps (this
     /// step included) or of its minutes, at most 1. Where it has both, its steps count alone until a quarter of
-    /// the minutes has passed, and then whichever share is larger: a machine that is fast enough for the steps
-    /// never sees the clock, and computes the same numbers each time.
+    /// the minutes has passed, and then whichever share is larger: a machine that is then ahead of the clock,
+    /// and stays there, never sees it and computes the same numbers each time.
     ///
     /// @param step counts from 0
     /// @param elapsedSeconds of training before this step, earlier sittings included

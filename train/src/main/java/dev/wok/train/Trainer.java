@@ -57,6 +57,9 @@ public final class Trainer implements AutoCloseable {
     private static final int SMALLEST_VOCABULARY = 259;
     private static final int WEIGHTS_AND_MOMENTS = 3;
 
+    /// What Java's own objects may still come to need: batches, records, the report.
+    private static final long HEAP = 512L << 20;
+
     private final RunFolder folder;
     private final RunFile run;
     private final Progress progress;
@@ -107,10 +110,15 @@ public final class Trainer implements AutoCloseable {
         RunFolder folder = RunFolder.open(out);
         try {
             folder.requireNoRun();
+        } catch (RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+        try {
             run.write(folder.run(), List.of());
             return new Trainer(folder, true, run, progress, sampler);
         } catch (RuntimeException e) {
-            folder.close();
+            discard(folder, e);
             throw e;
         }
     }
@@ -171,37 +179,37 @@ public final class Trainer implements AutoCloseable {
     /// @throws BadInput where the text, the settings and this machine do not fit together
     /// @throws IllegalStateException where the loss is no number any more
     public Outcome run() {
-        if (Files.exists(folder.result())) {
+        if (Files.exists(folder.result()) && Files.isDirectory(folder.model())) {
             return finished();
         }
         try {
             return prepareAndTrain();
         } catch (RuntimeException | Error e) {
             if (fresh && !begun) {
-                try {
-                    folder.discard();
-                } catch (IOException | RuntimeException left) {
-                    e.addSuppressed(left);
-                }
+                discard(folder, e);
             }
             throw e;
         }
     }
 
+    private static void discard(RunFolder folder, Throwable reason) {
+        try {
+            folder.discard();
+        } catch (IOException | RuntimeException left) {
+            reason.addSuppressed(left);
+        }
+    }
+
     private Outcome prepareAndTrain() {
         Settings settings = run.settings();
-        Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints());
+        Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints(), progress);
         requireMemory(checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1), settings);
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
                 : settings.run().threads();
         try (Device device = Device.host(threads);
                 Preparation prepared = Preparation.of(folder, run, checkpoint.isEmpty(), threads, progress)) {
-            if (checkpoint.isPresent()
-                    && checkpoint.get().state().corpus() != prepared.train().fingerprint()) {
-                throw new BadInput("the text is not that of the first %,d steps; put it back or start another run."
-                        .formatted(checkpoint.get().state().step()));
-            }
+            checkpoint.ifPresent(c -> requireSame(c.state(), prepared.train().fingerprint()));
             requirePrompt(
                     settings.run(),
                     prepared.tokenizer(),
@@ -210,7 +218,7 @@ public final class Trainer implements AutoCloseable {
             Kernels kernels = Kernels.on(
                     device.stream(), settings.run().backend().equals("reference") ? Backend.REFERENCE : Backend.VECTOR);
             try (Model model = checkpoint.isPresent()
-                            ? resumed(checkpoint.get(), kernels)
+                            ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
                             : first(prepared.tokenizer(), kernels);
                     TrainingStep step = step(model, settings)) {
                 checkpoint.ifPresent(c -> c.restore(step, device));
@@ -225,6 +233,10 @@ public final class Trainer implements AutoCloseable {
         SequencedMap<String, Object> result = new LinkedHashMap<>();
         try {
             JsonNode root = Logs.JSON.readTree(Files.readAllBytes(folder.result()));
+            if (!root.path("steps").isIntegralNumber()
+                    || !root.path("held_out_bits_per_byte").isNumber()) {
+                throw new BadInput("%s is damaged; remove it to finish the run again.".formatted(folder.result()));
+            }
             root.properties()
                     .forEach(e -> result.put(
                             e.getKey(),
@@ -251,7 +263,9 @@ public final class Trainer implements AutoCloseable {
     }
 
     private ModelConfig config(int bosId, int eosId) {
-        return run.init() != null ? ModelConfig.load(run.init()) : architecture(run.settings(), bosId, eosId);
+        return run.init() != null
+                ? Model.config(run.init(), Progress.silent())
+                : architecture(run.settings(), bosId, eosId);
     }
 
     /// @param bosId the id that begins a text, -1 for none
@@ -265,6 +279,11 @@ public final class Trainer implements AutoCloseable {
                     .formatted(a.hiddenSize(), a.numAttentionHeads()));
         }
         boolean sigmoid = a.scoringFunc().equals("sigmoid");
+        if (sigmoid && a.nRoutedExperts() < 2) {
+            throw new BadInput(
+                    "n_routed_experts is %d, expected 2 or more with a sigmoid router, as transformers demands it."
+                            .formatted(a.nRoutedExperts()));
+        }
         return new ModelConfig(
                 sigmoid ? ModelConfig.Family.DEEPSEEK_V3 : ModelConfig.Family.DEEPSEEK_V2,
                 a.vocabSize(),
@@ -326,13 +345,16 @@ public final class Trainer implements AutoCloseable {
                     .formatted(tokens, "micro_batch_sequences or sequence_length"));
         }
         long weights = WEIGHTS_AND_MOMENTS * Model.bytes(config, DType.F32);
-        requireFree("", Training.bytes(config, DType.F32, microBatch(settings)), weights, free);
+        long sampling = settings.run().sampleTokens() == 0 ? 0 : Model.inferenceBytes(config, DType.F32);
+        Runtime java = Runtime.getRuntime();
+        long heap = Math.min(HEAP, java.maxMemory() - java.totalMemory());
+        requireFree("", Training.bytes(config, DType.F32, microBatch(settings)) + sampling + heap, weights, free);
     }
 
     private static void requireFree(String bound, double batch, double weights, long free) {
         if (batch + weights > free) {
             throw new BadInput(
-                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients and a micro-batch), this machine has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
+                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients, a micro-batch and samples), this machine has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
                             .formatted(bound, (batch + weights) / (1 << 20), weights / (1 << 20), free >> 20));
         }
     }
@@ -346,21 +368,15 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    /// The model of a checkpoint, which must be the run's: a part that was lost would change what is learned.
-    private Model resumed(Checkpoint checkpoint, Kernels kernels) {
-        ModelConfig stored = ModelConfig.load(checkpoint.folder());
-        if (run.init() == null
-                && !stored.equals(architecture(run.settings(), stored.bosTokenId(), stored.eosTokenId()))) {
-            throw new BadInput("%s is a model of another shape than %s says; put back what was changed."
-                    .formatted(checkpoint.folder(), folder.run()));
+    private void requireSame(Checkpoint.State state, long corpus) {
+        if (state.corpus() != corpus) {
+            throw new BadInput("the text is not that of the first %,d steps; put it back or start another run."
+                    .formatted(state.step()));
         }
-        Model model = Model.load(checkpoint.folder(), kernels, DType.F32, progress);
-        if (!model.config().equals(stored)) {
-            model.close();
-            throw new BadInput(
-                    "%s is not whole; remove it to resume from the checkpoint before.".formatted(checkpoint.folder()));
+        if (!state.settings().equals(run.fingerprint())) {
+            throw new BadInput("the settings in %s are not those of the first %,d steps; put them back."
+                    .formatted(folder.run(), state.step()));
         }
-        return model;
     }
 
     @Override
@@ -483,17 +499,23 @@ public final class Trainer implements AutoCloseable {
             return all;
         }
 
+        private String wholeCheckpoints() {
+            return savedAt < 0
+                    ? "no checkpoint was made yet"
+                    : "the checkpoint of step %d in %s is whole".formatted(savedAt, folder.checkpoints());
+        }
+
         private void requireFinite(TrainingStep.Result result) {
             if (!result.isFinite()) {
                 throw new IllegalStateException(
-                        "the losses of step %d are %s (main), %s (multi-token prediction) and %s (balance), its gradient's norm is %s: the run diverged, and nothing was changed by this step. Lower learning_rate and start again; the checkpoints in %s are whole"
+                        "the losses of step %d are %s (main), %s (multi-token prediction) and %s (balance), its gradient's norm is %s: the run diverged, and nothing was changed by this step. Lower learning_rate and start again; %s"
                                 .formatted(
                                         step + 1,
                                         result.losses().loss(),
                                         result.losses().mtpLoss(),
                                         result.losses().balanceLoss(),
                                         result.gradNorm(),
-                                        folder.checkpoints()));
+                                        wholeCheckpoints()));
             }
         }
 
@@ -593,7 +615,6 @@ public final class Trainer implements AutoCloseable {
             if (savedAt == step) {
                 return;
             }
-            savedAt = step;
             try {
                 Files.createDirectories(folder.checkpoints());
             } catch (IOException e) {
@@ -601,12 +622,13 @@ public final class Trainer implements AutoCloseable {
             }
             if (!training.isFinite()) {
                 throw new IllegalStateException(
-                        "the weights after step %d have no finite norm: the run diverged. Lower learning_rate and start again; the checkpoints in %s are whole"
-                                .formatted(step, folder.checkpoints()));
+                        "the weights after step %d have no finite norm: the run diverged. Lower learning_rate and start again; %s"
+                                .formatted(step, wholeCheckpoints()));
             }
-            Checkpoint.State state =
-                    new Checkpoint.State(step, tokens, elapsed, prepared.train().fingerprint(), logs.force());
+            Checkpoint.State state = new Checkpoint.State(
+                    step, tokens, elapsed, prepared.train().fingerprint(), run.fingerprint(), logs.force());
             Checkpoint.write(folder.checkpoints(), state, model, training, prepared.tokenizer());
+            savedAt = step;
             Checkpoint.keep(folder.checkpoints(), settings.run().keepCheckpoints());
         }
 
@@ -620,12 +642,21 @@ public final class Trainer implements AutoCloseable {
                 Durable.delete(folder.model());
                 Durable.publish(part, folder.model());
             } catch (IOException e) {
+                Durable.deleteQuietly(part, e);
                 throw BadInput.writing(folder.model(), e);
+            } catch (RuntimeException e) {
+                Durable.deleteQuietly(part, e);
+                throw e;
             }
             SequencedMap<String, Object> result = result();
             Durable.write(
                     folder.result(), Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(result));
-            Report.write(folder.root(), List.of());
+            try {
+                Report.write(folder.root(), List.of());
+            } catch (BadInput e) {
+                progress.say("the run is whole, but it has no report: %s Then: wok report %s"
+                        .formatted(e.getMessage(), folder.root()));
+            }
             return result;
         }
 

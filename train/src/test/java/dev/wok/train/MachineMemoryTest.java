@@ -38,7 +38,7 @@ class MachineMemoryTest {
         write("memory.max", "2000000\n");
         write("memory.current", "1500000\n");
         assertEquals(500_000, memory.bytes());
-        write("memory.stat", "anon 1200000\ninactive_file 300000\n");
+        write("memory.stat", "anon 1200000\ninactive_file 200000\nactive_file 100000\n");
         assertEquals(800_000, memory.bytes());
     }
 

@@ -307,6 +307,17 @@ class TrainerTest {
         return copy;
     }
 
+    /// Damages a bit in the middle of a file that leaves it well-formed as far as its format can tell.
+    private static void flip(Path file) throws IOException {
+        byte[] bytes = Files.readAllBytes(file);
+        int at = bytes.length / 2;
+        while (file.toString().endsWith(".json") && !Character.isDigit(bytes[at])) {
+            at++;
+        }
+        bytes[at] ^= 1;
+        Files.write(file, bytes);
+    }
+
     private static String refusalToResume(Path run, Map<String, String> options) {
         try (Trainer trainer = TinyRun.resume(run, options)) {
             return message(trainer::run);
@@ -322,12 +333,25 @@ class TrainerTest {
         assertSameRun(whole, run);
         Path lost = cutOff("part");
         Files.delete(lost.resolve("checkpoints/step-00000008/mtp.safetensors"));
-        assertTrue(refusalToResume(lost, Map.of()).contains("step-00000008 is not whole"));
+        assertTrue(refusalToResume(lost, Map.of()).contains("step-00000008 is not whole: mtp.safetensors is missing"));
+        for (String file : List.of("model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json")) {
+            Path damaged = cutOff(file);
+            flip(damaged.resolve("checkpoints/step-00000008").resolve(file));
+            assertTrue(
+                    refusalToResume(damaged, Map.of()).contains("remove it to resume from the checkpoint before"),
+                    file);
+        }
+        for (String file :
+                List.of("data/train.tokens", "data/held_out.tokens", "data/corpus.json", "tokenizer/tokenizer.json")) {
+            Path damaged = cutOff(file.replace('/', '-'));
+            flip(damaged.resolve(file));
+            assertTrue(refusalToResume(damaged, Map.of()).contains("damaged"), file);
+        }
         Path edited = cutOff("edited");
         Path file = edited.resolve("run.json");
         Files.writeString(
                 file, Files.readString(file).replaceFirst("\"num_hidden_layers\" : 2", "\"num_hidden_layers\" : 3"));
-        assertTrue(refusalToResume(edited, Map.of()).contains("a model of another shape"));
+        assertTrue(refusalToResume(edited, Map.of()).contains("are not those of the first 8 steps"));
     }
 
     @Test
@@ -415,7 +439,7 @@ class TrainerTest {
         }
         assertTrue(message(() -> start(model, Map.of("sequence_length", "32", "hidden_size", "24")))
                 .contains("hidden_size 24"));
-        assertTrue(message(() -> start(model, Map.of())).contains("max_position_embeddings 64"));
+        assertTrue(message(() -> start(model, Map.of())).contains("the 64 positions of the model"));
         assertTrue(message(() -> start(folder.resolve("none"), Map.of())).contains("none"));
         assertFalse(Files.exists(folder.resolve("refused")));
     }
