@@ -117,10 +117,10 @@ final class TrainCommand implements Callable<Integer> {
                 say(folder, trainer.preset(), outcome);
                 // On Ctrl-C the process ends as soon as the hook is let go.
                 console.out().flush();
-                removeHook(hook);
                 return outcome.finished() ? 0 : 130;
             } finally {
                 ended.countDown();
+                removeHook(hook);
             }
         }
     }
