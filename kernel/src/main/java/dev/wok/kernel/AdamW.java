@@ -22,8 +22,7 @@ public abstract class AdamW {
     protected AdamW() {}
 
     /// The gradients' common norm and the factor that clips it, without the host in between. Float32 backends sum
-    /// squares
-    /// in float32: a norm beyond 1e19 is infinite.
+    /// squares in float32: a norm beyond 1e19 is infinite.
     ///
     /// @param gradients contiguous
     /// @param maxNorm the largest norm that stays as it is

@@ -7,8 +7,8 @@ import dev.wok.tensor.Tensor;
 /// Rows of a table by token id.
 ///
 /// A negative id stands for no token: it reads as zeros and receives no gradient; one beyond the table is an
-/// [IndexOutOfBoundsException]. Exact; the gradient of a row is
-/// summed in the order of the tokens. Cost: `tokens * hidden` elements read and written.
+/// [IndexOutOfBoundsException]. Exact; the gradient of a row is summed in the order of the tokens. Cost:
+/// `tokens * hidden` elements read and written.
 public abstract class Embedding {
     protected Embedding() {}
 

@@ -4,8 +4,7 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
-/// Rotary position embedding: pairs of elements are rotated by an angle that grows with the position
-/// (RoFormer).
+/// Rotary position embedding: pairs of elements are rotated by an angle that grows with the position (RoFormer).
 ///
 /// As transformers does it, the angle is the float32 product of position and frequency; cosine and sine of it are
 /// correctly rounded. Cost: memory traffic.

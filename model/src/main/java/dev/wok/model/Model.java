@@ -107,8 +107,8 @@ public final class Model implements AutoCloseable {
     public static long bytes(ModelConfig config, DType dtype) {
         try (DryDevice device = Device.dry();
                 Memory memory = device.memory()) {
-            return new Network(config, Kernels.on(device.stream()), memory, dtype)
-                    .weights.named().values().stream().mapToLong(Tensor::bytes).sum();
+            new Weights(config, memory, dtype);
+            return memory.bytes();
         }
     }
 

@@ -5,8 +5,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// The mixture of experts: each token's routed experts, weighted, plus the shared ones (DeepSeek-V3 eq. 12). No token
-/// is
-/// dropped.
+/// is dropped.
 final class MoeLayer {
     /// @param gateUp `[rows, 2 * inner]`
     /// @param activated `[rows, inner]`

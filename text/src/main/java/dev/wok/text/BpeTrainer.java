@@ -33,6 +33,16 @@ public final class BpeTrainer {
 
     private BpeTrainer() {}
 
+    /// @throws BadInput where no vocabulary of this size can be trained
+    public static void requireSize(int vocabSize) {
+        int least = SPECIAL.size() + BYTES;
+        if (vocabSize < least || vocabSize > MAX_VOCABULARY) {
+            throw new BadInput(("a vocabulary of %d tokens cannot be trained; give a size from %d"
+                            + " (%d special tokens and the bytes) to %d.")
+                    .formatted(vocabSize, least, SPECIAL.size(), MAX_VOCABULARY));
+        }
+    }
+
     /// Trains a tokenizer.
     ///
     /// @param documents gives the text, once
@@ -46,12 +56,7 @@ public final class BpeTrainer {
 
     static Tokenizer train(
             Supplier<Stream<String>> documents, int vocabSize, int threads, Progress progress, List<String> patterns) {
-        int least = SPECIAL.size() + BYTES;
-        if (vocabSize < least || vocabSize > MAX_VOCABULARY) {
-            throw new BadInput(("a vocabulary of %d tokens cannot be trained; give a size from %d"
-                            + " (%d special tokens and the bytes) to %d.")
-                    .formatted(vocabSize, least, SPECIAL.size(), MAX_VOCABULARY));
-        }
+        requireSize(vocabSize);
         WordCounts words = count(documents, threads, progress, patterns);
         if (words.size() == 0) {
             throw new BadInput("there is no text to train a tokenizer on; give documents that are not empty.");

@@ -44,14 +44,17 @@ final class Globs {
     boolean takes(String path) {
         List<String> names = names(path);
         boolean wanted = include.isEmpty() ? !HIDDEN.matcher(path).matches() : included(names);
-        return wanted && exclude.stream().noneMatch(glob -> matches(glob, names));
+        return wanted && !excluded(names);
+    }
+
+    private boolean excluded(List<String> names) {
+        return exclude.stream().anyMatch(glob -> matches(glob, names));
     }
 
     /// @return whether an archive is looked into: include globs speak of what is in it, so that they do not decide
     boolean opens(String path) {
         List<String> names = names(path);
-        return (!HIDDEN.matcher(path).matches() || included(names))
-                && exclude.stream().noneMatch(glob -> matches(glob, names));
+        return (!HIDDEN.matcher(path).matches() || included(names)) && !excluded(names);
     }
 
     private boolean included(List<String> names) {

@@ -143,7 +143,7 @@ final class RawDocuments implements AutoCloseable {
         from = 0;
         to = 0;
         int start = line == 1 ? Utf8.skipMark(buffer, begin, end) : begin;
-        if (isBlank(buffer, start, end)) {
+        if (Utf8.isBlank(buffer, start, end)) {
             return false;
         }
         if (!Utf8.isValid(buffer, start, end)) {
@@ -185,15 +185,6 @@ final class RawDocuments implements AutoCloseable {
             case NULL -> "null";
             case BINARY, MISSING, POJO -> "something else";
         };
-    }
-
-    private static boolean isBlank(byte[] bytes, int from, int to) {
-        for (int i = from; i < to; i++) {
-            if (bytes[i] > ' ' || bytes[i] < 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /// @return where the document that begins at `from` ends: at `to` where that is near enough, else after the

@@ -87,7 +87,7 @@ final class Scan {
         if (!Utf8.isValid(text, from, to)) {
             return Dropped.NOT_UTF8;
         }
-        if (isBlank(text, from, to)) {
+        if (Utf8.isBlank(text, from, to)) {
             return Dropped.EMPTY;
         }
         if (first && Tables.isDeclared(text, from, to)) {
@@ -117,15 +117,6 @@ final class Scan {
                 comments == null ? null : comments.from(begin),
                 heads,
                 Hash.of(text, bodyStart, to),
-                isBlank(text, bodyStart, to));
-    }
-
-    private static boolean isBlank(byte[] bytes, int from, int to) {
-        for (int i = from; i < to; i++) {
-            if (bytes[i] > ' ' || bytes[i] < 0) {
-                return false;
-            }
-        }
-        return true;
+                Utf8.isBlank(text, bodyStart, to));
     }
 }

@@ -45,4 +45,14 @@ final class Utf8 {
                 && bytes[from + 2] == (byte) 0xBF;
         return marked ? from + 3 : from;
     }
+
+    /// @return whether nothing but white space and control characters of ASCII lies there
+    static boolean isBlank(byte[] bytes, int from, int to) {
+        for (int i = from; i < to; i++) {
+            if (bytes[i] > ' ' || bytes[i] < 0) {
+                return false;
+            }
+        }
+        return true;
+    }
 }

@@ -143,9 +143,9 @@ record Checkpoint(Path folder, State state) {
         Path file = folder.resolve(STATE);
         try {
             JsonNode root = Seal.read(file);
-            String broken = Seal.broken(folder, root.required("files"), progress);
-            if (!broken.isEmpty()) {
-                throw new BadInput("%s is not whole: %s is missing or damaged".formatted(folder, broken));
+            Optional<String> broken = Seal.broken(folder, root.required("files"), progress);
+            if (broken.isPresent()) {
+                throw new BadInput("%s is not whole: %s is missing or damaged".formatted(folder, broken.get()));
             }
             State state = State.of(root);
             if (!folder.getFileName().toString().equals(name(state.step))) {

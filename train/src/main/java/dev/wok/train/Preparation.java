@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -36,7 +37,7 @@ record Preparation(
             prepare(folder, run, first, threads, corpusFile, progress);
         }
         try {
-            JsonNode root = Seal.read(corpusFile);
+            JsonNode root = facts(corpusFile);
             requireWhole(folder.data(), root.required("data"), progress);
             requireWhole(folder.tokenizer(), root.required("tokenizer"), progress);
             List<String> summary = new ArrayList<>();
@@ -61,11 +62,19 @@ record Preparation(
         }
     }
 
+    private static JsonNode facts(Path corpusFile) throws IOException {
+        try {
+            return Seal.read(corpusFile);
+        } catch (BadInput e) {
+            throw new BadInput("%s. Remove it to read the corpus again.".formatted(e.getMessage()), e);
+        }
+    }
+
     private static void requireWhole(Path folder, JsonNode sums, Progress progress) throws IOException {
-        String broken = Seal.broken(folder, sums, progress);
-        if (!broken.isEmpty()) {
-            throw new BadInput(
-                    "%s is missing or damaged; put it back or start another run.".formatted(folder.resolve(broken)));
+        Optional<String> broken = Seal.broken(folder, sums, progress);
+        if (broken.isPresent()) {
+            throw new BadInput("%s is missing or damaged; put it back or start another run."
+                    .formatted(folder.resolve(broken.get())));
         }
     }
 

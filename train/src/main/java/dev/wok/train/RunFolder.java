@@ -77,18 +77,28 @@ final class RunFolder implements AutoCloseable {
                 throw e;
             }
         } catch (IOException e) {
-            unmake(made, e);
+            try {
+                if (!made.isEmpty()) {
+                    Durable.delete(root.resolve(LOCK));
+                }
+                unmake(made);
+            } catch (IOException left) {
+                e.addSuppressed(left);
+            }
             throw BadInput.writing(root, e);
         }
     }
 
-    private static void unmake(List<Path> made, Exception reason) {
+    /// Removes the folders that were made, as far as they are empty.
+    private static void unmake(List<Path> made) throws IOException {
         for (Path folder : made) {
-            try {
-                Files.deleteIfExists(folder.resolve(LOCK));
-                Files.deleteIfExists(folder);
-            } catch (IOException e) {
-                reason.addSuppressed(e);
+            if (Files.exists(folder)) {
+                try (Stream<Path> files = Files.list(folder)) {
+                    if (files.findAny().isPresent()) {
+                        return;
+                    }
+                }
+                Files.delete(folder);
             }
         }
     }
@@ -184,14 +194,7 @@ final class RunFolder implements AutoCloseable {
         Durable.delete(run());
         Durable.delete(root.resolve(LOCK));
         close();
-        for (Path folder : made) {
-            try (Stream<Path> files = Files.list(folder)) {
-                if (files.findAny().isPresent()) {
-                    return;
-                }
-            }
-            Files.delete(folder);
-        }
+        unmake(made);
     }
 
     Path root() {

@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -31,23 +31,17 @@ final class Seal {
     }
 
     /// @return what [#json] wrote
-    /// @throws BadInput where it cannot be read or is something else
-    static JsonNode read(Path file) {
-        try {
-            JsonNode root = Logs.JSON.readTree(Files.readAllBytes(file));
-            if (root instanceof ObjectNode object) {
-                String check = object.path(CHECK).asString("");
-                object.remove(CHECK);
-                if (sum(Logs.JSON.writeValueAsBytes(object)).equals(check)) {
-                    return object;
-                }
+    /// @throws BadInput where its checksum is another; the caller says what to do
+    static JsonNode read(Path file) throws IOException {
+        JsonNode root = Logs.JSON.readTree(Files.readAllBytes(file));
+        if (root instanceof ObjectNode object) {
+            String check = object.path(CHECK).asString("");
+            object.remove(CHECK);
+            if (sum(Logs.JSON.writeValueAsBytes(object)).equals(check)) {
+                return object;
             }
-            throw new BadInput("%s is damaged: its checksum is not that of its contents".formatted(file));
-        } catch (IOException e) {
-            throw BadInput.reading(file, e);
-        } catch (JacksonException e) {
-            throw BadInput.notJson(file, e);
         }
+        throw new BadInput("%s is damaged: its checksum is not that of its contents".formatted(file));
     }
 
     /// @return the checksums of all files that lie in a folder, by name
@@ -63,19 +57,19 @@ final class Seal {
     }
 
     /// @param sums as [#files] gave them
-    /// @return the first file that is missing or damaged, or empty
-    static String broken(Path folder, JsonNode sums, Progress progress) throws IOException {
+    /// @return the first file that is missing or damaged
+    static Optional<String> broken(Path folder, JsonNode sums, Progress progress) throws IOException {
         try (Progress.Task task = progress.start("checking " + folder.getFileName(), sums.size(), "files")) {
             for (Map.Entry<String, JsonNode> entry : sums.properties()) {
                 Path file = folder.resolve(entry.getKey());
                 if (!Files.isRegularFile(file)
                         || !sum(file).equals(entry.getValue().asString(""))) {
-                    return entry.getKey();
+                    return Optional.of(entry.getKey());
                 }
                 task.advance(1);
             }
         }
-        return "";
+        return Optional.empty();
     }
 
     static String sum(byte[] bytes) {

@@ -14,6 +14,7 @@ import dev.wok.model.Training;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
+import dev.wok.text.BpeTrainer;
 import dev.wok.text.Packing;
 import dev.wok.text.Tokenizer;
 import java.io.IOException;
@@ -54,7 +55,6 @@ public final class Trainer implements AutoCloseable {
     /// @param sample the last sample of text, empty where there was none
     public record Outcome(boolean finished, long steps, SequencedMap<String, Object> result, String sample) {}
 
-    private static final int SMALLEST_VOCABULARY = 259;
     private static final int WEIGHTS_AND_MOMENTS = 3;
 
     /// What Java's own objects may still come to need: batches, records, the report.
@@ -104,7 +104,7 @@ public final class Trainer implements AutoCloseable {
                 preset, start == null ? settings : InitialModel.shape(start, preset, settings), sources, start);
         if (start == null) {
             architecture(settings, -1, -1);
-            requireRoomForBytes(settings.architecture().vocabSize());
+            BpeTrainer.requireSize(settings.architecture().vocabSize());
         }
         RunFolder.requireNothingOfOthers(out);
         RunFolder folder = RunFolder.open(out);
@@ -120,13 +120,6 @@ public final class Trainer implements AutoCloseable {
         } catch (RuntimeException e) {
             discard(folder, e);
             throw e;
-        }
-    }
-
-    private static void requireRoomForBytes(int vocabSize) {
-        if (vocabSize < SMALLEST_VOCABULARY) {
-            throw new BadInput("vocab_size is %d, expected %d or more: three special tokens and 256 bytes."
-                    .formatted(vocabSize, SMALLEST_VOCABULARY));
         }
     }
 
