@@ -3,6 +3,7 @@
 module wok.kernel {
     requires static transitive org.jspecify;
     requires transitive wok.tensor;
+    requires wok.emit;
     requires transitive wok.device;
     requires static jdk.incubator.vector;
 
