@@ -1,13 +1,19 @@
 package dev.wok.device;
 
 import dev.wok.tensor.DType;
+import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 
 /// This machine's processor: host memory and a pool of worker threads.
 public final class HostDevice implements Device {
     private final Workers workers;
     private final HostStream stream = new HostStream(this);
+    private final List<Program> programs = new ArrayList<>();
+    private final Arena arena = Arena.ofShared();
 
     HostDevice(int threads) {
         workers = new Workers(threads);
@@ -16,6 +22,20 @@ public final class HostDevice implements Device {
     /// @return the threads that kernels of this device run on
     public Workers workers() {
         return workers;
+    }
+
+    /// Makes machine code callable, until this device is closed.
+    ///
+    /// @param code position-independent, for the processor that runs this
+    public synchronized Program load(byte[] code) {
+        Program program = Program.of(code);
+        programs.add(program);
+        return program;
+    }
+
+    /// @return zeroed memory for a kernel's own use, in huge pages where it is large, until this device is closed
+    public MemorySegment scratch(long bytes) {
+        return Pages.huge(arena, bytes);
     }
 
     @Override
@@ -44,8 +64,13 @@ public final class HostDevice implements Device {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
         workers.close();
+        programs.forEach(Program::free);
+        programs.clear();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
     }
 
     record HostStream(HostDevice device) implements Stream {
@@ -59,9 +84,9 @@ public final class HostDevice implements Device {
 
         @Override
         public Tensor tensor(DType dtype, long... shape) {
-            Tensor tensor = Tensor.allocate(arena, dtype, shape);
-            bytes += tensor.bytes();
-            return tensor;
+            long size = Math.multiplyExact(Shape.elements(shape), dtype.bytes());
+            bytes += size;
+            return Tensor.of(Pages.huge(arena, size), dtype, shape);
         }
 
         @Override
