@@ -1,0 +1,36 @@
+package dev.wok.kernel.x86;
+
+import dev.wok.device.HostDevice;
+import dev.wok.kernel.Backend;
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.reference.ReferenceKernels;
+
+/// Kernels in machine code that is written at run time for the processor at hand.
+public final class X86Kernels {
+    private X86Kernels() {}
+
+    /// @return the kernels on a host's stream
+    static Kernels on(HostDevice host, Isa isa) {
+        Programs programs = new Programs(host, isa);
+        Kernels rest = ReferenceKernels.on(host.stream());
+        String reason = "machine code for %s, %d threads"
+                .formatted(isa.text(), host.workers().count());
+        return new Kernels(
+                new Kernels.Choice(Backend.VECTOR, reason),
+                host.stream(),
+                rest.embedding(),
+                rest.rmsNorm(),
+                rest.matmul(),
+                rest.rotary(),
+                rest.attention(),
+                rest.latentKeys(),
+                rest.latentAttention(),
+                rest.swiglu(),
+                rest.routing(),
+                rest.balanceLoss(),
+                rest.experts(),
+                rest.crossEntropy(),
+                rest.elementwise(),
+                rest.adamW());
+    }
+}
