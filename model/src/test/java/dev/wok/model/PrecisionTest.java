@@ -14,13 +14,13 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/* How far bfloat16 products move a whole model. The operands of a product are off by up to U = 2^-8, either way, 0.4 U in
- * the mean square; both together move the product by about 0.6 U. n products one after the other, whose errors have
+/* How far bfloat16 products move a whole model. The operands of a product are off by up to U = 2^-8, either way, 0.4 U
+ * in the mean square; both together move the product by about 0.6 U. n products one after the other, whose errors have
  * independent signs, move their result by 0.6 sqrt(n) U; the bound below is a little over twice that. A wrong formula
  * moves it by 1, which is 256 U.
  *
- * Where a router's scores come close, a token may visit other experts, which moves its logits and the gradients of these
- * experts by much more. Few do: so the median over tokens, and over tensors, is what is bounded.
+ * Where a router's scores come close, a token may visit other experts, which moves its logits and the gradients of
+ * these experts by much more. Few do: so the median over tokens, and over tensors, is what is bounded.
  */
 class PrecisionTest {
     private static final double U = 0x1p-8;
