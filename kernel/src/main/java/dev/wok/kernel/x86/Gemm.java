@@ -2,7 +2,7 @@ package dev.wok.kernel.x86;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Workers;
-import dev.wok.kernel.x86.Packing.Cast;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -41,14 +41,15 @@ final class Gemm {
         Object owner();
     }
 
-    /// What is done with a finished block while it is in the cache.
+    /// What is done with finished rows while they are in the cache.
     interface Finish {
-        void of(int row, int rows, int column, int columns);
+        void of(int row, int rows);
     }
 
     /// One independent product: an expert's, or the only one.
     ///
     /// @param c `[m, n]`
+    /// @param finish called for whole rows of `c`, which are then not split by columns
     record Problem(
             int m,
             Left left,
@@ -76,7 +77,7 @@ final class Gemm {
         }
 
         void factor(int index, float factor) {
-            table.set(ValueLayout.JAVA_FLOAT, Packing.Columns.FACTORS + index * 8L, factor);
+            table.set(ValueLayout.JAVA_FLOAT, PackColumns.FACTORS + index * 8L, factor);
         }
     }
 
@@ -88,6 +89,7 @@ final class Gemm {
     private final int rows;
     private final int vectors;
     private final Scratch[] scratch;
+    private MemorySegment temporary = MemorySegment.NULL;
 
     Gemm(Programs programs) {
         this.programs = programs;
@@ -102,12 +104,24 @@ final class Gemm {
     }
 
     /// @return how operands are multiplied in a precision: as bf16 where the processor does, else as float32
-    Tile.Kind kind(boolean bf16) {
-        return bf16 && isa.hasBf16() ? Tile.Kind.BF16 : Tile.Kind.F32;
+    Tile.Kind kind(Precision in) {
+        return in == Precision.BF16 && isa.hasBf16() ? Tile.Kind.BF16 : Tile.Kind.F32;
     }
 
-    private Cast cast(Tensor x, Tile.Kind kind, boolean bf16) {
-        return new Cast(x.dtype(), kind, bf16 && kind == Tile.Kind.F32 && x.dtype() != DType.BF16);
+    private Cast cast(Tensor x, Tile.Kind kind, Precision in) {
+        return new Cast(x.dtype(), kind, in == Precision.BF16 && kind == Tile.Kind.F32 && x.dtype() != DType.BF16);
+    }
+
+    Programs programs() {
+        return programs;
+    }
+
+    /// @return memory for right operands that are packed for one call
+    MemorySegment temporary(long bytes) {
+        if (temporary.byteSize() < bytes) {
+            temporary = programs.device().scratch(Math.max(bytes, 2 * temporary.byteSize()));
+        }
+        return temporary;
     }
 
     // ---------------------------------------------------------------------------------------------- products
@@ -134,11 +148,11 @@ final class Gemm {
             if (p.m == 0 || p.right.n() == 0) {
                 continue;
             }
-            Operands.address(p.c);
+            Address.of(p.c);
             int panels = p.right.wholePanels() + (p.right.lastVectors() > 0 ? 1 : 0);
             int step = evenly(p.m, ROWS_MOST, rows);
             long perPanel = (long) Math.min(step, p.m) * p.right.width();
-            int columns = evenly(panels, (int) Math.clamp(share / perPanel, 1, panels), 1);
+            int columns = p.finish != null ? panels : evenly(panels, (int) Math.clamp(share / perPanel, 1, panels), 1);
             for (int row = 0; row < p.m; row += step) {
                 for (int panel = 0; panel < panels; panel += columns) {
                     int end = Math.min(panels, panel + columns);
@@ -161,9 +175,8 @@ final class Gemm {
         Problem p = block.problem;
         Panels right = p.right;
         int column = block.panel * right.width();
-        int columns = Math.min(right.n() - column, (block.panels + (block.last ? 1 : 0)) * right.width());
         long c = p.c.memory().address() + (block.row * p.c.stride(0) + column) * Float.BYTES;
-        s.call.result(c, Operands.stride(p.c, 0));
+        s.call.result(c, Address.stride(p.c, 0));
         int lastColumns = right.n() % right.width();
         int lastVectors = block.last ? right.lastVectors() : 0;
         s.call.counts(block.rows / rows, block.panels, lastColumns - (lastVectors - 1) * right.lanes());
@@ -186,7 +199,7 @@ final class Gemm {
             programs.get(tile, tile::write).call(s.call.address());
         }
         if (p.finish != null) {
-            p.finish.of(block.row, block.rows, column, columns);
+            p.finish.of(block.row, block.rows);
         }
     }
 
@@ -195,11 +208,11 @@ final class Gemm {
     /// The rows of a matrix as left operand.
     ///
     /// @param pick from the product's row to the matrix's
-    Left rows(Tensor x, IntUnaryOperator pick, boolean bf16) {
-        Tile.Kind kind = kind(bf16);
-        Packing.Rows code = new Packing.Rows(cast(x, kind, bf16));
-        long address = Operands.address(x);
-        long rowStride = Operands.stride(x, 0);
+    Left rows(Tensor x, IntUnaryOperator pick, Precision in) {
+        Tile.Kind kind = kind(in);
+        PackRows code = new PackRows(cast(x, kind, in));
+        long address = Address.of(x);
+        long rowStride = Address.stride(x, 0);
         return new Left() {
             @Override
             public Tile.Layout layout() {
@@ -231,12 +244,12 @@ final class Gemm {
     /// The columns of a matrix, its rows picked by index and scaled, as left operand.
     ///
     /// @param factor null for none
-    Left columns(Tensor x, IntUnaryOperator pick, @Nullable IntToDoubleFunction factor, boolean bf16) {
-        Tile.Kind kind = kind(bf16);
-        Cast cast = cast(x, kind, bf16);
-        Packing.Columns code = new Packing.Columns(factor == null ? cast : scaled(cast, bf16), rows, factor != null);
-        long address = Operands.address(x);
-        long rowStride = Operands.stride(x, 0);
+    Left columns(Tensor x, IntUnaryOperator pick, @Nullable IntToDoubleFunction factor, Precision in) {
+        Tile.Kind kind = kind(in);
+        Cast cast = cast(x, kind, in);
+        PackColumns code = new PackColumns(factor == null ? cast : scaled(cast, in), rows, factor != null);
+        long address = Address.of(x);
+        long rowStride = Address.stride(x, 0);
         return new Left() {
             @Override
             public Tile.Layout layout() {
@@ -271,19 +284,20 @@ final class Gemm {
     }
 
     /// A scaled bf16 value is no bf16 value any more.
-    private static Cast scaled(Cast cast, boolean bf16) {
-        return new Cast(cast.from(), cast.kind(), bf16 && cast.kind() == Tile.Kind.F32);
+    private static Cast scaled(Cast cast, Precision in) {
+        return new Cast(cast.from(), cast.kind(), in == Precision.BF16 && cast.kind() == Tile.Kind.F32);
     }
 
     // ---------------------------------------------------------------------------------------------- right operands
 
+    /// @param memory begins with the panels
     /// @return panels of a shape, not yet filled
-    Panels panels(MemorySegment memory, int n, int k, boolean bf16) {
-        return new Panels(memory, kind(bf16), n, k, vectors, isa.lanes());
+    Panels panels(MemorySegment memory, int n, int k, Precision in) {
+        return new Panels(memory.asSlice(0, panelBytes(n, k, in)), kind(in), n, k, vectors, isa.lanes());
     }
 
-    long panelBytes(int n, int k, boolean bf16) {
-        return Panels.bytes(kind(bf16), n, k, isa.lanes());
+    long panelBytes(int n, int k, Precision in) {
+        return Panels.bytes(kind(in), n, k, isa.lanes());
     }
 
     /// A right operand to be packed.
@@ -293,11 +307,11 @@ final class Gemm {
     record Right(Tensor x, boolean transposed, IntUnaryOperator pick, Panels to) {}
 
     /// Packs right operands, together on all workers.
-    void pack(List<Right> operands, boolean bf16) {
+    void pack(List<Right> operands, Precision in) {
         record Piece(Right right, int block, int vector) {}
         List<Piece> pieces = new ArrayList<>();
         for (Right right : operands) {
-            Operands.address(right.x);
+            Address.of(right.x);
             for (int b = 0; b < right.to.blocks(); b++) {
                 for (int v = 0; v * isa.lanes() < right.to.n(); v++) {
                     pieces.add(new Piece(right, b, v));
@@ -308,13 +322,13 @@ final class Gemm {
         workers.run((pieces.size() + perTask - 1) / perTask, (task, worker) -> {
             for (int i = task * perTask; i < Math.min(pieces.size(), (task + 1) * perTask); i++) {
                 Piece piece = pieces.get(i);
-                pack(piece.right, piece.block, piece.vector, bf16, scratch[worker]);
+                pack(piece.right, piece.block, piece.vector, in, scratch[worker]);
             }
         });
         Reference.reachabilityFence(operands);
     }
 
-    private void pack(Right right, int block, int vector, boolean bf16, Scratch s) {
+    private void pack(Right right, int block, int vector, Precision in, Scratch s) {
         Panels to = right.to;
         Tensor x = right.x;
         int panel = vector / vectors;
@@ -322,21 +336,21 @@ final class Gemm {
         int column = vector * isa.lanes();
         int from = block * Panels.DEPTH * to.kind().perGroup();
         int depth = to.depth(block);
-        Cast cast = cast(x, to.kind(), bf16);
+        Cast cast = cast(x, to.kind(), in);
         long address = x.memory().address();
-        long rowStride = Operands.stride(x, 0);
+        long rowStride = Address.stride(x, 0);
         if (right.transposed) {
             for (int i = 0; i < isa.lanes(); i++) {
                 s.row(i, column + i < to.n() ? address + (column + i) * rowStride : 0);
             }
-            Packing.Transposed code = new Packing.Transposed(cast);
+            PackTransposed code = new PackTransposed(cast);
             programs.get(code, code::write)
                     .call(s.table.address(), target, (long) from * x.dtype().bytes(), depth, to.groupStride(panel));
         } else {
             for (int p = 0; p < depth; p++) {
                 s.row(p, address + right.pick.applyAsInt(from + p) * rowStride);
             }
-            Packing.Columns code = new Packing.Columns(cast, isa.lanes(), false);
+            PackColumns code = new PackColumns(cast, isa.lanes(), false);
             programs.get(code, code::write)
                     .call(
                             s.table.address(),

@@ -2,15 +2,16 @@ package dev.wok.kernel.x86;
 
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /// From tensors to the addresses that machine code works on, each range checked before.
-final class Operands {
-    private Operands() {}
+final class Address {
+    private Address() {}
 
     /// @return the address of the tensor's first element
     /// @throws IllegalArgumentException where its memory is on Java's heap
     /// @throws IndexOutOfBoundsException where its elements reach beyond its memory
-    static long address(Tensor tensor) {
+    static long of(Tensor tensor) {
         MemorySegment memory = tensor.memory();
         if (!memory.isNative()) {
             throw new IllegalArgumentException("machine code cannot reach %s on Java's heap".formatted(tensor));
@@ -23,7 +24,7 @@ final class Operands {
             for (int i = 0; i < tensor.rank(); i++) {
                 last = Math.addExact(last, Math.multiplyExact(tensor.dim(i) - 1, tensor.stride(i)));
             }
-            java.util.Objects.checkFromIndexSize(
+            Objects.checkFromIndexSize(
                     Math.multiplyExact(last, tensor.dtype().bytes()),
                     tensor.dtype().bytes(),
                     memory.byteSize());
