@@ -4,7 +4,8 @@ module wok.bench {
     requires static transitive org.jspecify;
     requires wok.train;
     requires wok.model;
-    requires wok.kernel;
+    requires wok.emit;
+    requires transitive wok.kernel;
     requires transitive wok.notice;
     requires static jdk.incubator.vector;
 

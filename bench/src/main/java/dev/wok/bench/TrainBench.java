@@ -1,75 +1,112 @@
 package dev.wok.bench;
 
+import dev.wok.bench.Loops.Kind;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
+import dev.wok.device.Memory;
+import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Processor;
 import dev.wok.model.Batch;
 import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
 import dev.wok.train.Flops;
 import dev.wok.train.Settings;
 import dev.wok.train.Trainer;
 import dev.wok.train.TrainingStep;
-import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Whole training steps of a preset's model on random tokens: forward, backward, clipping, AdamW, bias move.
 final class TrainBench {
     private static final int WARM_UP = 6;
     private static final int STEPS = 9;
     private static final int PRODUCT = 2048;
+    private static final int TRIES = 8;
 
     private TrainBench() {}
 
-    static List<Row> run(String preset, Settings settings, int threads, Progress progress) {
+    static List<Row> run(
+            String preset, Settings settings, int threads, @Nullable Backend backend, Progress progress) {
         ModelConfig config = Trainer.architecture(settings, 0, 1);
         Batch batch = random(settings.batches(), config.vocabSize());
         try (HostDevice device = Device.host(threads)) {
-            Kernels kernels = Kernels.on(device.stream());
-            double peak;
+            Kernels kernels = backend == null ? Kernels.on(device.stream()) : Kernels.on(device.stream(), backend);
+            Processor processor = Processor.describe(device);
+            Setup setup = Setup.of(kernels, processor, threads);
+            Limits limits = Limits.of(device, processor, Sizes.FULL.memoryBytes());
+            Limit limit = limits.products(setup.precision().equals("bf16") ? Kind.BF16 : Kind.FLOATS);
             double product;
             double[] seconds = new double[STEPS];
-            try (Progress.Task task = progress.start("measuring " + preset, WARM_UP + STEPS + 2, "steps");
+            double[] peaks = new double[STEPS];
+            try (Progress.Task task = progress.start("measuring " + preset, WARM_UP + STEPS + 1, "steps");
                     Model model = Model.create(config, kernels, DType.F32, 1);
                     TrainingStep step = Trainer.step(model, settings)) {
                 for (int i = 0; i < WARM_UP + STEPS; i++) {
+                    double peak = limit.measure();
                     long begin = System.nanoTime();
                     step.run(List.of(batch), i + 1, 1e-4, 1e-3);
                     if (i >= WARM_UP) {
                         seconds[i - WARM_UP] = (System.nanoTime() - begin) * 1e-9;
+                        peaks[i - WARM_UP] = peak;
                     }
                     task.advance(1);
                 }
-                peak = Peak.multiplyAdds(device);
-                task.advance(1);
-                product = Peak.matmul(kernels, PRODUCT);
+                product = matmul(kernels);
                 task.advance(1);
             }
-            Arrays.sort(seconds);
+            double peak = Repeats.median(peaks, STEPS);
             double flops = Flops.perTrainedToken(config, settings.batches().sequenceLength());
-            double tokens = batch.tokens().length / seconds[STEPS / 2];
+            double tokens = batch.tokens().length / Repeats.median(seconds, STEPS);
+            double reached = tokens * flops * 1e-9;
             String name = "train." + preset;
-            String limit =
-                    "float32 multiply-adds in registers, %d thread%s".formatted(threads, threads == 1 ? "" : "s");
+            String text = limit.text();
             return List.of(
-                    Row.of(name + ".tokens_per_second", tokens, "tokens/s", "the same at " + limit, peak * 1e9 / flops),
-                    Row.of(name + ".model_flops", tokens * flops * 1e-9, "GFLOP/s", limit, peak),
+                    Row.of("train_" + preset, reached, Work.GFLOPS, text, peak, setup),
+                    Row.of(
+                            name + ".tokens_per_second",
+                            tokens,
+                            "tokens/s",
+                            "the same at " + text,
+                            peak * 1e9 / flops,
+                            setup),
+                    Row.of(name + ".model_flops", reached, Work.GFLOPS, text, peak, setup),
                     Row.of(
                             name + ".share_of_matmul",
-                            tokens * flops * 1e-9,
-                            "GFLOP/s",
-                            "float32 matmul of %d".formatted(PRODUCT),
-                            product),
+                            reached,
+                            Work.GFLOPS,
+                            "matmul of %d".formatted(PRODUCT),
+                            product,
+                            setup),
                     Row.of(
                             name + ".flops_per_token",
                             flops * 1e-6,
                             "MFLOP",
                             "6 x active matmul parameters",
-                            6e-6 * config.activeMatmulParameters()),
-                    Row.of("matmul.float32", product, "GFLOP/s", limit, peak));
+                            6e-6 * config.activeMatmulParameters(),
+                            setup),
+                    Row.of("matmul.float32", product, Work.GFLOPS, text, peak, setup));
+        }
+    }
+
+    /// @return GFLOP/s of the best of several products `[n, n] [n, n]^T`
+    private static double matmul(Kernels kernels) {
+        try (Memory memory = kernels.stream().device().memory()) {
+            Tensor a = Numbers.fill(memory.tensor(DType.F32, PRODUCT, PRODUCT), 1, 1);
+            Tensor b = Numbers.fill(memory.tensor(DType.F32, PRODUCT, PRODUCT), 1, 2);
+            Tensor c = memory.tensor(DType.F32, PRODUCT, PRODUCT);
+            double best = 0;
+            for (int i = 0; i < TRIES; i++) {
+                long begin = System.nanoTime();
+                kernels.matmul().nt(a, b, c, false);
+                kernels.stream().synchronize();
+                best = Math.max(best, 2.0 * PRODUCT * PRODUCT * PRODUCT / (System.nanoTime() - begin));
+            }
+            return best;
         }
     }
 

@@ -1,9 +1,18 @@
 package dev.wok.cli;
 
 import dev.wok.bench.Bench;
+import dev.wok.bench.KernelRun;
 import dev.wok.bench.Row;
+import dev.wok.kernel.Backend;
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -14,20 +23,35 @@ import picocli.CommandLine.Parameters;
         name = "bench",
         description = "Measures Wok on this machine, each figure beside a limit measured in the same run.",
         sortOptions = false,
-        footer = {"", "Example:", "  wok bench train --preset small --json"})
+        footer = {"", "Example:", "  wok bench kernels --svg roofline.svg"})
 final class BenchCommand implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(paramLabel = "NAME", description = "train: a training step.")
+    @Parameters(paramLabel = "NAME", description = "kernels: single kernels. train: a training step.")
     String name = "";
+
+    @Option(
+            names = "--only",
+            paramLabel = "ROW",
+            split = ",",
+            description = "Of the kernels only these, separated by commas.")
+    List<String> only = new ArrayList<>();
+
+    @Option(names = "--svg", paramLabel = "FILE", description = "Draw the kernels under the machine's limits as well.")
+    @Nullable
+    Path svg;
 
     @Option(
             names = "--preset",
             paramLabel = "P",
-            defaultValue = "small",
-            description = "The model's shape: nano, mini or small (the default).")
-    String preset = "small";
+            description = "The trained model's shape: nano, mini or small (the default).")
+    @Nullable
+    String preset;
+
+    @Option(names = "--backend", paramLabel = "B", description = "The kernels (default: the fastest that run here).")
+    @Nullable
+    String backend;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: all processors).")
     @Nullable
@@ -43,13 +67,19 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<Row> rows = Bench.run(name, preset, ComputeOptions.threads(threads), display);
+        List<Row> rows =
+                switch (name) {
+                    case "kernels" -> kernels();
+                    case "train" -> train();
+                    default ->
+                        throw new BadInput("there is no measurement %s; there are kernels and train.".formatted(name));
+                };
         if (json) {
             console.out().println(Json.text(rows.stream().map(Row::values).toList()));
         } else {
             rows.forEach(row -> console.out()
                     .printf(
-                            "%-32s %12s  %5.2f of %s (%s)%n",
+                            "%-30s%16s  %5.2f of %s (%s)%n",
                             row.name(),
                             Amounts.of(row.value(), row.unit()),
                             row.ratio(),
@@ -57,5 +87,47 @@ final class BenchCommand implements Callable<Integer> {
                             row.against()));
         }
         return 0;
+    }
+
+    private List<Row> kernels() {
+        refuse(preset != null, "--preset", "train");
+        if (svg != null) {
+            Given.requireFolderOf(svg);
+        }
+        KernelRun run = Bench.kernels(only, ComputeOptions.threads(threads), backend(), display);
+        if (svg != null) {
+            try {
+                Files.writeString(svg, run.roofline());
+            } catch (IOException e) {
+                throw BadInput.writing(svg, e);
+            }
+        }
+        return run.rows();
+    }
+
+    private List<Row> train() {
+        refuse(!only.isEmpty(), "--only", "kernels");
+        refuse(svg != null, "--svg", "kernels");
+        return Bench.train(preset == null ? "small" : preset, ComputeOptions.threads(threads), backend(), display);
+    }
+
+    private void refuse(boolean given, String option, String measurement) {
+        if (given) {
+            throw new BadInput("%s belongs to wok bench %s, not to wok bench %s.".formatted(option, measurement, name));
+        }
+    }
+
+    private @Nullable Backend backend() {
+        if (backend == null) {
+            return null;
+        }
+        List<Backend> fast = Arrays.stream(Backend.values())
+                .filter(b -> b != Backend.REFERENCE && b != Backend.DRY)
+                .toList();
+        return fast.stream()
+                .filter(b -> b.text().equals(backend))
+                .findFirst()
+                .orElseThrow(() -> new BadInput("--backend %s: expected %s."
+                        .formatted(backend, fast.stream().map(Backend::text).collect(Collectors.joining(" or ")))));
     }
 }

@@ -4,14 +4,18 @@ import com.sun.management.OperatingSystemMXBean;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Processor;
+import dev.wok.kernel.Processor.InstructionSet;
 import dev.wok.notice.BadInput;
 import dev.wok.text.Corpus;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -44,6 +48,7 @@ final class DoctorCommand implements Callable<Integer> {
         facts.put("processors", Runtime.getRuntime().availableProcessors());
         facts.put("memory_bytes", memory());
         facts.put("heap_bytes", Runtime.getRuntime().maxMemory());
+        processor(facts);
         boolean healthy = kernels(facts);
         facts.put(
                 "corpus",
@@ -52,6 +57,19 @@ final class DoctorCommand implements Callable<Integer> {
                         .orElse("no JDK here has its sources (lib/src.zip): name files or folders with --data"));
         print(facts);
         return healthy ? 0 : 1;
+    }
+
+    private static void processor(Map<String, Object> facts) {
+        try (HostDevice device = Device.host(1)) {
+            Processor processor = Processor.describe(device);
+            facts.put("processor", processor.name());
+            facts.put(
+                    "instruction_sets",
+                    processor.found().stream().map(InstructionSet::name).toList());
+            facts.put(
+                    "instruction_set", processor.used().map(InstructionSet::name).orElse("none"));
+            facts.put("instruction_set_reason", processor.reason());
+        }
     }
 
     private static boolean kernels(Map<String, Object> facts) {
@@ -77,10 +95,17 @@ final class DoctorCommand implements Callable<Integer> {
             return;
         }
         facts.forEach((name, value) -> {
-            boolean bytes = name.endsWith("_bytes");
             String label = name.replace("_bytes", "").replace('_', ' ');
-            console.out()
-                    .printf("%-16s%s%n", label, bytes ? Amounts.of(((Number) value).doubleValue(), "bytes") : value);
+            console.out().printf("%-24s%s%n", label, text(name, value));
         });
+    }
+
+    private static Object text(String name, Object value) {
+        return switch (value) {
+            case Number bytes when name.endsWith("_bytes") -> Amounts.of(bytes.doubleValue(), "bytes");
+            case List<?> none when none.isEmpty() -> "none";
+            case List<?> names -> names.stream().map(String::valueOf).collect(Collectors.joining(", "));
+            default -> value;
+        };
     }
 }

@@ -24,9 +24,19 @@ class DoctorCommandTest {
     }
 
     @Test
+    void itNamesTheProcessorAndItsInstructions() {
+        JsonNode facts =
+                JsonMapper.shared().readTree(Captured.run("doctor", "--json").out());
+        assertTrue(!facts.get("processor").asString().isBlank());
+        assertTrue(facts.get("instruction_sets").isArray());
+        assertTrue(!facts.get("instruction_set").asString().isBlank());
+        assertTrue(!facts.get("instruction_set_reason").asString().isBlank());
+    }
+
+    @Test
     void forPeopleItIsALineAFact() {
         Captured run = Captured.run("doctor");
-        assertTrue(run.out().contains("\nkernels         vector\n"), run.out());
+        assertTrue(run.out().matches("(?s).*\nkernels +vector\n.*"), run.out());
         assertTrue(run.out().matches("(?s).*\nmemory +[0-9.]+ [GM]B\n.*"), run.out());
     }
 }
