@@ -20,11 +20,11 @@ public enum Op {
     VPMASKMOVD(Form.RVM, 2, 1, 0x8C, 0x8E, 0, Tuple.FULL, Op.VEX, 0),
 
     VBROADCASTSS(Form.RM, 2, 1, 0x18, 0, Tuple.FOUR),
-    VBROADCASTSD(Form.RM, 2, 1, 0x19, 1, Tuple.EIGHT),
+    VBROADCASTSD(Form.RM, 2, 1, 0x19, 1, Tuple.EIGHT, Op.VEX_W0),
     VPBROADCASTB(Form.RM, 2, 1, 0x78, 0, Tuple.ONE),
     VPBROADCASTW(Form.RM, 2, 1, 0x79, 0, Tuple.TWO),
     VPBROADCASTD(Form.RM, 2, 1, 0x58, 0, Tuple.FOUR),
-    VPBROADCASTQ(Form.RM, 2, 1, 0x59, 1, Tuple.EIGHT),
+    VPBROADCASTQ(Form.RM, 2, 1, 0x59, 1, Tuple.EIGHT, Op.VEX_W0),
     /// From a general register.
     VPBROADCASTD_R(Form.RM, 2, 1, 0x7C, 0, Tuple.FOUR, Op.EVEX),
     VBROADCASTF128(Form.RM, 2, 1, 0x1A, 0, Tuple.SIXTEEN, Op.VEX),
@@ -218,6 +218,8 @@ public enum Op {
     static final int NARROWS = 4;
     /// VEX.L is set although no vector is.
     static final int LONG = 8;
+    /// W is set in the EVEX form only.
+    static final int VEX_W0 = 16;
 
     final Form form;
     final int map;
