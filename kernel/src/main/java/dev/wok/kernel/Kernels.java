@@ -6,6 +6,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Stream;
 import dev.wok.kernel.dry.DryKernels;
 import dev.wok.kernel.reference.ReferenceKernels;
+import dev.wok.kernel.x86.X86Kernels;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 
@@ -48,7 +49,7 @@ public record Kernels(
     /// @return the fastest backend that runs on a device
     public static Backend fastest(Device device) {
         return switch (device) {
-            case HostDevice _ -> Backend.VECTOR;
+            case HostDevice host -> Processor.describe(host).used().isPresent() ? Backend.X86 : Backend.VECTOR;
             case DryDevice _ -> Backend.DRY;
         };
     }
@@ -76,7 +77,7 @@ public record Kernels(
                 switch (backend) {
                     case REFERENCE -> ReferenceKernels.on(stream, precision);
                     case VECTOR -> VectorChoice.on(host, precision);
-                    case X86 -> throw new BadInput("the x86 kernels are not there yet.");
+                    case X86 -> X86Kernels.on(host, Processor.describe(host), precision);
                     case DRY -> throw refused(stream, backend);
                 };
             case DryDevice _ ->

@@ -3,6 +3,8 @@ package dev.wok.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.wok.device.Device;
+import dev.wok.kernel.x86.Isa;
+import dev.wok.kernel.x86.X86Kernels;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -55,7 +57,12 @@ final class Contract {
 
     /// What is under test: a line for each backend, or for each level of instructions that one has here.
     private static List<Subject> subjects(Precision precision) {
-        return List.of(subject("vector", threads -> on(threads, Backend.VECTOR, precision)));
+        List<Subject> subjects = new ArrayList<>();
+        subjects.add(subject("vector", threads -> on(threads, Backend.VECTOR, precision)));
+        for (Isa isa : Isa.found(Device.host(1))) {
+            subjects.add(subject(isa.text(), threads -> X86Kernels.on(Device.host(threads), isa, precision)));
+        }
+        return subjects;
     }
 
     private static Subject subject(String label, IntFunction<Kernels> kernels) {

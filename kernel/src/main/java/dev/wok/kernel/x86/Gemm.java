@@ -198,6 +198,11 @@ final class Gemm {
                     p.accumulate || b > 0);
             programs.get(tile, tile::write).call(s.call.address());
         }
+        if (right.k() == 0 && !p.accumulate) {
+            for (int row = block.row; row < block.row + block.rows; row++) {
+                p.c.select(0, row).memory().asSlice(0, (long) right.n() * Float.BYTES).fill((byte) 0);
+            }
+        }
         if (p.finish != null) {
             p.finish.of(block.row, block.rows);
         }
