@@ -13,6 +13,7 @@ import java.lang.classfile.CodeElement;
 import java.lang.classfile.MethodModel;
 import java.lang.classfile.instruction.FieldInstruction;
 import java.lang.classfile.instruction.InvokeInstruction;
+import java.lang.foreign.Linker;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,6 +78,12 @@ class RoomTest {
                     .resideInAnyPackage(others)
                     .check(ROOM);
         }
+    }
+
+    /// Emitted code is called through the device, which alone has native access.
+    @Test
+    void nobodyLinksNativeCode() {
+        noClasses().should().dependOnClassesThat().areAssignableTo(Linker.class).check(ROOM);
     }
 
     @Test

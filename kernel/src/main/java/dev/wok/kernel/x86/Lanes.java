@@ -363,7 +363,9 @@ final class Lanes {
         x.op(VPANDD, a, a, c(0xFFFF0000));
     }
 
-    /// Rounds to bf16, nearest even, packed in the lower half of `to`.
+    /// Rounds to bf16, nearest even, packed in the lower half of `to`. The processor's own instruction takes denormal
+    /// numbers
+    /// for zero; without it they are rounded too.
     ///
     /// @param from overwritten where the processor has no instruction for it
     /// @param t overwritten
