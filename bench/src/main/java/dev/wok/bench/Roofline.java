@@ -21,8 +21,10 @@ final class Roofline {
     private static final double CHARACTER = 0.58 * FONT;
     private static final double RADIUS = 4.5;
     private static final int SLOPE_PARTS = 60;
+    private static final double SLOPE_TEXT_END = 0.98;
     private static final String TEXT = "#787d86";
     private static final String GRID = "#80808040";
+    private static final String LEADER = "#787d8699";
     private static final String MEMORY = "#3f8f8f";
     private static final Map<String, String> COLOURS =
             Map.of("float32", "#4a82c4", "bf16", "#c76a2b", "int8", "#9a62b5");
@@ -157,14 +159,12 @@ final class Roofline {
             places.block(new Box(x(from), at - 2, end - x(from), 4));
             highest = operations;
         }
-        slope("plain read of memory", run.readGBs(), highest, 18, "none");
-        slope("reads and writes", run.moveGBs(), lowest, -7, "5 4");
+        slope("plain read of memory", run.readGBs(), highest, "none");
+        slope("reads and writes", run.moveGBs(), lowest, "5 4");
     }
 
-    /// What memory allows, up to a ceiling.
-    ///
-    /// @param shift of the text from the line, downwards
-    private void slope(String name, double gigaBytes, double ceiling, double shift, String dashes) {
+    /// What memory allows, up to a ceiling; the text stands over the upper end, where no kernels are.
+    private void slope(String name, double gigaBytes, double ceiling, String dashes) {
         double from = Math.pow(10, left);
         double x = x(from);
         double y = y(from * gigaBytes);
@@ -194,24 +194,22 @@ final class Roofline {
                 String.format(
                         Locale.ROOT,
                         "translate(%.1f %.1f) rotate(%.1f)",
-                        x + dx / 2,
-                        y + dy / 2,
+                        x + dx * SLOPE_TEXT_END,
+                        y + dy * SLOPE_TEXT_END,
                         Math.toDegrees(Math.atan2(dy, dx))),
                 "dy",
-                shift,
+                -7.0,
                 "text-anchor",
-                "middle",
+                "end",
                 "fill",
                 MEMORY);
         double length = text.length() * CHARACTER / Math.hypot(dx, dy);
         for (int i = 0; i < SLOPE_PARTS; i++) {
             double part = (double) i / SLOPE_PARTS;
-            boolean written = Math.abs(part - 0.5) < length / 2 + 1.0 / SLOPE_PARTS;
-            double above = written && shift < 0 ? FONT + 10 : 2;
-            double below = written && shift > 0 ? FONT + 14 : 2;
+            double above = part > SLOPE_TEXT_END - length ? FONT + 10 : 2;
             double width = dx / SLOPE_PARTS;
             double height = Math.abs(dy) / SLOPE_PARTS;
-            places.block(new Box(x + dx * part, y + dy * part - height - above, width, height + above + below));
+            places.block(new Box(x + dx * part, y + dy * part - height - above, width, height + above + 2));
         }
     }
 
@@ -224,7 +222,7 @@ final class Roofline {
         double nearX = Math.clamp(px, box.x(), box.x() + box.width());
         double nearY = Math.clamp(py, box.y() + 2, box.y() + box.height() - 2);
         if (Math.hypot(nearX - px, nearY - py) > 2.5 * RADIUS) {
-            line(px, py, nearX, nearY, GRID, 1);
+            line(px, py, nearX, nearY, LEADER, 1);
         }
         String anchor = box.x() >= px ? "start" : box.x() + box.width() <= px ? "end" : "middle";
         double at = box.x() + (anchor.equals("start") ? 0 : anchor.equals("end") ? width : width / 2);

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.w3c.dom.Document;
 import org.w3c.dom.NodeList;
@@ -51,6 +52,14 @@ class KernelBenchTest {
 
     private static KernelRun run(int threads, String... only) {
         return KernelBench.run(List.of(only), threads, Backend.VECTOR, TINY, Progress.silent());
+    }
+
+    /// The room itself has no use for the parser.
+    @BeforeAll
+    static void readTheParser() {
+        KernelBenchTest.class
+                .getModule()
+                .addReads(ModuleLayer.boot().findModule("java.xml").orElseThrow());
     }
 
     @Test
