@@ -61,7 +61,7 @@ final class ChatCommand implements Callable<Integer> {
         Sampling how = sampling.sampling();
         Path folder = Given.required(model);
         try (ComputeOptions.Compute on = compute.open();
-                Speaker speaker = Speaker.load(folder, on.kernels(), display);
+                Speaker speaker = Speaker.load(folder, on, display);
                 BufferedReader lines = console.lines()) {
             ChatTemplate template = speaker.tokenizer()
                     .chatTemplate()

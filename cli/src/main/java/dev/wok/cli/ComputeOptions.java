@@ -4,17 +4,23 @@ import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
+import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/// The options of every command that computes: on which kernels, and on how many threads.
+/// The options of every command that computes: on which kernels, in which arithmetic, on how many threads.
 final class ComputeOptions {
     @Option(
             names = "--backend",
             paramLabel = "B",
-            description = "vector (the default: fast, float32) or reference (slow, accumulates in double precision).")
+            description =
+                    "x86, vector (fast) or reference (slow, accumulates in double precision); without, the fastest"
+                            + " that runs here.")
     @Nullable
     String backend;
 
@@ -22,8 +28,28 @@ final class ComputeOptions {
     @Nullable
     Integer threads;
 
+    @Option(
+            names = "--dtype",
+            paramLabel = "T",
+            defaultValue = "f32",
+            description =
+                    "f32 (the default); bf16: weights and what enters matrix products rounded to bfloat16; or, with"
+                            + " --backend reference, f64.")
+    String dtype = "f32";
+
     /// Kernels and the device that they run on.
-    record Compute(HostDevice device, Kernels kernels) implements AutoCloseable {
+    ///
+    /// @param values what models hold
+    record Compute(HostDevice device, Kernels kernels, DType values) implements AutoCloseable {
+        /// @throws BadInput where the folder holds no model
+        Model load(Path folder, Progress progress) {
+            Model model = Model.load(folder, kernels, values, progress);
+            if (kernels.precision() == Precision.BF16) {
+                model.roundWeights();
+            }
+            return model;
+        }
+
         @Override
         public void close() {
             device.close();
@@ -32,34 +58,36 @@ final class ComputeOptions {
 
     /// @throws BadInput where there are no such kernels, or not on this machine
     Compute open() {
-        Backend chosen = backend();
+        Backend asked = backend();
+        Precision precision = dtype.equals("bf16") ? Precision.BF16 : Precision.F32;
+        DType values = values(asked);
         HostDevice device = Device.host(threads(threads));
         try {
-            return new Compute(device, Kernels.on(device.stream(), chosen));
+            Backend chosen = asked == null ? Kernels.fastest(device) : asked;
+            return new Compute(device, Kernels.on(device.stream(), chosen, precision), values);
         } catch (RuntimeException e) {
             device.close();
             throw e;
         }
     }
 
-    /// @param text as `--dtype` has it
-    /// @throws BadInput where these kernels do not compute in it
-    DType dtype(String text) {
-        if (text.equals("f32")) {
+    private DType values(@Nullable Backend asked) {
+        if (dtype.equals("f32") || dtype.equals("bf16")) {
             return DType.F32;
         }
-        if (text.equals("f64") && backend() == Backend.REFERENCE) {
+        if (dtype.equals("f64") && asked == Backend.REFERENCE) {
             return DType.F64;
         }
-        throw new BadInput("--dtype %s: expected f32, or f64 with --backend reference.".formatted(text));
+        throw new BadInput("--dtype %s: expected f32, bf16, or f64 with --backend reference.".formatted(dtype));
     }
 
-    private Backend backend() {
+    private @Nullable Backend backend() {
         return switch (backend) {
-            case null -> Backend.VECTOR;
+            case null -> null;
+            case "x86" -> Backend.X86;
             case "vector" -> Backend.VECTOR;
             case "reference" -> Backend.REFERENCE;
-            default -> throw new BadInput("--backend %s: expected vector or reference.".formatted(backend));
+            default -> throw new BadInput("--backend %s: expected x86, vector or reference.".formatted(backend));
         };
     }
 

@@ -86,7 +86,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         List<int[]> given = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
         try (ComputeOptions.Compute on = compute.open();
-                Speaker speaker = Speaker.load(Given.required(model), on.kernels(), display)) {
+                Speaker speaker = Speaker.load(Given.required(model), on, display)) {
             if (ignoreEos) {
                 speaker.ignoreStops();
             }

@@ -43,13 +43,6 @@ final class LogitsCommand implements Callable<Integer> {
     @Nullable
     Path out;
 
-    @Option(
-            names = "--dtype",
-            paramLabel = "T",
-            defaultValue = "f32",
-            description = "What weights and activations are: f32 (the default), or f64 with --backend reference.")
-    String dtype = "f32";
-
     @Mixin
     ComputeOptions compute = new ComputeOptions();
 
@@ -63,7 +56,7 @@ final class LogitsCommand implements Callable<Integer> {
         Path target = Given.required(out);
         Given.requireFolderOf(target);
         try (ComputeOptions.Compute on = compute.open();
-                Model loaded = Model.load(Given.required(model), on.kernels(), compute.dtype(dtype), progress);
+                Model loaded = on.load(Given.required(model), progress);
                 Arena arena = Arena.ofShared();
                 Progress.Task task = progress.start("computing logits", sequences.size(), "sequences")) {
             SequencedMap<String, Tensor> logits = new LinkedHashMap<>();

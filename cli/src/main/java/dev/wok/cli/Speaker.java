@@ -3,11 +3,9 @@ package dev.wok.cli;
 import dev.wok.generate.Generation;
 import dev.wok.generate.Generator;
 import dev.wok.generate.Sampling;
-import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
-import dev.wok.tensor.DType;
 import dev.wok.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,10 +42,10 @@ final class Speaker implements AutoCloseable {
 
     /// @param folder a model folder; without a tokenizer it works on ids alone
     /// @throws BadInput where the folder cannot be loaded or its parts do not fit together
-    static Speaker load(Path folder, Kernels kernels, Progress progress) {
+    static Speaker load(Path folder, ComputeOptions.Compute on, Progress progress) {
         Optional<Tokenizer> tokenizer =
                 Files.exists(folder.resolve(TOKENIZER)) ? Optional.of(Tokenizer.load(folder)) : Optional.empty();
-        Model model = Model.load(folder, kernels, DType.F32, progress);
+        Model model = on.load(folder, progress);
         try {
             int vocabulary = model.config().vocabSize();
             if (tokenizer.isPresent() && tokenizer.get().size() > vocabulary) {

@@ -79,6 +79,13 @@ final class TrainCommand implements Callable<Integer> {
     @Nullable
     Path init;
 
+    @Option(
+            names = "--dtype",
+            paramLabel = "T",
+            description = "What matrix products multiply in: f32 or bf16 (default: what the kernels prefer here).")
+    @Nullable
+    String dtype;
+
     @Option(names = "--device", paramLabel = "D", description = "cpu (the default and, so far, the only one).")
     @Nullable
     String device;
@@ -150,19 +157,20 @@ final class TrainCommand implements Callable<Integer> {
 
     private Map<String, String> options() {
         Map<String, String> options = new LinkedHashMap<>(set);
-        put(options, "steps", steps);
-        put(options, "minutes", minutes);
-        put(options, "seed", seed);
+        put(options, "steps", "--steps", steps);
+        put(options, "minutes", "--minutes", minutes);
+        put(options, "seed", "--seed", seed);
+        put(options, "precision", "--dtype", dtype);
         return options;
     }
 
-    private static void put(Map<String, String> options, String key, @Nullable String value) {
+    private static void put(Map<String, String> options, String key, String option, @Nullable String value) {
         if (value == null) {
             return;
         }
         String before = options.put(key, value);
         if (before != null && !before.equals(value)) {
-            throw new BadInput("%s is given twice: --%s %s and --set %s=%s.".formatted(key, key, value, key, before));
+            throw new BadInput("%s is given twice: %s %s and --set %s=%s.".formatted(key, option, value, key, before));
         }
     }
 

@@ -70,6 +70,36 @@ class LogitsCommandTest {
         }
     }
 
+    /// Both backends round weights and operands alike; sums in another order may turn a later rounding.
+    @Test
+    void bfloat16IsNearFloat32AndAlikeOnBothBackends() throws IOException {
+        float[] exact = values("c.safetensors");
+        float[] fast = values("d.safetensors", "--dtype", "bf16");
+        float[] slow = values("e.safetensors", "--dtype", "bf16", "--backend", "reference");
+        double norm = distance(exact, new float[exact.length]);
+        double rounding = distance(exact, fast) / norm;
+        assertTrue(rounding > 0x1p-12 && rounding < 0x1p-4, "from float32: " + rounding);
+        double between = distance(fast, slow) / norm;
+        assertTrue(between < rounding, "between backends: " + between + ", from float32: " + rounding);
+    }
+
+    private static double distance(float[] a, float[] b) {
+        double squares = 0;
+        for (int i = 0; i < a.length; i++) {
+            squares += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
+        }
+        return Math.sqrt(squares);
+    }
+
+    private static float[] values(String name, String... more) throws IOException {
+        Path out = folder.resolve(name);
+        Captured run = logits("[[5,6,7,8]]", out, more);
+        assertEquals(0, run.code(), run.err());
+        try (Safetensors file = Safetensors.open(out)) {
+            return file.tensor("logits.0").toFloats();
+        }
+    }
+
     @Test
     void anIdBeyondTheVocabularyIsRefusedAndNothingIsWritten() throws IOException {
         Path out = folder.resolve("none.safetensors");
@@ -91,14 +121,14 @@ class LogitsCommandTest {
     void aTypeThatTheKernelsLackIsRefused() throws IOException {
         Captured run = logits("[[1]]", folder.resolve("none.safetensors"), "--dtype", "f64");
         assertEquals(2, run.code());
-        assertEquals("wok: --dtype f64: expected f32, or f64 with --backend reference.\n", run.err());
+        assertEquals("wok: --dtype f64: expected f32, bf16, or f64 with --backend reference.\n", run.err());
     }
 
     @Test
     void anUnknownBackendIsRefused() throws IOException {
         Captured run = logits("[[1]]", folder.resolve("none.safetensors"), "--backend", "dry");
         assertEquals(2, run.code());
-        assertEquals("wok: --backend dry: expected vector or reference.\n", run.err());
+        assertEquals("wok: --backend dry: expected x86, vector or reference.\n", run.err());
     }
 
     @Test

@@ -78,6 +78,8 @@ class TrainCommandTest {
         assertRefused(out, train(out, "--set", "scoring_func=softmax"), "norm_topk_prob is true");
         assertRefused(out, train(out, "--device", "gpu"), "--device gpu: expected cpu.");
         assertRefused(out, train(out, "--set", "steps=7"), "steps is given twice");
+        assertRefused(out, train(out, "--dtype", "f64"), "expected auto or f32 or bf16");
+        assertRefused(out, train(out, "--dtype", "f32", "--set", "precision=bf16"), "given twice: --dtype f32");
         assertRefused(out, train(out, "--resume"), "holds no run to resume");
         assertRefused(out, Captured.run("train", "--resume"), "--resume needs the run's folder");
         assertRefused(out, train(out, "--data", ""), "an empty path was given");

@@ -38,6 +38,12 @@ public final class HostDevice implements Device {
         return Pages.huge(arena, bytes);
     }
 
+    /// @param owner frees it
+    /// @return zeroed memory, in huge pages where it is large
+    public MemorySegment scratch(Arena owner, long bytes) {
+        return Pages.huge(owner, bytes);
+    }
+
     @Override
     public String describe() {
         return "host processor, %d thread%s".formatted(workers.count(), workers.count() == 1 ? "" : "s");

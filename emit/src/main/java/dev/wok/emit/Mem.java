@@ -20,7 +20,8 @@ public record Mem(
         int mask)
         implements Operand {
     public Mem {
-        if (index == Reg.RSP || Integer.bitCount(scale) != 1 || scale > 8 || (base == null) == (label == null)) {
+        boolean hasScale = scale == 1 || scale == 2 || scale == 4 || scale == 8;
+        if (index == Reg.RSP || !hasScale || (base == null) == (label == null) || (label != null && index != null)) {
             throw new IllegalArgumentException("no address %s + %s * %d".formatted(base, index, scale));
         }
     }

@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
 public final class X86 {
     private static final int ALIGNMENT = 64;
 
+    /// REX.W: a general instruction works on 64 bits.
+    private static final int WIDE = 8;
+
     private record Fixup(int at, Label target) {}
 
     private record Line(int position, String name, List<Object> operands) {}
@@ -77,7 +80,7 @@ public final class X86 {
         int at = size;
         try {
             encode(op, operands);
-        } catch (IllegalArgumentException | ClassCastException | ArrayIndexOutOfBoundsException e) {
+        } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("%s %s: %s".formatted(op, Arrays.toString(operands), e.getMessage()), e);
         }
         note(at, op.name().toLowerCase(java.util.Locale.ROOT), operands);
@@ -85,64 +88,61 @@ public final class X86 {
 
     private void encode(Op op, Operand... operands) {
         int count = operands.length;
-        @Nullable Imm immediate = null;
-        if (operands[count - 1] instanceof Imm last) {
-            immediate = last;
-            count--;
-        }
-        boolean stores = op.store >= 0 && operands[0] instanceof Mem;
-        boolean toGeneral = op.store >= 0 && operands[0] instanceof Reg;
-        int opcode = stores || toGeneral ? op.store : op.opcode;
-        if (opcode < 0) {
-            throw new IllegalArgumentException("only stores");
-        }
-        Operand register;
+        require(count == op.form.operands(), "expected %d operands".formatted(op.form.operands()));
+        boolean stores = op.store >= 0 && (operands[0] instanceof Mem || operands[0] instanceof Reg);
+        int opcode = stores ? op.store : op.opcode;
+        require(opcode >= 0, "only stores");
+        int register;
         Operand other;
-        @Nullable Operand extra = null;
-        int suffix = -1;
+        int extra = 0;
         switch (op.form) {
-            case RM -> {
-                require(count == 2, "expected two operands");
-                register = operands[stores || toGeneral ? 1 : 0];
-                other = operands[stores || toGeneral ? 0 : 1];
+            case RM, RMI -> {
+                register = number(operands[stores ? 1 : 0]);
+                other = operands[stores ? 0 : 1];
             }
-            case MR -> {
-                require(count == 2, "expected two operands");
-                register = operands[1];
+            case MR, MRI -> {
+                register = number(operands[1]);
                 other = operands[0];
             }
-            case RVM -> {
-                require(count == 3, "expected three operands");
-                register = operands[stores ? 2 : 0];
-                extra = operands[1];
+            case RVM, RVMI, RVMR -> {
+                register = number(operands[stores ? 2 : 0]);
+                extra = number(operands[1]);
                 other = operands[stores ? 0 : 2];
             }
-            case RVMR -> {
-                require(count == 4, "expected four operands");
-                register = operands[0];
-                extra = operands[1];
-                other = operands[2];
-                suffix = number(operands[3]) << 4;
-            }
             case VMI -> {
-                require(count == 2 && immediate != null, "expected two operands and an immediate");
-                register = Reg.values()[op.extension];
-                extra = operands[0];
+                register = op.extension;
+                extra = number(operands[0]);
                 other = operands[1];
             }
             default -> throw new IllegalStateException();
         }
-        if (immediate != null) {
-            suffix = immediate.value() & 0xFF;
+        requireKind(op, other);
+        int suffix = -1;
+        if (op.form.hasImmediate()) {
+            require(operands[count - 1] instanceof Imm, "expected an immediate last");
+            suffix = ((Imm) operands[count - 1]).value() & 0xFF;
+        } else if (op.form == Op.Form.RVMR) {
+            suffix = number(operands[3]) << 4;
         }
         Shape shape = Shape.of(op, operands);
         if (!op.has(Op.EVEX) && !shape.needsEvex) {
-            vex(op, opcode, number(register), extra, other, shape, suffix);
-        } else if (op.has(Op.VEX)) {
-            throw new IllegalArgumentException("has no EVEX form");
+            vex(op, opcode, register, extra, other, shape, suffix);
         } else {
-            evex(op, opcode, number(register), extra, other, shape, suffix);
+            require(!op.has(Op.VEX), "has no EVEX form");
+            require(op.has(Op.COMPARES) == operands[0] instanceof Mask, "expected a mask for the result");
+            evex(op, opcode, register, extra, other, shape, suffix);
         }
+    }
+
+    private static void requireKind(Op op, Operand other) {
+        boolean fits = switch (other) {
+            case Mem m -> op.tuple != Op.Tuple.NONE && (!m.isBroadcast() || op.tuple.broadcasts());
+            case Reg _ -> op.has(Op.GENERAL);
+            case Mask _ -> op.has(Op.MASK);
+            case Vec _ -> !op.has(Op.MEMORY | Op.GENERAL | Op.MASK);
+            case Imm _ -> false;
+        };
+        require(fits, "does not take " + other);
     }
 
     private static void require(boolean condition, String message) {
@@ -192,14 +192,16 @@ public final class X86 {
                             mask = m.mask();
                         }
                     }
-                    case Mask _ -> toMask |= i == 0 && !op.name().startsWith("K");
+                    case Mask _ -> toMask |= op.has(Op.COMPARES);
                     case Reg _, Imm _ -> {}
                 }
             }
             if (op.has(Op.NARROWS) && memory) {
                 bytes *= 2;
             }
-            return new Shape(bytes, mask, zeroing, broadcast, bytes == 64 || high || mask > 0 || broadcast || toMask);
+            boolean shiftsMemory = op.form == Op.Form.VMI && memory;
+            boolean needsEvex = bytes == 64 || high || mask > 0 || broadcast || toMask || shiftsMemory;
+            return new Shape(bytes, mask, zeroing, broadcast, needsEvex);
         }
 
         int length() {
@@ -207,30 +209,25 @@ public final class X86 {
         }
     }
 
-    private void vex(Op op, int opcode, int register, @Nullable Operand extra, Operand other, Shape s, int suffix) {
+    private void vex(Op op, int opcode, int register, int extra, Operand other, Shape s, int suffix) {
         int r = register >> 3 & 1;
-        int x = other instanceof Mem m && m.index() != null ? m.index().number() >> 3 : 0;
+        int x = indexBit(other);
         int b = highBit(other);
-        int v = extra == null ? 0 : number(extra);
         int length = op.has(Op.LONG) ? 1 : s.length();
-        int last = (~v & 15) << 3 | length << 2 | op.prefix;
-        if (x == 0 && b == 0 && op.map == 1 && op.w == 0) {
+        int last = (~extra & 15) << 3 | length << 2 | op.prefix;
+        int w = op.has(Op.VEX_W0) ? 0 : op.w;
+        if (x == 0 && b == 0 && op.map == 1 && w == 0) {
             put(0xC5, (r ^ 1) << 7 | last);
         } else {
-            put(0xC4, (r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | op.map, op.w << 7 | last);
+            put(0xC4, (r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | op.map, w << 7 | last);
         }
         put(opcode);
         operand(register & 7, other, 1, suffix);
     }
 
-    private void evex(Op op, int opcode, int register, @Nullable Operand extra, Operand other, Shape s, int suffix) {
-        int x;
-        if (other instanceof Mem m) {
-            x = m.index() == null ? 0 : m.index().number() >> 3;
-        } else {
-            x = other instanceof Vec vec ? vec.number() >> 4 : 0;
-        }
-        int v = extra == null ? 0 : number(extra);
+    private void evex(Op op, int opcode, int register, int extra, Operand other, Shape s, int suffix) {
+        // A register's highest bit stands where an index has its own.
+        int x = other instanceof Vec v ? v.number() >> 4 : indexBit(other);
         put(
                 0x62,
                 (~register >> 3 & 1) << 7
@@ -238,10 +235,14 @@ public final class X86 {
                         | (highBit(other) ^ 1) << 5
                         | (~register >> 4 & 1) << 4
                         | op.map,
-                op.w << 7 | (~v & 15) << 3 | 4 | op.prefix,
-                (s.zeroing ? 0x80 : 0) | s.length() << 5 | (s.broadcast ? 0x10 : 0) | (~v >> 4 & 1) << 3 | s.mask);
+                op.w << 7 | (~extra & 15) << 3 | 4 | op.prefix,
+                (s.zeroing ? 0x80 : 0) | s.length() << 5 | (s.broadcast ? 0x10 : 0) | (~extra >> 4 & 1) << 3 | s.mask);
         put(opcode);
         operand(register & 7, other, op.tuple.bytes(s.bytes, s.broadcast), suffix);
+    }
+
+    private static int indexBit(Operand operand) {
+        return operand instanceof Mem m && m.index() != null ? m.index().number() >> 3 : 0;
     }
 
     private static int highBit(Operand operand) {
@@ -311,60 +312,58 @@ public final class X86 {
     // ---------------------------------------------------------------------------------------------- general registers
 
     public void mov(Reg to, Reg from) {
-        general("mov", 0x89, from, to);
+        store("mov", WIDE, to, from, 0x89);
     }
 
     /// @param value sign-extended to 64 bits
     public void mov(Reg to, int value) {
         int at = size;
-        put(0x48 | to.number() >> 3, 0xC7, 0xC0 | to.number() & 7);
+        encode(WIDE, 0, to, 0xC7);
         put32(value);
         note(at, "mov", to, value);
     }
 
     public void mov(Reg to, Mem from) {
-        general("mov", 0x8B, to, from);
+        load("mov", WIDE, to, from, 0x8B);
     }
 
     public void mov(Mem to, Reg from) {
-        general("mov", 0x89, from, to);
+        store("mov", WIDE, to, from, 0x89);
     }
 
     /// Loads 32 bits, the upper half becomes zero.
     public void mov32(Reg to, Mem from) {
-        general32("mov32", 0x8B, to, from);
+        load("mov32", 0, to, from, 0x8B);
     }
 
     public void mov32(Mem to, Reg from) {
-        general32("mov32", 0x89, from, to);
+        store("mov32", 0, to, from, 0x89);
     }
 
     /// Loads 32 bits and extends their sign.
     public void movsxd(Reg to, Mem from) {
-        general("movsxd", 0x63, to, from);
+        load("movsxd", WIDE, to, from, 0x63);
     }
 
     /// Loads 16 bits, the rest becomes zero.
     public void movzx16(Reg to, Mem from) {
-        twoByte("movzx16", 0xB7, to, from);
+        load("movzx16", WIDE, to, from, 0x0F, 0xB7);
     }
 
     /// Stores the lowest 16 bits.
     public void mov16(Mem to, Reg from) {
         int at = size;
         put(0x66);
-        rex(0, from.number(), to, false);
-        put(0x89);
-        address(from.number() & 7, to, 1, 0);
+        encode(0, from.number(), to, 0x89);
         note(at, "mov16", to, from);
     }
 
     public void lea(Reg to, Mem from) {
-        general("lea", 0x8D, to, from);
+        load("lea", WIDE, to, from, 0x8D);
     }
 
     public void add(Reg to, Reg value) {
-        general("add", 0x01, value, to);
+        store("add", WIDE, to, value, 0x01);
     }
 
     public void add(Reg to, int value) {
@@ -372,11 +371,11 @@ public final class X86 {
     }
 
     public void add(Reg to, Mem value) {
-        general("add", 0x03, to, value);
+        load("add", WIDE, to, value, 0x03);
     }
 
     public void sub(Reg to, Reg value) {
-        general("sub", 0x29, value, to);
+        store("sub", WIDE, to, value, 0x29);
     }
 
     public void sub(Reg to, int value) {
@@ -388,15 +387,15 @@ public final class X86 {
     }
 
     public void or(Reg to, Reg value) {
-        general("or", 0x09, value, to);
+        store("or", WIDE, to, value, 0x09);
     }
 
     public void xor(Reg to, Reg value) {
-        general("xor", 0x31, value, to);
+        store("xor", WIDE, to, value, 0x31);
     }
 
     public void cmp(Reg left, Reg right) {
-        general("cmp", 0x39, right, left);
+        store("cmp", WIDE, left, right, 0x39);
     }
 
     public void cmp(Reg left, int right) {
@@ -404,22 +403,19 @@ public final class X86 {
     }
 
     public void cmp(Reg left, Mem right) {
-        general("cmp", 0x3B, left, right);
+        load("cmp", WIDE, left, right, 0x3B);
     }
 
     public void test(Reg left, Reg right) {
-        general("test", 0x85, right, left);
+        store("test", WIDE, left, right, 0x85);
     }
 
     public void imul(Reg to, Reg value) {
-        int at = size;
-        put(0x48 | to.number() >> 3 << 2 | value.number() >> 3, 0x0F, 0xAF);
-        put(0xC0 | (to.number() & 7) << 3 | value.number() & 7);
-        note(at, "imul", to, value);
+        load("imul", WIDE, to, value, 0x0F, 0xAF);
     }
 
     public void imul(Reg to, Mem value) {
-        twoByte("imul", 0xAF, to, value);
+        load("imul", WIDE, to, value, 0x0F, 0xAF);
     }
 
     public void shl(Reg to, int count) {
@@ -446,10 +442,7 @@ public final class X86 {
 
     /// `to = from` where the flags say so.
     public void cmov(Condition condition, Reg to, Reg from) {
-        int at = size;
-        put(0x48 | to.number() >> 3 << 2 | from.number() >> 3, 0x0F, 0x40 | condition.code);
-        put(0xC0 | (to.number() & 7) << 3 | from.number() & 7);
-        note(at, "cmov" + condition.suffix, to, from);
+        load("cmov" + condition.suffix, WIDE, to, from, 0x0F, 0x40 | condition.code);
     }
 
     public void push(Reg register) {
@@ -515,22 +508,21 @@ public final class X86 {
 
     private void prefetch(String name, int hint, Mem line) {
         int at = size;
-        rex(0, 0, line, false);
-        put(0x0F, 0x18);
-        address(hint, line, 1, 0);
+        encode(0, hint, line, 0x0F, 0x18);
         note(at, name, line);
     }
 
     private void shift(String name, int extension, Reg to, int count) {
         int at = size;
-        put(0x48 | to.number() >> 3, 0xC1, 0xC0 | extension << 3 | to.number() & 7, count);
+        encode(WIDE, extension, to, 0xC1);
+        put(count);
         note(at, name, to, count);
     }
 
     private void immediate(String name, int extension, Reg to, int value) {
         int at = size;
         boolean isShort = value == (byte) value;
-        put(0x48 | to.number() >> 3, isShort ? 0x83 : 0x81, 0xC0 | extension << 3 | to.number() & 7);
+        encode(WIDE, extension, to, isShort ? 0x83 : 0x81);
         if (isShort) {
             put(value);
         } else {
@@ -539,36 +531,29 @@ public final class X86 {
         note(at, name, to, value);
     }
 
-    private void general(String name, int opcode, Reg register, Operand other) {
+    /// An instruction whose result or left side is a register.
+    private void load(String name, int w, Reg to, Operand from, int... opcode) {
         int at = size;
-        rex(8, register.number(), other, true);
-        put(opcode);
-        operand(register.number() & 7, other, 1, -1);
-        note(at, name, other, register);
+        encode(w, to.number(), from, opcode);
+        note(at, name, to, from);
     }
 
-    private void general32(String name, int opcode, Reg register, Operand other) {
+    /// An instruction whose result or left side may be memory.
+    private void store(String name, int w, Operand to, Reg from, int... opcode) {
         int at = size;
-        rex(0, register.number(), other, false);
-        put(opcode);
-        operand(register.number() & 7, other, 1, -1);
-        note(at, name, other, register);
+        encode(w, from.number(), to, opcode);
+        note(at, name, to, from);
     }
 
-    private void twoByte(String name, int opcode, Reg register, Mem other) {
-        int at = size;
-        rex(8, register.number(), other, true);
-        put(0x0F, opcode);
-        address(register.number() & 7, other, 1, 0);
-        note(at, name, register, other);
-    }
-
-    private void rex(int w, int register, Operand other, boolean always) {
-        int x = other instanceof Mem m && m.index() != null ? m.index().number() >> 3 : 0;
-        int rex = 0x40 | w | register >> 3 << 2 | x << 1 | highBit(other);
-        if (always || rex != 0x40) {
-            put(rex);
+    /// @param w [#WIDE], or 0 for 32 bits
+    /// @param register the register field: a register's number, or more of the opcode
+    private void encode(int w, int register, Operand other, int... opcode) {
+        int rex = w | register >> 3 << 2 | indexBit(other) << 1 | highBit(other);
+        if (rex != 0) {
+            put(0x40 | rex);
         }
+        put(opcode);
+        operand(register & 7, other, 1, -1);
     }
 
     private void simple(String name, int... bytes) {
@@ -633,7 +618,7 @@ public final class X86 {
             pool.writeBytes(bytes.array());
         });
         byte[] all = Arrays.copyOf(code, pool.size() == 0 ? size : start + pool.size());
-        System.arraycopy(pool.toByteArray(), 0, all, start > all.length ? 0 : start, pool.size());
+        System.arraycopy(pool.toByteArray(), 0, all, all.length - pool.size(), pool.size());
         ByteBuffer buffer = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN);
         for (Fixup fixup : fixups) {
             if (fixup.target.position == Label.UNBOUND) {
@@ -647,14 +632,13 @@ public final class X86 {
 
     /// @return the instructions as text, a line each, with their positions
     public String listing() {
-        return lines.stream()
-                .map(line -> "%5x  %s %s"
-                        .formatted(
-                                line.position,
-                                line.name,
-                                line.operands.stream()
-                                        .map(o -> o instanceof Label l ? "-> %x".formatted(l.position) : o.toString())
-                                        .collect(Collectors.joining(", "))))
-                .collect(Collectors.joining("\n"));
+        return lines.stream().map(X86::text).collect(Collectors.joining("\n"));
+    }
+
+    private static String text(Line line) {
+        String operands = line.operands.stream()
+                .map(o -> o instanceof Label l ? "-> %x".formatted(l.position) : o.toString())
+                .collect(Collectors.joining(", "));
+        return "%5x  %s %s".formatted(line.position, line.name, operands).stripTrailing();
     }
 }

@@ -9,7 +9,9 @@ import dev.wok.tensor.Tensor;
 ///
 /// `keyStart` is what keeps packed documents apart; it never decreases with `t` and never exceeds `t`. Keys are
 /// visited in blocks with a running maximum (T. Dao et al., FlashAttention), so nothing of size `tokens^2` exists.
-/// Tensors may be strided but for the last dimension. Cost: `2 * heads * (qkDim + vDim)` FLOPs per pair of query and
+/// `q`, `k`, `v`, `dOut`, the probabilities and the gradients of the scores enter products in the kernels'
+/// [Precision]; scores, softmax and its row sums `out . dOut` do not. Tensors may be strided but for the last
+/// dimension. Cost: `2 * heads * (qkDim + vDim)` FLOPs per pair of query and
 /// key, 2.5 times that backward.
 public abstract class Attention {
     protected Attention() {}

@@ -6,6 +6,9 @@ public enum Backend {
     REFERENCE,
     /// The Vector API in float32 on all threads; runs on every processor that the JDK knows.
     VECTOR,
+    /// Machine code emitted at run time, in float32 or bfloat16 on all threads; on x86-64 processors with AVX2 or
+    /// better.
+    X86,
     /// Checks shapes and computes nothing, on a dry device.
     DRY;
 

@@ -9,7 +9,12 @@ import dev.wok.tensor.Tensor;
 ///
 /// For a row `r` of expert `e` and token `t`: `a_r = swiglu(x_t G_e^T)`, `y_t += sum over its rows w_r D_e a_r`.
 /// A token's rows are added in the order of its choices. Shapes below: `rows = tokens * topK`, `inner` the experts'
-/// intermediate size. Cost: `2 * rows * hidden * inner` FLOPs per product and unit of width.
+/// intermediate size. Weights may be BF16 where all else is F32. Cost: `2 * rows * hidden * inner` FLOPs per product
+/// and unit of width.
+///
+/// `x_t`, `a_r`, `dy_t` (in the weights' gradient `w_r dy_t`), `dGateUp_r` and the experts' weights enter their matrix
+/// products in the kernels' [Precision]. The gradient of a token's weight, the dot of `a_r` and the unscaled gradient
+/// that [#downBackward] finds, is none of them.
 public abstract class Experts {
     protected Experts() {}
 
@@ -19,13 +24,13 @@ public abstract class Experts {
     /// @param weight `[experts, 2 * inner, hidden]`: gate rows, then up rows
     /// @param gateUp `[rows, 2 * inner]`, written
     /// @param activated `[rows, inner]`, written
-    public final void gateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
+    public final void gateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
         String op = "Experts.gateUp";
         requireTokens(op, plan, x, "x");
         Shape.require(op, activated, "activated", rows(plan), -1);
         Shape.require(op, gateUp, "gateUp", rows(plan), 2 * activated.dim(1));
-        Shape.require(op, weight, "weight", experts(plan), gateUp.dim(1), x.dim(1));
-        Shape.requireRows(op, weight, "weight", x.dtype());
+        Shape.require(op, weight.value(), "weight", experts(plan), gateUp.dim(1), x.dim(1));
+        Operands.requireRead(op, weight.value(), "weight", x.dtype());
         Shape.requireRows(op, gateUp, "gateUp", x.dtype());
         Shape.requireRows(op, activated, "activated", x.dtype());
         if (gateUp.elements() > 0) {
@@ -41,15 +46,15 @@ public abstract class Experts {
     /// @param scratch `[rows, hidden]`, overwritten
     /// @param y `[tokens, hidden]`, added to
     public final void down(
-            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
+            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
         String op = "Experts.down";
         requireTokens(op, plan, y, "y");
         requireWeights(op, plan, weights, "weights", y);
         Shape.require(op, activated, "activated", rows(plan), -1);
-        Shape.require(op, weight, "weight", experts(plan), y.dim(1), activated.dim(1));
+        Shape.require(op, weight.value(), "weight", experts(plan), y.dim(1), activated.dim(1));
         Shape.require(op, scratch, "scratch", rows(plan), y.dim(1));
         Shape.requireRows(op, activated, "activated", y.dtype());
-        Shape.requireRows(op, weight, "weight", y.dtype());
+        Operands.requireRead(op, weight.value(), "weight", y.dtype());
         Shape.requireRows(op, scratch, "scratch", y.dtype());
         if (scratch.elements() > 0) {
             downScatter(activated, plan, weight, weights, scratch, y);
@@ -65,7 +70,7 @@ public abstract class Experts {
     public final void downBackward(
             Tensor dy,
             Routing.Plan plan,
-            Tensor weight,
+            Weight weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -75,10 +80,10 @@ public abstract class Experts {
         requireWeights(op, plan, weights, "weights", dy);
         requireWeights(op, plan, dWeights, "dWeights", dy);
         Shape.require(op, activated, "activated", rows(plan), -1);
-        Shape.require(op, weight, "weight", experts(plan), dy.dim(1), activated.dim(1));
+        Shape.require(op, weight.value(), "weight", experts(plan), dy.dim(1), activated.dim(1));
         Shape.require(op, dActivated, "dActivated", activated.shape());
         Shape.requireRows(op, activated, "activated", dy.dtype());
-        Shape.requireRows(op, weight, "weight", dy.dtype());
+        Operands.requireRead(op, weight.value(), "weight", dy.dtype());
         Shape.requireRows(op, dActivated, "dActivated", dy.dtype());
         if (activated.elements() > 0) {
             downGradient(dy, plan, weight, weights, activated, dActivated, dWeights);
@@ -107,14 +112,14 @@ public abstract class Experts {
     /// @param dGateUp `[rows, 2 * inner]`
     /// @param scratch `[rows, hidden]`, overwritten
     /// @param dx `[tokens, hidden]`, added to
-    public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
+    public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
         String op = "Experts.gateUpBackward";
         requireTokens(op, plan, dx, "dx");
         Shape.require(op, dGateUp, "dGateUp", rows(plan), -1);
-        Shape.require(op, weight, "weight", experts(plan), dGateUp.dim(1), dx.dim(1));
+        Shape.require(op, weight.value(), "weight", experts(plan), dGateUp.dim(1), dx.dim(1));
         Shape.require(op, scratch, "scratch", rows(plan), dx.dim(1));
         Shape.requireRows(op, dGateUp, "dGateUp", dx.dtype());
-        Shape.requireRows(op, weight, "weight", dx.dtype());
+        Operands.requireRead(op, weight.value(), "weight", dx.dtype());
         Shape.requireRows(op, scratch, "scratch", dx.dtype());
         if (scratch.elements() > 0) {
             gateUpScatter(dGateUp, plan, weight, scratch, dx);
@@ -160,15 +165,15 @@ public abstract class Experts {
         Shape.requireContiguous(op, weights, name);
     }
 
-    protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated);
+    protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated);
 
     protected abstract void downScatter(
-            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y);
+            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y);
 
     protected abstract void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Tensor weight,
+            Weight weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -176,7 +181,7 @@ public abstract class Experts {
 
     protected abstract void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight);
 
-    protected abstract void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx);
+    protected abstract void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx);
 
     protected abstract void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight);
 }

@@ -1,19 +1,24 @@
 package dev.wok.kernel;
 
+import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Stream;
 import dev.wok.kernel.dry.DryKernels;
 import dev.wok.kernel.reference.ReferenceKernels;
+import dev.wok.kernel.x86.X86Kernels;
 import dev.wok.notice.BadInput;
+import dev.wok.tensor.DType;
 
 /// The operations of one backend on one stream: the door of this room. A model calls them without asking which backend
 /// they are; nothing they compute is read back by the host before the end of a step.
 ///
 /// @param choice which backend this is, and why
+/// @param precision of matrix products
 /// @param stream the order in which calls take effect
 public record Kernels(
         Choice choice,
+        Precision precision,
         Stream stream,
         Embedding embedding,
         RmsNorm rmsNorm,
@@ -33,32 +38,71 @@ public record Kernels(
     /// A backend and the reason for it.
     public record Choice(Backend backend, String reason) {}
 
-    /// The fastest kernels for the stream's device.
+    /// The fastest kernels for the stream's device, in the precision that it has by default.
     ///
     /// @throws BadInput where the fast ones cannot run and nobody asked for slow ones
     public static Kernels on(Stream stream) {
-        return switch (stream.device()) {
-            case HostDevice _ -> on(stream, Backend.VECTOR);
-            case DryDevice _ -> on(stream, Backend.DRY);
+        Backend backend = fastest(stream.device());
+        return on(stream, backend, usual(stream.device(), backend));
+    }
+
+    /// @return the fastest backend that runs on a device
+    public static Backend fastest(Device device) {
+        return switch (device) {
+            case HostDevice host -> Processor.describe(host).used().isPresent() ? Backend.X86 : Backend.VECTOR;
+            case DryDevice _ -> Backend.DRY;
         };
     }
 
-    /// The kernels of a backend asked for by name.
+    /// @return what a backend multiplies in on a device where nobody asks for a precision: bf16 where the processor has
+    ///     instructions for it
+    public static Precision usual(Device device, Backend backend) {
+        boolean multipliesBf16 = backend == Backend.X86
+                && device instanceof HostDevice host
+                && Processor.describe(host)
+                        .used()
+                        .map(Processor.InstructionSet::hasBf16)
+                        .orElse(false);
+        return multipliesBf16 ? Precision.BF16 : Precision.F32;
+    }
+
+    /// The kernels of a backend asked for by name, in float32.
     ///
     /// @throws BadInput where this backend cannot run on the stream's device, or not in this Java process
     public static Kernels on(Stream stream, Backend backend) {
+        return on(stream, backend, Precision.F32);
+    }
+
+    /// The kernels of a backend and of a precision asked for by name.
+    ///
+    /// @throws BadInput where this backend cannot run on the stream's device, or not in this Java process
+    public static Kernels on(Stream stream, Backend backend, Precision precision) {
         return switch (stream.device()) {
             case HostDevice host ->
                 switch (backend) {
-                    case REFERENCE -> ReferenceKernels.on(stream);
-                    case VECTOR -> VectorChoice.on(host);
+                    case REFERENCE -> ReferenceKernels.on(stream, precision);
+                    case VECTOR -> VectorChoice.on(host, precision);
+                    case X86 -> X86Kernels.on(host, Processor.describe(host), precision);
                     case DRY -> throw refused(stream, backend);
                 };
             case DryDevice _ ->
                 switch (backend) {
-                    case DRY -> DryKernels.on(stream);
-                    case REFERENCE, VECTOR -> throw refused(stream, backend);
+                    case DRY -> DryKernels.on(stream, precision);
+                    case REFERENCE, VECTOR, X86 -> throw refused(stream, backend);
                 };
+        };
+    }
+
+    /// The bytes that this backend's forms of a weight take beside its values, where it keeps any.
+    ///
+    /// @param forms how many orientations of it are used: 1 to infer, 2 to train
+    public long formBytes(Weight weight, int forms) {
+        return switch (choice.backend) {
+            case REFERENCE, VECTOR, DRY -> 0;
+            case X86 ->
+                forms
+                        * weight.value().elements()
+                        * (precision == Precision.BF16 && !weight.exact() ? DType.BF16 : DType.F32).bytes();
         };
     }
 

@@ -10,6 +10,9 @@ import dev.wok.tensor.Tensor;
 /// With `[W_UK,h ; W_UV,h]` the rows of `kvB` that belong to head `h`, and a cache row `[c_j, r_j]`:
 /// `q'_h = W_UK,h^T q_nope,h`; `s_j = scale * (q'_h . c_j + q_rope,h . r_j)`; `out_h = W_UV,h sum_j softmax_j(s) c_j`.
 ///
+/// `q`, `kvB`, `cache`, `q'_h`, the probabilities and the weighted sum of the `c_j` enter products in the kernels'
+/// [Precision].
+///
 /// Equals [Attention] on the expanded keys and values but for rounding. Cost: `2 * heads * (2 * rank + ropeDim)` FLOPs
 /// per pair of query and key.
 public abstract class LatentAttention {
@@ -22,12 +25,12 @@ public abstract class LatentAttention {
     ///     sees none, its output is zero
     /// @param scale on the scores
     /// @param out `[tokens, heads, vDim]`, written
-    public final void forward(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+    public final void forward(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
         Shape.require("LatentAttention", out, "out", -1, -1, -1);
         Shape.require("LatentAttention", q, "q", out.dim(0), out.dim(1), -1);
-        Shape.require("LatentAttention", kvB, "kvB", -1, -1);
+        Shape.require("LatentAttention", kvB.value(), "kvB", -1, -1);
         Shape.require("LatentAttention", cache, "cache", -1, -1);
-        long rank = kvB.dim(1);
+        long rank = kvB.value().dim(1);
         long ropeDim = cache.dim(1) - rank;
         long nopeDim = q.dim(2) - ropeDim;
         if (ropeDim < 0 || nopeDim < 0) {
@@ -35,11 +38,11 @@ public abstract class LatentAttention {
                     "LatentAttention: cache is %s, expected %d (rank) to %d (rank and a query's dimensions) columns"
                             .formatted(cache, rank, rank + q.dim(2)));
         }
-        Shape.require("LatentAttention", kvB, "kvB", out.dim(1) * (nopeDim + out.dim(2)), rank);
+        Shape.require("LatentAttention", kvB.value(), "kvB", out.dim(1) * (nopeDim + out.dim(2)), rank);
         Shape.require("LatentAttention", positions, "positions", out.dim(0));
         Shape.requireRows("LatentAttention", positions, "positions", DType.I32);
         Shape.requireRows("LatentAttention", q, "q", out.dtype());
-        Shape.requireRows("LatentAttention", kvB, "kvB", out.dtype());
+        Operands.requireRead("LatentAttention", kvB.value(), "kvB", out.dtype());
         Shape.requireRows("LatentAttention", cache, "cache", out.dtype());
         Shape.requireRows("LatentAttention", out, "out");
         if (out.elements() > 0) {
@@ -47,5 +50,5 @@ public abstract class LatentAttention {
         }
     }
 
-    protected abstract void attend(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out);
+    protected abstract void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out);
 }

@@ -49,12 +49,22 @@ class AttentionTest {
 
     /// The operands of both directions.
     private record Operands(
-            Tensor q, Tensor k, Tensor v, Tensor keyStart, double scale, int tokens, int heads, int vDim, int gap) {
+            Precision in,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor keyStart,
+            double scale,
+            int tokens,
+            int heads,
+            int vDim,
+            int gap) {
         static Operands of(Contract.Run run, Case c) {
             int gap = c.size("gap");
             int tokens = c.size("tokens");
             int heads = c.size("kvHeads") * c.size("share");
             return new Operands(
+                    run.kernels().precision(),
                     run.input(c.rng("q"), gap, tokens, heads, c.size("qkDim")),
                     run.input(c.rng("k"), gap, tokens, c.size("kvHeads"), c.size("qkDim")),
                     run.input(c.rng("v"), gap, tokens, c.size("kvHeads"), c.size("vDim")),
@@ -69,7 +79,7 @@ class AttentionTest {
         double dot(Tensor a, int t, int h, Tensor b, int j, int g, boolean absolute) {
             double sum = 0;
             for (int i = 0; i < a.dim(2); i++) {
-                double product = a.get(a.offset(t, h, i)) * b.get(b.offset(j, g, i));
+                double product = in.operand(a.get(a.offset(t, h, i))) * in.operand(b.get(b.offset(j, g, i)));
                 sum += absolute ? Math.abs(product) : product;
             }
             return sum;
@@ -93,39 +103,43 @@ class AttentionTest {
     }
 
     /* Every probability is off by a factor of twice the exponent's error (its own and the sum's), a few roundings of
-     * the exponential, and one per key for the sums; out is a mean of values with these weights.
+     * the exponential, and one per key for the sums; out is a mean of values with these weights. In bfloat16 each side
+     * rounds its own probabilities, after their sum.
      */
     @Test
     void attends() {
         sizes("Attention.forward")
-                .check(c -> Contract.check(run -> {
+                .check(c -> Contract.checkProducts(run -> {
                     Operands o = Operands.of(run, c);
                     Tensor out = run.written(o.gap, o.tokens, o.heads, o.vDim);
                     Tensor lse = run.written(o.gap, o.tokens, o.heads);
                     run.kernels().attention().forward(o.q, o.k, o.v, o.keyStart, o.scale, out, lse);
-                    double error = run.dtype() == DType.F64 ? 2 * o.exponentError() + (o.tokens + 16) * U : 0;
+                    double error = run.isReference() ? 2 * o.exponentError() + (o.tokens + 16) * U : 0;
                     run.result("out", out, () -> {
                         Tensor sums = Tensors.zeros(DType.F64, out.shape());
-                        REFERENCE.attention().forward(o.q, o.k, abs(o.v), o.keyStart, o.scale, sums, Tensors.copy(lse));
-                        return map(sums, sum -> error * sum);
+                        run.kernels()
+                                .attention()
+                                .forward(o.q, o.k, abs(o.v), o.keyStart, o.scale, sums, Tensors.copy(lse));
+                        return map(sums, sum -> (error + run.roundingError()) * sum);
                     });
                     run.result("lse", lse, () -> map(lse, l -> error + U * Math.abs(l)));
                 }));
     }
 
     /* With p off by a factor of `error`, dp = dOut . v and delta = dOut . out off by vDim u of their absolute sums, and
-     * sums over at most tokens terms: each gradient is the same sum over absolute values times the factor.
+     * sums over at most tokens terms: each gradient is the same sum over absolute values times the factor. In bfloat16
+     * each side rounds its own p and ds as well; delta takes dOut unrounded, which may be larger by a factor of 1 + 2^-8.
      */
     @Test
     void gradients() {
         sizes("Attention.backward").check(c -> {
             Tensor[] forward = new Tensor[2];
-            Contract.check(run -> {
+            Contract.checkProducts(run -> {
                 Operands o = Operands.of(run, c);
-                if (run.dtype() == DType.F64) {
+                if (run.isReference()) {
                     forward[0] = Tensors.zeros(DType.F32, o.tokens, o.heads, o.vDim);
                     forward[1] = Tensors.zeros(DType.F32, o.tokens, o.heads);
-                    REFERENCE
+                    run.kernels()
                             .attention()
                             .forward(
                                     Tensors.as(DType.F32, o.q),
@@ -148,8 +162,8 @@ class AttentionTest {
                     Tensors.zeros(DType.F64, dk.shape()),
                     Tensors.zeros(DType.F64, dv.shape())
                 };
-                if (run.dtype() == DType.F64) {
-                    addBounds(o, out, lse, dOut, bounds);
+                if (run.isReference()) {
+                    addBounds(o, run.roundingError(), out, lse, dOut, bounds);
                 }
                 run.result("dq", dq, () -> bounds[0]);
                 run.result("dk", dk, () -> bounds[1]);
@@ -158,22 +172,31 @@ class AttentionTest {
         });
     }
 
-    private static void addBounds(Operands o, Tensor out, Tensor lse, Tensor dOut, Tensor[] bounds) {
+    private static void addBounds(Operands o, double rounding, Tensor out, Tensor lse, Tensor dOut, Tensor[] bounds) {
         int share = (int) (o.q.dim(1) / o.k.dim(1));
-        double error = 2 * o.exponentError() + (share * o.tokens + o.vDim + 24) * U;
+        double error = 2 * o.exponentError() + (share * o.tokens + o.vDim + 24) * U + rounding;
         for (int t = 0; t < o.tokens; t++) {
             for (int h = 0; h < o.heads; h++) {
                 int g = h / share;
-                double delta = o.dot(dOut, t, h, out, t, h, true);
+                double delta = (1 + rounding) * o.dot(dOut, t, h, out, t, h, true);
                 for (int j = o.keyStart.getInt(t); j <= t; j++) {
                     double p = Math.exp(o.scale * o.dot(o.q, t, h, o.k, j, g, false) - lse.get(lse.offset(t, h)));
                     double ds = p * (o.dot(dOut, t, h, o.v, j, g, true) + delta) * o.scale;
                     for (int i = 0; i < o.vDim; i++) {
-                        add(bounds[2], bounds[2].offset(j, g, i), error * p * dOut.get(dOut.offset(t, h, i)));
+                        add(
+                                bounds[2],
+                                bounds[2].offset(j, g, i),
+                                error * p * o.in.operand(dOut.get(dOut.offset(t, h, i))));
                     }
                     for (int i = 0; i < o.q.dim(2); i++) {
-                        add(bounds[0], bounds[0].offset(t, h, i), error * ds * o.k.get(o.k.offset(j, g, i)));
-                        add(bounds[1], bounds[1].offset(j, g, i), error * ds * o.q.get(o.q.offset(t, h, i)));
+                        add(
+                                bounds[0],
+                                bounds[0].offset(t, h, i),
+                                error * ds * o.in.operand(o.k.get(o.k.offset(j, g, i))));
+                        add(
+                                bounds[1],
+                                bounds[1].offset(j, g, i),
+                                error * ds * o.in.operand(o.q.get(o.q.offset(t, h, i))));
                     }
                 }
             }
@@ -215,21 +238,24 @@ class AttentionTest {
         Tensor q = Tensors.normal(rng.split("q"), DType.F32, 170, 2, 8);
         Tensor k = Tensors.normal(rng.split("k"), DType.F32, 170, 2, 8);
         Tensor v = Tensors.normal(rng.split("v"), DType.F32, 170, 2, 8);
-        Tensor packed = Tensors.zeros(DType.F32, 170, 2, 8);
         Tensor starts = Tensors.of(t -> t < 61 ? 0 : 61, DType.I32, 170);
-        Contract.VECTOR.attention().forward(q, k, v, starts, 0.3, packed, Tensors.zeros(DType.F32, 170, 2));
-        Tensor alone = Tensors.zeros(DType.F32, 109, 2, 8);
-        Contract.VECTOR
-                .attention()
-                .forward(
-                        q.slice(0, 61, 170),
-                        k.slice(0, 61, 170),
-                        v.slice(0, 61, 170),
-                        Tensors.zeros(DType.I32, 109),
-                        0.3,
-                        alone,
-                        Tensors.zeros(DType.F32, 109, 2));
-        Close.assertSame("second document", alone, packed.slice(0, 61, 170));
+        for (Precision precision : Precision.values()) {
+            Contract.fast(precision).forEach(kernels -> {
+                Tensor packed = Tensors.zeros(DType.F32, 170, 2, 8);
+                kernels.attention().forward(q, k, v, starts, 0.3, packed, Tensors.zeros(DType.F32, 170, 2));
+                Tensor alone = Tensors.zeros(DType.F32, 109, 2, 8);
+                kernels.attention()
+                        .forward(
+                                q.slice(0, 61, 170),
+                                k.slice(0, 61, 170),
+                                v.slice(0, 61, 170),
+                                Tensors.zeros(DType.I32, 109),
+                                0.3,
+                                alone,
+                                Tensors.zeros(DType.F32, 109, 2));
+                Close.assertSame("second document", alone, packed.slice(0, 61, 170));
+            });
+        }
     }
 
     /// Scores in the thousands: the running maximum keeps the exponentials in range.
@@ -254,7 +280,7 @@ class AttentionTest {
         Tensor q = Tensors.of(_ -> 1, DType.F32, tokens, 1, 1);
         Tensor k = Tensors.of(t -> t < 144 ? Double.NEGATIVE_INFINITY : 0, DType.F32, tokens, 1, 1);
         Tensor v = Tensors.of(t -> t, DType.F32, tokens, 1, 1);
-        for (Kernels kernels : new Kernels[] {REFERENCE, Contract.VECTOR}) {
+        for (Kernels kernels : Contract.ALL) {
             Tensor out = Tensors.zeros(DType.F32, tokens, 1, 1);
             kernels.attention()
                     .forward(q, k, v, Tensors.zeros(DType.I32, tokens), 1, out, Tensors.zeros(DType.F32, tokens, 1));

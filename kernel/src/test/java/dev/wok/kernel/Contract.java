@@ -3,23 +3,32 @@ package dev.wok.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.wok.device.Device;
+import dev.wok.kernel.x86.Isa;
+import dev.wok.kernel.x86.X86Kernels;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
 import dev.wok.testkit.Tensors;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.DoubleUnaryOperator;
+import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.function.LongToDoubleFunction;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
-/// Runs one operation on every backend and holds the results together: the vector kernels in float32 against the
-/// reference in double precision within the bounds that the operation's test states, the vector kernels with two and
-/// three threads against those with one, bit for bit. Inputs hold float32 values, so all backends see the same
-/// numbers. Inputs must come out unchanged, and what lies between the rows of strided tensors must stay untouched.
+/// Runs one operation on every backend and holds the results together: the fast kernels in float32 against the
+/// reference in double precision within the bounds that the operation's test states, each with two and three threads
+/// against itself with one, bit for bit. Inputs hold float32 values, so all backends see the same numbers. Inputs must
+/// come out unchanged, and what lies between the rows of strided tensors must stay untouched.
 final class Contract {
     /// Unit roundoff of float32: the largest relative error of one rounding.
     static final double U = 0x1p-24;
@@ -27,11 +36,51 @@ final class Contract {
     /// Products of float32 that fall below the smallest normal number lose their relative accuracy.
     static final double TINY = 0x1p-120;
 
-    static final Kernels REFERENCE = Kernels.on(Device.host(1).stream(), Backend.REFERENCE);
-    static final Kernels VECTOR = Kernels.on(Device.host(1).stream(), Backend.VECTOR);
-    private static final List<Kernels> MORE_THREADS = List.of(
-            Kernels.on(Device.host(2).stream(), Backend.VECTOR), Kernels.on(Device.host(3).stream(), Backend.VECTOR));
-    private static final Kernels DRY = Kernels.on(Device.dry().stream(), Backend.DRY);
+    /// How far two roundings to bfloat16 of nearly the same number may lie apart, relative to it: its unit roundoff
+    /// 2^-8 on either side, and a little for what the float32 sums before them differ by.
+    static final double TWO_ROUNDINGS = 0x1.04p-7;
+
+    static final Kernels REFERENCE = reference(Precision.F32);
+    static final Kernels VECTOR = on(1, Backend.VECTOR, Precision.F32);
+    private static final Map<Precision, List<Subject>> SUBJECTS =
+            Arrays.stream(Precision.values()).collect(Collectors.toMap(Function.identity(), Contract::subjects));
+
+    /// The reference and every backend under test, one thread, in float32.
+    static final List<Kernels> ALL =
+            Stream.concat(Stream.of(REFERENCE), fast(Precision.F32)).toList();
+
+    /// A backend under test.
+    ///
+    /// @param label for messages
+    /// @param threads the same kernels on one thread, and on more
+    private record Subject(String label, List<Kernels> threads) {}
+
+    /// What is under test: a line for each backend, or for each level of instructions that one has here.
+    private static List<Subject> subjects(Precision precision) {
+        List<Subject> subjects = new ArrayList<>();
+        subjects.add(subject("vector", threads -> on(threads, Backend.VECTOR, precision)));
+        for (Isa isa : Isa.found(Device.host(1))) {
+            subjects.add(subject(isa.text(), threads -> X86Kernels.on(Device.host(threads), isa, precision)));
+        }
+        return subjects;
+    }
+
+    private static Subject subject(String label, IntFunction<Kernels> kernels) {
+        return new Subject(label, IntStream.of(1, 2, 3).mapToObj(kernels).toList());
+    }
+
+    private static Kernels on(int threads, Backend backend, Precision precision) {
+        return Kernels.on(Device.host(threads).stream(), backend, precision);
+    }
+
+    private static Kernels reference(Precision precision) {
+        return on(1, Backend.REFERENCE, precision);
+    }
+
+    /// @return the backends under test, one thread
+    static Stream<Kernels> fast(Precision precision) {
+        return SUBJECTS.getOrDefault(precision, List.of()).stream().map(subject -> subject.threads.getFirst());
+    }
 
     /// Builds its operands from a run, calls the kernels, and names its results.
     @FunctionalInterface
@@ -41,18 +90,33 @@ final class Contract {
 
     private Contract() {}
 
+    /// Checks an operation without matrix products.
     static void check(Operation operation) {
-        Run reference = run(operation, REFERENCE, DType.F64);
-        Run vector = run(operation, VECTOR, DType.F32);
-        assertEquals(reference.results.keySet(), vector.results.keySet());
-        reference.results.forEach(
-                (name, expected) -> Close.assertClose(name, expected.value, vector.result(name), expected.bound.get()));
-        for (Kernels kernels : MORE_THREADS) {
-            Run other = run(operation, kernels, DType.F32);
-            vector.results.forEach((name, expected) ->
-                    Close.assertSame(name + " on " + kernels.choice().reason(), expected.value, other.result(name)));
+        check(operation, Precision.F32);
+    }
+
+    /// Checks an operation in every precision of products.
+    static void checkProducts(Operation operation) {
+        for (Precision precision : Precision.values()) {
+            check(operation, precision);
         }
-        operation.on(new Run(DRY, DType.F32));
+    }
+
+    private static void check(Operation operation, Precision precision) {
+        Run reference = run(operation, reference(precision), DType.F64);
+        for (Subject subject : SUBJECTS.getOrDefault(precision, List.of())) {
+            String label = " on %s, %s".formatted(subject.label, precision.text());
+            Run one = run(operation, subject.threads.getFirst(), DType.F32);
+            assertEquals(reference.results.keySet(), one.results.keySet());
+            reference.results.forEach((name, expected) ->
+                    Close.assertClose(name + label, expected.value, one.result(name), expected.bound.get()));
+            for (Kernels kernels : subject.threads.subList(1, subject.threads.size())) {
+                Run other = run(operation, kernels, DType.F32);
+                one.results.forEach((name, expected) -> Close.assertSame(
+                        name + label + ": " + kernels.choice().reason(), expected.value, other.result(name)));
+            }
+        }
+        operation.on(new Run(Kernels.on(Device.dry().stream(), Backend.DRY, precision), DType.F32));
     }
 
     /// Runs an operation on the reference alone and gives its results.
@@ -90,6 +154,16 @@ final class Contract {
 
         DType dtype() {
             return dtype;
+        }
+
+        /// @return whether this is the run that the bounds are computed from
+        boolean isReference() {
+            return dtype == DType.F64;
+        }
+
+        /// @return the relative error that rounding an intermediate result on its way into a product adds
+        double roundingError() {
+            return kernels.precision() == Precision.BF16 ? TWO_ROUNDINGS : 0;
         }
 
         /// An operand that the operation only reads: standard normal numbers.

@@ -112,7 +112,7 @@ final class Digest {
         kernels.latentAttention()
                 .forward(
                         input("lq", 2, 2, 9),
-                        input("kvB", 2 * 11, 13),
+                        Weight.of(input("kvB", 2 * 11, 13)),
                         input("cache", 40, 16),
                         Tensor.of(39, 17),
                         0.3,
@@ -142,17 +142,17 @@ final class Digest {
             Tensor activated = result(TOKENS * TOP_K, INNER);
             Tensor scratch = result(TOKENS * TOP_K, HIDDEN);
             Tensor y = result(TOKENS, HIDDEN);
-            kernels.experts().gateUp(x, plan, up, gateUp, activated);
-            kernels.experts().down(activated, plan, down, weights, scratch, y);
+            kernels.experts().gateUp(x, plan, Weight.of(up), gateUp, activated);
+            kernels.experts().down(activated, plan, Weight.of(down), weights, scratch, y);
             Tensor dActivated = result(TOKENS * TOP_K, INNER);
             Tensor dWeights = result(TOKENS, TOP_K);
             Tensor dDown = result(EXPERTS, HIDDEN, INNER);
             Tensor dUp = result(EXPERTS, 2 * INNER, HIDDEN);
             Tensor dx = result(TOKENS, HIDDEN);
-            kernels.experts().downBackward(y, plan, down, weights, activated, dActivated, dWeights);
+            kernels.experts().downBackward(y, plan, Weight.of(down), weights, activated, dActivated, dWeights);
             kernels.experts().downWeightGradient(y, plan, weights, activated, dDown);
             kernels.experts().gateUpWeightGradient(gateUp, plan, x, dUp);
-            kernels.experts().gateUpBackward(gateUp, plan, up, scratch, dx);
+            kernels.experts().gateUpBackward(gateUp, plan, Weight.of(up), scratch, dx);
             Tensor dLogits = result(TOKENS, EXPERTS);
             kernels.routing().backward(desc, scores, chosen, dWeights, dScores, dLogits);
             add(scores, chosen, weights, loss, fractions, y, dActivated, dWeights, dDown, dUp, dx, dLogits);

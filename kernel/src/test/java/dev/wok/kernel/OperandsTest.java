@@ -97,6 +97,15 @@ class OperandsTest {
                 door("Matmul", "a:3,4 b:5,4 c:3,5", (k, o) -> k.matmul().nt(o[0], o[1], o[2], true)),
                 door("Matmul", "a:3,4 b:4,5 c:3,5", (k, o) -> k.matmul().nn(o[0], o[1], o[2], true)),
                 door("Matmul", "a:4,3 b:4,5 c:3,5", (k, o) -> k.matmul().tn(o[0], o[1], o[2], true)),
+                door("Matmul", "x:3,4 w:5,4 y:3,5", (k, o) -> k.matmul().linear(o[0], Weight.of(o[1]), o[2], true)),
+                door(
+                        "Matmul",
+                        "dy:3,5 w:5,4 dx:3,4",
+                        (k, o) -> k.matmul().linearInput(o[0], Weight.of(o[1]), o[2], true)),
+                door(
+                        "Matmul",
+                        "dy:3,5 x:3,4 w:5,4 dw:5,4",
+                        (k, o) -> k.matmul().linearWeight(o[0], o[1], Weight.of(o[2]), o[3])),
                 door(
                         "Rotary",
                         "positions:I32,3 frequencies:2 cos:3,2 sin:3,2",
@@ -126,7 +135,7 @@ class OperandsTest {
                 door(
                         "LatentAttention",
                         "q:3,2,7 kvB:14,5 cache:9*,8 positions:I32,3 out:3,2,3",
-                        (k, o) -> k.latentAttention().forward(o[0], o[1], o[2], o[3], 1, o[4])),
+                        (k, o) -> k.latentAttention().forward(o[0], Weight.of(o[1]), o[2], o[3], 1, o[4])),
                 door("Swiglu", "gateUp:3,4 out:3,2", (k, o) -> k.swiglu().forward(o[0], o[1])),
                 door(
                         "Swiglu",
@@ -156,15 +165,15 @@ class OperandsTest {
                 door(
                         "Experts",
                         PLAN + " x:2*,5 weight:3,8,5 gateUp:6,8 activated:6,4",
-                        (k, o) -> k.experts().gateUp(o[3], plan(o, 0), o[4], o[5], o[6])),
+                        (k, o) -> k.experts().gateUp(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6])),
                 door(
                         "Experts",
                         PLAN + " activated:6,4 weight:3,5,4 weights:2,3 scratch:6,5 y:2,5",
-                        (k, o) -> k.experts().down(o[3], plan(o, 0), o[4], o[5], o[6], o[7])),
+                        (k, o) -> k.experts().down(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6], o[7])),
                 door(
                         "Experts",
                         PLAN + " dy:2,5 weight:3,5,4 weights:2,3 activated:6,4 dActivated:6,4 dWeights:2,3",
-                        (k, o) -> k.experts().downBackward(o[3], plan(o, 0), o[4], o[5], o[6], o[7], o[8])),
+                        (k, o) -> k.experts().downBackward(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6], o[7], o[8])),
                 door(
                         "Experts",
                         PLAN + " dy:2,5 weights:2,3 activated:6,4 dWeight:3,5,4",
@@ -172,7 +181,7 @@ class OperandsTest {
                 door(
                         "Experts",
                         PLAN + " dGateUp:6,8 weight:3,8,5 scratch:6,5 dx:2*,5",
-                        (k, o) -> k.experts().gateUpBackward(o[3], plan(o, 0), o[4], o[5], o[6])),
+                        (k, o) -> k.experts().gateUpBackward(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6])),
                 door(
                         "Experts",
                         PLAN + " dGateUp:6,8 x:2*,5 dWeight:3,8,5",
@@ -318,9 +327,23 @@ class OperandsTest {
         Device dry = Device.dry();
         assertEquals(Backend.VECTOR, Kernels.on(host.stream()).choice().backend());
         assertEquals(Backend.DRY, Kernels.on(dry.stream()).choice().backend());
+        assertEquals(Precision.F32, Kernels.on(host.stream(), Backend.VECTOR).precision());
+        for (Precision precision : Precision.values()) {
+            assertEquals(
+                    precision,
+                    Kernels.on(host.stream(), Backend.VECTOR, precision).precision());
+            assertEquals(
+                    precision,
+                    Kernels.on(host.stream(), Backend.REFERENCE, precision).precision());
+            assertEquals(
+                    precision, Kernels.on(dry.stream(), Backend.DRY, precision).precision());
+        }
         assertEquals(
                 "the dry kernels do not run on this device (host processor, 1 thread).",
                 Thrown.message(BadInput.class, () -> Kernels.on(host.stream(), Backend.DRY)));
+        assertEquals(
+                "the x86 kernels do not run on this device (dry run).",
+                Thrown.message(BadInput.class, () -> Kernels.on(dry.stream(), Backend.X86)));
         assertEquals(
                 "the vector kernels do not run on this device (dry run).",
                 Thrown.message(BadInput.class, () -> Kernels.on(dry.stream(), Backend.VECTOR)));

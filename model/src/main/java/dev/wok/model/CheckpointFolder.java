@@ -162,6 +162,7 @@ final class CheckpointFolder implements AutoCloseable {
                 task.advance(entry.getValue().bytes());
             }
         }
+        network.weights.changed();
     }
 
     private Tensor stored(String name) {

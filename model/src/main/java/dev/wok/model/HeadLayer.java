@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 
 /// From hidden states to logits and their cross-entropy. The logits of a vocabulary are wide, so they exist for a
@@ -14,7 +15,7 @@ final class HeadLayer {
     /// @param normed `[tokens, hidden]`
     /// @param targets `[tokens]`, I32
     /// @param losses `[tokens]`, written
-    static void losses(Pass p, Tensor head, Tensor normed, Tensor targets, Tensor losses) {
+    static void losses(Pass p, Weight head, Tensor normed, Tensor targets, Tensor losses) {
         for (long from = 0; from < p.tokens(); from += CHUNK) {
             long to = Math.min(p.tokens(), from + CHUNK);
             try (var _ = p.workspace().scope()) {
@@ -30,8 +31,8 @@ final class HeadLayer {
     /// @param dHead accumulated into
     static void lossesAndGradients(
             Pass p,
-            Tensor head,
-            Tensor dHead,
+            Weight head,
+            Weight dHead,
             Tensor normed,
             Tensor targets,
             double factor,
@@ -50,9 +51,9 @@ final class HeadLayer {
         }
     }
 
-    private static Tensor logits(Pass p, Tensor head, Tensor rows) {
-        Tensor logits = p.tensor(rows.dim(0), head.dim(0));
-        p.kernels().matmul().nt(rows, head, logits, false);
+    private static Tensor logits(Pass p, Weight head, Tensor rows) {
+        Tensor logits = p.tensor(rows.dim(0), head.value().dim(0));
+        p.kernels().matmul().linear(rows, head, logits, false);
         return logits;
     }
 }

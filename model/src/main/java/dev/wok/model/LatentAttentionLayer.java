@@ -72,7 +72,7 @@ final class LatentAttentionLayer {
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
         Tensor lse = p.tensor(p.tokens(), heads);
         p.kernels().attention().forward(queries.q, k, valuePart(kv), p.keyStart(), scale, out, lse);
-        p.kernels().matmul().nt(flat(p, out), w.o(), y, false);
+        p.kernels().matmul().linear(flat(p, out), w.o(), y, false);
         return new Saved(x, queries, latentRow, latent, rstd, kv, k, out, lse);
     }
 
@@ -98,7 +98,7 @@ final class LatentAttentionLayer {
     void extend(Pass p, Weights.Attention w, Tensor x, Tensor cache, long from, Tensor y) {
         Queries queries = queries(p, w, x);
         Tensor rows = cache.slice(0, from, from + p.tokens());
-        p.kernels().matmul().nt(x, w.kvA(), rows, false);
+        p.kernels().matmul().linear(x, w.kvA(), rows, false);
         Tensor latent = latentPart(rows);
         Tensor rstd = p.tensor(p.tokens());
         p.kernels().rmsNorm().forward(latent, w.kvANorm(), LATENT_EPS, latent, rstd);
@@ -110,7 +110,7 @@ final class LatentAttentionLayer {
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
         Tensor filled = cache.slice(0, 0, from + p.tokens());
         p.kernels().latentAttention().forward(queries.q, w.kvB(), filled, p.positions(), scale, out);
-        p.kernels().matmul().nt(flat(p, out), w.o(), y, false);
+        p.kernels().matmul().linear(flat(p, out), w.o(), y, false);
     }
 
     /// @param dy `[tokens, hidden]`

@@ -16,7 +16,7 @@ final class MlpLayer {
         Tensor gateUp = p.linear(x, w.gateUp());
         Tensor activated = p.rows(gateUp.dim(1) / 2);
         p.kernels().swiglu().forward(gateUp, activated);
-        p.kernels().matmul().nt(activated, w.down(), y, false);
+        p.kernels().matmul().linear(activated, w.down(), y, false);
         return new Saved(x, gateUp, activated);
     }
 

@@ -55,6 +55,7 @@ public final class Model implements AutoCloseable {
                 model.network.device().upload(host, parameter.value());
             }
         }
+        model.weightsChanged();
         return model;
     }
 
@@ -112,6 +113,18 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /// @param kernels that such a model is to run on
+    /// @param forms how many orientations of a weight its passes use: 1 to infer, 2 to train
+    /// @return the bytes of what the kernels keep of the weights beside their values
+    public static long formBytes(ModelConfig config, Kernels kernels, DType dtype, int forms) {
+        try (DryDevice device = Device.dry()) {
+            return new Weights(config, device.memory(), dtype)
+                    .matrices().stream()
+                            .mapToLong(weight -> kernels.formBytes(weight, forms))
+                            .sum();
+        }
+    }
+
     /// Writes a checkpoint folder that transformers loads: config.json, generation_config.json, model.safetensors in
     /// F32. Multi-token prediction goes to mtp.safetensors, since transformers has no place for it.
     ///
@@ -139,6 +152,26 @@ public final class Model implements AutoCloseable {
     /// @return all tensors of a checkpoint by name, router biases included, over this model's memory
     SequencedMap<String, Tensor> tensors() {
         return Collections.unmodifiableSequencedMap(network.weights.named());
+    }
+
+    /// Says that values of [#parameters] were written: whoever writes them calls it before the next pass.
+    public void weightsChanged() {
+        network.weights.changed();
+    }
+
+    /// Rounds all [#parameters] to bfloat16, to what a checkpoint in that type holds. Router biases stay as they are.
+    public void roundWeights() {
+        try (Arena arena = Arena.ofShared()) {
+            for (Parameter parameter : parameters()) {
+                Tensor weight = parameter.value();
+                Tensor host = Tensor.allocate(arena, network.dtype, weight.shape());
+                Tensor rounded = Tensor.allocate(arena, DType.BF16, weight.shape());
+                network.device().download(weight, host);
+                rounded.copyFrom(host);
+                network.device().upload(rounded, weight);
+            }
+        }
+        weightsChanged();
     }
 
     /// @return memory and methods to train this model
@@ -194,7 +227,7 @@ public final class Model implements AutoCloseable {
             Tensor logits = p.tensor(1, network.config.vocabSize());
             network.kernels
                     .matmul()
-                    .nt(normed.slice(0, ids.length - 1L, ids.length), network.weights.head, logits, false);
+                    .linear(normed.slice(0, ids.length - 1L, ids.length), network.weights.head, logits, false);
             return host(logits).toFloats();
         }
     }

@@ -2,6 +2,7 @@ package dev.wok.model;
 
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 
@@ -35,15 +36,15 @@ record Pass(
     }
 
     /// `y = x w^T`, `[tokens, out]`.
-    Tensor linear(Tensor x, Tensor weight) {
-        Tensor y = rows(weight.dim(0));
-        kernels.matmul().nt(x, weight, y, false);
+    Tensor linear(Tensor x, Weight weight) {
+        Tensor y = rows(weight.value().dim(0));
+        kernels.matmul().linear(x, weight, y, false);
         return y;
     }
 
     /// Through [#linear]: `dx (+)= dy w` and `dw += dy^T x`.
-    void linearBackward(Tensor x, Tensor weight, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
-        kernels.matmul().nn(dy, weight, dx, accumulate);
-        kernels.matmul().tn(dy, x, dWeight, true);
+    void linearBackward(Tensor x, Weight weight, Tensor dy, Tensor dx, boolean accumulate, Weight dWeight) {
+        kernels.matmul().linearInput(dy, weight, dx, accumulate);
+        kernels.matmul().linearWeight(dy, x, weight, dWeight.value());
     }
 }

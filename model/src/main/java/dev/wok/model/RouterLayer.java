@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// The router: which experts see a token, and with what weight (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2). Balance comes
 /// from a bias that [Training#moveBiases] moves against each expert's load, and from the weak sequence-wise loss
-/// (DeepSeek-V3 eq. 17-20).
+/// (DeepSeek-V3 eq. 17-20). Its own products stay float32 whatever the kernels' precision: a choice jumps where scores
+/// come close.
 final class RouterLayer {
     /// How a pass counts and pushes.
     ///

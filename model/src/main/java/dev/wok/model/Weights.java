@@ -1,6 +1,7 @@
 package dev.wok.model;
 
 import dev.wok.device.Memory;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
@@ -20,40 +21,41 @@ final class Weights {
     /// @param kvB `[heads * (qk_nope_head_dim + v_head_dim), kv_lora_rank]`
     /// @param o `[hidden, heads * v_head_dim]`
     record Attention(
-            @Nullable Tensor qA, @Nullable Tensor qANorm, Tensor q, Tensor kvA, Tensor kvANorm, Tensor kvB, Tensor o) {}
+            @Nullable Weight qA, @Nullable Tensor qANorm, Weight q, Weight kvA, Tensor kvANorm, Weight kvB, Weight o) {}
 
     sealed interface FeedForward permits Mlp, Moe {}
 
     /// @param gateUp `[2 * inner, hidden]`: gate rows, then up rows
     /// @param down `[hidden, inner]`
-    record Mlp(Tensor gateUp, Tensor down) implements FeedForward {}
+    record Mlp(Weight gateUp, Weight down) implements FeedForward {}
 
-    /// @param gate `[experts, hidden]`
+    /// @param gate `[experts, hidden]`, exact
     /// @param bias `[experts]`, null where the choice has none
     /// @param gateUp `[experts, 2 * inner, hidden]`
     /// @param down `[experts, hidden, inner]`
     /// @param shared null where there are none
     record Moe(
-            Tensor gate,
+            Weight gate,
             @Nullable Tensor bias,
-            Tensor gateUp,
-            Tensor down,
+            Weight gateUp,
+            Weight down,
             @Nullable Mlp shared) implements FeedForward {}
 
     record Layer(Tensor inputNorm, Attention attention, Tensor postNorm, FeedForward feedForward) {}
 
     /// @param projection `[hidden, 2 * hidden]`: columns of the embedding, then of the hidden state
-    record Mtp(Tensor embeddingNorm, Tensor hiddenNorm, Tensor projection, Layer layer, Tensor norm) {}
+    record Mtp(Tensor embeddingNorm, Tensor hiddenNorm, Weight projection, Layer layer, Tensor norm) {}
 
     final Tensor embedding;
     final List<Layer> layers = new ArrayList<>();
     final Tensor norm;
-    final Tensor head;
+    final Weight head;
     final List<Mtp> mtp = new ArrayList<>();
 
     private final ModelConfig config;
     private final Memory memory;
     private final DType dtype;
+    private final List<Weight> matrices = new ArrayList<>();
     private final List<Parameter> parameters = new ArrayList<>();
     private final SequencedMap<String, Tensor> named = new LinkedHashMap<>();
 
@@ -67,7 +69,9 @@ final class Weights {
             layers.add(layer(i));
         }
         norm = parameter("model.norm", config.hiddenSize());
-        head = config.tieWordEmbeddings() ? embedding : parameter("lm_head", config.vocabSize(), config.hiddenSize());
+        head = config.tieWordEmbeddings()
+                ? matrix(Weight.of(embedding))
+                : matrix("lm_head", config.vocabSize(), config.hiddenSize());
         for (int k = 0; k < config.numNextnPredictLayers(); k++) {
             mtp.add(mtp(config.numHiddenLayers() + k));
         }
@@ -97,6 +101,16 @@ final class Weights {
         return named;
     }
 
+    /// @return those that enter products; a tied head beside the embedding that it is
+    List<Weight> matrices() {
+        return matrices;
+    }
+
+    /// Says that values were written.
+    void changed() {
+        matrices.forEach(Weight::changed);
+    }
+
     private Layer layer(int index) {
         String prefix = "model.layers.%d.".formatted(index);
         Tensor inputNorm = parameter(prefix + "input_layernorm", config.hiddenSize());
@@ -116,21 +130,21 @@ final class Weights {
         int queries = heads * mla.qkHeadDim();
         boolean compressed = mla.qLoraRank() > 0;
         return new Attention(
-                compressed ? parameter(prefix + "q_a_proj", mla.qLoraRank(), hidden) : null,
+                compressed ? matrix(prefix + "q_a_proj", mla.qLoraRank(), hidden) : null,
                 compressed ? parameter(prefix + "q_a_layernorm", mla.qLoraRank()) : null,
                 compressed
-                        ? parameter(prefix + "q_b_proj", queries, mla.qLoraRank())
-                        : parameter(prefix + "q_proj", queries, hidden),
-                parameter(prefix + "kv_a_proj_with_mqa", mla.cacheDim(), hidden),
+                        ? matrix(prefix + "q_b_proj", queries, mla.qLoraRank())
+                        : matrix(prefix + "q_proj", queries, hidden),
+                matrix(prefix + "kv_a_proj_with_mqa", mla.cacheDim(), hidden),
                 parameter(prefix + "kv_a_layernorm", mla.kvLoraRank()),
-                parameter(prefix + "kv_b_proj", heads * (mla.qkNopeHeadDim() + mla.vHeadDim()), mla.kvLoraRank()),
-                parameter(prefix + "o_proj", hidden, heads * mla.vHeadDim()));
+                matrix(prefix + "kv_b_proj", heads * (mla.qkNopeHeadDim() + mla.vHeadDim()), mla.kvLoraRank()),
+                matrix(prefix + "o_proj", hidden, heads * mla.vHeadDim()));
     }
 
     private Mlp mlp(String prefix, int inner) {
         Tensor gateUp = fused(prefix + "gate_up_proj", 2L * inner, config.hiddenSize());
         nameGateAndUp(prefix, gateUp);
-        return new Mlp(gateUp, parameter(prefix + "down_proj", config.hiddenSize(), inner));
+        return new Mlp(matrix(Weight.of(gateUp)), matrix(prefix + "down_proj", config.hiddenSize(), inner));
     }
 
     private void nameGateAndUp(String prefix, Tensor gateUp) {
@@ -142,7 +156,7 @@ final class Weights {
     private Moe moe(String prefix, MoeConfig moe) {
         int experts = moe.nRoutedExperts();
         int inner = moe.moeIntermediateSize();
-        Tensor gate = parameter(prefix + "gate", experts, config.hiddenSize());
+        Weight gate = matrix(Weight.exact(parameter(prefix + "gate", experts, config.hiddenSize())));
         Tensor bias = moe.correctionBias() ? memory.tensor(dtype, experts) : null;
         if (bias != null) {
             named.put(prefix + "gate.e_score_correction_bias", bias);
@@ -155,7 +169,7 @@ final class Weights {
             named.put(expert + "down_proj.weight", down.select(0, e));
         }
         Mlp shared = moe.nSharedExperts() == 0 ? null : mlp(prefix + "shared_experts.", inner * moe.nSharedExperts());
-        return new Moe(gate, bias, gateUp, down, shared);
+        return new Moe(gate, bias, matrix(Weight.of(gateUp)), matrix(Weight.of(down)), shared);
     }
 
     private Mtp mtp(int index) {
@@ -164,9 +178,18 @@ final class Weights {
         return new Mtp(
                 parameter(prefix + "enorm", hidden),
                 parameter(prefix + "hnorm", hidden),
-                parameter(prefix + "eh_proj", hidden, 2L * hidden),
+                matrix(prefix + "eh_proj", hidden, 2L * hidden),
                 layer(index),
                 parameter(prefix + "shared_head.norm", hidden));
+    }
+
+    private Weight matrix(String name, long... shape) {
+        return matrix(Weight.of(parameter(name, shape)));
+    }
+
+    private Weight matrix(Weight weight) {
+        matrices.add(weight);
+        return weight;
     }
 
     private Tensor parameter(String name, long... shape) {

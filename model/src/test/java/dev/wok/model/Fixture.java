@@ -3,6 +3,7 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
@@ -33,7 +34,11 @@ record Fixture(Path folder, JsonNode expected) {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /// Kernels to compute with.
-    record On(Backend backend, DType dtype, int threads) {}
+    record On(Backend backend, DType dtype, int threads, Precision precision) {
+        On(Backend backend, DType dtype, int threads) {
+            this(backend, dtype, threads, Precision.F32);
+        }
+    }
 
     /// A loaded model and the device it is on.
     record Loaded(Device device, Model model) implements AutoCloseable {
@@ -80,7 +85,8 @@ record Fixture(Path folder, JsonNode expected) {
     Loaded load(On on) {
         Device device = Device.host(on.threads);
         return new Loaded(
-                device, Model.load(folder, Kernels.on(device.stream(), on.backend), on.dtype, Progress.silent()));
+                device,
+                Model.load(folder, Kernels.on(device.stream(), on.backend, on.precision), on.dtype, Progress.silent()));
     }
 
     Safetensors open(String file) {

@@ -62,7 +62,10 @@ class GradientTest {
                     Training training = model.training(new Training.Settings(2, 8, MTP_WEIGHT, ALPHA));
                     Training other = model.training(new Training.Settings(2, 8, MTP_WEIGHT, ALPHA))) {
                 run(training, batches);
-                DoubleSupplier loss = () -> loss(other, config, batches);
+                DoubleSupplier loss = () -> {
+                    model.weightsChanged();
+                    return loss(other, config, batches);
+                };
                 for (int i = 0; i < model.parameters().size(); i++) {
                     Parameter parameter = model.parameters().get(i);
                     Tensor gradient = training.gradients().get(i);

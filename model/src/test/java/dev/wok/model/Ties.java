@@ -63,6 +63,7 @@ final class Ties {
                 .named()
                 .forEach((name, tensor) ->
                         tensor.copyFrom(Objects.requireNonNull(model.tensors().get(name))));
+        network.weights.changed();
         return network;
     }
 

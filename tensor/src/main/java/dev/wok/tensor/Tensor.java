@@ -197,7 +197,7 @@ public final class Tensor {
         return switch (dtype) {
             case F64 -> memory.get(DOUBLE, offset * 8);
             case F32 -> memory.get(FLOAT, offset * 4);
-            case BF16 -> Float.intBitsToFloat(memory.get(SHORT, offset * 2) << 16);
+            case BF16 -> Bf16.value(memory.get(SHORT, offset * 2));
             case F16 -> Float.float16ToFloat(memory.get(SHORT, offset * 2));
             case I64 -> memory.get(LONG, offset * 8);
             case I32 -> memory.get(INT, offset * 4);
@@ -210,8 +210,8 @@ public final class Tensor {
         switch (dtype) {
             case F64 -> memory.set(DOUBLE, offset * 8, value);
             case F32 -> memory.set(FLOAT, offset * 4, (float) value);
-            case BF16 -> memory.set(SHORT, offset * 2, toBf16(sticky(value)));
-            case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16(sticky(value)));
+            case BF16 -> memory.set(SHORT, offset * 2, Bf16.bits(Bf16.sticky(value)));
+            case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16(Bf16.sticky(value)));
             case I64 -> memory.set(LONG, offset * 8, (long) value);
             case I32 -> memory.set(INT, offset * 4, (int) value);
         }
@@ -226,26 +226,6 @@ public final class Tensor {
     /// @param offset elements from the first; this tensor is I32
     public void setInt(long offset, int value) {
         memory.set(INT, offset * 4, value);
-    }
-
-    /* Rounding twice, to float and then to 16 bits, would turn a value just beside the middle of two neighbours into the
-     * middle. So the first step cuts off, and sets the last bit where something was cut off.
-     */
-    private static float sticky(double value) {
-        float nearest = (float) value;
-        if (nearest == value || Double.isNaN(value)) {
-            return nearest;
-        }
-        int bits = Float.floatToRawIntBits(nearest);
-        return Float.intBitsToFloat((Math.abs(nearest) > Math.abs(value) ? bits - 1 : bits) | 1);
-    }
-
-    private static short toBf16(float value) {
-        int bits = Float.floatToRawIntBits(value);
-        if (Float.isNaN(value)) {
-            return (short) (bits >>> 16 | 0x40);
-        }
-        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
     }
 
     /// Copies all elements of another tensor of the same sizes, converting the type where it differs.

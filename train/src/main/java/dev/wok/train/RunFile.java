@@ -17,7 +17,7 @@ import tools.jackson.databind.JsonNode;
 /// What a run is, as run.json keeps it: enough to resume without any option.
 ///
 /// @param preset its name
-/// @param settings all of them
+/// @param settings all of them; those of a run that was started leave nothing to the machine
 /// @param data files and folders of text; empty for the sources of a JDK
 /// @param init a model folder to start from, or null
 record RunFile(
@@ -95,6 +95,9 @@ record RunFile(
         settings.values().forEach((key, value) -> values.put(key, SettingKeys.text(value)));
         options.forEach((key, value) -> {
             Object given = SettingKeys.parse(key, value);
+            if (SettingKeys.isAuto(key, given)) {
+                return;
+            }
             Object known = SettingKeys.parse(key, values.getOrDefault(key, ""));
             if (!given.equals(known) && !SettingKeys.isFree(key)) {
                 throw contradiction(key, known, given);

@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// The map between the records of [Settings] and flat keys: every component of a nested record is a key, its name in
 /// snake_case.
 final class SettingKeys {
+    /// Leaves a choice to the machine.
+    static final String AUTO = "auto";
+
     private static final SequencedMap<String, RecordComponent> COMPONENTS = components();
 
     private SettingKeys() {}
@@ -49,6 +52,13 @@ final class SettingKeys {
     static boolean isFree(String key) {
         RecordComponent component = COMPONENTS.get(key);
         return component != null && component.getAnnotation(Key.class).free();
+    }
+
+    /// @return whether this value of a key leaves the choice to the machine
+    static boolean isAuto(String key, Object value) {
+        return value.equals(AUTO)
+                && Arrays.asList(component(key).getAnnotation(Key.class).oneOf())
+                        .contains(AUTO);
     }
 
     /// The typed value of a key.

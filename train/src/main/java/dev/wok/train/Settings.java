@@ -1,8 +1,13 @@
 package dev.wok.train;
 
+import dev.wok.device.Device;
+import dev.wok.kernel.Backend;
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -178,9 +183,14 @@ public record Settings(
             int threads,
 
             @Key(
-                    value = "kernels",
-                    oneOf = {"vector", "reference"})
+                    value = "kernels; auto for the fastest here",
+                    oneOf = {"auto", "x86", "vector", "reference"})
             String backend,
+
+            @Key(
+                    value = "what matrix products multiply in; auto for what the kernels prefer",
+                    oneOf = {"auto", "f32", "bf16"})
+            String precision,
 
             @Key(value = "steps between checkpoints; 0 for one at the end", free = true)
             long checkpointEvery,
@@ -258,6 +268,37 @@ public record Settings(
     ///     strings
     public SequencedMap<String, Object> values() {
         return SettingKeys.values(this);
+    }
+
+    /// @return the same with kernels and precision by name, where they are left open: what a run that goes on elsewhere
+    ///     has to keep
+    Settings decided() {
+        SequencedMap<String, String> values = new LinkedHashMap<>();
+        values().forEach((key, value) -> values.put(key, SettingKeys.text(value)));
+        Backend backend = backend();
+        values.put("backend", backend.text());
+        values.put("precision", precision(backend).text());
+        return SettingKeys.settings(values);
+    }
+
+    /// @return the kernels to compute with
+    Backend backend() {
+        if (!run.backend().equals(SettingKeys.AUTO)) {
+            return Backend.valueOf(run.backend().toUpperCase(Locale.ROOT));
+        }
+        try (Device device = Device.host(1)) {
+            return Kernels.fastest(device);
+        }
+    }
+
+    /// @return what these kernels multiply in
+    Precision precision(Backend backend) {
+        if (!run.precision().equals(SettingKeys.AUTO)) {
+            return Precision.valueOf(run.precision().toUpperCase(Locale.ROOT));
+        }
+        try (Device device = Device.host(1)) {
+            return Kernels.usual(device, backend);
+        }
     }
 
     /// @return a line for each key: its value, its meaning, what it may be

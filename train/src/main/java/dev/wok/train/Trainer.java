@@ -57,6 +57,9 @@ public final class Trainer implements AutoCloseable {
 
     private static final int WEIGHTS_AND_MOMENTS = 3;
 
+    /// Orientations of a weight that training multiplies by: forward and backward.
+    private static final int FORMS = 2;
+
     /// What Java's own objects may still come to need: batches, records, the report.
     private static final long HEAP = 512L << 20;
 
@@ -100,8 +103,8 @@ public final class Trainer implements AutoCloseable {
             }
         }
         Path start = init == null ? null : init.toAbsolutePath();
-        RunFile run = new RunFile(
-                preset, start == null ? settings : InitialModel.shape(start, preset, settings), sources, start);
+        Settings shaped = start == null ? settings : InitialModel.shape(start, preset, settings);
+        RunFile run = new RunFile(preset, shaped.decided(), sources, start);
         if (start == null) {
             architecture(settings, -1, -1);
             BpeTrainer.requireSize(settings.architecture().vocabSize());
@@ -195,26 +198,34 @@ public final class Trainer implements AutoCloseable {
 
     private Outcome prepareAndTrain() {
         Settings settings = run.settings();
-        Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints(), progress);
-        requireMemory(checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1), settings);
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
                 : settings.run().threads();
-        try (Device device = Device.host(threads);
-                Preparation prepared = Preparation.of(folder, run, checkpoint.isEmpty(), threads, progress)) {
+        try (Device device = Device.host(threads)) {
+            Backend backend = settings.backend();
+            return prepareAndTrain(Kernels.on(device.stream(), backend, settings.precision(backend)), threads);
+        }
+    }
+
+    private Outcome prepareAndTrain(Kernels kernels, int threads) {
+        Settings settings = run.settings();
+        Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints(), progress);
+        requireMemory(
+                checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1),
+                kernels,
+                settings);
+        try (Preparation prepared = Preparation.of(folder, run, checkpoint.isEmpty(), threads, progress)) {
             checkpoint.ifPresent(c -> requireSame(c.state(), prepared.train().fingerprint()));
             requirePrompt(
                     settings.run(),
                     prepared.tokenizer(),
                     settings.architecture().maxPositionEmbeddings());
             run.write(folder.run(), prepared.summary());
-            Kernels kernels = Kernels.on(
-                    device.stream(), settings.run().backend().equals("reference") ? Backend.REFERENCE : Backend.VECTOR);
             try (Model model = checkpoint.isPresent()
                             ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
                             : first(prepared.tokenizer(), kernels);
                     TrainingStep step = step(model, settings)) {
-                checkpoint.ifPresent(c -> c.restore(step, device));
+                checkpoint.ifPresent(c -> c.restore(step, kernels.stream().device()));
                 try (Loop loop = new Loop(prepared, model, step, checkpoint.map(Checkpoint::state))) {
                     return loop.run();
                 }
@@ -326,7 +337,7 @@ public final class Trainer implements AutoCloseable {
                 new TrainingStep.Constants(o.beta1(), o.beta2(), o.eps(), o.weightDecay(), o.clipNorm()));
     }
 
-    private static void requireMemory(ModelConfig config, Settings settings) {
+    private static void requireMemory(ModelConfig config, Kernels kernels, Settings settings) {
         Settings.Batches batches = settings.batches();
         long free = MachineMemory.available();
         // To count exactly what is far too large would take long, so a lower bound goes first.
@@ -337,7 +348,8 @@ public final class Trainer implements AutoCloseable {
             throw new BadInput("a micro-batch of %,.0f tokens was asked for, expected fewer than 2^31; lower %s."
                     .formatted(tokens, "micro_batch_sequences or sequence_length"));
         }
-        long weights = WEIGHTS_AND_MOMENTS * Model.bytes(config, DType.F32);
+        long weights = WEIGHTS_AND_MOMENTS * Model.bytes(config, DType.F32)
+                + Model.formBytes(config, kernels, DType.F32, FORMS);
         long sampling = settings.run().sampleTokens() == 0 ? 0 : Model.inferenceBytes(config, DType.F32);
         Runtime java = Runtime.getRuntime();
         long heap = Math.min(HEAP, java.maxMemory() - java.totalMemory());

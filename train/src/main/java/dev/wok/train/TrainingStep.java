@@ -91,6 +91,7 @@ public final class TrainingStep implements AutoCloseable {
                             meanSquares.get(i),
                             normAndClip);
         }
+        model.weightsChanged();
         if (gamma > 0) {
             training.moveBiases(gamma);
         }

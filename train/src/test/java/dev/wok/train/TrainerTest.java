@@ -3,6 +3,7 @@ package dev.wok.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -189,6 +190,37 @@ class TrainerTest {
                 message(() -> TinyRun.resume(folder.resolve("none"), Map.of())).contains("no run to resume"));
         assertTrue(
                 message(() -> TinyRun.start(whole, corpus, Map.of(), PROGRESS)).contains("--resume"));
+    }
+
+    /// What the machine chose stays with the run.
+    @Test
+    void arithmeticIsRecordedAndKept() throws IOException {
+        JsonNode settings = Logs.JSON
+                .readTree(Files.readAllBytes(whole.resolve("run.json")))
+                .required("settings");
+        assertNotEquals("auto", settings.required("backend").asString());
+        assertNotEquals("auto", settings.required("precision").asString());
+        Path out = folder.resolve("bf16");
+        Map<String, String> bf16 = Map.of("precision", "bf16", "backend", "vector", "steps", "4");
+        try (Trainer trainer = TinyRun.start(out, corpus, bf16)) {
+            assertTrue(trainer.run().finished());
+        }
+        double exact = loss(whole);
+        assertNotEquals(exact, loss(out));
+        assertEquals(exact, loss(out), 0x1p-8 * exact, "products of the first step");
+        try (Trainer trainer = TinyRun.resume(out, Map.of("precision", "auto", "backend", "auto"))) {
+            assertTrue(trainer.run().finished());
+        }
+        assertTrue(
+                message(() -> TinyRun.resume(out, Map.of("precision", "f32"))).contains("precision bf16"));
+    }
+
+    /// @return the loss of the first step
+    private static double loss(Path run) throws IOException {
+        return Logs.JSON
+                .readTree(Files.readAllLines(run.resolve("metrics.jsonl")).getFirst())
+                .required("loss")
+                .asDouble();
     }
 
     @Test

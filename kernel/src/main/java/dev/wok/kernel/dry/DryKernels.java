@@ -13,10 +13,12 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.LatentKeys;
 import dev.wok.kernel.Matmul;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.RmsNorm;
 import dev.wok.kernel.Rotary;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Swiglu;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -27,13 +29,14 @@ public final class DryKernels {
     private DryKernels() {}
 
     /// @return the kernels on a dry stream
-    public static Kernels on(Stream stream) {
+    public static Kernels on(Stream stream, Precision precision) {
         return new Kernels(
                 new Kernels.Choice(Backend.DRY, "measures without computing"),
+                precision,
                 stream,
                 new DryEmbedding(),
                 new DryRmsNorm(),
-                new DryMatmul(),
+                new DryMatmul(precision),
                 new DryRotary(),
                 new DryAttention(),
                 new DryLatentKeys(),
@@ -65,8 +68,13 @@ public final class DryKernels {
     }
 
     private static final class DryMatmul extends Matmul {
+        DryMatmul(Precision precision) {
+            super(precision);
+        }
+
         @Override
-        protected void multiply(Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {}
+        protected void multiply(
+                Precision in, Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {}
     }
 
     private static final class DryRotary extends Rotary {
@@ -106,7 +114,7 @@ public final class DryKernels {
 
     private static final class DryLatentAttention extends LatentAttention {
         @Override
-        protected void attend(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out) {}
+        protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {}
     }
 
     private static final class DrySwiglu extends Swiglu {
@@ -143,17 +151,17 @@ public final class DryKernels {
 
     private static final class DryExperts extends Experts {
         @Override
-        protected void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {}
+        protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {}
 
         @Override
         protected void downScatter(
-                Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {}
+                Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {}
 
         @Override
         protected void downGradient(
                 Tensor dy,
                 Routing.Plan plan,
-                Tensor weight,
+                Weight weight,
                 Tensor weights,
                 Tensor activated,
                 Tensor dActivated,
@@ -163,7 +171,7 @@ public final class DryKernels {
         protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {}
 
         @Override
-        protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {}
+        protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {}
 
         @Override
         protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {}

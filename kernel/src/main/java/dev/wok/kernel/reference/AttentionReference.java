@@ -1,9 +1,16 @@
 package dev.wok.kernel.reference;
 
 import dev.wok.kernel.Attention;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 
 final class AttentionReference extends Attention {
+    private final Precision precision;
+
+    AttentionReference(Precision precision) {
+        this.precision = precision;
+    }
+
     @Override
     protected void attend(Tensor q, Tensor k, Tensor v, Tensor keyStart, double scale, Tensor out, Tensor lse) {
         long share = q.dim(1) / k.dim(1);
@@ -25,7 +32,8 @@ final class AttentionReference extends Attention {
                 for (long i = 0; i < out.dim(2); i++) {
                     double value = 0;
                     for (int j = 0; j < scores.length; j++) {
-                        value += Math.exp(scores[j] - logSum) * v.get(at(v, start + j, h / share, i));
+                        value += precision.operand(Math.exp(scores[j] - logSum))
+                                * precision.operand(v.get(at(v, start + j, h / share, i)));
                     }
                     out.set(at(out, t, h, i), value);
                 }
@@ -53,16 +61,19 @@ final class AttentionReference extends Attention {
         for (long t = 0; t < q.dim(0); t++) {
             for (long h = 0; h < q.dim(1); h++) {
                 long g = h / share;
-                double delta = dot(dOut, t, h, out, t, h);
+                double delta = 0;
+                for (long i = 0; i < v.dim(2); i++) {
+                    delta += dOut.get(at(dOut, t, h, i)) * out.get(at(out, t, h, i));
+                }
                 for (long j = keyStart.getInt(t); j <= t; j++) {
                     double p = Math.exp(scale * dot(q, t, h, k, j, g) - lse.get(t * lse.stride(0) + h));
-                    double ds = p * (dot(dOut, t, h, v, j, g) - delta) * scale;
+                    double ds = precision.operand(p * (dot(dOut, t, h, v, j, g) - delta) * scale);
                     for (long i = 0; i < v.dim(2); i++) {
-                        sumV.add(j, g, i, p * dOut.get(at(dOut, t, h, i)));
+                        sumV.add(j, g, i, precision.operand(p) * precision.operand(dOut.get(at(dOut, t, h, i))));
                     }
                     for (long i = 0; i < q.dim(2); i++) {
-                        sumQ.add(t, h, i, ds * k.get(at(k, j, g, i)));
-                        sumK.add(j, g, i, ds * q.get(at(q, t, h, i)));
+                        sumQ.add(t, h, i, ds * precision.operand(k.get(at(k, j, g, i))));
+                        sumK.add(j, g, i, ds * precision.operand(q.get(at(q, t, h, i))));
                     }
                 }
             }
@@ -72,10 +83,10 @@ final class AttentionReference extends Attention {
         sumV.write();
     }
 
-    private static double dot(Tensor a, long t, long h, Tensor b, long j, long g) {
+    private double dot(Tensor a, long t, long h, Tensor b, long j, long g) {
         double sum = 0;
         for (long i = 0; i < a.dim(2); i++) {
-            sum += a.get(at(a, t, h, i)) * b.get(at(b, j, g, i));
+            sum += precision.operand(a.get(at(a, t, h, i))) * precision.operand(b.get(at(b, j, g, i)));
         }
         return sum;
     }

@@ -1,10 +1,27 @@
 package dev.wok.kernel.reference;
 
 import dev.wok.kernel.Experts;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 
 final class ExpertsReference extends Experts {
+    private final Precision precision;
+
+    ExpertsReference(Precision precision) {
+        this.precision = precision;
+    }
+
+    private double operand(Tensor tensor, long offset) {
+        return precision.operand(tensor.get(offset));
+    }
+
+    private double entry(Weight weight, long expert, long row, long column) {
+        Tensor value = weight.value();
+        return operand(value, expert * value.stride(0) + row * value.stride(1) + column);
+    }
+
     @FunctionalInterface
     private interface Row {
         void visit(int expert, int row, int slot, int token);
@@ -23,13 +40,13 @@ final class ExpertsReference extends Experts {
     }
 
     @Override
-    protected void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
         long inner = activated.dim(1);
         rows(plan, x.dim(0), (e, row, _, token) -> {
             for (long j = 0; j < 2 * inner; j++) {
                 double sum = 0;
                 for (long i = 0; i < x.dim(1); i++) {
-                    sum += x.get(token * x.stride(0) + i) * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                    sum += operand(x, token * x.stride(0) + i) * entry(weight, e, j, i);
                 }
                 gateUp.set(row * gateUp.stride(0) + j, sum);
             }
@@ -43,13 +60,12 @@ final class ExpertsReference extends Experts {
 
     @Override
     protected void downScatter(
-            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
+            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
         rows(plan, y.dim(0), (e, row, slot, _) -> {
             for (long j = 0; j < y.dim(1); j++) {
                 double sum = 0;
                 for (long i = 0; i < activated.dim(1); i++) {
-                    sum += activated.get(row * activated.stride(0) + i)
-                            * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                    sum += operand(activated, row * activated.stride(0) + i) * entry(weight, e, j, i);
                 }
                 scratch.set(row * scratch.stride(0) + j, weights.get(slot) * sum);
             }
@@ -75,7 +91,7 @@ final class ExpertsReference extends Experts {
     protected void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Tensor weight,
+            Weight weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -85,8 +101,7 @@ final class ExpertsReference extends Experts {
             for (long i = 0; i < activated.dim(1); i++) {
                 double sum = 0;
                 for (long j = 0; j < dy.dim(1); j++) {
-                    sum += dy.get(token * dy.stride(0) + j)
-                            * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                    sum += operand(dy, token * dy.stride(0) + j) * entry(weight, e, j, i);
                 }
                 dWeight += sum * activated.get(row * activated.stride(0) + i);
                 dActivated.set(row * dActivated.stride(0) + i, sum * weights.get(slot));
@@ -100,9 +115,8 @@ final class ExpertsReference extends Experts {
         int topK = weights.size(1);
         outerProducts(plan, dWeight, (row, j, i) -> {
             int slot = plan.rowSlot().getInt(row);
-            return dy.get(slot / topK * dy.stride(0) + j)
-                    * weights.get(slot)
-                    * activated.get(row * activated.stride(0) + i);
+            return precision.operand(weights.get(slot) * dy.get(slot / topK * dy.stride(0) + j))
+                    * operand(activated, row * activated.stride(0) + i);
         });
     }
 
@@ -129,13 +143,12 @@ final class ExpertsReference extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
         rows(plan, dx.dim(0), (e, row, _, _) -> {
             for (long i = 0; i < dx.dim(1); i++) {
                 double sum = 0;
                 for (long j = 0; j < dGateUp.dim(1); j++) {
-                    sum += dGateUp.get(row * dGateUp.stride(0) + j)
-                            * weight.get(e * weight.stride(0) + j * weight.stride(1) + i);
+                    sum += operand(dGateUp, row * dGateUp.stride(0) + j) * entry(weight, e, j, i);
                 }
                 scratch.set(row * scratch.stride(0) + i, sum);
             }
@@ -148,7 +161,7 @@ final class ExpertsReference extends Experts {
         int topK = Math.toIntExact(plan.rowSlot().dim(0) / x.dim(0));
         outerProducts(plan, dWeight, (row, j, i) -> {
             int token = plan.rowSlot().getInt(row) / topK;
-            return dGateUp.get(row * dGateUp.stride(0) + j) * x.get(token * x.stride(0) + i);
+            return operand(dGateUp, row * dGateUp.stride(0) + j) * operand(x, token * x.stride(0) + i);
         });
     }
 }

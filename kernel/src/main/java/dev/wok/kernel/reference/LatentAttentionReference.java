@@ -1,11 +1,20 @@
 package dev.wok.kernel.reference;
 
 import dev.wok.kernel.LatentAttention;
+import dev.wok.kernel.Precision;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 
 final class LatentAttentionReference extends LatentAttention {
+    private final Precision precision;
+
+    LatentAttentionReference(Precision precision) {
+        this.precision = precision;
+    }
+
     @Override
-    protected void attend(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(Tensor q, Weight weight, Tensor cache, Tensor positions, double scale, Tensor out) {
+        Tensor kvB = weight.value();
         int rank = kvB.size(1);
         int ropeDim = cache.size(1) - rank;
         int nopeDim = q.size(2) - ropeDim;
@@ -17,14 +26,15 @@ final class LatentAttentionReference extends LatentAttention {
                 double[] absorbed = new double[rank];
                 for (int r = 0; r < rank; r++) {
                     for (int i = 0; i < nopeDim; i++) {
-                        absorbed[r] += kvB.get((keyRows + i) * kvB.stride(0) + r) * q.get(query + i);
+                        absorbed[r] += operand(kvB, (keyRows + i) * kvB.stride(0) + r) * operand(q, query + i);
                     }
                 }
                 double[] latent = weigh(absorbed, q, query + nopeDim, cache, positions.getInt(t) + 1, scale, ropeDim);
                 for (int i = 0; i < vDim; i++) {
                     double value = 0;
                     for (int r = 0; r < rank; r++) {
-                        value += kvB.get((keyRows + nopeDim + i) * kvB.stride(0) + r) * latent[r];
+                        value += operand(kvB, (keyRows + nopeDim + i) * kvB.stride(0) + r)
+                                * precision.operand(latent[r]);
                     }
                     out.set(t * out.stride(0) + h * out.stride(1) + i, value);
                 }
@@ -32,17 +42,20 @@ final class LatentAttentionReference extends LatentAttention {
         }
     }
 
-    private static double[] weigh(
-            double[] absorbed, Tensor q, long rope, Tensor cache, int keys, double scale, int ropeDim) {
+    private double operand(Tensor tensor, long offset) {
+        return precision.operand(tensor.get(offset));
+    }
+
+    private double[] weigh(double[] absorbed, Tensor q, long rope, Tensor cache, int keys, double scale, int ropeDim) {
         double[] scores = new double[keys];
         double max = Double.NEGATIVE_INFINITY;
         for (int j = 0; j < keys; j++) {
             double score = 0;
             for (int r = 0; r < absorbed.length; r++) {
-                score += absorbed[r] * cache.get(j * cache.stride(0) + r);
+                score += precision.operand(absorbed[r]) * operand(cache, j * cache.stride(0) + r);
             }
             for (int i = 0; i < ropeDim; i++) {
-                score += q.get(rope + i) * cache.get(j * cache.stride(0) + absorbed.length + i);
+                score += operand(q, rope + i) * operand(cache, j * cache.stride(0) + absorbed.length + i);
             }
             scores[j] = scale * score;
             max = Math.max(max, scores[j]);
@@ -54,7 +67,8 @@ final class LatentAttentionReference extends LatentAttention {
         double[] latent = new double[absorbed.length];
         for (int j = 0; j < keys; j++) {
             for (int r = 0; r < latent.length; r++) {
-                latent[r] += Math.exp(scores[j] - max) / sum * cache.get(j * cache.stride(0) + r);
+                latent[r] +=
+                        precision.operand(Math.exp(scores[j] - max) / sum) * operand(cache, j * cache.stride(0) + r);
             }
         }
         return latent;

@@ -1,11 +1,17 @@
 package dev.wok.kernel.reference;
 
 import dev.wok.kernel.Matmul;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 
 final class MatmulReference extends Matmul {
+    MatmulReference(Precision precision) {
+        super(precision);
+    }
+
     @Override
-    protected void multiply(Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
+    protected void multiply(
+            Precision in, Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
         boolean transposeA = orientation == Orientation.TN;
         boolean transposeB = orientation == Orientation.NT;
         for (long i = 0; i < c.dim(0); i++) {
@@ -14,7 +20,7 @@ final class MatmulReference extends Matmul {
                 for (long p = 0; p < k; p++) {
                     double left = a.get(transposeA ? p * a.stride(0) + i : i * a.stride(0) + p);
                     double right = b.get(transposeB ? j * b.stride(0) + p : p * b.stride(0) + j);
-                    sum += left * right;
+                    sum += in.operand(left) * in.operand(right);
                 }
                 Numbers.put(c, i * c.stride(0) + j, sum, accumulate);
             }

@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Attention;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,8 +21,10 @@ final class AttentionVector extends Attention {
     private record Task(int from, int to, int kvHead) {}
 
     private final Workers workers;
+    private final Precision precision;
 
-    AttentionVector(Workers workers) {
+    AttentionVector(Workers workers, Precision precision) {
+        this.precision = precision;
         this.workers = workers;
     }
 
@@ -82,7 +85,7 @@ final class AttentionVector extends Attention {
     }
 
     /// One query head of one segment.
-    private static final class Segment {
+    private final class Segment {
         final int from;
         final int length;
         final int head;
@@ -112,12 +115,13 @@ final class AttentionVector extends Attention {
             queries = rows(q, head, qkDim);
         }
 
-        /// This segment's rows of one head, `[length rounded up to whole tiles, dim]`.
+        /// This segment's rows of one head as operands, `[length rounded up to whole tiles, dim]`.
         private float[] rows(Tensor x, int h, int dim) {
             float[] rows = new float[(length + Tiles.ROWS) * dim];
             for (int t = 0; t < length; t++) {
                 copy(x, from + t, h, rows, t * dim, dim);
             }
+            Rows.round(precision, rows, 0, length * dim);
             return rows;
         }
 
@@ -253,6 +257,7 @@ final class AttentionVector extends Attention {
                 max[t] = largest;
             }
             total[t] += LatentAttentionVector.exponentials(scores, row + first, end - first, largest);
+            Rows.round(precision, scores, row + first, end - first);
         }
 
         private static void scale(float[] x, int at, int count, float factor) {
@@ -364,6 +369,8 @@ final class AttentionVector extends Attention {
                 p.intoArray(scores, row + j, mask);
                 p.mul(dp.sub(delta)).mul(scale).intoArray(slopes, row + j, mask);
             }
+            Rows.round(precision, scores, row + first, end - first);
+            Rows.round(precision, slopes, row + first, end - first);
             if (end < width) {
                 Arrays.fill(scores, row + Math.min(end, width), row + width, 0);
                 Arrays.fill(slopes, row + Math.min(end, width), row + width, 0);

@@ -2,7 +2,9 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Experts;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -11,8 +13,10 @@ import java.util.function.IntFunction;
 final class ExpertsVector extends Experts {
     private final Workers workers;
     private final Gemm gemm;
+    private final Precision precision;
 
-    ExpertsVector(Workers workers, Gemm gemm) {
+    ExpertsVector(Workers workers, Gemm gemm, Precision precision) {
+        this.precision = precision;
         this.workers = workers;
         this.gemm = gemm;
     }
@@ -41,14 +45,14 @@ final class ExpertsVector extends Experts {
         for (int e = 0; e < experts; e++) {
             problems[e] = problem.apply(e);
         }
-        gemm.run(problems);
+        gemm.run(precision, problems);
     }
 
     @Override
-    protected void gatherGateUp(Tensor x, Routing.Plan plan, Tensor weight, Tensor gateUp, Tensor activated) {
-        Rows.requireFloats("Experts", x, weight, gateUp, activated);
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
+        Rows.requireFloats("Experts", x, weight.value(), gateUp, activated);
         Assignment rows = Assignment.of(plan, x.dim(0));
-        forEachExpert(weight.size(0), e -> {
+        forEachExpert(weight.value().size(0), e -> {
             int start = rows.offsets[e];
             Tensor out = gateUp.slice(0, start, start + rows.count(e));
             return new Gemm.Problem(
@@ -57,7 +61,7 @@ final class ExpertsVector extends Experts {
                     x.size(1),
                     Gemm.rows(x, i -> rows.token(start + i)),
                     false,
-                    Gemm.transposed(weight.select(0, e)),
+                    Gemm.transposed(weight.value().select(0, e)),
                     Gemm.into(out, false));
         });
         Rows.split(workers, activated.size(0), 4 * activated.dim(1), (from, to, _) -> {
@@ -74,11 +78,11 @@ final class ExpertsVector extends Experts {
 
     @Override
     protected void downScatter(
-            Tensor activated, Routing.Plan plan, Tensor weight, Tensor weights, Tensor scratch, Tensor y) {
-        Rows.requireFloats("Experts", activated, weight, weights, scratch, y);
+            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
+        Rows.requireFloats("Experts", activated, weight.value(), weights, scratch, y);
         Assignment rows = Assignment.of(plan, y.dim(0));
         float[] factors = weights.toFloats();
-        forEachExpert(weight.size(0), e -> {
+        forEachExpert(weight.value().size(0), e -> {
             int start = rows.offsets[e];
             int end = start + rows.count(e);
             return new Gemm.Problem(
@@ -87,7 +91,7 @@ final class ExpertsVector extends Experts {
                     activated.size(1),
                     Gemm.rows(activated.slice(0, start, end)),
                     false,
-                    Gemm.transposed(weight.select(0, e)),
+                    Gemm.transposed(weight.value().select(0, e)),
                     Gemm.scaled(scratch.slice(0, start, end), i -> factors[rows.rowSlot[start + i]]));
         });
         gatherSum(rows, scratch, y);
@@ -109,14 +113,14 @@ final class ExpertsVector extends Experts {
     protected void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Tensor weight,
+            Weight weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
             Tensor dWeights) {
-        Rows.requireFloats("Experts", dy, weight, weights, activated, dActivated, dWeights);
+        Rows.requireFloats("Experts", dy, weight.value(), weights, activated, dActivated, dWeights);
         Assignment rows = Assignment.of(plan, dy.dim(0));
-        forEachExpert(weight.size(0), e -> {
+        forEachExpert(weight.value().size(0), e -> {
             int start = rows.offsets[e];
             return new Gemm.Problem(
                     rows.count(e),
@@ -124,7 +128,7 @@ final class ExpertsVector extends Experts {
                     dy.size(1),
                     Gemm.rows(dy, i -> rows.token(start + i)),
                     false,
-                    Gemm.plain(weight.select(0, e)),
+                    Gemm.plain(weight.value().select(0, e)),
                     Gemm.into(dActivated.slice(0, start, start + rows.count(e)), false));
         });
         MemorySegment factors = weights.memory();
@@ -159,10 +163,10 @@ final class ExpertsVector extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Tensor weight, Tensor scratch, Tensor dx) {
-        Rows.requireFloats("Experts", dGateUp, weight, scratch, dx);
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
+        Rows.requireFloats("Experts", dGateUp, weight.value(), scratch, dx);
         Assignment rows = Assignment.of(plan, dx.dim(0));
-        forEachExpert(weight.size(0), e -> {
+        forEachExpert(weight.value().size(0), e -> {
             int start = rows.offsets[e];
             int end = start + rows.count(e);
             return new Gemm.Problem(
@@ -171,7 +175,7 @@ final class ExpertsVector extends Experts {
                     dGateUp.size(1),
                     Gemm.rows(dGateUp.slice(0, start, end)),
                     false,
-                    Gemm.plain(weight.select(0, e)),
+                    Gemm.plain(weight.value().select(0, e)),
                     Gemm.into(scratch.slice(0, start, end), false));
         });
         gatherSum(rows, scratch, dx);

@@ -1,6 +1,7 @@
 package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -62,9 +63,11 @@ final class Gemm {
     }
 
     /// Computes all problems; their results must not overlap.
-    void run(Problem... problems) {
+    ///
+    /// @param precision of both operands
+    void run(Precision precision, Problem... problems) {
         Block[] blocks = split(problems);
-        workers.run(blocks.length, (task, worker) -> compute(blocks[task], scratch[worker]));
+        workers.run(blocks.length, (task, worker) -> compute(precision, blocks[task], scratch[worker]));
     }
 
     private Block[] split(Problem... problems) {
@@ -102,15 +105,17 @@ final class Gemm {
         return Math.min((step + unit - 1) / unit * unit, Math.max(unit, most / unit * unit));
     }
 
-    private static void compute(Block block, Scratch scratch) {
+    private static void compute(Precision precision, Block block, Scratch scratch) {
         Problem p = block.problem;
         int width = Tiles.padded(block.columns);
         for (int from = 0; from < p.k; from += DEPTH) {
             int depth = Math.min(DEPTH, p.k - from);
             p.right.pack(from, depth, block.column, block.columns, scratch.b);
+            Rows.round(precision, scratch.b, 0, depth * width);
             for (int i = 0; i < block.rows; i += ROWS) {
                 int rows = Math.min(ROWS, block.rows - i);
                 p.left.copy(block.row + i, rows, from, depth, scratch.a);
+                Rows.round(precision, scratch.a, 0, depth * (p.transposed ? ROWS : rows));
                 Tiles.multiply(
                         scratch.a,
                         0,

@@ -2,6 +2,8 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.LatentAttention;
+import dev.wok.kernel.Precision;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -10,23 +12,28 @@ import jdk.incubator.vector.VectorMask;
 /* One task is one query of one head: it reads the latents twice, once for the scores and once for their mean. */
 final class LatentAttentionVector extends LatentAttention {
     private final Workers workers;
+    private final Precision precision;
 
-    LatentAttentionVector(Workers workers) {
+    LatentAttentionVector(Workers workers, Precision precision) {
+        this.precision = precision;
         this.workers = workers;
     }
 
     @Override
-    protected void attend(Tensor q, Tensor kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
-        Rows.requireFloats("LatentAttention", q, kvB, cache, out);
+    protected void attend(Tensor q, Weight weight, Tensor cache, Tensor positions, double scale, Tensor out) {
+        Rows.requireFloats("LatentAttention", q, weight.value(), cache, out);
+        Tensor queries = Rows.rounded(precision, q);
+        Tensor kvB = Rows.rounded(precision, weight.value());
+        Tensor latents = Rows.rounded(precision, cache);
         int heads = q.size(1);
         workers.run(q.size(0) * heads, (task, _) -> {
             int t = task / heads;
             int h = task % heads;
-            attend(q, kvB, cache, positions.getInt(t) + 1, (float) scale, out, t, h);
+            attend(queries, kvB, latents, positions.getInt(t) + 1, (float) scale, out, t, h);
         });
     }
 
-    private static void attend(Tensor q, Tensor kvB, Tensor cache, int keys, float scale, Tensor out, int t, int h) {
+    private void attend(Tensor q, Tensor kvB, Tensor cache, int keys, float scale, Tensor out, int t, int h) {
         int rank = kvB.size(1);
         int ropeDim = cache.size(1) - rank;
         int nopeDim = q.size(2) - ropeDim;
@@ -46,6 +53,7 @@ final class LatentAttentionVector extends LatentAttention {
         for (int i = 0; i < nopeDim; i++) {
             Rows.add(weights, (keyRows + i) * kvB.stride(0), (float) q.get(query + i), absorbed, 0, rank);
         }
+        Rows.round(precision, absorbed, 0, rank);
         float[] scores = new float[keys];
         for (int j = 0; j < keys; j++) {
             long row = j * cache.stride(0);
@@ -54,10 +62,12 @@ final class LatentAttentionVector extends LatentAttention {
                             + Rows.dot(q.memory(), query + nopeDim, latents, row + rank, ropeDim));
         }
         float sum = softmax(scores);
+        Rows.round(precision, scores, 0, keys);
         float[] latent = new float[rank];
         for (int j = 0; j < keys; j++) {
             Rows.add(latents, j * cache.stride(0), scores[j], latent, 0, rank);
         }
+        Rows.round(precision, latent, 0, rank);
         for (int i = 0; i < vDim; i++) {
             float value = Rows.dot(latent, 0, weights, (keyRows + nopeDim + i) * kvB.stride(0), rank);
             out.set(t * out.stride(0) + h * out.stride(1) + i, value / sum);

@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Matmul;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 
 final class MatmulVector extends Matmul {
@@ -11,22 +12,24 @@ final class MatmulVector extends Matmul {
     private final Workers workers;
     private final Gemm gemm;
 
-    MatmulVector(Workers workers, Gemm gemm) {
+    MatmulVector(Workers workers, Gemm gemm, Precision precision) {
+        super(precision);
         this.workers = workers;
         this.gemm = gemm;
     }
 
     @Override
-    protected void multiply(Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
+    protected void multiply(
+            Precision in, Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
         Rows.requireFloats("Matmul", a, b, c);
-        if (orientation == Orientation.NT && c.dim(0) <= FEW_ROWS) {
+        if (in == Precision.F32 && orientation == Orientation.NT && c.dim(0) <= FEW_ROWS) {
             dots(a, b, c, k, accumulate);
             return;
         }
         Gemm.Left left = orientation == Orientation.TN ? Gemm.columns(a) : Gemm.rows(a);
         Gemm.Right right = orientation == Orientation.NT ? Gemm.transposed(b) : Gemm.plain(b);
         boolean transposed = orientation == Orientation.TN;
-        gemm.run(new Gemm.Problem(c.size(0), c.size(1), k, left, transposed, right, Gemm.into(c, accumulate)));
+        gemm.run(in, new Gemm.Problem(c.size(0), c.size(1), k, left, transposed, right, Gemm.into(c, accumulate)));
     }
 
     private void dots(Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {

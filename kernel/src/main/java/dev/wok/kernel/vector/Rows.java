@@ -1,6 +1,8 @@
 package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
+import dev.wok.kernel.Precision;
+import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
@@ -36,6 +38,25 @@ final class Rows {
         for (Tensor tensor : tensors) {
             Shape.require(op + " on the vector backend", tensor, "an operand", DType.F32);
         }
+    }
+
+    /// Turns values into operands of a product.
+    static void round(Precision precision, float[] values, int from, int count) {
+        if (precision == Precision.BF16) {
+            for (int i = from; i < from + count; i++) {
+                values[i] = Bf16.round(values[i]);
+            }
+        }
+    }
+
+    /// @return the values as operands of a product: a copy where that changes them
+    static Tensor rounded(Precision precision, Tensor tensor) {
+        if (precision == Precision.F32) {
+            return tensor;
+        }
+        float[] values = tensor.toFloats();
+        round(precision, values, 0, values.length);
+        return Tensor.of(values).reshape(tensor.shape());
     }
 
     static float dot(MemorySegment a, long i, MemorySegment b, long j, int count) {

@@ -4,31 +4,38 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 
-/// Kernels in the Vector API: float32 on every thread of the host.
+/// Kernels in the Vector API: float32 on every thread of the host. [Precision#BF16] is emulated: operands are rounded
+/// as they are copied, which takes longer than float32 does.
 public final class VectorKernels {
     private VectorKernels() {}
 
     /// @return the kernels on a host's stream
-    public static Kernels on(HostDevice host) {
+    public static Kernels on(HostDevice host, Precision precision) {
         Workers workers = host.workers();
         Gemm gemm = new Gemm(workers);
-        String reason = "Vector API, %d-bit vectors, float32, %d thread%s"
-                .formatted(Lanes.COUNT * Float.SIZE, workers.count(), workers.count() == 1 ? "" : "s");
+        String reason = "Vector API, %d-bit vectors, %s, %d thread%s"
+                .formatted(
+                        Lanes.COUNT * Float.SIZE,
+                        precision == Precision.F32 ? "float32" : "bfloat16 products emulated in float32",
+                        workers.count(),
+                        workers.count() == 1 ? "" : "s");
         return new Kernels(
                 new Kernels.Choice(Backend.VECTOR, reason),
+                precision,
                 host.stream(),
                 new EmbeddingVector(workers),
                 new RmsNormVector(workers),
-                new MatmulVector(workers, gemm),
+                new MatmulVector(workers, gemm, precision),
                 new RotaryVector(workers),
-                new AttentionVector(workers),
+                new AttentionVector(workers, precision),
                 new LatentKeysVector(workers),
-                new LatentAttentionVector(workers),
+                new LatentAttentionVector(workers, precision),
                 new SwigluVector(workers),
                 new RoutingVector(workers),
                 new BalanceLossVector(workers),
-                new ExpertsVector(workers, gemm),
+                new ExpertsVector(workers, gemm, precision),
                 new CrossEntropyVector(workers),
                 new ElementwiseVector(workers),
                 new AdamWVector(workers));

@@ -3,7 +3,7 @@ package dev.wok.kernel.x86;
 import java.util.Locale;
 
 /// The sets of instructions that kernels are written for, from the least to the most.
-enum Isa {
+public enum Isa {
     /// 256-bit vectors and fused multiply-add.
     AVX2(32, false, false),
     /// The same with dot products of bytes.
@@ -52,8 +52,13 @@ enum Isa {
         return byteDots;
     }
 
+    /// @return those that a device's processor runs, from the least to the most
+    public static java.util.List<Isa> found(dev.wok.device.HostDevice device) {
+        return Cpu.isX86() ? Cpu.ask(device).isas() : java.util.List.of();
+    }
+
     /// @return the name that `WOK_ISA` and messages use
-    String text() {
+    public String text() {
         return name().toLowerCase(Locale.ROOT);
     }
 }

@@ -3,24 +3,43 @@ package dev.wok.kernel.x86;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
+import dev.wok.kernel.Processor;
 import dev.wok.kernel.reference.ReferenceKernels;
+import dev.wok.notice.BadInput;
 
 /// Kernels in machine code that is written at run time for the processor at hand.
 public final class X86Kernels {
     private X86Kernels() {}
 
     /// @return the kernels on a host's stream
-    static Kernels on(HostDevice host, Isa isa) {
+    /// @throws BadInput where none are written for this processor, or the environment asks for none
+    public static Kernels on(HostDevice host, Processor processor, Precision precision) {
+        Isa isa = ProcessorX86.used(processor)
+                .orElseThrow(() -> new BadInput("there is no machine code for this processor (%s): %s."
+                        .formatted(processor.name(), processor.reason())));
+        return on(host, isa, precision);
+    }
+
+    /// @return the kernels in one set of instructions
+    public static Kernels on(HostDevice host, Isa isa, Precision precision) {
         Programs programs = new Programs(host, isa);
-        Kernels rest = ReferenceKernels.on(host.stream());
-        String reason = "machine code for %s, %d threads"
-                .formatted(isa.text(), host.workers().count());
+        Gemm gemm = new Gemm(programs);
+        Forms forms = new Forms(gemm);
+        Kernels rest = ReferenceKernels.on(host.stream(), precision);
+        String reason = "machine code for %s, %s, %d thread%s"
+                .formatted(
+                        isa.text(),
+                        precision.text(),
+                        host.workers().count(),
+                        host.workers().count() == 1 ? "" : "s");
         return new Kernels(
-                new Kernels.Choice(Backend.VECTOR, reason),
+                new Kernels.Choice(Backend.X86, reason),
+                precision,
                 host.stream(),
                 rest.embedding(),
                 rest.rmsNorm(),
-                rest.matmul(),
+                new MatmulX86(gemm, forms, precision),
                 rest.rotary(),
                 rest.attention(),
                 rest.latentKeys(),
@@ -28,7 +47,7 @@ public final class X86Kernels {
                 rest.swiglu(),
                 rest.routing(),
                 rest.balanceLoss(),
-                rest.experts(),
+                new ExpertsX86(gemm, forms, precision),
                 rest.crossEntropy(),
                 rest.elementwise(),
                 rest.adamW());

@@ -1,0 +1,364 @@
+package dev.wok.kernel.x86;
+
+import static dev.wok.emit.Op.VBROADCASTSS;
+import static dev.wok.emit.Op.VMOVSS;
+import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R11;
+import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
+import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RCX;
+import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
+
+import dev.wok.device.Workers;
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
+import dev.wok.emit.Mem;
+import dev.wok.kernel.Experts;
+import dev.wok.kernel.Precision;
+import dev.wok.kernel.Routing;
+import dev.wok.kernel.Weight;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Shape;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+
+final class ExpertsX86 extends Experts {
+    private static final int ROWS_PER_TASK = 64;
+
+    private final Gemm gemm;
+    private final Forms forms;
+    private final Precision precision;
+    private final Workers workers;
+    private final Programs programs;
+    private final MemorySegment[] tables;
+
+    ExpertsX86(Gemm gemm, Forms forms, Precision precision) {
+        this.gemm = gemm;
+        this.forms = forms;
+        this.precision = precision;
+        programs = gemm.programs();
+        workers = programs.device().workers();
+        tables = new MemorySegment[workers.count()];
+        for (int i = 0; i < tables.length; i++) {
+            tables[i] = programs.device().scratch(Sum.BYTES);
+        }
+    }
+
+    private static void requireFloats(Tensor... tensors) {
+        for (Tensor tensor : tensors) {
+            Shape.require("Experts on the x86 backend", tensor, "an operand", DType.F32);
+        }
+    }
+
+    /// The plan as plain Java arrays.
+    private record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) {
+        static Assignment of(Routing.Plan plan, long tokens) {
+            return new Assignment(
+                    plan.offsets().toInts(),
+                    plan.rowSlot().toInts(),
+                    plan.slotRow().toInts(),
+                    Math.toIntExact(plan.rowSlot().dim(0) / tokens));
+        }
+
+        int token(int row) {
+            return rowSlot[row] / topK;
+        }
+
+        int count(int expert) {
+            return offsets[expert + 1] - offsets[expert];
+        }
+
+        /// The rows of an expert in a matrix of all rows.
+        Tensor of(Tensor x, int expert) {
+            return x.slice(0, offsets[expert], offsets[expert + 1]);
+        }
+
+        int experts() {
+            return offsets.length - 1;
+        }
+    }
+
+    /// Runs a product for each expert that has rows.
+    private void forEachExpert(Assignment rows, IntFunction<Gemm.Problem> problem) {
+        List<Gemm.Problem> problems = new ArrayList<>();
+        for (int e = 0; e < rows.experts(); e++) {
+            if (rows.count(e) > 0) {
+                problems.add(problem.apply(e));
+            }
+        }
+        gemm.run(problems);
+    }
+
+    @Override
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
+        requireFloats(x, gateUp, activated);
+        Address.of(gateUp);
+        Address.of(activated);
+        Assignment rows = Assignment.of(plan, x.dim(0));
+        List<Panels> right = forms.of(weight, true, precision);
+        forEachExpert(rows, e -> {
+            int start = rows.offsets[e];
+            return new Gemm.Problem(
+                    rows.count(e),
+                    gemm.rows(x, i -> rows.token(start + i), precision),
+                    right.get(e),
+                    rows.of(gateUp, e),
+                    false,
+                    (row, count) -> activate(gateUp, activated, start + row, count));
+        });
+        Reference.reachabilityFence(activated);
+    }
+
+    private void activate(Tensor gateUp, Tensor activated, int row, int count) {
+        programs.get(Activate.class, Activate::write)
+                .call(
+                        gateUp.memory().address() + row * Address.stride(gateUp, 0),
+                        activated.memory().address() + row * Address.stride(activated, 0),
+                        activated.dim(1),
+                        count,
+                        Address.stride(gateUp, 0),
+                        Address.stride(activated, 0));
+    }
+
+    /// `out = silu(gate) * up` of some rows. Arguments: gate and up, out, width of out, rows, bytes between rows of
+    /// either.
+    private static final class Activate {
+        static void write(Lanes l) {
+            Label row = l.x.here();
+            l.x.lea(R11, Mem.at(RDI, RDX, 4, 0));
+            l.each(RAX, RDX, R10, () -> {
+                l.load(l.v(0), Mem.at(RDI, RAX, 4, 0));
+                l.move(l.v(1), l.v(0));
+                l.sigmoid(l.v(0), l.v(2), l.v(3));
+                l.mul(l.v(0), l.v(0), l.v(1));
+                l.load(l.v(1), Mem.at(R11, RAX, 4, 0));
+                l.mul(l.v(0), l.v(0), l.v(1));
+                l.store(Mem.at(RSI, RAX, 4, 0), l.v(0));
+            });
+            l.x.add(RDI, R8);
+            l.x.add(RSI, R9);
+            l.x.sub(RCX, 1);
+            l.x.jump(Condition.NOT_EQUAL, row);
+            l.end();
+        }
+    }
+
+    @Override
+    protected void downScatter(
+            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
+        requireFloats(activated, weights, scratch, y);
+        Assignment rows = Assignment.of(plan, y.dim(0));
+        List<Panels> right = forms.of(weight, true, precision);
+        forEachExpert(
+                rows,
+                e -> new Gemm.Problem(
+                        rows.count(e),
+                        gemm.rows(rows.of(activated, e), i -> i, precision),
+                        right.get(e),
+                        rows.of(scratch, e),
+                        false,
+                        null));
+        sum(rows, scratch, weights.toFloats(), y);
+    }
+
+    /// `y[t] += sum_k factor[t, k] scratch[row of choice k of t]`.
+    private void sum(Assignment rows, Tensor scratch, float @Nullable [] factors, Tensor y) {
+        long from = Address.of(scratch);
+        long to = Address.of(y);
+        int tokens = y.size(0);
+        workers.run((tokens + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, worker) -> {
+            for (int t = task * ROWS_PER_TASK; t < Math.min(tokens, (task + 1) * ROWS_PER_TASK); t++) {
+                for (int k0 = 0; k0 < rows.topK; k0 += Sum.MOST) {
+                    int count = Math.min(Sum.MOST, rows.topK - k0);
+                    for (int k = 0; k < count; k++) {
+                        int slot = t * rows.topK + k0 + k;
+                        Sum.term(
+                                tables[worker],
+                                k,
+                                from + rows.slotRow[slot] * Address.stride(scratch, 0),
+                                factors == null ? 1 : factors[slot]);
+                    }
+                    programs.get(Sum.class, Sum::write)
+                            .call(tables[worker].address(), count, to + t * Address.stride(y, 0), y.dim(1));
+                }
+            }
+        });
+        Reference.reachabilityFence(scratch);
+        Reference.reachabilityFence(y);
+    }
+
+    /// `y += factor_0 x_0 + factor_1 x_1 + ..`, in that order. Arguments: the table, the number of terms, `y`, its
+    /// width.
+    private static final class Sum {
+        static final int MOST = 64;
+        static final int BYTES = 16 * MOST;
+
+        static void term(MemorySegment table, int index, long address, float factor) {
+            table.set(ValueLayout.JAVA_LONG, 16L * index, address);
+            table.set(ValueLayout.JAVA_FLOAT, 16L * index + 8, factor);
+        }
+
+        static void write(Lanes l) {
+            l.each(RAX, RCX, R10, () -> {
+                l.load(l.v(0), Mem.at(RDX, RAX, 4, 0));
+                l.x.mov(R11, RDI);
+                l.x.mov(R8, RSI);
+                Label term = l.x.here();
+                l.x.mov(R9, Mem.at(R11));
+                l.load(l.v(1), Mem.at(R9, RAX, 4, 0));
+                l.x.op(VBROADCASTSS, l.v(2), Mem.at(R11, 8));
+                l.fma(l.v(0), l.v(1), l.v(2));
+                l.x.add(R11, 16);
+                l.x.sub(R8, 1);
+                l.x.jump(Condition.NOT_EQUAL, term);
+                l.store(Mem.at(RDX, RAX, 4, 0), l.v(0));
+            });
+            l.end();
+        }
+    }
+
+    @Override
+    protected void downGradient(
+            Tensor dy,
+            Routing.Plan plan,
+            Weight weight,
+            Tensor weights,
+            Tensor activated,
+            Tensor dActivated,
+            Tensor dWeights) {
+        requireFloats(dy, weights, activated, dActivated, dWeights);
+        Assignment rows = Assignment.of(plan, dy.dim(0));
+        List<Panels> right = forms.of(weight, false, precision);
+        forEachExpert(rows, e -> {
+            int start = rows.offsets[e];
+            return new Gemm.Problem(
+                    rows.count(e),
+                    gemm.rows(dy, i -> rows.token(start + i), precision),
+                    right.get(e),
+                    rows.of(dActivated, e),
+                    false,
+                    null);
+        });
+        long slopes = Address.of(dActivated);
+        long values = Address.of(activated);
+        long factors = Address.of(weights);
+        long results = Address.of(dWeights);
+        int count = activated.size(0);
+        workers.run((count + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, _) -> {
+            for (int row = task * ROWS_PER_TASK; row < Math.min(count, (task + 1) * ROWS_PER_TASK); row++) {
+                long slot = (long) rows.rowSlot[row] * Float.BYTES;
+                programs.get(DotAndScale.class, DotAndScale::write)
+                        .call(
+                                slopes + row * Address.stride(dActivated, 0),
+                                values + row * Address.stride(activated, 0),
+                                activated.dim(1),
+                                factors + slot,
+                                results + slot);
+            }
+        });
+        Reference.reachabilityFence(List.of(dActivated, activated, weights, dWeights));
+    }
+
+    /// `result = d . a`, then `d = factor d`. Arguments: `d`, `a`, their width, the factor's address, the result's.
+    private static final class DotAndScale {
+        static void write(Lanes l) {
+            l.zero(l.v(0));
+            l.zero(l.v(1));
+            l.x.op(VBROADCASTSS, l.v(2), Mem.at(RCX));
+            l.each(RAX, RDX, R10, 2, copy -> {
+                Mem d = Mem.at(RDI, RAX, 4, copy * l.isa().bytes());
+                l.load(l.v(3 + copy), d);
+                l.load(l.v(5 + copy), Mem.at(RSI, RAX, 4, copy * l.isa().bytes()));
+                l.fma(l.v(copy), l.v(3 + copy), l.v(5 + copy));
+                l.mul(l.v(3 + copy), l.v(3 + copy), l.v(2));
+                l.store(d, l.v(3 + copy));
+            });
+            l.add(l.v(0), l.v(0), l.v(1));
+            l.sum(l.v(0), l.v(1));
+            l.x.op(VMOVSS, Mem.at(R8), l.v(0).as(16));
+            l.end();
+        }
+    }
+
+    @Override
+    protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
+        requireFloats(dy, weights, activated, dWeight);
+        Assignment rows = Assignment.of(plan, dy.dim(0));
+        float[] factors = weights.toFloats();
+        List<Panels> right = pack(rows, activated.size(1), e -> rows.of(activated, e), null);
+        forEachExpert(rows, e -> {
+            int start = rows.offsets[e];
+            return new Gemm.Problem(
+                    dy.size(1),
+                    gemm.columns(dy, p -> rows.token(start + p), p -> factors[rows.rowSlot[start + p]], precision),
+                    right.get(e),
+                    dWeight.select(0, e),
+                    true,
+                    null);
+        });
+    }
+
+    @Override
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
+        requireFloats(dGateUp, scratch, dx);
+        Assignment rows = Assignment.of(plan, dx.dim(0));
+        List<Panels> right = forms.of(weight, false, precision);
+        forEachExpert(
+                rows,
+                e -> new Gemm.Problem(
+                        rows.count(e),
+                        gemm.rows(rows.of(dGateUp, e), i -> i, precision),
+                        right.get(e),
+                        rows.of(scratch, e),
+                        false,
+                        null));
+        sum(rows, scratch, null, dx);
+    }
+
+    @Override
+    protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
+        requireFloats(dGateUp, x, dWeight);
+        Assignment rows = Assignment.of(plan, x.dim(0));
+        List<Panels> right = pack(rows, x.size(1), _ -> x, rows);
+        forEachExpert(
+                rows,
+                e -> new Gemm.Problem(
+                        dGateUp.size(1),
+                        gemm.columns(rows.of(dGateUp, e), p -> p, null, precision),
+                        right.get(e),
+                        dWeight.select(0, e),
+                        true,
+                        null));
+    }
+
+    /// Packs each expert's rows as the right operand of its weight's gradient.
+    ///
+    /// @param gathered whose tokens are picked, or null where the matrix holds the expert's rows already
+    private List<Panels> pack(Assignment rows, int n, IntFunction<Tensor> matrix, @Nullable Assignment gathered) {
+        long[] at = new long[rows.experts() + 1];
+        for (int e = 0; e < rows.experts(); e++) {
+            at[e + 1] = at[e] + (gemm.panelBytes(n, rows.count(e), precision) + 63) / 64 * 64;
+        }
+        MemorySegment memory = gemm.temporary(at[rows.experts()]);
+        List<Panels> panels = new ArrayList<>();
+        List<Gemm.Right> operands = new ArrayList<>();
+        for (int e = 0; e < rows.experts(); e++) {
+            int start = rows.offsets[e];
+            Panels to = gemm.panels(memory.asSlice(at[e]), n, rows.count(e), precision);
+            panels.add(to);
+            operands.add(
+                    new Gemm.Right(matrix.apply(e), false, p -> gathered == null ? p : gathered.token(start + p), to));
+        }
+        gemm.pack(operands, precision);
+        return panels;
+    }
+}

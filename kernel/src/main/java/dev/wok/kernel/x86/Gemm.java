@@ -1,0 +1,372 @@
+package dev.wok.kernel.x86;
+
+import dev.wok.device.HostDevice;
+import dev.wok.device.Workers;
+import dev.wok.kernel.Precision;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntToDoubleFunction;
+import java.util.function.IntUnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/// Matrix products over tensors: packs, splits the result into blocks, spreads them over the workers.
+///
+/* A task computes a block of rows and columns of one result. For each DEPTH groups of the common dimension it packs its
+ * rows of the left operand (they stay in the second-level cache) and runs them through all its panels. Each element of
+ * the result is one chain of sums over the common dimension in order, block after block, whatever the split, so its bits
+ * depend on the shapes alone.
+ */
+final class Gemm {
+    /// Elements of the common dimension that are packed at once, at most.
+    static final int DEPTH_MOST = Panels.DEPTH * 4;
+
+    private static final int ROWS_MOST = 192;
+    private static final int TASKS_PER_WORKER = 4;
+
+    /// Packs a block of the left operand.
+    interface Left {
+        Tile.Layout layout();
+
+        /// @param row the first of `rows`
+        /// @param from the first of `depth` elements of the common dimension
+        /// @param stride bytes between rows, or between tiles in panels
+        void pack(int row, int rows, int from, int depth, long stride, Scratch scratch);
+
+        /// The tensors that must stay alive meanwhile.
+        Object owner();
+    }
+
+    /// What is done with finished rows while they are in the cache.
+    interface Finish {
+        void of(int row, int rows);
+    }
+
+    /// One independent product: an expert's, or the only one.
+    ///
+    /// @param c `[m, n]`
+    /// @param finish called for whole rows of `c`, which are then not split by columns
+    record Problem(
+            int m,
+            Left left,
+            Panels right,
+            Tensor c,
+            boolean accumulate,
+            @Nullable Finish finish) {}
+
+    /// A worker's own memory.
+    static final class Scratch {
+        final MemorySegment left;
+        final MemorySegment table;
+        final Tile.Call call;
+
+        Scratch(HostDevice device) {
+            left = device.scratch((long) (ROWS_MOST + 16) * (Panels.DEPTH * Integer.BYTES + 128));
+            table = device.scratch(TABLE_BYTES);
+            call = new Tile.Call(device.scratch(Tile.Call.BYTES));
+        }
+
+        private static final long TABLE_BYTES = 16L * DEPTH_MOST;
+
+        void row(int index, long address) {
+            table.setAtIndex(ValueLayout.JAVA_LONG, index, address);
+        }
+
+        void factor(int index, float factor) {
+            table.set(ValueLayout.JAVA_FLOAT, PackColumns.FACTORS + index * 8L, factor);
+        }
+    }
+
+    private record Block(Problem problem, int row, int rows, int panel, int panels, boolean last) {}
+
+    private final Programs programs;
+    private final Workers workers;
+    private final Isa isa;
+    private final int rows;
+    private final int vectors;
+    private final Scratch[] scratch;
+    private MemorySegment temporary = MemorySegment.NULL;
+
+    Gemm(Programs programs) {
+        this.programs = programs;
+        workers = programs.device().workers();
+        isa = programs.isa();
+        rows = isa.hasMasks() ? 8 : 6;
+        vectors = isa.hasMasks() ? 3 : 2;
+        scratch = new Scratch[workers.count()];
+        for (int i = 0; i < scratch.length; i++) {
+            scratch[i] = new Scratch(programs.device());
+        }
+    }
+
+    /// @return how operands are multiplied in a precision: as bf16 where the processor does, else as float32
+    Tile.Kind kind(Precision in) {
+        return in == Precision.BF16 && isa.hasBf16() ? Tile.Kind.BF16 : Tile.Kind.F32;
+    }
+
+    private Cast cast(Tensor x, Tile.Kind kind, Precision in) {
+        return new Cast(x.dtype(), kind, in == Precision.BF16 && kind == Tile.Kind.F32 && x.dtype() != DType.BF16);
+    }
+
+    Programs programs() {
+        return programs;
+    }
+
+    /// @return memory for right operands that are packed for one call
+    MemorySegment temporary(long bytes) {
+        if (temporary.byteSize() < bytes) {
+            temporary = programs.device().scratch(Math.max(bytes, 2 * temporary.byteSize()));
+        }
+        return temporary;
+    }
+
+    // ---------------------------------------------------------------------------------------------- products
+
+    /// Computes all problems; their results must not overlap.
+    void run(List<Problem> problems) {
+        List<Block> blocks = split(problems);
+        workers.run(blocks.size(), (task, worker) -> compute(blocks.get(task), scratch[worker]));
+        problems.forEach(p -> {
+            Reference.reachabilityFence(p.left.owner());
+            Reference.reachabilityFence(p.right);
+            Reference.reachabilityFence(p.c);
+        });
+    }
+
+    private List<Block> split(List<Problem> problems) {
+        long area = 0;
+        for (Problem p : problems) {
+            area += (long) p.m * p.right.n();
+        }
+        long share = Math.max(1, area / ((long) TASKS_PER_WORKER * workers.count()));
+        List<Block> blocks = new ArrayList<>();
+        for (Problem p : problems) {
+            if (p.m == 0 || p.right.n() == 0) {
+                continue;
+            }
+            Address.of(p.c);
+            int panels = p.right.wholePanels() + (p.right.lastVectors() > 0 ? 1 : 0);
+            int step = evenly(p.m, ROWS_MOST, rows);
+            long perPanel = (long) Math.min(step, p.m) * p.right.width();
+            int columns = p.finish != null ? panels : evenly(panels, (int) Math.clamp(share / perPanel, 1, panels), 1);
+            for (int row = 0; row < p.m; row += step) {
+                for (int panel = 0; panel < panels; panel += columns) {
+                    int end = Math.min(panels, panel + columns);
+                    boolean last = end == panels && p.right.lastVectors() > 0;
+                    blocks.add(new Block(p, row, Math.min(step, p.m - row), panel, end - panel - (last ? 1 : 0), last));
+                }
+            }
+        }
+        return blocks;
+    }
+
+    /// A step that covers `total` in equal parts of at most `most`, rounded up to `unit`.
+    private static int evenly(int total, int most, int unit) {
+        int parts = (total + most - 1) / most;
+        int step = (total + parts - 1) / parts;
+        return Math.min((step + unit - 1) / unit * unit, Math.max(unit, most / unit * unit));
+    }
+
+    private void compute(Block block, Scratch s) {
+        Problem p = block.problem;
+        Panels right = p.right;
+        int column = block.panel * right.width();
+        long c = p.c.memory().address() + (block.row * p.c.stride(0) + column) * Float.BYTES;
+        s.call.result(c, Address.stride(p.c, 0));
+        int lastColumns = right.n() % right.width();
+        int lastVectors = block.last ? right.lastVectors() : 0;
+        s.call.counts(block.rows / rows, block.panels, lastColumns - (lastVectors - 1) * right.lanes());
+        for (int b = 0; b < right.blocks(); b++) {
+            int groups = right.groups(b);
+            long stride = p.left.layout() == Tile.Layout.ROWS
+                    ? (groups * Integer.BYTES + 127) / 64 * 64L
+                    : (long) groups * rows * Integer.BYTES;
+            p.left.pack(block.row, block.rows, b * Panels.DEPTH * right.kind().perGroup(), right.depth(b), stride, s);
+            s.call.left(s.left.address(), stride, groups);
+            s.call.right(right.panel(b, block.panel), right.stride(b));
+            Tile tile = new Tile(
+                    right.kind(),
+                    rows,
+                    vectors,
+                    p.left.layout(),
+                    block.rows % rows,
+                    lastVectors,
+                    p.accumulate || b > 0);
+            programs.get(tile, tile::write).call(s.call.address());
+        }
+        if (right.k() == 0 && !p.accumulate) {
+            for (int row = block.row; row < block.row + block.rows; row++) {
+                p.c.select(0, row)
+                        .memory()
+                        .asSlice(0, (long) right.n() * Float.BYTES)
+                        .fill((byte) 0);
+            }
+        }
+        if (p.finish != null) {
+            p.finish.of(block.row, block.rows);
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------- left operands
+
+    /// The rows of a matrix as left operand.
+    ///
+    /// @param pick from the product's row to the matrix's
+    Left rows(Tensor x, IntUnaryOperator pick, Precision in) {
+        Tile.Kind kind = kind(in);
+        PackRows code = new PackRows(cast(x, kind, in));
+        long address = Address.of(x);
+        long rowStride = Address.stride(x, 0);
+        return new Left() {
+            @Override
+            public Tile.Layout layout() {
+                return Tile.Layout.ROWS;
+            }
+
+            @Override
+            public void pack(int row, int count, int from, int depth, long stride, Scratch s) {
+                for (int i = 0; i < count; i++) {
+                    s.row(i, address + pick.applyAsInt(row + i) * rowStride);
+                }
+                programs.get(code, code::write)
+                        .call(
+                                s.table.address(),
+                                s.left.address(),
+                                stride,
+                                (long) from * x.dtype().bytes(),
+                                depth,
+                                count);
+            }
+
+            @Override
+            public Object owner() {
+                return x;
+            }
+        };
+    }
+
+    /// The columns of a matrix, its rows picked by index and scaled, as left operand.
+    ///
+    /// @param factor null for none
+    Left columns(Tensor x, IntUnaryOperator pick, @Nullable IntToDoubleFunction factor, Precision in) {
+        Tile.Kind kind = kind(in);
+        Cast cast = cast(x, kind, in);
+        PackColumns code = new PackColumns(factor == null ? cast : scaled(cast, in), rows, factor != null);
+        long address = Address.of(x);
+        long rowStride = Address.stride(x, 0);
+        return new Left() {
+            @Override
+            public Tile.Layout layout() {
+                return Tile.Layout.PANELS;
+            }
+
+            @Override
+            public void pack(int row, int count, int from, int depth, long stride, Scratch s) {
+                for (int p = 0; p < depth; p++) {
+                    s.row(p, address + pick.applyAsInt(from + p) * rowStride);
+                    if (factor != null) {
+                        s.factor(p, (float) factor.applyAsDouble(from + p));
+                    }
+                }
+                for (int i = 0; i < count; i += rows) {
+                    programs.get(code, code::write)
+                            .call(
+                                    s.table.address(),
+                                    s.left.address() + i / rows * stride,
+                                    (long) (row + i) * x.dtype().bytes(),
+                                    Math.min(rows, count - i),
+                                    depth,
+                                    rows * Integer.BYTES);
+                }
+            }
+
+            @Override
+            public Object owner() {
+                return x;
+            }
+        };
+    }
+
+    /// A scaled bf16 value is no bf16 value any more.
+    private static Cast scaled(Cast cast, Precision in) {
+        return new Cast(cast.from(), cast.kind(), in == Precision.BF16 && cast.kind() == Tile.Kind.F32);
+    }
+
+    // ---------------------------------------------------------------------------------------------- right operands
+
+    /// @param memory begins with the panels
+    /// @return panels of a shape, not yet filled
+    Panels panels(MemorySegment memory, int n, int k, Precision in) {
+        return new Panels(memory.asSlice(0, panelBytes(n, k, in)), kind(in), n, k, vectors, isa.lanes());
+    }
+
+    long panelBytes(int n, int k, Precision in) {
+        return Panels.bytes(kind(in), n, k, isa.lanes());
+    }
+
+    /// A right operand to be packed.
+    ///
+    /// @param x `[n, k]` where `transposed`, else `[k, n]`
+    /// @param pick from the common dimension's index to the matrix's row, where not transposed
+    record Right(Tensor x, boolean transposed, IntUnaryOperator pick, Panels to) {}
+
+    /// Packs right operands, together on all workers.
+    void pack(List<Right> operands, Precision in) {
+        record Piece(Right right, int block, int vector) {}
+        List<Piece> pieces = new ArrayList<>();
+        for (Right right : operands) {
+            Address.of(right.x);
+            for (int b = 0; b < right.to.blocks(); b++) {
+                for (int v = 0; v * isa.lanes() < right.to.n(); v++) {
+                    pieces.add(new Piece(right, b, v));
+                }
+            }
+        }
+        int perTask = 8;
+        workers.run((pieces.size() + perTask - 1) / perTask, (task, worker) -> {
+            for (int i = task * perTask; i < Math.min(pieces.size(), (task + 1) * perTask); i++) {
+                Piece piece = pieces.get(i);
+                pack(piece.right, piece.block, piece.vector, in, scratch[worker]);
+            }
+        });
+        Reference.reachabilityFence(operands);
+    }
+
+    private void pack(Right right, int block, int vector, Precision in, Scratch s) {
+        Panels to = right.to;
+        Tensor x = right.x;
+        int panel = vector / vectors;
+        long target = to.panel(block, panel) + (long) (vector % vectors) * isa.bytes();
+        int column = vector * isa.lanes();
+        int from = block * Panels.DEPTH * to.kind().perGroup();
+        int depth = to.depth(block);
+        Cast cast = cast(x, to.kind(), in);
+        long address = x.memory().address();
+        long rowStride = Address.stride(x, 0);
+        if (right.transposed) {
+            for (int i = 0; i < isa.lanes(); i++) {
+                s.row(i, column + i < to.n() ? address + (column + i) * rowStride : 0);
+            }
+            PackTransposed code = new PackTransposed(cast);
+            programs.get(code, code::write)
+                    .call(s.table.address(), target, (long) from * x.dtype().bytes(), depth, to.groupStride(panel));
+        } else {
+            for (int p = 0; p < depth; p++) {
+                s.row(p, address + right.pick.applyAsInt(from + p) * rowStride);
+            }
+            PackColumns code = new PackColumns(cast, isa.lanes(), false);
+            programs.get(code, code::write)
+                    .call(
+                            s.table.address(),
+                            target,
+                            (long) column * x.dtype().bytes(),
+                            Math.min(isa.lanes(), to.n() - column),
+                            depth,
+                            to.groupStride(panel));
+        }
+    }
+}

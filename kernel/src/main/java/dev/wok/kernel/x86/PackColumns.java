@@ -1,0 +1,147 @@
+package dev.wok.kernel.x86;
+
+import static dev.wok.emit.Imm.imm;
+import static dev.wok.emit.Mask.K1;
+import static dev.wok.emit.Mask.K4;
+import static dev.wok.emit.Op.KMOVW;
+import static dev.wok.emit.Op.VBROADCASTSS;
+import static dev.wok.emit.Op.VCVTNE2PS2BF16;
+import static dev.wok.emit.Op.VMASKMOVPS;
+import static dev.wok.emit.Op.VMOVUPS;
+import static dev.wok.emit.Op.VPERMW;
+import static dev.wok.emit.Op.VPMOVZXWD;
+import static dev.wok.emit.Op.VPORD;
+import static dev.wok.emit.Op.VPSLLD;
+import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
+import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RBX;
+import static dev.wok.emit.Reg.RCX;
+import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
+
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
+import dev.wok.emit.Mem;
+import dev.wok.emit.Reg;
+import dev.wok.emit.Vec;
+import dev.wok.tensor.DType;
+import java.util.Arrays;
+
+/// Packs a piece of a matrix whose rows run along the columns of a tile: up to a vector of its columns, row after row
+/// of the common dimension.
+///
+/// Arguments: table of row addresses, target, bytes to skip in each row, columns (1 to a vector), rows (1 or more),
+/// bytes between the target's groups. Factors for the rows, float32 in 8 bytes each, lie [#FACTORS] bytes
+/// behind the table.
+///
+/// @param stored how many columns are written; those beyond the given ones are zeros
+/// @param scaled whether there are factors
+record PackColumns(Cast cast, int stored, boolean scaled) {
+    static final int FACTORS = 8 * Gemm.DEPTH_MOST;
+
+    /// Writes the code.
+    void write(Lanes l) {
+        boolean pairs = cast.kind() == Tile.Kind.BF16;
+        l.x.push(RBX);
+        if (!l.isa().hasMasks() && cast.from() == DType.BF16) {
+            l.x.mov(RBX, RCX);
+            whole(l, false, RBX);
+            l.x.pop(RBX);
+            l.end();
+            return;
+        }
+        l.setTail(RCX);
+        if (stored < l.count() && l.isa().hasMasks()) {
+            l.x.mov(RAX, (1 << stored) - 1);
+            l.x.op(KMOVW, K4, RAX);
+        }
+        Vec order = l.v(20);
+        if (pairs) {
+            int[] interleaved = new int[16];
+            for (int i = 0; i < 16; i++) {
+                interleaved[i] = 16 + i << 16 | i;
+            }
+            l.load(order, l.x.constant(interleaved));
+        }
+        whole(l, pairs, RCX);
+        l.x.pop(RBX);
+        l.end();
+    }
+
+    private void whole(Lanes l, boolean pairs, Reg columns) {
+        Label last = l.x.label();
+        Label done = l.x.label();
+        int perStep = pairs ? 2 : 1;
+        l.x.sub(R8, perStep);
+        l.x.jump(Condition.LESS, last);
+        Label again = l.x.here();
+        step(l, pairs, columns);
+        l.x.add(RDI, perStep * Long.BYTES);
+        l.x.add(RSI, R9);
+        l.x.sub(R8, perStep);
+        l.x.jump(Condition.GREATER_OR_EQUAL, again);
+        l.x.bind(last);
+        if (pairs) {
+            l.x.add(R8, perStep);
+            l.x.jump(Condition.EQUAL, done);
+            step(l, false, columns);
+        }
+        l.x.bind(done);
+    }
+
+    private void step(Lanes l, boolean second, Reg columns) {
+        Vec low = l.v(0);
+        Vec high = l.v(1);
+        row(l, low, RAX, 0, columns);
+        if (cast.kind() == Tile.Kind.BF16) {
+            if (second) {
+                row(l, high, R10, 1, columns);
+            } else {
+                l.zero(high);
+            }
+            if (cast.from() == DType.BF16 && !scaled) {
+                l.x.op(VPSLLD, high, high, imm(16));
+                l.x.op(VPORD, low, low, high);
+            } else {
+                l.x.op(VCVTNE2PS2BF16, low, high, low);
+                l.x.op(VPERMW, low, l.v(20), low);
+            }
+        } else if (cast.rounds()) {
+            l.roundToBf16(low, l.v(2), l.v(3));
+        }
+        if (stored == l.count()) {
+            l.x.op(VMOVUPS, Mem.at(RSI), low);
+        } else if (l.isa().hasMasks()) {
+            l.x.op(VMOVUPS, Mem.at(RSI).under(K4), low);
+        } else {
+            int[] ones = new int[l.count()];
+            Arrays.fill(ones, 0, stored, -1);
+            l.x.op(VMOVUPS, l.v(14), l.x.constant(ones));
+            l.x.op(VMASKMOVPS, Mem.at(RSI), l.v(14), low);
+        }
+    }
+
+    /// Reads one row's columns: float32, or for unscaled bf16 pairs the bits.
+    private void row(Lanes l, Vec to, Reg at, int which, Reg columns) {
+        l.x.mov(at, Mem.at(RDI, which * Long.BYTES));
+        l.x.add(at, RDX);
+        if (cast.from() == DType.F32) {
+            l.inTailAsSet(() -> l.load(to, Mem.at(at)));
+        } else if (l.isa().hasMasks()) {
+            l.x.op(VPMOVZXWD, to.zeroed(K1), Mem.at(at));
+            if (cast.kind() == Tile.Kind.F32 || scaled) {
+                l.x.op(VPSLLD, to, to, imm(16));
+            }
+        } else {
+            Cast.loadWords(l, to, at, columns);
+        }
+        if (scaled) {
+            Vec factor = l.v(4);
+            l.x.op(VBROADCASTSS, factor, Mem.at(RDI, FACTORS + which * Long.BYTES));
+            l.mul(to, to, factor);
+        }
+    }
+}

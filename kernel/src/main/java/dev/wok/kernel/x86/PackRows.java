@@ -1,0 +1,57 @@
+package dev.wok.kernel.x86;
+
+import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R11;
+import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
+import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RCX;
+import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
+
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
+import dev.wok.emit.Mem;
+import dev.wok.emit.Reg;
+
+/// Copies parts of rows to [Tile.Layout#ROWS]. Writes whole vectors: up to one behind a row's groups.
+///
+/// Arguments: table of row addresses, target, bytes between the target's rows, bytes to skip in each row, elements,
+/// rows (1 or more).
+record PackRows(Cast cast) {
+    /// Writes the code.
+    void write(Lanes l) {
+        Reg left = R11;
+        Reg to = R10;
+        Label row = l.x.here();
+        l.x.mov(RAX, Mem.at(RDI));
+        l.x.add(RAX, RCX);
+        l.x.mov(to, RSI);
+        l.x.mov(left, R8);
+        int step = cast.perVector(l);
+        int bytes = step * cast.from().bytes();
+        Label tail = l.x.label();
+        Label next = l.x.label();
+        l.x.sub(left, step);
+        l.x.jump(Condition.LESS, tail);
+        Label again = l.x.here();
+        cast.load(l, l.v(0), RAX, null);
+        l.store(Mem.at(to), l.v(0));
+        l.x.add(RAX, bytes);
+        l.x.add(to, l.isa().bytes());
+        l.x.sub(left, step);
+        l.x.jump(Condition.GREATER_OR_EQUAL, again);
+        l.x.bind(tail);
+        l.x.add(left, step);
+        l.x.jump(Condition.EQUAL, next);
+        cast.load(l, l.v(0), RAX, left);
+        l.store(Mem.at(to), l.v(0));
+        l.x.bind(next);
+        l.x.add(RDI, Long.BYTES);
+        l.x.add(RSI, RDX);
+        l.x.sub(R9, 1);
+        l.x.jump(Condition.NOT_EQUAL, row);
+        l.end();
+    }
+}

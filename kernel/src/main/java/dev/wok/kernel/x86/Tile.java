@@ -1,0 +1,364 @@
+package dev.wok.kernel.x86;
+
+import static dev.wok.emit.Op.VADDPS;
+import static dev.wok.emit.Op.VBROADCASTSS;
+import static dev.wok.emit.Op.VDPBF16PS;
+import static dev.wok.emit.Op.VFMADD231PS;
+import static dev.wok.emit.Op.VPADDD;
+import static dev.wok.emit.Op.VPDPBUSD;
+import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R11;
+import static dev.wok.emit.Reg.R12;
+import static dev.wok.emit.Reg.R13;
+import static dev.wok.emit.Reg.R14;
+import static dev.wok.emit.Reg.R15;
+import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
+import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RBP;
+import static dev.wok.emit.Reg.RBX;
+import static dev.wok.emit.Reg.RCX;
+import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
+
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
+import dev.wok.emit.Mem;
+import dev.wok.emit.Op;
+import dev.wok.emit.Reg;
+import dev.wok.emit.Vec;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/// The inner loops of every matrix product: a block of the left operand times panels of the right one, tile by tile,
+/// each tile's sums held in registers while the common dimension runs.
+///
+/* Both operands come in 32-bit groups along the common dimension: one float32, two bf16 or four bytes. A step takes one
+ * group of each of the tile's rows, repeated in all lanes, and a vector of the right panel's groups, one per column.
+ *
+ * Left, [Layout#ROWS]: group (i, g) at a + i * aStride + 4 g. Left, [Layout#PANELS]: tiles of `rows` rows one after
+ * another, group (i, g) of a tile at 4 (g * rows + i), tiles aStride apart.
+ * Right: panels of `vectors` vectors of columns, group (g, j) at 4 (g * width + j), panels bStride apart; the last panel
+ * is as narrow as whole vectors allow and its columns beyond the matrix are zeros.
+ */
+///
+/// @param kind what is multiplied
+/// @param rows of a tile
+/// @param vectors of columns in a tile
+/// @param layout of the left operand
+/// @param lastRows rows of a last, smaller tile, 0 for none
+/// @param lastVectors vectors of a last, narrower panel, whose last vector is stored in part; 0 for none
+/// @param accumulate whether results are added to what is there
+record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate) {
+    enum Kind {
+        F32(VFMADD231PS, VADDPS, 1),
+        BF16(VDPBF16PS, VADDPS, 2),
+        /// Unsigned bytes on the left, signed ones on the right, sums in int32.
+        BYTES(VPDPBUSD, VPADDD, 4);
+
+        private final Op dot;
+        private final Op add;
+        private final int perGroup;
+
+        Kind(Op dot, Op add, int perGroup) {
+            this.dot = dot;
+            this.add = add;
+            this.perGroup = perGroup;
+        }
+
+        /// @return the elements of the common dimension in 32 bits
+        int perGroup() {
+            return perGroup;
+        }
+
+        int groups(int k) {
+            return (k + perGroup - 1) / perGroup;
+        }
+    }
+
+    enum Layout {
+        ROWS,
+        PANELS
+    }
+
+    /// The arguments of a call, in native memory.
+    static final class Call {
+        private static final int A = 0;
+        private static final int B = 8;
+        private static final int C = 16;
+        private static final int GROUPS = 24;
+        private static final int A_STRIDE = 32;
+        private static final int B_STRIDE = 40;
+        private static final int C_STRIDE = 48;
+        private static final int TILES = 56;
+        private static final int PANELS = 64;
+        private static final int LAST_LANES = 72;
+        static final int BYTES = 80;
+
+        private final MemorySegment block;
+
+        Call(MemorySegment block) {
+            this.block = block;
+        }
+
+        long address() {
+            return block.address();
+        }
+
+        /// @param groups of the common dimension, 1 or more
+        /// @param aStride bytes between rows, or between tiles in panels
+        void left(long a, long aStride, int groups) {
+            put(A, a);
+            put(A_STRIDE, aStride);
+            put(GROUPS, groups);
+        }
+
+        /// @param bStride bytes between panels
+        void right(long b, long bStride) {
+            put(B, b);
+            put(B_STRIDE, bStride);
+        }
+
+        /// @param cStride bytes between rows
+        void result(long c, long cStride) {
+            put(C, c);
+            put(C_STRIDE, cStride);
+        }
+
+        /// @param tiles whole ones
+        /// @param panels whole ones
+        /// @param lastLanes lanes of the last vector of a last panel that are stored
+        void counts(int tiles, int panels, int lastLanes) {
+            put(TILES, tiles);
+            put(PANELS, panels);
+            put(LAST_LANES, lastLanes);
+        }
+
+        private void put(int at, long value) {
+            block.set(ValueLayout.JAVA_LONG, at, value);
+        }
+    }
+
+    private static final Reg A = RSI;
+    private static final Reg B = RDX;
+    private static final Reg C = RCX;
+    private static final Reg GROUP = R8;
+    private static final Reg A_STRIDE = R9;
+    private static final Reg C_STRIDE = R10;
+    private static final Reg TILES = R11;
+    private static final Reg A_TILE = RAX;
+    private static final Reg B_AT = RBX;
+    private static final Reg C_TILE = RBP;
+    private static final Reg PANELS = R15;
+    private static final Reg[] MORE_ROWS = {A_TILE, R12, R13};
+    private static final Reg AHEAD = R14;
+    private static final int UNROLL = 4;
+
+    int width(Isa isa) {
+        return vectors * isa.lanes();
+    }
+
+    /// Writes the code; its argument is the address of a [Call]'s block.
+    void write(Lanes l) {
+        Reg[] saved = {RBX, RBP, R12, R13, R14, R15};
+        for (Reg r : saved) {
+            l.x.push(r);
+        }
+        if (lastVectors > 0) {
+            l.x.mov(RCX, Mem.at(RDI, Call.LAST_LANES));
+            l.setTail(RCX);
+        }
+        l.x.mov(B, Mem.at(RDI, Call.B));
+        l.x.mov(C, Mem.at(RDI, Call.C));
+        l.x.mov(A_STRIDE, Mem.at(RDI, Call.A_STRIDE));
+        l.x.mov(C_STRIDE, Mem.at(RDI, Call.C_STRIDE));
+        l.x.mov(PANELS, Mem.at(RDI, Call.PANELS));
+        Label narrow = l.x.label();
+        Label done = l.x.label();
+        l.x.test(PANELS, PANELS);
+        l.x.jump(Condition.EQUAL, narrow);
+        Label again = l.x.here();
+        panel(l, vectors, false);
+        l.x.add(B, Mem.at(RDI, Call.B_STRIDE));
+        l.x.add(C, vectors * l.count() * Float.BYTES);
+        l.x.sub(PANELS, 1);
+        l.x.jump(Condition.NOT_EQUAL, again);
+        l.x.bind(narrow);
+        if (lastVectors > 0) {
+            panel(l, lastVectors, true);
+        }
+        l.x.bind(done);
+        for (int i = saved.length - 1; i >= 0; i--) {
+            l.x.pop(saved[i]);
+        }
+        l.end();
+    }
+
+    /// All tiles of the block against one panel.
+    private void panel(Lanes l, int width, boolean partial) {
+        Label remainder = l.x.label();
+        l.x.mov(A, Mem.at(RDI, Call.A));
+        l.x.mov(C_TILE, C);
+        l.x.mov(AHEAD, B);
+        l.x.add(AHEAD, Mem.at(RDI, Call.B_STRIDE));
+        l.x.mov(TILES, Mem.at(RDI, Call.TILES));
+        l.x.test(TILES, TILES);
+        l.x.jump(Condition.EQUAL, remainder);
+        Label again = l.x.here();
+        tile(l, rows, width, partial);
+        if (layout == Layout.PANELS) {
+            l.x.add(A, A_STRIDE);
+        } else {
+            advance(l, A, A_STRIDE, rows);
+        }
+        advance(l, C_TILE, C_STRIDE, rows);
+        l.x.sub(TILES, 1);
+        l.x.jump(Condition.NOT_EQUAL, again);
+        l.x.bind(remainder);
+        if (lastRows > 0) {
+            tile(l, lastRows, width, partial);
+        }
+    }
+
+    /// `pointer += count * stride`.
+    private static void advance(Lanes l, Reg pointer, Reg stride, int count) {
+        for (int i = 3; i >= 0; i--) {
+            for (int n = 0; n < (i == 3 ? count >> 3 : count >> i & 1); n++) {
+                l.x.lea(pointer, Mem.at(pointer, stride, 1 << i, 0));
+            }
+        }
+    }
+
+    /// While a tile is computed, what is needed next comes closer: the part of the result that it is added to, and a
+    /// share of the next panel.
+    private void prefetch(Lanes l, int height, int width) {
+        if (accumulate) {
+            l.x.mov(GROUP, C_TILE);
+            for (int i = 0; i < height; i++) {
+                for (int line = 0; line < width * l.isa().bytes(); line += 64) {
+                    l.x.prefetch(Mem.at(GROUP, line));
+                }
+                l.x.add(GROUP, C_STRIDE);
+            }
+        }
+        for (int i = 0; i < 16; i++) {
+            l.x.prefetch2(Mem.at(AHEAD, 64 * i));
+        }
+        l.x.add(AHEAD, 1024);
+    }
+
+    private void tile(Lanes l, int height, int width, boolean partial) {
+        prefetch(l, height, width);
+        for (int i = 0; i < height * width; i++) {
+            l.zero(l.v(i));
+        }
+        if (layout == Layout.ROWS) {
+            for (int i = 0; 3 * i < height; i++) {
+                if (i == 0) {
+                    l.x.mov(MORE_ROWS[0], A);
+                } else {
+                    l.x.mov(MORE_ROWS[i], MORE_ROWS[i - 1]);
+                    advance(l, MORE_ROWS[i], A_STRIDE, 3);
+                }
+            }
+        } else {
+            l.x.mov(A_TILE, A);
+        }
+        l.x.mov(B_AT, B);
+        l.x.mov(GROUP, Mem.at(RDI, Call.GROUPS));
+        Label single = l.x.label();
+        Label tail = l.x.label();
+        Label stored = l.x.label();
+        l.x.sub(GROUP, UNROLL);
+        l.x.jump(Condition.LESS, single);
+        l.x.align(32);
+        Label again = l.x.here();
+        for (int g = 0; g < UNROLL; g++) {
+            step(l, height, width, g);
+        }
+        next(l, height, width, UNROLL);
+        l.x.sub(GROUP, UNROLL);
+        l.x.jump(Condition.GREATER_OR_EQUAL, again);
+        l.x.bind(single);
+        l.x.add(GROUP, UNROLL);
+        l.x.jump(Condition.EQUAL, stored);
+        l.x.bind(tail);
+        step(l, height, width, 0);
+        next(l, height, width, 1);
+        l.x.sub(GROUP, 1);
+        l.x.jump(Condition.NOT_EQUAL, tail);
+        l.x.bind(stored);
+        store(l, height, width, partial);
+    }
+
+    private void next(Lanes l, int height, int width, int groups) {
+        l.x.add(B_AT, groups * width * l.isa().bytes());
+        if (layout == Layout.PANELS) {
+            l.x.add(A_TILE, groups * rows * Float.BYTES);
+        } else {
+            for (int i = 0; 3 * i < height; i++) {
+                l.x.add(MORE_ROWS[i], groups * Float.BYTES);
+            }
+        }
+    }
+
+    /// One group of the common dimension, `g` behind the pointers.
+    private void step(Lanes l, int height, int width, int g) {
+        int right = height * width;
+        for (int j = 0; j < width; j++) {
+            l.x.op(
+                    Op.VMOVUPS,
+                    l.v(right + j),
+                    Mem.at(B_AT, (g * width + j) * l.isa().bytes()));
+        }
+        int spare = right + width;
+        // The last register of AVX2 holds the tail's mask.
+        int spares = Math.min(4, (l.isa().hasMasks() ? 32 : 15) - spare);
+        for (int i = 0; i < height; i++) {
+            Vec repeated = l.v(spare + i % spares);
+            l.x.op(VBROADCASTSS, repeated, left(i, g));
+            for (int j = 0; j < width; j++) {
+                l.x.op(kind.dot, l.v(i * width + j), repeated, l.v(right + j));
+            }
+        }
+    }
+
+    private Mem left(int row, int g) {
+        if (layout == Layout.PANELS) {
+            return Mem.at(A_TILE, (g * rows + row) * Float.BYTES);
+        }
+        Reg base = MORE_ROWS[row / 3];
+        return row % 3 == 0 ? Mem.at(base, g * Float.BYTES) : Mem.at(base, A_STRIDE, row % 3, g * Float.BYTES);
+    }
+
+    private void store(Lanes l, int height, int width, boolean partial) {
+        Reg at = RAX;
+        l.x.mov(at, C_TILE);
+        for (int i = 0; i < height; i++) {
+            for (int j = 0; j < width; j++) {
+                Vec sum = l.v(i * width + j);
+                Mem to = Mem.at(at, j * l.isa().bytes());
+                if (partial && j == width - 1) {
+                    // The first register behind the sums is free now.
+                    Vec old = l.v(height * width);
+                    l.inTailAsSet(() -> {
+                        if (accumulate) {
+                            l.load(old, to);
+                            l.x.op(kind.add, sum, sum, old);
+                        }
+                        l.store(to, sum);
+                    });
+                } else {
+                    if (accumulate) {
+                        l.x.op(kind.add, sum, sum, to);
+                    }
+                    l.store(to, sum);
+                }
+            }
+            if (i < height - 1) {
+                l.x.add(at, C_STRIDE);
+            }
+        }
+    }
+}

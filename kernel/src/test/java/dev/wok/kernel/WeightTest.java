@@ -1,0 +1,55 @@
+package dev.wok.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+
+import dev.wok.device.Device;
+import dev.wok.tensor.DType;
+import dev.wok.testkit.Tensors;
+import org.junit.jupiter.api.Test;
+
+class WeightTest {
+    private final Weight weight = Weight.of(Tensors.zeros(DType.F32, 2, 3, 4));
+    private final Weight exact = Weight.exact(Tensors.zeros(DType.F32, 3, 4));
+
+    @Test
+    void versionsTellChangesApart() {
+        long before = weight.version();
+        weight.changed();
+        assertNotEquals(before, weight.version());
+        assertEquals("F32[2, 3, 4]", weight.toString());
+        assertEquals("exact F32[3, 4]", exact.toString());
+    }
+
+    @Test
+    void formsTakeWhatTheirElementsTake() {
+        assertEquals(0, Contract.REFERENCE.formBytes(weight, 2));
+        assertEquals(0, Contract.VECTOR.formBytes(weight, 2));
+        assertEquals(2 * 24 * 2, emitted(Precision.BF16).formBytes(weight, 2));
+        assertEquals(12 * 4, emitted(Precision.BF16).formBytes(exact, 1));
+        assertEquals(24 * 4, emitted(Precision.F32).formBytes(weight, 1));
+    }
+
+    /// Operations of other kernels under the name of those that keep forms.
+    private static Kernels emitted(Precision precision) {
+        Kernels k = Kernels.on(Device.dry().stream(), Backend.DRY, precision);
+        return new Kernels(
+                new Kernels.Choice(Backend.X86, "for its bytes"),
+                precision,
+                k.stream(),
+                k.embedding(),
+                k.rmsNorm(),
+                k.matmul(),
+                k.rotary(),
+                k.attention(),
+                k.latentKeys(),
+                k.latentAttention(),
+                k.swiglu(),
+                k.routing(),
+                k.balanceLoss(),
+                k.experts(),
+                k.crossEntropy(),
+                k.elementwise(),
+                k.adamW());
+    }
+}
