@@ -58,9 +58,12 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor a = floats(memory, 1, 1, n, n);
         Tensor b = floats(memory, 0.02, 2, n, n);
         Tensor c = memory.tensor(DType.F32, n, n);
-        return computing(side, kind, 2.0 * n * n * n, 3.0 * n * n * FLOAT, () -> side.kernels()
-                .matmul()
-                .nt(a, b, c, false));
+        return computing(
+                side,
+                kind,
+                2.0 * n * n * n,
+                3.0 * n * n * FLOAT,
+                () -> side.kernels().matmul().nt(a, b, c, false));
     }
 
     private Work expertsForward(Memory memory) {
@@ -96,8 +99,12 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Kernels kernels = bf16.kernels();
         if (!backward) {
             double bytes = once * 2 * (p.qkDim() + p.vDim());
-            return computing(bf16, Kind.BF16, flops, bytes, () -> kernels.attention()
-                    .forward(q, k, v, keyStart, scale, out, lse));
+            return computing(
+                    bf16,
+                    Kind.BF16,
+                    flops,
+                    bytes,
+                    () -> kernels.attention().forward(q, k, v, keyStart, scale, out, lse));
         }
         kernels.attention().forward(q, k, v, keyStart, scale, out, lse);
         Tensor dOut = floats(memory, 1, 4, tokens, heads, p.vDim());
@@ -105,8 +112,12 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor dk = memory.tensor(DType.F32, k.shape());
         Tensor dv = memory.tensor(DType.F32, v.shape());
         double bytes = once * 4 * (p.qkDim() + p.vDim());
-        return computing(bf16, Kind.BF16, 2.5 * flops, bytes, () -> kernels.attention()
-                .backward(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv));
+        return computing(
+                bf16,
+                Kind.BF16,
+                2.5 * flops,
+                bytes,
+                () -> kernels.attention().backward(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv));
     }
 
     /// A token through the attention of several layers, each with its own cache.
@@ -148,8 +159,11 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         normAndClip.set(1, 1);
         AdamW.Step step = new AdamW.Step(1e-5, 0.9, 0.95, 1e-8, 0.1, 10);
         AdamW adamW = floats.kernels().adamW();
-        return moving(Mix.OPTIMIZE, 15.0 * n, 7.0 * n * FLOAT, () ->
-                adamW.update(step, parameter, gradient, mean, meanSquare, normAndClip));
+        return moving(
+                Mix.OPTIMIZE,
+                15.0 * n,
+                7.0 * n * FLOAT,
+                () -> adamW.update(step, parameter, gradient, mean, meanSquare, normAndClip));
     }
 
     private Work rmsNorm(Memory memory) {
@@ -160,9 +174,11 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor y = memory.tensor(DType.F32, tokens, width);
         Tensor rstd = memory.tensor(DType.F32, tokens);
         double elements = (double) tokens * width;
-        return moving(Mix.COPY, 4 * elements, 2 * elements * FLOAT, () -> floats.kernels()
-                .rmsNorm()
-                .forward(x, weight, 1e-6, y, rstd));
+        return moving(
+                Mix.COPY,
+                4 * elements,
+                2 * elements * FLOAT,
+                () -> floats.kernels().rmsNorm().forward(x, weight, 1e-6, y, rstd));
     }
 
     /// The loss and its gradient. A row of logits stays in a core's cache between its passes, so it is read and written
@@ -174,9 +190,11 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor targets = Numbers.below(memory.tensor(DType.I32, tokens), vocabulary);
         Tensor losses = memory.tensor(DType.F32, tokens);
         double elements = (double) tokens * vocabulary;
-        return moving(Mix.UPDATE, 5 * elements, 2 * elements * FLOAT, () -> floats.kernels()
-                .crossEntropy()
-                .forwardBackward(logits, targets, 1.0 / tokens, losses));
+        return moving(
+                Mix.UPDATE,
+                5 * elements,
+                2 * elements * FLOAT,
+                () -> floats.kernels().crossEntropy().forwardBackward(logits, targets, 1.0 / tokens, losses));
     }
 
     private static Tensor floats(Memory memory, double scale, long seed, long... shape) {

@@ -30,8 +30,7 @@ final class TrainBench {
 
     private TrainBench() {}
 
-    static List<Row> run(
-            String preset, Settings settings, int threads, @Nullable Backend backend, Progress progress) {
+    static List<Row> run(String preset, Settings settings, int threads, @Nullable Backend backend, Progress progress) {
         ModelConfig config = Trainer.architecture(settings, 0, 1);
         Batch batch = random(settings.batches(), config.vocabSize());
         try (HostDevice device = Device.host(threads)) {

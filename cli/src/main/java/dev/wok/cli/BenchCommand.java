@@ -67,13 +67,11 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<Row> rows =
-                switch (name) {
-                    case "kernels" -> kernels();
-                    case "train" -> train();
-                    default ->
-                        throw new BadInput("there is no measurement %s; there are kernels and train.".formatted(name));
-                };
+        List<Row> rows = switch (name) {
+            case "kernels" -> kernels();
+            case "train" -> train();
+            default -> throw new BadInput("there is no measurement %s; there are kernels and train.".formatted(name));
+        };
         if (json) {
             console.out().println(Json.text(rows.stream().map(Row::values).toList()));
         } else {

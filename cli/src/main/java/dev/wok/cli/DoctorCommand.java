@@ -67,7 +67,8 @@ final class DoctorCommand implements Callable<Integer> {
                     "instruction_sets",
                     processor.found().stream().map(InstructionSet::name).toList());
             facts.put(
-                    "instruction_set", processor.used().map(InstructionSet::name).orElse("none"));
+                    "instruction_set",
+                    processor.used().map(InstructionSet::name).orElse("none"));
             facts.put("instruction_set_reason", processor.reason());
         }
     }
