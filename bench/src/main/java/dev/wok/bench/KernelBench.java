@@ -9,6 +9,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
@@ -30,8 +31,8 @@ final class KernelBench {
         try (HostDevice device = Device.host(threads)) {
             Processor processor = Processor.describe(device);
             Limits limits = Limits.of(device, processor, sizes.memoryBytes());
-            Side floats = side(device, backend, processor);
-            Side bf16 = side(device, backend, processor);
+            Side floats = side(device, backend, processor, Precision.F32);
+            Side bf16 = side(device, backend, processor, Precision.BF16);
             SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, limits, sizes).all();
             List<String> names = chosen(only, makers.sequencedKeySet(), threads);
             progress.say(
@@ -63,8 +64,8 @@ final class KernelBench {
         }
     }
 
-    private static Side side(HostDevice device, @Nullable Backend backend, Processor processor) {
-        Kernels kernels = backend == null ? Kernels.on(device.stream()) : Kernels.on(device.stream(), backend);
+    private static Side side(HostDevice device, @Nullable Backend backend, Processor processor, Precision precision) {
+        Kernels kernels = Kernels.on(device.stream(), backend == null ? Kernels.fastest(device) : backend, precision);
         return new Side(kernels, Setup.of(kernels, processor, device.workers().count()));
     }
 

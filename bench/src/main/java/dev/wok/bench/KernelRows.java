@@ -6,11 +6,16 @@ import dev.wok.bench.Sizes.Mixture;
 import dev.wok.bench.Sizes.Prompt;
 import dev.wok.device.Memory;
 import dev.wok.kernel.AdamW;
+import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -53,17 +58,18 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         return Map.of();
     }
 
-    /// A product `[n, n] [n, n]^T`.
+    /// A product `[n, n] [n, n]^T` with a weight, packed before, of values as wide as the arithmetic.
     private Work matmul(Side side, Kind kind, Memory memory, int n) {
-        Tensor a = floats(memory, 1, 1, n, n);
-        Tensor b = floats(memory, 0.02, 2, n, n);
+        DType dtype = side.kernels().precision() == Precision.BF16 && takesBf16(side) ? DType.BF16 : DType.F32;
+        Tensor a = Numbers.fill(memory.tensor(dtype, n, n), 1, 1);
+        Weight b = Weight.of(Numbers.fill(memory.tensor(dtype, n, n), 0.02, 2));
         Tensor c = memory.tensor(DType.F32, n, n);
         return computing(
                 side,
                 kind,
                 2.0 * n * n * n,
                 3.0 * n * n * FLOAT,
-                () -> side.kernels().matmul().nt(a, b, c, false));
+                () -> side.kernels().matmul().linear(a, b, c, false));
     }
 
     private Work expertsForward(Memory memory) {
@@ -124,7 +130,10 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
     private Work decode(Memory memory) {
         Decode d = sizes.decode();
         Tensor q = floats(memory, 1, 1, 1, d.heads(), d.nopeDim() + d.ropeDim());
-        Tensor kvB = floats(memory, 0.02, 2, d.layers(), d.heads() * (d.nopeDim() + d.vDim()), d.rank());
+        List<Weight> kvB = new ArrayList<>();
+        for (int layer = 0; layer < d.layers(); layer++) {
+            kvB.add(Weight.of(floats(memory, 0.02, 2, d.heads() * (long) (d.nopeDim() + d.vDim()), d.rank())));
+        }
         Tensor cache = floats(memory, 1, 3, d.layers(), d.keys(), d.rank() + d.ropeDim());
         Tensor positions = Numbers.below(memory.tensor(DType.I32, 1), 1);
         positions.setInt(0, d.keys() - 1);
@@ -133,7 +142,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         double attending = 2.0 * d.heads() * (2 * d.rank() + d.ropeDim()) * d.keys();
         double absorbing = 2.0 * d.heads() * (d.nopeDim() + d.vDim()) * d.rank();
         double flops = d.layers() * (attending + absorbing);
-        double bytes = (double) cache.bytes() + kvB.bytes();
+        double bytes = (double) cache.bytes()
+                + kvB.stream().mapToLong(w -> w.value().bytes()).sum();
         Kernels kernels = bf16.kernels();
         Limit compute = limits.products(Kind.BF16);
         Limit read = limits.memory(Mix.READ);
@@ -142,8 +152,7 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
                 () -> Math.min(compute.measure(), read.measure() * flops / bytes));
         return work(bf16, flops, bytes, Work.GFLOPS, slower, () -> {
             for (int layer = 0; layer < d.layers(); layer++) {
-                kernels.latentAttention()
-                        .forward(q, kvB.select(0, layer), cache.select(0, layer), positions, scale, out);
+                kernels.latentAttention().forward(q, kvB.get(layer), cache.select(0, layer), positions, scale, out);
             }
         });
     }
@@ -197,6 +206,11 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
                 () -> floats.kernels().crossEntropy().forwardBackward(logits, targets, 1.0 / tokens, losses));
     }
 
+    /// The Vector API's kernels read float32 only.
+    private static boolean takesBf16(Side side) {
+        return side.kernels().choice().backend() == Backend.X86;
+    }
+
     private static Tensor floats(Memory memory, double scale, long seed, long... shape) {
         return Numbers.fill(memory.tensor(DType.F32, shape), scale, seed);
     }
@@ -223,8 +237,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         private final Mixture sizes;
         private final Routing.Plan plan;
         private final Tensor x;
-        private final Tensor gateUp;
-        private final Tensor down;
+        private final Weight gateUp;
+        private final Weight down;
         private final Tensor weights;
         private final Tensor gateUpOut;
         private final Tensor activated;
@@ -247,8 +261,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
                     memory.tensor(DType.I32, m.rows()));
             kernels.routing().plan(chosen, plan, memory.tensor(DType.I32, m.experts()));
             x = floats(memory, 1, 1, m.tokens(), m.hidden());
-            gateUp = floats(memory, 0.02, 2, m.experts(), 2 * m.inner(), m.hidden());
-            down = floats(memory, 0.02, 3, m.experts(), m.hidden(), m.inner());
+            gateUp = Weight.of(floats(memory, 0.02, 2, m.experts(), 2L * m.inner(), m.hidden()));
+            down = Weight.of(floats(memory, 0.02, 3, m.experts(), m.hidden(), m.inner()));
             weights = floats(memory, 0.25, 4, m.tokens(), m.topK());
             gateUpOut = memory.tensor(DType.F32, m.rows(), 2 * m.inner());
             activated = memory.tensor(DType.F32, m.rows(), m.inner());
@@ -257,8 +271,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
             dActivated = memory.tensor(DType.F32, m.rows(), m.inner());
             dGateUpOut = memory.tensor(DType.F32, m.rows(), 2 * m.inner());
             dWeights = memory.tensor(DType.F32, m.tokens(), m.topK());
-            dGateUp = memory.tensor(DType.F32, gateUp.shape());
-            dDown = memory.tensor(DType.F32, down.shape());
+            dGateUp = memory.tensor(DType.F32, gateUp.value().shape());
+            dDown = memory.tensor(DType.F32, down.value().shape());
         }
 
         /// @return of the forward pass

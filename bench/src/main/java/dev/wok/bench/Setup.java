@@ -18,7 +18,7 @@ public record Setup(String backend, String instructionSet, String precision, int
         String isa = backend.equals("x86")
                 ? processor.used().map(InstructionSet::name).orElse("none")
                 : "vector";
-        return new Setup(backend, isa, "f32", threads);
+        return new Setup(backend, isa, kernels.precision().text(), threads);
     }
 
     SequencedMap<String, Object> values() {

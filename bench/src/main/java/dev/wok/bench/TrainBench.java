@@ -34,7 +34,9 @@ final class TrainBench {
         ModelConfig config = Trainer.architecture(settings, 0, 1);
         Batch batch = random(settings.batches(), config.vocabSize());
         try (HostDevice device = Device.host(threads)) {
-            Kernels kernels = backend == null ? Kernels.on(device.stream()) : Kernels.on(device.stream(), backend);
+            Kernels kernels = backend == null
+                    ? Kernels.on(device.stream())
+                    : Kernels.on(device.stream(), backend, Kernels.usual(device, backend));
             Processor processor = Processor.describe(device);
             Setup setup = Setup.of(kernels, processor, threads);
             Limits limits = Limits.of(device, processor, Sizes.FULL.memoryBytes());
@@ -88,7 +90,7 @@ final class TrainBench {
                             "6 x active matmul parameters",
                             6e-6 * config.activeMatmulParameters(),
                             setup),
-                    Row.of("matmul.float32", product, Work.GFLOPS, text, peak, setup));
+                    Row.of("matmul." + setup.precision(), product, Work.GFLOPS, text, peak, setup));
         }
     }
 
