@@ -20,11 +20,11 @@ public enum Op {
     VPMASKMOVD(Form.RVM, 2, 1, 0x8C, 0x8E, 0, Tuple.FULL, Op.VEX, 0),
 
     VBROADCASTSS(Form.RM, 2, 1, 0x18, 0, Tuple.FOUR),
-    VBROADCASTSD(Form.RM, 2, 1, 0x19, 1, Tuple.EIGHT),
+    VBROADCASTSD(Form.RM, 2, 1, 0x19, 1, Tuple.EIGHT, Op.VEX_W0),
     VPBROADCASTB(Form.RM, 2, 1, 0x78, 0, Tuple.ONE),
     VPBROADCASTW(Form.RM, 2, 1, 0x79, 0, Tuple.TWO),
     VPBROADCASTD(Form.RM, 2, 1, 0x58, 0, Tuple.FOUR),
-    VPBROADCASTQ(Form.RM, 2, 1, 0x59, 1, Tuple.EIGHT),
+    VPBROADCASTQ(Form.RM, 2, 1, 0x59, 1, Tuple.EIGHT, Op.VEX_W0),
     /// From a general register.
     VPBROADCASTD_R(Form.RM, 2, 1, 0x7C, 0, Tuple.FOUR, Op.EVEX),
     VBROADCASTF128(Form.RM, 2, 1, 0x1A, 0, Tuple.SIXTEEN, Op.VEX),
@@ -55,6 +55,8 @@ public enum Op {
     VFMADD132PS(Form.RVM, 2, 1, 0x98, 0, Tuple.FULL),
     VFMADD213PS(Form.RVM, 2, 1, 0xA8, 0, Tuple.FULL),
     VFMADD231PS(Form.RVM, 2, 1, 0xB8, 0, Tuple.FULL),
+    /// Even lanes subtract, odd lanes add.
+    VFMADDSUB213PS(Form.RVM, 2, 1, 0xA6, 0, Tuple.FULL),
     VFMSUB213PS(Form.RVM, 2, 1, 0xAA, 0, Tuple.FULL),
     VFMSUB231PS(Form.RVM, 2, 1, 0xBA, 0, Tuple.FULL),
     VFNMADD213PS(Form.RVM, 2, 1, 0xAC, 0, Tuple.FULL),
@@ -118,6 +120,7 @@ public enum Op {
     VPMOVZXBW(Form.RM, 2, 1, 0x30, 0, Tuple.HALF),
     VPMOVZXBD(Form.RM, 2, 1, 0x31, 0, Tuple.QUARTER),
     VPMOVZXWD(Form.RM, 2, 1, 0x33, 0, Tuple.HALF),
+    VPMOVZXDQ(Form.RM, 2, 1, 0x35, 0, Tuple.HALF),
     VPMOVDB(Form.MR, 2, 2, 0x31, 0, Tuple.QUARTER, Op.EVEX),
     VPMOVDW(Form.MR, 2, 2, 0x33, 0, Tuple.HALF, Op.EVEX),
     VPMOVSDB(Form.MR, 2, 2, 0x21, 0, Tuple.QUARTER, Op.EVEX),
@@ -153,6 +156,7 @@ public enum Op {
     VINSERTF32X4(Form.RVM, 3, 1, 0x18, 0, Tuple.SIXTEEN, Op.EVEX),
     VINSERTF64X4(Form.RVM, 3, 1, 0x1A, 1, Tuple.THIRTY_TWO, Op.EVEX),
     VMOVSHDUP(Form.RM, 1, 2, 0x16, 0, Tuple.FULL),
+    VMOVSLDUP(Form.RM, 1, 2, 0x12, 0, Tuple.FULL),
     VMOVHLPS(Form.RVM, 1, 0, 0x12, 0, Tuple.NONE),
     VBLENDPS(Form.RVM, 3, 1, 0x0C, 0, Tuple.FULL, Op.VEX),
     /// The last operand's signs choose.
@@ -218,6 +222,8 @@ public enum Op {
     static final int NARROWS = 4;
     /// VEX.L is set although no vector is.
     static final int LONG = 8;
+    /// W is set in the EVEX form only.
+    static final int VEX_W0 = 16;
 
     final Form form;
     final int map;

@@ -214,10 +214,11 @@ public final class X86 {
         int v = extra == null ? 0 : number(extra);
         int length = op.has(Op.LONG) ? 1 : s.length();
         int last = (~v & 15) << 3 | length << 2 | op.prefix;
-        if (x == 0 && b == 0 && op.map == 1 && op.w == 0) {
+        int w = op.has(Op.VEX_W0) ? 0 : op.w;
+        if (x == 0 && b == 0 && op.map == 1 && w == 0) {
             put(0xC5, (r ^ 1) << 7 | last);
         } else {
-            put(0xC4, (r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | op.map, op.w << 7 | last);
+            put(0xC4, (r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | op.map, w << 7 | last);
         }
         put(opcode);
         operand(register & 7, other, 1, suffix);
