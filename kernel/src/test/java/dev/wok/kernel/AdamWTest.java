@@ -3,7 +3,6 @@ package dev.wok.kernel;
 import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.TINY;
 import static dev.wok.kernel.Contract.U;
-import static dev.wok.kernel.Contract.VECTOR;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -44,7 +43,7 @@ class AdamWTest {
     @Test
     void followsTorchOverSteps() {
         int n = 1000;
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             DType dtype = kernels.choice().backend() == Backend.REFERENCE ? DType.F64 : DType.F32;
             Tensor p = Tensors.as(dtype, Tensors.normal(Seeds.rng("p"), DType.F32, n));
             Tensor m = Tensors.zeros(dtype, n);
@@ -142,7 +141,7 @@ class AdamWTest {
 
     @Test
     void clipsOnlyAboveTheLimitAndShowsNaN() {
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor normAndClip = Tensors.zeros(DType.F32, 2);
             kernels.adamW().clip(List.of(Tensor.of(3f, 4f)), 5.1, normAndClip);
             Close.assertSame("small", Tensor.of(5f, 1f), normAndClip);
@@ -158,7 +157,7 @@ class AdamWTest {
     /// An embedding row that no token used: nothing over nothing must stay nothing.
     @Test
     void noGradientMovesNothing() {
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor p = Tensors.of(i -> i - 8, DType.F32, 17);
             Tensor zeros = Tensors.zeros(DType.F32, 17);
             Tensor before = Tensors.copy(p);

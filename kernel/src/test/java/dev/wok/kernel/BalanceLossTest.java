@@ -67,7 +67,7 @@ class BalanceLossTest {
     /// share of the scores that it gets.
     @Test
     void knownValues() {
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor fractions = Tensors.zeros(DType.F32, 1, 4);
             Tensor loss = Tensors.zeros(DType.F32, 1);
             Tensor even = Tensors.of(i -> i / 4 == i % 4 ? 0.5 : 0.25, DType.F32, 4, 4);

@@ -3,6 +3,7 @@ package dev.wok.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.wok.device.Device;
+import dev.wok.kernel.x86.X86Subjects;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -15,6 +16,7 @@ import java.util.SequencedMap;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.LongToDoubleFunction;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /// Runs one operation on every backend and holds the results together: the vector kernels in float32 against the
 /// reference in double precision within the bounds that the operation's test states, the vector kernels with two and
@@ -31,6 +33,7 @@ final class Contract {
     static final Kernels VECTOR = Kernels.on(Device.host(1).stream(), Backend.VECTOR);
     private static final List<Kernels> MORE_THREADS = List.of(
             Kernels.on(Device.host(2).stream(), Backend.VECTOR), Kernels.on(Device.host(3).stream(), Backend.VECTOR));
+    private static final List<List<Kernels>> X86 = X86Subjects.upTo(3);
     private static final Kernels DRY = Kernels.on(Device.dry().stream(), Backend.DRY);
 
     /// Builds its operands from a run, calls the kernels, and names its results.
@@ -40,6 +43,12 @@ final class Contract {
     }
 
     private Contract() {}
+
+    /// @return the kernels of every backend that computes, on one thread
+    static List<Kernels> all() {
+        return Stream.concat(Stream.of(REFERENCE, VECTOR), X86.stream().map(List::getFirst))
+                .toList();
+    }
 
     static void check(Operation operation) {
         Run reference = run(operation, REFERENCE, DType.F64);
@@ -51,6 +60,19 @@ final class Contract {
             Run other = run(operation, kernels, DType.F32);
             vector.results.forEach((name, expected) ->
                     Close.assertSame(name + " on " + kernels.choice().reason(), expected.value, other.result(name)));
+        }
+        for (List<Kernels> threads : X86) {
+            Run one = run(operation, threads.getFirst(), DType.F32);
+            reference.results.forEach((name, expected) -> Close.assertClose(
+                    name + " on " + one.kernels.choice().reason(),
+                    expected.value,
+                    one.result(name),
+                    expected.bound.get()));
+            for (Kernels kernels : threads.subList(1, threads.size())) {
+                Run other = run(operation, kernels, DType.F32);
+                one.results.forEach((name, expected) -> Close.assertSame(
+                        name + " on " + kernels.choice().reason(), expected.value, other.result(name)));
+            }
         }
         operation.on(new Run(DRY, DType.F32));
     }

@@ -2,7 +2,6 @@ package dev.wok.kernel;
 
 import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.U;
-import static dev.wok.kernel.Contract.VECTOR;
 
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
@@ -103,7 +102,7 @@ class CrossEntropyTest {
     /// Evaluation and training print the same loss.
     @Test
     void bothFormsGiveTheSameLossBits() {
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor logits = Tensors.of(i -> 9 * Seeds.rng("bits").normal(i), DType.F32, 200, 77);
             Tensor targets = Tensors.of(t -> t % 77, DType.I32, 200);
             Tensor first = Tensors.zeros(DType.F32, 200);
@@ -142,7 +141,7 @@ class CrossEntropyTest {
     @Test
     void infinitiesAndNaN() {
         float none = Float.NEGATIVE_INFINITY;
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor logits = Tensor.of(none, 0f, 0f, none, 0f, 0f, Float.NaN, 0f, 0f, 90f, -90f, 90f)
                     .reshape(4, 3);
             Tensor losses = Tensors.zeros(DType.F32, 4);

@@ -67,7 +67,7 @@ class EmbeddingTest {
         Tensor table =
                 Tensors.normal(Seeds.rng("embedding table"), DType.F32, 5, 3).slice(0, 0, 4);
         Tensor row = Tensors.zeros(DType.F32, 1, 3);
-        for (Kernels kernels : new Kernels[] {REFERENCE, Contract.VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             assertThrows(
                     IndexOutOfBoundsException.class, () -> kernels.embedding().forward(Tensor.of(4), table, row));
             assertThrows(

@@ -3,7 +3,6 @@ package dev.wok.kernel;
 import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.TINY;
 import static dev.wok.kernel.Contract.U;
-import static dev.wok.kernel.Contract.VECTOR;
 import static dev.wok.kernel.Contract.dot;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -89,7 +88,7 @@ class RoutingTest {
     void tiesGoToTheLowerIndex() {
         Desc plain = new Desc(Scoring.SIGMOID, 6, 4, 1, 1, false, 1);
         Desc grouped = new Desc(Scoring.SIGMOID, 6, 2, 3, 2, false, 1);
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor weights = Tensors.zeros(DType.F32, 1, 4);
             Tensor logits = Tensor.of(0f, 1f, 0f, 1f, 0f, 1f).reshape(1, 6);
             Tensor none = Tensors.zeros(DType.F32, 6);
@@ -107,7 +106,7 @@ class RoutingTest {
     /// V3 ranks groups by the sum of their best two: 0.9 + 0.1 loses against 0.6 + 0.6; V2 by the best.
     @Test
     void groupsAreRankedByTheirBestTwoOrTheirBest() {
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor logits = Tensor.of(2.2f, -2.2f, 0.4f, 0.4f).reshape(1, 4);
             Tensor none = Tensors.zeros(DType.F32, 4);
             Tensor weights = Tensors.zeros(DType.F32, 1, 1);
@@ -124,7 +123,7 @@ class RoutingTest {
     @Test
     void droppedGroupsStayOutBelowAnyBias() {
         Desc desc = new Desc(Scoring.SIGMOID, 4, 2, 2, 1, false, 1);
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor bias = Tensor.of(-100f, -100f, -50f, -200f);
             Tensor weights = Tensors.zeros(DType.F32, 1, 2);
             Tensor chosen = choose(kernels, desc, Tensors.zeros(DType.F32, 1, 4), bias, weights);
@@ -136,7 +135,7 @@ class RoutingTest {
     @Test
     void theBiasDecidesAndDoesNotWeigh() {
         Desc desc = new Desc(Scoring.SIGMOID, 3, 1, 1, 1, true, 2.5);
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor weights = Tensors.zeros(DType.F32, 1, 1);
             Tensor logits = Tensor.of(3f, 0f, 1f).reshape(1, 3);
             Tensor chosen = choose(kernels, desc, logits, Tensor.of(0f, 9f, 0f), weights);
@@ -150,7 +149,7 @@ class RoutingTest {
     void logitsOfNaNStillChooseDistinctExperts() {
         for (Scoring scoring : Scoring.values()) {
             Desc desc = new Desc(scoring, 8, 4, 4, 2, true, 1);
-            for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+            for (Kernels kernels : Contract.all()) {
                 Tensor logits = Tensors.of(i -> i % 3 == 0 ? Float.NaN : i, DType.F32, 2, 8);
                 Tensor chosen =
                         choose(kernels, desc, logits, Tensors.zeros(DType.F32, 8), Tensors.zeros(DType.F32, 2, 4));
@@ -301,7 +300,7 @@ class RoutingTest {
     /// A load that is the mean moves nothing, also where the mean of the counts is no exact sum of quotients.
     @Test
     void balanceMovesTheBiasAgainstTheLoad() {
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor bias = Tensor.of(1f, 1f, 1f, 1f);
             kernels.routing().balance(Tensor.of(5, 3, 4, 4), 0.125, bias);
             Close.assertSame("bias", Tensor.of(0.875f, 1.125f, 1f, 1f), bias);
@@ -338,7 +337,7 @@ class RoutingTest {
     @Test
     void scoresOfZeroAreNumbers() {
         Desc desc = new Desc(Scoring.SIGMOID, 4, 2, 1, 1, true, 2.5);
-        for (Kernels kernels : new Kernels[] {REFERENCE, VECTOR}) {
+        for (Kernels kernels : Contract.all()) {
             Tensor logits = Tensors.of(_ -> -200, DType.F32, 1, 4);
             Tensor scores = Tensors.zeros(DType.F32, 1, 4);
             Tensor chosen = Tensors.zeros(DType.I32, 1, 2);

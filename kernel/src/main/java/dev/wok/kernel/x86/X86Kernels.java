@@ -18,19 +18,19 @@ public final class X86Kernels {
         return new Kernels(
                 new Kernels.Choice(Backend.VECTOR, reason),
                 host.stream(),
-                rest.embedding(),
-                rest.rmsNorm(),
+                new EmbeddingX86(programs),
+                new RmsNormX86(programs),
                 rest.matmul(),
-                rest.rotary(),
+                new RotaryX86(programs),
                 rest.attention(),
-                rest.latentKeys(),
+                new LatentKeysX86(programs),
                 rest.latentAttention(),
-                rest.swiglu(),
-                rest.routing(),
-                rest.balanceLoss(),
+                new SwigluX86(programs),
+                new RoutingX86(programs),
+                new BalanceLossX86(programs),
                 rest.experts(),
-                rest.crossEntropy(),
-                rest.elementwise(),
-                rest.adamW());
+                new CrossEntropyX86(programs),
+                new ElementwiseX86(programs),
+                new AdamWX86(programs));
     }
 }
