@@ -199,6 +199,10 @@ class OperandsTest {
                         "a:3,4 b:3,4 out:3,4",
                         (k, o) -> k.elementwise().add(o[0], o[1], o[2])),
                 door(
+                        "Elementwise",
+                        "from*:3,4 to*:3,4",
+                        (k, o) -> k.elementwise().cast(o[0], o[1])),
+                door(
                         "AdamW",
                         "gradient:3*,4* normAndClip*:2",
                         (k, o) -> k.adamW().clip(List.of(o[0]), 1, o[1])),
@@ -316,6 +320,7 @@ class OperandsTest {
         assertEquals(
                 List.of(
                         "a: Elementwise.add: b is [3, 4], expected [1, 1, 1, 1, 12]",
+                        "from: Elementwise.cast: to is [3, 4], expected [1, 1, 1, 1, 12]",
                         "parameter: AdamW.update: gradient is [3, 4], expected [1, 1, 1, 1, 12]"),
                 silent,
                 "operands that set the shape of the others");

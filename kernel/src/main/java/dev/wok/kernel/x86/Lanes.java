@@ -14,6 +14,7 @@ import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.emit.X86;
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 
 /// The vocabulary that kernels are written in: float32 vectors of one instruction set, so that the same kernel text
 /// serves AVX2 and AVX-512.
@@ -51,6 +52,28 @@ final class Lanes {
         return new Vec(number, isa.bytes(), 0, false);
     }
 
+    /// Loads the first values of the block that [Arguments] passes in `rdi`.
+    void arguments(Reg... to) {
+        for (int i = 0; i < to.length; i++) {
+            x.mov(to[i], argument(i));
+        }
+    }
+
+    /// @return a value of the block that [Arguments] passes in `rdi`
+    Mem argument(int i) {
+        return Mem.at(Reg.RDI, i * Long.BYTES);
+    }
+
+    /// @param i which value of the block: a float, for every lane
+    void argument(Vec to, int i) {
+        x.op(VBROADCASTSS, to, argument(i));
+    }
+
+    /// @return elements of a row, as [#each(Reg, Reg, Reg, int, Unrolled)] counts them
+    Mem at(Reg row, Reg index, int copy) {
+        return Mem.at(row, index, Float.BYTES, copy * isa.bytes());
+    }
+
     /// Cleans up and returns.
     void end() {
         x.vzeroupper();
@@ -76,6 +99,17 @@ final class Lanes {
 
     /// As [#each(Reg, Reg, Reg, Runnable)], several vectors at a time while there are as many.
     void each(Reg index, Reg n, Reg temporary, int copies, Unrolled body) {
+        inGroups(index, n, temporary, copies, size -> {
+            for (int i = 0; i < size; i++) {
+                body.write(i);
+            }
+        });
+    }
+
+    /// As [#each(Reg, Reg, Reg, int, Unrolled)], written as a whole.
+    ///
+    /// @param body is told how many vectors it covers from the index on: `copies`, or 1 at the end
+    void inGroups(Reg index, Reg n, Reg temporary, int copies, IntConsumer body) {
         Label single = x.label();
         Label tail = x.label();
         Label done = x.label();
@@ -89,11 +123,11 @@ final class Lanes {
         x.mov(temporary, n);
         x.sub(temporary, index);
         x.jump(Condition.LESS_OR_EQUAL, done);
-        inTail(temporary, () -> body.write(0));
+        inTail(temporary, () -> body.accept(1));
         x.bind(done);
     }
 
-    private void loop(Reg index, Reg n, Reg temporary, int copies, Label after, Unrolled body) {
+    private void loop(Reg index, Reg n, Reg temporary, int copies, Label after, IntConsumer body) {
         int step = copies * count();
         Label again = x.label();
         x.lea(temporary, Mem.at(index, step));
@@ -101,13 +135,21 @@ final class Lanes {
         x.jump(Condition.GREATER, after);
         x.align(32);
         x.bind(again);
-        for (int i = 0; i < copies; i++) {
-            body.write(i);
-        }
+        body.accept(copies);
         x.add(index, step);
         x.lea(temporary, Mem.at(index, step));
         x.cmp(temporary, n);
         x.jump(Condition.LESS_OR_EQUAL, again);
+    }
+
+    /// Runs `body` as often as a counter says.
+    ///
+    /// @param counter at least 1, counted down to 0
+    void repeat(Reg counter, Runnable body) {
+        Label again = x.here();
+        body.run();
+        x.sub(counter, 1);
+        x.jump(Condition.NOT_EQUAL, again);
     }
 
     /// Writes a body whose loads and stores touch `left` lanes.
@@ -381,9 +423,36 @@ final class Lanes {
         if (isa.hasMasks()) {
             x.op(VPMOVDW, half, t);
         } else {
-            x.op(VPACKUSDW, t, t, t);
-            x.op(VPERMQ, half.as(32), t, imm(0xD8));
+            packHalves(half.as(32), t);
         }
+    }
+
+    /// Rounds to bf16 as [#toBf16] does, small numbers too, which the processor's instruction flushes to zero, and
+    /// stores; with AVX2 whole vectors only.
+    ///
+    /// @param from overwritten
+    /// @param t overwritten
+    /// @param s overwritten
+    void storeAsBf16(Mem to, Vec from, Vec t, Vec s) {
+        roundToBf16(from, t, s);
+        x.op(VPSRLD, t, from, imm(16));
+        if (isa.hasMasks()) {
+            x.op(VPMOVDW, inTail ? to.under(K1) : to, t);
+        } else {
+            packHalves(t, t);
+            x.op(VMOVUPS, to, t.as(16));
+        }
+    }
+
+    private void packHalves(Vec to, Vec t) {
+        x.op(VPACKUSDW, t, t, t);
+        x.op(VPERMQ, to, t, imm(0xD8));
+    }
+
+    /// Loads bf16 as float32; with AVX2 whole vectors only.
+    void loadBf16(Vec to, Mem from) {
+        x.op(VPMOVZXWD, inTail ? to.zeroed(K1) : to, from);
+        x.op(VPSLLD, to, to, imm(16));
     }
 
     /// Widens bf16 to float32.
