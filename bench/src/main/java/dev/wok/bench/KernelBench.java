@@ -9,6 +9,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
@@ -30,12 +31,14 @@ final class KernelBench {
         try (HostDevice device = Device.host(threads)) {
             Processor processor = Processor.describe(device);
             Limits limits = Limits.of(device, processor, sizes.memoryBytes());
-            Side floats = side(device, backend, processor);
-            Side bf16 = side(device, backend, processor);
-            SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, limits, sizes).all();
+            Backend chosen = backend == null ? Kernels.fastest(device) : backend;
+            Side floats = side(device, chosen, Precision.F32, processor);
+            Side bf16 = side(device, chosen, Precision.BF16, processor);
+            Side usual = Kernels.usual(device, chosen) == Precision.BF16 ? bf16 : floats;
+            SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, usual, limits, sizes).all();
             List<String> names = chosen(only, makers.sequencedKeySet(), threads);
-            progress.say(
-                    "%s: %s".formatted(processor.name(), bf16.kernels().choice().reason()));
+            progress.say("%s: %s"
+                    .formatted(processor.name(), usual.kernels().choice().reason()));
             List<Row> rows = new ArrayList<>();
             try (Progress.Task task = progress.start("measuring kernels", names.size(), "rows")) {
                 for (String name : names) {
@@ -63,8 +66,8 @@ final class KernelBench {
         }
     }
 
-    private static Side side(HostDevice device, @Nullable Backend backend, Processor processor) {
-        Kernels kernels = backend == null ? Kernels.on(device.stream()) : Kernels.on(device.stream(), backend);
+    private static Side side(HostDevice device, Backend backend, Precision precision, Processor processor) {
+        Kernels kernels = Kernels.on(device.stream(), backend, precision);
         return new Side(kernels, Setup.of(kernels, processor, device.workers().count()));
     }
 
