@@ -31,12 +31,14 @@ final class KernelBench {
         try (HostDevice device = Device.host(threads)) {
             Processor processor = Processor.describe(device);
             Limits limits = Limits.of(device, processor, sizes.memoryBytes());
-            Side floats = side(device, backend, processor, Precision.F32);
-            Side bf16 = side(device, backend, processor, Precision.BF16);
-            SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, limits, sizes).all();
+            Backend chosen = backend == null ? Kernels.fastest(device) : backend;
+            Side floats = side(device, chosen, Precision.F32, processor);
+            Side bf16 = side(device, chosen, Precision.BF16, processor);
+            Side usual = Kernels.usual(device, chosen) == Precision.BF16 ? bf16 : floats;
+            SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, usual, limits, sizes).all();
             List<String> names = chosen(only, makers.sequencedKeySet(), threads);
-            progress.say(
-                    "%s: %s".formatted(processor.name(), bf16.kernels().choice().reason()));
+            progress.say("%s: %s"
+                    .formatted(processor.name(), usual.kernels().choice().reason()));
             List<Row> rows = new ArrayList<>();
             try (Progress.Task task = progress.start("measuring kernels", names.size(), "rows")) {
                 for (String name : names) {
@@ -64,8 +66,8 @@ final class KernelBench {
         }
     }
 
-    private static Side side(HostDevice device, @Nullable Backend backend, Processor processor, Precision precision) {
-        Kernels kernels = Kernels.on(device.stream(), backend == null ? Kernels.fastest(device) : backend, precision);
+    private static Side side(HostDevice device, Backend backend, Precision precision, Processor processor) {
+        Kernels kernels = Kernels.on(device.stream(), backend, precision);
         return new Side(kernels, Setup.of(kernels, processor, device.workers().count()));
     }
 

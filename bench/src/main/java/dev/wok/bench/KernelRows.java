@@ -8,7 +8,6 @@ import dev.wok.device.Memory;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
-import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
@@ -23,7 +22,8 @@ import java.util.SequencedMap;
 ///
 /// @param floats kernels whose matrix products are float32
 /// @param bf16 kernels whose matrix products are bfloat16
-record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
+/// @param usual those of the two that are used where nobody asks for a precision
+record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes) {
     private static final int FLOAT = Float.BYTES;
 
     /// Kernels and what they are.
@@ -37,55 +37,72 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
     /// @return all rows by name, in their order
     SequencedMap<String, Maker> all() {
         SequencedMap<String, Maker> rows = new LinkedHashMap<>();
-        rows.put("bf16_matmul_1024", memory -> matmul(bf16, Kind.BF16, memory, sizes.small()));
-        rows.put("bf16_matmul_2048", memory -> matmul(bf16, Kind.BF16, memory, sizes.large()));
-        rows.put("f32_matmul_2048", memory -> matmul(floats, Kind.FLOATS, memory, sizes.large()));
+        DType narrow = readsBf16() ? DType.BF16 : DType.F32;
+        rows.put("bf16_matmul_1024", memory -> matmul(bf16, narrow, memory, sizes.small()));
+        rows.put("bf16_matmul_2048", memory -> matmul(bf16, narrow, memory, sizes.large()));
+        rows.put("f32_matmul_2048", memory -> matmul(floats, DType.F32, memory, sizes.large()));
         rows.put("experts_forward", this::expertsForward);
         rows.put("experts_backward", this::expertsBackward);
         rows.put("attention_prefill", memory -> attention(memory, false));
         rows.put("attention_backward", memory -> attention(memory, true));
         rows.put("mla_decode", this::decode);
-        rows.putAll(ofNarrowWeights());
+        if (readsBf16()) {
+            rows.put("matvec_bf16", memory -> matvec(bf16, DType.BF16, memory));
+        }
+        rows.putAll(quantized());
         rows.put("adamw", this::adamW);
         rows.put("rms_norm", this::rmsNorm);
         rows.put("cross_entropy_129k", this::crossEntropy);
         return rows;
     }
 
-    /// Products of weights that are stored in less than float32: int8_matmul_2048, matvec_bf16, matvec_int8,
-    /// matvec_int4. They have no door yet.
-    private Map<String, Maker> ofNarrowWeights() {
+    /// @return whether tensors that products read may hold bfloat16; the Vector API's kernels only round to it
+    private boolean readsBf16() {
+        return bf16.kernels().choice().backend() == Backend.X86;
+    }
+
+    /// Products of quantized weights: int8_matmul_2048, matvec_int8, matvec_int4. They have no door yet.
+    private Map<String, Maker> quantized() {
         return Map.of();
     }
 
-    /// A product `[n, n] [n, n]^T` with a weight, packed before, of values as wide as the arithmetic.
-    private Work matmul(Side side, Kind kind, Memory memory, int n) {
-        DType dtype = side.kernels().precision() == Precision.BF16 && takesBf16(side) ? DType.BF16 : DType.F32;
-        Tensor a = Numbers.fill(memory.tensor(dtype, n, n), 1, 1);
-        Weight b = Weight.of(Numbers.fill(memory.tensor(dtype, n, n), 0.02, 2));
-        Tensor c = memory.tensor(DType.F32, n, n);
-        return computing(
-                side,
-                kind,
-                2.0 * n * n * n,
-                3.0 * n * n * FLOAT,
-                () -> side.kernels().matmul().linear(a, b, c, false));
+    /// A linear layer `[n, n]` over n tokens.
+    ///
+    /// @param operands type of the input and the weight
+    private Work matmul(Side side, DType operands, Memory memory, int n) {
+        Tensor x = Numbers.fill(memory.tensor(operands, n, n), 1, 1);
+        Weight w = Weight.of(Numbers.fill(memory.tensor(operands, n, n), 0.02, 2));
+        Tensor y = memory.tensor(DType.F32, n, n);
+        double bytes = (double) x.bytes() + w.value().bytes() + y.bytes();
+        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
+        return computing(side, 2.0 * n * n * n, bytes, call);
+    }
+
+    /// A linear layer over one token: every byte of the weight is used once.
+    private Work matvec(Side side, DType weights, Memory memory) {
+        int rows = sizes.matvec()[0];
+        int columns = sizes.matvec()[1];
+        Tensor x = floats(memory, 1, 1, 1, columns);
+        Weight w = Weight.of(Numbers.fill(memory.tensor(weights, rows, columns), 0.02, 2));
+        Tensor y = memory.tensor(DType.F32, 1, rows);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
+        return moving(side, Mix.READ, 2.0 * rows * columns, w.value().bytes(), call);
     }
 
     private Work expertsForward(Memory memory) {
-        ExpertsLayer layer = new ExpertsLayer(bf16.kernels(), memory, sizes.experts());
+        ExpertsLayer layer = new ExpertsLayer(usual.kernels(), memory, sizes.experts());
         Mixture m = sizes.experts();
         double bytes = ((double) m.experts() * 3 * m.hidden() * m.inner() + 2.0 * m.tokens() * m.hidden()) * FLOAT;
-        return computing(bf16, Kind.BF16, layer.flops(), bytes, layer::forward);
+        return computing(usual, layer.flops(), bytes, layer::forward);
     }
 
     private Work expertsBackward(Memory memory) {
-        ExpertsLayer layer = new ExpertsLayer(bf16.kernels(), memory, sizes.experts());
+        ExpertsLayer layer = new ExpertsLayer(usual.kernels(), memory, sizes.experts());
         Mixture m = sizes.experts();
         layer.forward();
         // Weights once, their gradients read and written; the input, the output's gradient and the input's.
         double bytes = ((double) m.experts() * 9 * m.hidden() * m.inner() + 3.0 * m.tokens() * m.hidden()) * FLOAT;
-        return computing(bf16, Kind.BF16, 2 * layer.flops(), bytes, layer::backward);
+        return computing(usual, 2 * layer.flops(), bytes, layer::backward);
     }
 
     private Work attention(Memory memory, boolean backward) {
@@ -102,15 +119,11 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         double pairs = heads * (tokens * (tokens + 1.0) / 2);
         double flops = 2 * pairs * (p.qkDim() + p.vDim());
         double once = (double) tokens * heads * FLOAT;
-        Kernels kernels = bf16.kernels();
+        Kernels kernels = usual.kernels();
         if (!backward) {
             double bytes = once * 2 * (p.qkDim() + p.vDim());
             return computing(
-                    bf16,
-                    Kind.BF16,
-                    flops,
-                    bytes,
-                    () -> kernels.attention().forward(q, k, v, keyStart, scale, out, lse));
+                    usual, flops, bytes, () -> kernels.attention().forward(q, k, v, keyStart, scale, out, lse));
         }
         kernels.attention().forward(q, k, v, keyStart, scale, out, lse);
         Tensor dOut = floats(memory, 1, 4, tokens, heads, p.vDim());
@@ -119,8 +132,7 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor dv = memory.tensor(DType.F32, v.shape());
         double bytes = once * 4 * (p.qkDim() + p.vDim());
         return computing(
-                bf16,
-                Kind.BF16,
+                usual,
                 2.5 * flops,
                 bytes,
                 () -> kernels.attention().backward(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv));
@@ -132,7 +144,7 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor q = floats(memory, 1, 1, 1, d.heads(), d.nopeDim() + d.ropeDim());
         List<Weight> kvB = new ArrayList<>();
         for (int layer = 0; layer < d.layers(); layer++) {
-            kvB.add(Weight.of(floats(memory, 0.02, 2, d.heads() * (long) (d.nopeDim() + d.vDim()), d.rank())));
+            kvB.add(Weight.of(floats(memory, 0.02, 2, d.heads() * (d.nopeDim() + d.vDim()), d.rank())));
         }
         Tensor cache = floats(memory, 1, 3, d.layers(), d.keys(), d.rank() + d.ropeDim());
         Tensor positions = Numbers.below(memory.tensor(DType.I32, 1), 1);
@@ -142,15 +154,15 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         double attending = 2.0 * d.heads() * (2 * d.rank() + d.ropeDim()) * d.keys();
         double absorbing = 2.0 * d.heads() * (d.nopeDim() + d.vDim()) * d.rank();
         double flops = d.layers() * (attending + absorbing);
-        double bytes = (double) cache.bytes()
-                + kvB.stream().mapToLong(w -> w.value().bytes()).sum();
-        Kernels kernels = bf16.kernels();
-        Limit compute = limits.products(Kind.BF16);
+        double bytes =
+                cache.bytes() + (double) d.layers() * kvB.getFirst().value().bytes();
+        Kernels kernels = usual.kernels();
+        Limit compute = limits.products(Kind.of(usual.kernels().precision()));
         Limit read = limits.memory(Mix.READ);
         Limit slower = new Limit(
                 "the slower of: %s; %s, of cache and weights".formatted(compute.text(), read.text()),
                 () -> Math.min(compute.measure(), read.measure() * flops / bytes));
-        return work(bf16, flops, bytes, Work.GFLOPS, slower, () -> {
+        return work(usual, flops, bytes, Work.GFLOPS, slower, () -> {
             for (int layer = 0; layer < d.layers(); layer++) {
                 kernels.latentAttention().forward(q, kvB.get(layer), cache.select(0, layer), positions, scale, out);
             }
@@ -169,6 +181,7 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         AdamW.Step step = new AdamW.Step(1e-5, 0.9, 0.95, 1e-8, 0.1, 10);
         AdamW adamW = floats.kernels().adamW();
         return moving(
+                floats,
                 Mix.OPTIMIZE,
                 15.0 * n,
                 7.0 * n * FLOAT,
@@ -184,6 +197,7 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor rstd = memory.tensor(DType.F32, tokens);
         double elements = (double) tokens * width;
         return moving(
+                floats,
                 Mix.COPY,
                 4 * elements,
                 2 * elements * FLOAT,
@@ -200,27 +214,29 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor losses = memory.tensor(DType.F32, tokens);
         double elements = (double) tokens * vocabulary;
         return moving(
+                floats,
                 Mix.UPDATE,
                 5 * elements,
                 2 * elements * FLOAT,
                 () -> floats.kernels().crossEntropy().forwardBackward(logits, targets, 1.0 / tokens, losses));
     }
 
-    /// The Vector API's kernels read float32 only.
-    private static boolean takesBf16(Side side) {
-        return side.kernels().choice().backend() == Backend.X86;
-    }
-
     private static Tensor floats(Memory memory, double scale, long seed, long... shape) {
         return Numbers.fill(memory.tensor(DType.F32, shape), scale, seed);
     }
 
-    private Work computing(Side side, Kind kind, double flops, double bytes, Runnable call) {
-        return work(side, flops, bytes, Work.GFLOPS, limits.products(kind), call);
+    private Work computing(Side side, double flops, double bytes, Runnable call) {
+        return work(
+                side,
+                flops,
+                bytes,
+                Work.GFLOPS,
+                limits.products(Kind.of(side.kernels().precision())),
+                call);
     }
 
-    private Work moving(Mix mix, double flops, double bytes, Runnable call) {
-        return work(floats, flops, bytes, Work.GBS, limits.memory(mix), call);
+    private Work moving(Side side, Mix mix, double flops, double bytes, Runnable call) {
+        return work(side, flops, bytes, Work.GBS, limits.memory(mix), call);
     }
 
     private Work work(Side side, double flops, double bytes, String unit, Limit limit, Runnable call) {
@@ -261,7 +277,7 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
                     memory.tensor(DType.I32, m.rows()));
             kernels.routing().plan(chosen, plan, memory.tensor(DType.I32, m.experts()));
             x = floats(memory, 1, 1, m.tokens(), m.hidden());
-            gateUp = Weight.of(floats(memory, 0.02, 2, m.experts(), 2L * m.inner(), m.hidden()));
+            gateUp = Weight.of(floats(memory, 0.02, 2, m.experts(), 2 * m.inner(), m.hidden()));
             down = Weight.of(floats(memory, 0.02, 3, m.experts(), m.hidden(), m.inner()));
             weights = floats(memory, 0.25, 4, m.tokens(), m.topK());
             gateUpOut = memory.tensor(DType.F32, m.rows(), 2 * m.inner());

@@ -4,11 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.wok.bench.Sizes.Decode;
 import dev.wok.bench.Sizes.Mixture;
 import dev.wok.bench.Sizes.Prompt;
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
+import dev.wok.kernel.Processor;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.io.StringReader;
@@ -30,6 +34,7 @@ class KernelBenchTest {
             new Mixture(16, 2, 24, 16, 8),
             new Prompt(8, 2, 6, 4),
             new Decode(2, 8, 2, 8, 4, 4, 4),
+            new int[] {20, 24},
             1000,
             new int[] {4, 20},
             new int[] {3, 50},
@@ -51,7 +56,11 @@ class KernelBenchTest {
             Map.entry("dispatch", "µs"));
 
     private static KernelRun run(int threads, String... only) {
-        return KernelBench.run(List.of(only), threads, Backend.VECTOR, TINY, Progress.silent());
+        return run(Backend.VECTOR, threads, only);
+    }
+
+    private static KernelRun run(Backend backend, int threads, String... only) {
+        return KernelBench.run(List.of(only), threads, backend, TINY, Progress.silent());
     }
 
     /// The room itself has no use for the parser.
@@ -72,11 +81,25 @@ class KernelBenchTest {
             assertTrue(row.value() > 0 && row.againstValue() > 0, row.toString());
             assertEquals(row.value() / row.againstValue(), row.ratio());
             assertFalse(row.against().isBlank());
-            assertEquals(new Setup("vector", "vector", "f32", 2), row.setup());
+            String precision = row.name().contains("bf16") ? "bf16" : "f32";
+            assertEquals(new Setup("vector", "vector", precision, 2), row.setup());
         }
         assertEquals("dispatch", names.getLast());
         assertTrue(run.readGBs() > 0 && run.moveGBs() >= run.readGBs());
         assertEquals("float32", run.ceilings().getFirst().name());
+    }
+
+    /// What the Vector API's kernels do not read.
+    @Test
+    void machineCodeMultipliesStoredBf16() {
+        try (HostDevice device = Device.host(1)) {
+            assumeTrue(Processor.describe(device).used().isPresent(), "no machine code here");
+        }
+        Row row = run(Backend.X86, 1, "matvec_bf16").rows().getFirst();
+        assertEquals("GB/s", row.unit());
+        assertEquals("plain read, 1 thread", row.against());
+        assertEquals("x86", row.setup().backend());
+        assertEquals("bf16", row.setup().precision());
     }
 
     @Test
