@@ -31,7 +31,9 @@ record PackRows(Cast cast) {
         // an earlier call wanted, which does no harm.
         l.x.mov(RAX, Mem.at(RDI, ROWS_AHEAD * Long.BYTES));
         l.x.add(RAX, RCX);
-        for (int line = 0; line < Panels.DEPTH * cast.kind().perGroup() * cast.from().bytes(); line += 64) {
+        for (int line = 0;
+                line < Panels.DEPTH * cast.kind().perGroup() * cast.from().bytes();
+                line += 64) {
             l.x.prefetch(Mem.at(RAX, line));
         }
         l.x.mov(RAX, Mem.at(RDI));
