@@ -106,6 +106,14 @@ public record Kernels(
         };
     }
 
+    /// The bytes that this backend's form of a weight takes beside its values, where it keeps one.
+    public long formBytes(Quantized weight) {
+        return switch (choice.backend) {
+            case REFERENCE, VECTOR, DRY -> 0;
+            case X86 -> weight.values().bytes() + weight.scales().bytes();
+        };
+    }
+
     private static BadInput refused(Stream stream, Backend backend) {
         return new BadInput("the %s kernels do not run on this device (%s)."
                 .formatted(backend.text(), stream.device().describe()));

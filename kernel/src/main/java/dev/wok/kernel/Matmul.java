@@ -2,6 +2,7 @@ package dev.wok.kernel;
 
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
+import java.util.Arrays;
 
 /// Matrix products in the three orientations that a linear layer `y = x * W^T` needs: [#nt] forward, [#nn] for the
 /// gradient of `x`, [#tn] for the gradient of `W`; and the same of a [Weight]: [#linear], [#linearInput],
@@ -76,6 +77,26 @@ public abstract class Matmul {
         }
     }
 
+    /// `y (+)= x * w^T` with a weight of small whole numbers.
+    ///
+    /// @param x `[m, k]`
+    /// @param w `[n, k]`
+    /// @param activations how `x` enters
+    /// @param y `[m, n]`, written, or added to where `accumulate`
+    public final void linear(Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {
+        Shape.require("Matmul.linear", y, "y", -1, -1);
+        Shape.require("Matmul.linear", x, "x", y.dim(0), -1);
+        if (!Arrays.equals(w.shape(), new long[] {y.dim(1), x.dim(1)})) {
+            throw new IllegalArgumentException("Matmul.linear: w is %s, expected %s"
+                    .formatted(Shape.text(w.shape()), Shape.text(y.dim(1), x.dim(1))));
+        }
+        Operands.requireRead("Matmul", x, "x", y.dtype());
+        Shape.requireRows("Matmul", y, "y");
+        if (y.elements() > 0) {
+            multiplyQuantized(x, w, activations, y, accumulate);
+        }
+    }
+
     /// `dx (+)= dy * w`: the gradient of [#linear]'s input.
     ///
     /// @param dy `[m, n]`
@@ -136,5 +157,14 @@ public abstract class Matmul {
     /// @param orientation NT or NN
     protected void multiplyWeight(Orientation orientation, Tensor a, Weight b, Tensor c, int k, boolean accumulate) {
         multiply(precision(b), orientation, a, b.value(), c, k, accumulate);
+    }
+
+    /// `y (+)= x * w^T`, as [Activations] defines it; `k` may be 0.
+    protected abstract void multiplyQuantized(
+            Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate);
+
+    /// @return what tensors are multiplied in
+    protected final Precision precision() {
+        return precision;
     }
 }

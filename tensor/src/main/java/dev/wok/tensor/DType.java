@@ -13,7 +13,11 @@ public enum DType {
     /// Two's complement, 64 bits.
     I64(8),
     /// Two's complement, 32 bits.
-    I32(4);
+    I32(4),
+    /// Two's complement, 8 bits.
+    I8(1),
+    /// A whole number from 0 to 255, or bits whose meaning its owner knows.
+    U8(1);
 
     private final int bytes;
 
@@ -30,7 +34,7 @@ public enum DType {
     public boolean isFloating() {
         return switch (this) {
             case F64, F32, BF16, F16 -> true;
-            case I64, I32 -> false;
+            case I64, I32, I8, U8 -> false;
         };
     }
 }

@@ -217,7 +217,7 @@ public final class Safetensors implements AutoCloseable {
         try {
             dtype = DType.valueOf(entry.dtype);
         } catch (IllegalArgumentException e) {
-            throw new BadInput("%s: tensor %s is stored as %s; supported are F32, F16, BF16, F64, I32 and I64."
+            throw new BadInput("%s: tensor %s is stored as %s; supported are F32, F16, BF16, F64, I64, I32, I8 and U8."
                     .formatted(file, name, entry.dtype));
         }
         long bytes;

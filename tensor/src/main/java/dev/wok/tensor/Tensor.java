@@ -201,6 +201,8 @@ public final class Tensor {
             case F16 -> Float.float16ToFloat(memory.get(SHORT, offset * 2));
             case I64 -> memory.get(LONG, offset * 8);
             case I32 -> memory.get(INT, offset * 4);
+            case I8 -> memory.get(ValueLayout.JAVA_BYTE, offset);
+            case U8 -> memory.get(ValueLayout.JAVA_BYTE, offset) & 0xFF;
         };
     }
 
@@ -214,6 +216,7 @@ public final class Tensor {
             case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16(Bf16.sticky(value)));
             case I64 -> memory.set(LONG, offset * 8, (long) value);
             case I32 -> memory.set(INT, offset * 4, (int) value);
+            case I8, U8 -> memory.set(ValueLayout.JAVA_BYTE, offset, (byte) value);
         }
     }
 

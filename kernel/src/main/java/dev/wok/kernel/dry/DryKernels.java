@@ -1,6 +1,7 @@
 package dev.wok.kernel.dry;
 
 import dev.wok.device.Stream;
+import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Attention;
 import dev.wok.kernel.Backend;
@@ -14,6 +15,7 @@ import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.LatentKeys;
 import dev.wok.kernel.Matmul;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.Quantized;
 import dev.wok.kernel.RmsNorm;
 import dev.wok.kernel.Rotary;
 import dev.wok.kernel.Routing;
@@ -75,6 +77,10 @@ public final class DryKernels {
         @Override
         protected void multiply(
                 Precision in, Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {}
+
+        @Override
+        protected void multiplyQuantized(
+                Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {}
     }
 
     private static final class DryRotary extends Rotary {

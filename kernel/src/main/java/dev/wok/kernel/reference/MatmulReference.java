@@ -1,8 +1,11 @@
 package dev.wok.kernel.reference;
 
+import dev.wok.kernel.Activations;
 import dev.wok.kernel.Matmul;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.Quantized;
 import dev.wok.tensor.Tensor;
+import java.util.Arrays;
 
 final class MatmulReference extends Matmul {
     MatmulReference(Precision precision) {
@@ -23,6 +26,33 @@ final class MatmulReference extends Matmul {
                     sum += in.operand(left) * in.operand(right);
                 }
                 Numbers.put(c, i * c.stride(0) + j, sum, accumulate);
+            }
+        }
+    }
+
+    @Override
+    protected void multiplyQuantized(Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {
+        byte[] values = new byte[w.group()];
+        double[] sums = new double[y.size(1)];
+        for (long i = 0; i < y.dim(0); i++) {
+            Arrays.fill(sums, 0);
+            for (int g = 0; g < w.groups(); g++) {
+                int from = g * w.group();
+                int count = Math.min(w.group(), w.k() - from);
+                long row = i * x.stride(0) + from;
+                double scale = activations == Activations.INT8 ? Activations.quantize(x, row, count, values) : 1;
+                for (int j = 0; j < sums.length; j++) {
+                    double sum = 0;
+                    for (int p = 0; p < count; p++) {
+                        double left =
+                                activations == Activations.INT8 ? values[p] : precision().operand(x.get(row + p));
+                        sum += left * w.value(j, from + p);
+                    }
+                    sums[j] += scale * w.scale(j, g) * sum;
+                }
+            }
+            for (int j = 0; j < sums.length; j++) {
+                Numbers.put(y, i * y.stride(0) + j, sums[j], accumulate);
             }
         }
     }

@@ -1,7 +1,9 @@
 package dev.wok.kernel.x86;
 
+import dev.wok.kernel.Activations;
 import dev.wok.kernel.Matmul;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.Quantized;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
@@ -11,9 +13,11 @@ import java.util.List;
 final class MatmulX86 extends Matmul {
     private final Gemm gemm;
     private final Forms forms;
+    private final QuantizedGemm quantized;
 
     MatmulX86(Gemm gemm, Forms forms, Precision precision) {
         super(precision);
+        quantized = new QuantizedGemm(gemm.programs());
         this.gemm = gemm;
         this.forms = forms;
     }
@@ -33,6 +37,12 @@ final class MatmulX86 extends Matmul {
         Precision in = precision(b);
         Panels right = forms.of(b, orientation == Orientation.NT, in).getFirst();
         run(gemm.rows(a, p -> p, in), right, c, accumulate);
+    }
+
+    @Override
+    protected void multiplyQuantized(Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {
+        Shape.require("Matmul on the x86 backend", y, "y", DType.F32);
+        quantized.multiply(x, w, activations, precision(), y, accumulate);
     }
 
     private void run(Gemm.Left left, Panels right, Tensor c, boolean accumulate) {

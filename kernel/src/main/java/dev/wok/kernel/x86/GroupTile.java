@@ -1,0 +1,488 @@
+package dev.wok.kernel.x86;
+
+import static dev.wok.emit.Imm.imm;
+import static dev.wok.emit.Op.VBROADCASTSS;
+import static dev.wok.emit.Op.VCVTDQ2PS;
+import static dev.wok.emit.Op.VPADDD;
+import static dev.wok.emit.Op.VPANDD;
+import static dev.wok.emit.Op.VPDPBUSD;
+import static dev.wok.emit.Op.VPERMPS;
+import static dev.wok.emit.Op.VPMADDUBSW;
+import static dev.wok.emit.Op.VPMADDWD;
+import static dev.wok.emit.Op.VPSLLD;
+import static dev.wok.emit.Op.VPSRAD;
+import static dev.wok.emit.Op.VPSRLD;
+import static dev.wok.emit.Op.VPXORD;
+import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R11;
+import static dev.wok.emit.Reg.R12;
+import static dev.wok.emit.Reg.R13;
+import static dev.wok.emit.Reg.R14;
+import static dev.wok.emit.Reg.R15;
+import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
+import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RBP;
+import static dev.wok.emit.Reg.RBX;
+import static dev.wok.emit.Reg.RCX;
+import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
+
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
+import dev.wok.emit.Mem;
+import dev.wok.emit.Operand;
+import dev.wok.emit.Reg;
+import dev.wok.emit.Vec;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/// The inner loops of products with [QuantizedPanels]: tile by tile, the sums of a group in registers, scaled and added
+/// to the tile's totals, also in registers, at the end of the group.
+///
+/* A row of the left operand is float32, or what QuantizeRow made of it: a scale and a first sum for each group, then the
+ * bytes. The weights' values lie 128 or 8 too high, so that they are the unsigned operand of the byte dot products; a
+ * group's sum begins with -128 or -8 times the sum of the row's bytes. Whole numbers are exact, whatever the order.
+ *
+ * Without byte dot products pairs of products are added in 16 bits, which holds for values up to 127: the eighth bit of
+ * a weight goes through a product of its own.
+ */
+///
+/// @param bits of the weights
+/// @param bytes whether the left operand is bytes
+/// @param rows of a tile
+/// @param vectors of columns in a panel
+/// @param lastRows rows of a last, smaller tile, 0 for none
+/// @param partial whether the panels' last vector is stored in part
+/// @param single whether there is one group, whose sums are the totals
+/// @param accumulate whether results are added to what is there
+record GroupTile(
+        int bits,
+        boolean bytes,
+        int rows,
+        int vectors,
+        int lastRows,
+        boolean partial,
+        boolean single,
+        boolean accumulate) {
+    private static final int PREFETCH = 4096;
+    private static final int LINE = 64;
+
+    /// Bytes of a group's scale and first sum.
+    static final int HEAD_BYTES = 8;
+
+    /// The arguments of a call, in native memory.
+    static final class Call {
+        private static final int A = 0;
+        private static final int A_STRIDE = 8;
+        private static final int HEAD = 16;
+        private static final int DATA = 24;
+        private static final int VALUES = 32;
+        private static final int VALUES_STRIDE = 40;
+        private static final int SCALES = 48;
+        private static final int SCALES_STRIDE = 56;
+        private static final int C = 64;
+        private static final int C_STRIDE = 72;
+        private static final int GROUPS = 80;
+        private static final int STEPS = 88;
+        private static final int LAST_STEPS = 96;
+        private static final int TILES = 104;
+        private static final int PANELS = 112;
+        private static final int LAST_LANES = 120;
+        static final int BYTES = 128;
+
+        private final MemorySegment block;
+
+        Call(MemorySegment block) {
+            this.block = block;
+        }
+
+        long address() {
+            return block.address();
+        }
+
+        /// @param aStride bytes between rows
+        /// @param head where in a row the first group's scale is
+        /// @param data where in a row the first group's elements are
+        void left(long a, long aStride, long head, long data) {
+            put(A, a);
+            put(A_STRIDE, aStride);
+            put(HEAD, head);
+            put(DATA, data);
+        }
+
+        void right(long values, long valuesStride, long scales, long scalesStride) {
+            put(VALUES, values);
+            put(VALUES_STRIDE, valuesStride);
+            put(SCALES, scales);
+            put(SCALES_STRIDE, scalesStride);
+        }
+
+        /// @param cStride bytes between rows
+        void result(long c, long cStride) {
+            put(C, c);
+            put(C_STRIDE, cStride);
+        }
+
+        /// @param groups of the common dimension, 1 or more
+        /// @param steps of a group
+        /// @param lastSteps of the last group
+        void depth(int groups, int steps, int lastSteps) {
+            put(GROUPS, groups);
+            put(STEPS, steps);
+            put(LAST_STEPS, lastSteps);
+        }
+
+        /// @param tiles whole ones
+        /// @param panels 1 or more
+        /// @param lastLanes lanes of the panel's last vector that are stored
+        void counts(int tiles, int panels, int lastLanes) {
+            put(TILES, tiles);
+            put(PANELS, panels);
+            put(LAST_LANES, lastLanes);
+        }
+
+        private void put(int at, long value) {
+            block.set(ValueLayout.JAVA_LONG, at, value);
+        }
+    }
+
+    private static final Reg A = RSI;
+    private static final Reg VALUES = RDX;
+    private static final Reg C = RCX;
+    private static final Reg TILES = R8;
+    private static final Reg A_STRIDE = R9;
+    private static final Reg VALUES_AT = R10;
+    private static final Reg GROUP = R11;
+    private static final Reg SCALES_AT = R14;
+    private static final Reg HEAD_AT = R15;
+    private static final Reg C_TILE = RBP;
+    private static final Reg STEP = RAX;
+    private static final Reg[] ROWS = {RBX, R12, R13};
+
+    /// Writes the code; its argument is the address of a [Call]'s block, whose panel counts and scales it changes.
+    void write(Lanes l) {
+        Reg[] saved = {RBX, RBP, R12, R13, R14, R15};
+        for (Reg r : saved) {
+            l.x.push(r);
+        }
+        if (partial) {
+            l.x.mov(RCX, argument(Call.LAST_LANES));
+            l.setTail(RCX);
+        }
+        if (bits == 4) {
+            prepareHalfBytes(l);
+        }
+        l.x.mov(VALUES, argument(Call.VALUES));
+        l.x.mov(C, argument(Call.C));
+        l.x.mov(A_STRIDE, argument(Call.A_STRIDE));
+        Label again = l.x.here();
+        panel(l);
+        l.x.add(VALUES, argument(Call.VALUES_STRIDE));
+        l.x.add(C, vectors * l.count() * Float.BYTES);
+        l.x.mov(RAX, argument(Call.SCALES));
+        l.x.add(RAX, argument(Call.SCALES_STRIDE));
+        l.x.mov(argument(Call.SCALES), RAX);
+        l.x.mov(RAX, argument(Call.PANELS));
+        l.x.sub(RAX, 1);
+        l.x.mov(argument(Call.PANELS), RAX);
+        l.x.jump(Condition.NOT_EQUAL, again);
+        for (int i = saved.length - 1; i >= 0; i--) {
+            l.x.pop(saved[i]);
+        }
+        l.end();
+    }
+
+    private static Mem argument(int at) {
+        return Mem.at(RDI, at);
+    }
+
+    private void panel(Lanes l) {
+        Label remainder = l.x.label();
+        l.x.mov(A, argument(Call.A));
+        l.x.mov(C_TILE, C);
+        l.x.mov(TILES, argument(Call.TILES));
+        l.x.test(TILES, TILES);
+        l.x.jump(Condition.EQUAL, remainder);
+        Label again = l.x.here();
+        tile(l, rows);
+        for (int i = 0; i < rows; i++) {
+            l.x.add(A, A_STRIDE);
+            l.x.add(C_TILE, argument(Call.C_STRIDE));
+        }
+        l.x.sub(TILES, 1);
+        l.x.jump(Condition.NOT_EQUAL, again);
+        l.x.bind(remainder);
+        if (lastRows > 0) {
+            tile(l, lastRows);
+        }
+    }
+
+    private void tile(Lanes l, int height) {
+        l.x.mov(HEAD_AT, A);
+        l.x.add(HEAD_AT, argument(Call.HEAD));
+        l.x.mov(ROWS[0], A);
+        l.x.add(ROWS[0], argument(Call.DATA));
+        for (int i = 1; 3 * i < height; i++) {
+            l.x.lea(ROWS[i], Mem.at(ROWS[i - 1], A_STRIDE, 2, 0));
+            l.x.add(ROWS[i], A_STRIDE);
+        }
+        l.x.mov(VALUES_AT, VALUES);
+        l.x.mov(SCALES_AT, argument(Call.SCALES));
+        if (!single) {
+            for (int i = 0; i < height * vectors; i++) {
+                l.zero(l.v(total(i)));
+            }
+        }
+        l.x.mov(GROUP, argument(Call.GROUPS));
+        Label group = l.x.here();
+        begin(l, height);
+        Label steps = l.x.label();
+        l.x.mov(STEP, argument(Call.STEPS));
+        l.x.cmp(GROUP, 1);
+        l.x.jump(Condition.NOT_EQUAL, steps);
+        l.x.mov(STEP, argument(Call.LAST_STEPS));
+        l.x.align(32);
+        l.x.bind(steps);
+        step(l, height);
+        l.x.sub(STEP, 1);
+        l.x.jump(Condition.NOT_EQUAL, steps);
+        end(l, height);
+        l.x.sub(GROUP, 1);
+        l.x.jump(Condition.NOT_EQUAL, group);
+        store(l, height);
+    }
+
+    private int total(int i) {
+        return single ? i : rows * vectors + i;
+    }
+
+    /// @return the `i`-th register that holds no sum
+    private Vec temporary(Lanes l, int i) {
+        return l.v(total(rows * vectors) + i);
+    }
+
+    /// The last register but the one of AVX2's tails.
+    private static Vec constant(Lanes l) {
+        return l.v(l.isa().hasMasks() ? 31 : 14);
+    }
+
+    /// Visits the heads of a group, row by row.
+    private static void heads(Lanes l, int height, java.util.function.IntConsumer row) {
+        l.x.mov(RAX, HEAD_AT);
+        for (int i = 0; i < height; i++) {
+            if (i > 0) {
+                l.x.add(RAX, A_STRIDE);
+            }
+            row.accept(i);
+        }
+    }
+
+    private void begin(Lanes l, int height) {
+        if (!bytes) {
+            for (int i = 0; i < height * vectors; i++) {
+                l.zero(l.v(i));
+            }
+            return;
+        }
+        heads(l, height, i -> {
+            for (int j = 0; j < vectors; j++) {
+                if (j == 0) {
+                    l.x.op(VBROADCASTSS, l.v(i * vectors), Mem.at(RAX, Float.BYTES));
+                } else {
+                    l.move(l.v(i * vectors + j), l.v(i * vectors));
+                }
+            }
+        });
+    }
+
+    private void end(Lanes l, int height) {
+        for (int j = 0; j < vectors; j++) {
+            l.fromBf16(temporary(l, j), Mem.at(SCALES_AT, j * l.count() * Short.BYTES));
+        }
+        l.x.add(SCALES_AT, vectors * l.count() * Short.BYTES);
+        Vec scale = temporary(l, vectors);
+        heads(l, height, i -> {
+            if (bytes) {
+                l.x.op(VBROADCASTSS, scale, Mem.at(RAX));
+            }
+            for (int j = 0; j < vectors; j++) {
+                Vec sum = l.v(i * vectors + j);
+                if (bytes) {
+                    l.x.op(VCVTDQ2PS, sum, sum);
+                }
+                if (single || bytes) {
+                    l.mul(sum, sum, temporary(l, j));
+                }
+                if (single && bytes) {
+                    l.mul(sum, sum, scale);
+                } else if (!single) {
+                    l.fma(l.v(total(i * vectors + j)), sum, bytes ? scale : temporary(l, j));
+                }
+            }
+        });
+        l.x.add(HEAD_AT, HEAD_BYTES);
+    }
+
+    // ---------------------------------------------------------------------------------------------- steps
+
+    private void step(Lanes l, int height) {
+        Vec values = temporary(l, 0);
+        for (int j = 0; j < vectors; j++) {
+            int at = j * l.isa().bytes();
+            l.load(values, Mem.at(VALUES_AT, at));
+            if (at % LINE == 0) {
+                l.x.prefetch(Mem.at(VALUES_AT, at + PREFETCH));
+            }
+            if (!bytes) {
+                floats(l, height, j, values);
+            } else if (bits == 8) {
+                dots(l, height, j, values, 0);
+            } else {
+                Vec half = temporary(l, 1);
+                l.x.op(VPANDD, half, values, constant(l));
+                dots(l, height, j, half, 0);
+                l.x.op(VPSRLD, half, values, imm(4));
+                l.x.op(VPANDD, half, half, constant(l));
+                dots(l, height, j, half, Integer.BYTES);
+            }
+        }
+        l.x.add(VALUES_AT, vectors * l.isa().bytes());
+        int elements = QuantizedPanels.perStep(bits);
+        for (int i = 0; 3 * i < height; i++) {
+            l.x.add(ROWS[i], bytes ? elements : elements * Float.BYTES);
+        }
+    }
+
+    private static Mem left(int row, int at) {
+        Reg base = ROWS[row / 3];
+        return row % 3 == 0 ? Mem.at(base, at) : Mem.at(base, A_STRIDE, row % 3, at);
+    }
+
+    /// 32 bits of a row in every lane.
+    private Operand repeated(Lanes l, int row, int at) {
+        if (l.isa().hasMasks()) {
+            return left(row, at).broadcast();
+        }
+        Vec register = temporary(l, 2);
+        l.x.op(VBROADCASTSS, register, left(row, at));
+        return register;
+    }
+
+    /// Multiplies four unsigned bytes of each column with four signed ones of each row.
+    private void dots(Lanes l, int height, int j, Vec values, int at) {
+        if (l.isa().hasByteDots()) {
+            for (int i = 0; i < height; i++) {
+                l.x.op(VPDPBUSD, l.v(i * vectors + j), values, repeated(l, i, at));
+            }
+            return;
+        }
+        Vec low = values;
+        Vec high = temporary(l, 4);
+        if (bits == 8) {
+            low = temporary(l, 3);
+            l.x.op(VPANDD, low, values, l.c(0x7F7F7F7F));
+            l.x.op(VPSRLD, high, values, imm(7));
+            l.x.op(VPANDD, high, high, l.c(0x01010101));
+        }
+        for (int i = 0; i < height; i++) {
+            Vec x = temporary(l, 2);
+            Vec sum = l.v(i * vectors + j);
+            l.x.op(VBROADCASTSS, x, left(i, at));
+            pairs(l, sum, low, x, 1);
+            if (bits == 8) {
+                pairs(l, sum, high, x, 128);
+            }
+        }
+    }
+
+    private void pairs(Lanes l, Vec sum, Vec values, Vec x, int factor) {
+        Vec products = temporary(l, 5);
+        int[] factors = new int[l.count()];
+        Arrays.fill(factors, factor << 16 | factor);
+        l.x.op(VPMADDUBSW, products, values, x);
+        l.x.op(VPMADDWD, products, products, l.x.constant(factors));
+        l.x.op(VPADDD, sum, sum, products);
+    }
+
+    /// Multiplies the values of a step, one after another, with float32.
+    private void floats(Lanes l, int height, int j, Vec values) {
+        if (bits == 8) {
+            l.x.op(VPXORD, values, values, l.c(0x80808080));
+        }
+        Vec value = temporary(l, 1);
+        for (int e = 0; e < QuantizedPanels.perStep(bits); e++) {
+            if (bits == 8) {
+                wholeByte(l, value, values, e);
+            } else {
+                halfByte(l, value, values, e);
+            }
+            for (int i = 0; i < height; i++) {
+                l.fma(l.v(i * vectors + j), value, repeated(l, i, e * Float.BYTES));
+            }
+        }
+    }
+
+    private static void wholeByte(Lanes l, Vec value, Vec values, int e) {
+        if (e < 3) {
+            l.x.op(VPSLLD, value, values, imm(24 - 8 * e));
+        }
+        l.x.op(VPSRAD, value, e < 3 ? value : values, imm(24));
+        l.x.op(VCVTDQ2PS, value, value);
+    }
+
+    private static void halfByte(Lanes l, Vec value, Vec values, int e) {
+        if (e > 0) {
+            l.x.op(VPSRLD, value, values, imm(4 * e));
+        }
+        Vec from = e > 0 ? value : values;
+        if (l.isa().hasMasks()) {
+            l.x.op(VPERMPS, value, from, constant(l));
+        } else {
+            l.x.op(VPANDD, value, from, l.c(15));
+            l.x.op(VCVTDQ2PS, value, value);
+            l.sub(value, value, l.c(8f));
+        }
+    }
+
+    /// What half bytes stand for as float32, or a mask for the lower ones.
+    private void prepareHalfBytes(Lanes l) {
+        if (bytes) {
+            l.x.op(VBROADCASTSS, constant(l), l.x.constant(0x0F0F0F0F));
+        } else if (l.isa().hasMasks()) {
+            float[] table = new float[16];
+            for (int i = 0; i < table.length; i++) {
+                table[i] = i - 8;
+            }
+            l.load(constant(l), l.x.constant(table));
+        }
+    }
+
+    private void store(Lanes l, int height) {
+        Reg at = RAX;
+        l.x.mov(at, C_TILE);
+        for (int i = 0; i < height; i++) {
+            for (int j = 0; j < vectors; j++) {
+                Vec sum = l.v(total(i * vectors + j));
+                Mem to = Mem.at(at, j * l.isa().bytes());
+                Runnable put = () -> {
+                    if (accumulate) {
+                        l.load(temporary(l, 0), to);
+                        l.add(sum, sum, temporary(l, 0));
+                    }
+                    l.store(to, sum);
+                };
+                if (partial && j == vectors - 1) {
+                    l.inTailAsSet(put);
+                } else {
+                    put.run();
+                }
+            }
+            if (i < height - 1) {
+                l.x.add(at, argument(Call.C_STRIDE));
+            }
+        }
+    }
+}
