@@ -69,6 +69,7 @@ public enum Op {
     VUCOMISS(Form.RM, 1, 0, 0x2E, 0, Tuple.FOUR),
     /// With AVX2 known as vroundps.
     VRNDSCALEPS(Form.RMI, 3, 1, 0x08, 0, Tuple.FULL),
+    VREDUCEPS(Form.RMI, 3, 1, 0x56, 0, Tuple.FULL, Op.EVEX),
     VSCALEFPS(Form.RVM, 2, 1, 0x2C, 0, Tuple.FULL, Op.EVEX),
 
     VDPBF16PS(Form.RVM, 2, 2, 0x52, 0, Tuple.FULL, Op.EVEX),

@@ -79,6 +79,7 @@ final class Forms {
             VCMPPS          -  xyz k v v/m/b4 i
             VUCOMISS        x  x   x x/m4
             VRNDSCALEPS     xy xyz v* v/m/b4 i
+            VREDUCEPS       -  xyz v* v/m/b4 i
             VSCALEFPS       -  xyz v* v v/m/b4
             VDPBF16PS       -  xyz v* v v/m/b4
             VCVTNEPS2BF16   -  xyz h* v

@@ -19,8 +19,8 @@ final class CrossEntropyX86 extends CrossEntropy {
     CrossEntropyX86(Programs programs) {
         workers = programs.device().workers();
         results = new Arguments(programs.device());
-        measure = Softmax.measure(programs);
-        exponentials = Softmax.exponentials(programs);
+        measure = Softmax.measure(programs, Softmax.Accuracy.IN_SUM);
+        exponentials = Softmax.exponentials(programs, Softmax.Accuracy.IN_SUM);
     }
 
     @Override

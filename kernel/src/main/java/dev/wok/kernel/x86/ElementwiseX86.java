@@ -24,26 +24,20 @@ final class ElementwiseX86 extends Elementwise {
     private static final String OP = "Elementwise";
     private static final int COPIES = 4;
 
-    private enum Code {
-        FILL,
-        WIDEN,
-        NARROW
-    }
+    private record Fill(boolean past) {}
 
+    private record Widen(boolean past) {}
+
+    private record Narrow(boolean past) {}
+
+    private final Programs programs;
     private final Workers workers;
     private final Isa isa;
-    private final Program add;
-    private final Program fill;
-    private final Program widen;
-    private final Program narrow;
 
     ElementwiseX86(Programs programs) {
+        this.programs = programs;
         workers = programs.device().workers();
         isa = programs.isa();
-        add = Rows.add(programs);
-        fill = programs.get(Code.FILL, ElementwiseX86::writeFill);
-        widen = programs.get(Code.WIDEN, ElementwiseX86::writeWiden);
-        narrow = programs.get(Code.NARROW, ElementwiseX86::writeNarrow);
     }
 
     @Override
@@ -51,6 +45,7 @@ final class ElementwiseX86 extends Elementwise {
         Span left = Span.read(OP, a);
         Span right = Span.read(OP, b);
         Span result = Span.written(OP, out);
+        Program add = Rows.add(programs, result.isStream(left, right));
         Tasks.blocks(
                 workers,
                 out.elements(),
@@ -64,6 +59,8 @@ final class ElementwiseX86 extends Elementwise {
         Span span = Span.written(OP, x, x.dtype());
         long pattern = pattern(x.dtype(), value);
         long floats = x.bytes() / Float.BYTES;
+        boolean past = span.isStream();
+        Program fill = programs.get(new Fill(past), lanes -> writeFill(lanes, past));
         Tasks.blocks(
                 workers, floats, (from, count, _) -> fill.call(span.address() + from * Float.BYTES, count, pattern));
         if (floats * Float.BYTES < x.bytes()) {
@@ -82,10 +79,10 @@ final class ElementwiseX86 extends Elementwise {
         }
     }
 
-    private static void writeFill(Lanes lanes) {
+    private static void writeFill(Lanes lanes, boolean past) {
         lanes.x.op(VMOVQ, xmm(0), RDX);
         lanes.x.op(VPBROADCASTQ, lanes.v(0), xmm(0));
-        lanes.each(RAX, RSI, R10, COPIES, copy -> lanes.store(lanes.at(RDI, RAX, copy), lanes.v(0)));
+        lanes.each(RAX, RSI, R10, COPIES, copy -> lanes.store(lanes.at(RDI, RAX, copy), lanes.v(0), past));
         lanes.end();
     }
 
@@ -93,7 +90,7 @@ final class ElementwiseX86 extends Elementwise {
     protected void convert(Tensor from, Tensor to) {
         Span in = Span.read(OP + ".cast", from, from.dtype());
         Span out = Span.written(OP + ".cast", to, to.dtype());
-        Convert convert = convert(from.dtype(), to.dtype());
+        Convert convert = convert(from.dtype(), to.dtype(), out.isStream());
         if (from.isContiguous() && to.isContiguous()) {
             Tasks.blocks(workers, to.elements(), (at, count, _) -> convert.row(in, at, out, at, count));
         } else {
@@ -122,12 +119,14 @@ final class ElementwiseX86 extends Elementwise {
         void row(Span from, long i, Span to, long j, int count);
     }
 
-    private Convert convert(DType from, DType to) {
+    private Convert convert(DType from, DType to, boolean past) {
         if (from == to) {
             return ElementwiseX86::copy;
         } else if (from == DType.F32 && to == DType.BF16) {
+            Program narrow = programs.get(new Narrow(past), lanes -> writeNarrow(lanes, past));
             return (a, i, b, j, count) -> run(narrow, a, i, b, j, count);
         } else if (from == DType.BF16 && to == DType.F32) {
+            Program widen = programs.get(new Widen(past), lanes -> writeWiden(lanes, past));
             return (a, i, b, j, count) -> run(widen, a, i, b, j, count);
         }
         throw new IllegalArgumentException(
@@ -148,17 +147,18 @@ final class ElementwiseX86 extends Elementwise {
         }
     }
 
-    private static void writeWiden(Lanes lanes) {
+    private static void writeWiden(Lanes lanes, boolean past) {
         overBf16(lanes, copy -> {
             lanes.loadBf16(lanes.v(copy), bf16(lanes, RDI, copy));
-            lanes.store(lanes.at(RSI, RAX, copy), lanes.v(copy));
+            lanes.store(lanes.at(RSI, RAX, copy), lanes.v(copy), past);
         });
     }
 
-    private static void writeNarrow(Lanes lanes) {
+    private static void writeNarrow(Lanes lanes, boolean past) {
         overBf16(lanes, copy -> {
             lanes.load(lanes.v(3 * copy), lanes.at(RDI, RAX, copy));
-            lanes.storeAsBf16(bf16(lanes, RSI, copy), lanes.v(3 * copy), lanes.v(3 * copy + 1), lanes.v(3 * copy + 2));
+            lanes.storeAsBf16(
+                    bf16(lanes, RSI, copy), lanes.v(3 * copy), lanes.v(3 * copy + 1), lanes.v(3 * copy + 2), past);
         });
     }
 

@@ -17,7 +17,7 @@ final class EmbeddingX86 extends Embedding {
 
     EmbeddingX86(Programs programs) {
         workers = programs.device().workers();
-        add = Rows.add(programs);
+        add = Rows.add(programs, false);
     }
 
     @Override

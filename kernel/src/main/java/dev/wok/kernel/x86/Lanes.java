@@ -28,10 +28,12 @@ final class Lanes {
     private static final int TAIL = 15;
 
     private static final int ORDERED = 7;
+    private static final int FLOOR = 9;
 
     final X86 x;
     private final Isa isa;
     private boolean inTail;
+    private boolean streams;
 
     Lanes(X86 x, Isa isa) {
         this.x = x;
@@ -76,6 +78,9 @@ final class Lanes {
 
     /// Cleans up and returns.
     void end() {
+        if (streams) {
+            x.sfence();
+        }
         x.vzeroupper();
         x.ret();
     }
@@ -212,6 +217,17 @@ final class Lanes {
             x.op(VMOVUPS, to.under(K1), from);
         } else {
             x.op(VMASKMOVPS, to, v(TAIL), from);
+        }
+    }
+
+    /// @param past whether to store past the caches, for results so large that they leave them before anybody reads
+    ///     them: the memory is not read first. Whole vectors must then be aligned
+    void store(Mem to, Vec from, boolean past) {
+        if (past && !inTail) {
+            x.op(VMOVNTPS, to, from);
+            streams = true;
+        } else {
+            store(to, from);
         }
     }
 
@@ -372,6 +388,41 @@ final class Lanes {
         mul(a, p, n);
     }
 
+    /* 2^t with t = a / ln 2 rounded once, which is what makes the error grow with a: 2^floor(t) times a polynomial of
+     * degree 5 in the rest, 1 at 0, with the least relative error from 0 to 1. AVX2 takes what lies below 2^-126 for zero.
+     */
+    /// `a = e^a` of numbers that are not positive, for a sum with a one in it: off by a factor of (2.5 - 2.3 a) u,
+    /// u = 2^-24. What is no number stays none.
+    ///
+    /// @param n overwritten
+    /// @param p overwritten
+    void expInSum(Vec a, Vec n, Vec p) {
+        mul(a, a, c(1.44269504f));
+        if (isa.hasMasks()) {
+            x.op(VREDUCEPS, n, a, imm(FLOOR));
+        } else {
+            broadcast(n, -127f);
+            max(a, n, a);
+            x.op(VRNDSCALEPS, p, a, imm(FLOOR));
+            sub(n, a, p);
+            move(a, p);
+        }
+        broadcast(p, 0.0018671305f);
+        scale(p, n, c(0.00901703f));
+        scale(p, n, c(0.055799913f));
+        scale(p, n, c(0.24016444f));
+        scale(p, n, c(0.6931513f));
+        scale(p, n, c(1f));
+        if (isa.hasMasks()) {
+            x.op(VSCALEFPS, a, p, a);
+        } else {
+            broadcast(n, 0x1p23f);
+            scale(a, n, c(127 * 0x1p23f));
+            x.op(VCVTPS2DQ, a, a);
+            mul(a, a, p);
+        }
+    }
+
     /// `a = 1 / (1 + e^-a)`.
     ///
     /// @param n overwritten
@@ -433,15 +484,21 @@ final class Lanes {
     /// @param from overwritten
     /// @param t overwritten
     /// @param s overwritten
-    void storeAsBf16(Mem to, Vec from, Vec t, Vec s) {
+    /// @param past as for [#store(Mem, Vec, boolean)]
+    void storeAsBf16(Mem to, Vec from, Vec t, Vec s, boolean past) {
         roundToBf16(from, t, s);
         x.op(VPSRLD, t, from, imm(16));
+        Vec half = t.as(isa.bytes() / 2);
+        if (inTail) {
+            x.op(VPMOVDW, to.under(K1), t);
+            return;
+        }
         if (isa.hasMasks()) {
-            x.op(VPMOVDW, inTail ? to.under(K1) : to, t);
+            x.op(VPMOVDW, half, t);
         } else {
             packHalves(t, t);
-            x.op(VMOVUPS, to, t.as(16));
         }
+        store(to, half, past);
     }
 
     private void packHalves(Vec to, Vec t) {

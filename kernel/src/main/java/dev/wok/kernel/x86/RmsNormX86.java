@@ -40,19 +40,19 @@ final class RmsNormX86 extends RmsNorm {
     private static final int COLUMNS_PER_TASK = 1024;
     private static final int COPIES = 4;
 
-    private record Backward(boolean accumulate) {}
+    private record Forward(boolean past) {}
+
+    private record Backward(boolean accumulate, boolean past) {}
 
     private final Programs programs;
     private final Workers workers;
     private final Arguments arguments;
-    private final Program forward;
     private MemorySegment sums = MemorySegment.NULL;
 
     RmsNormX86(Programs programs) {
         this.programs = programs;
         workers = programs.device().workers();
         arguments = new Arguments(programs.device());
-        forward = programs.get(RmsNormX86.class, RmsNormX86::writeForward);
     }
 
     @Override
@@ -62,6 +62,8 @@ final class RmsNormX86 extends RmsNorm {
         Span out = Span.written(OP, y);
         Span roots = Span.written(OP, rstd);
         int n = x.size(1);
+        boolean past = out.isStream(in);
+        Program forward = programs.get(new Forward(past), lanes -> writeForward(lanes, past));
         Tasks.rows(
                 workers,
                 x.size(0),
@@ -82,7 +84,7 @@ final class RmsNormX86 extends RmsNorm {
         Span.keep(in, factors, out, roots);
     }
 
-    private static void writeForward(Lanes lanes) {
+    private static void writeForward(Lanes lanes, boolean past) {
         X86 x = lanes.x;
         Reg in = RSI;
         Reg weight = RDX;
@@ -92,12 +94,7 @@ final class RmsNormX86 extends RmsNorm {
         Reg rows = R11;
         Vec root = lanes.v(0);
         lanes.arguments(in, weight, out, roots, n, rows);
-        // The next row's address: it is asked for while this one's result is written.
-        Reg next = RBX;
-        x.push(next);
         lanes.repeat(rows, () -> {
-            x.mov(next, in);
-            x.add(next, lanes.argument(6));
             for (int i = 0; i < COPIES; i++) {
                 lanes.zero(lanes.v(i));
             }
@@ -110,18 +107,16 @@ final class RmsNormX86 extends RmsNorm {
             x.op(VMOVSS, Mem.at(roots), xmm(0));
             x.op(VBROADCASTSS, root, xmm(0));
             lanes.each(RAX, n, R10, COPIES, copy -> {
-                x.prefetch2(lanes.at(next, RAX, copy));
                 lanes.load(lanes.v(1 + copy), lanes.at(in, RAX, copy));
                 lanes.load(lanes.v(1 + COPIES + copy), lanes.at(weight, RAX, copy));
                 lanes.mul(lanes.v(1 + copy), lanes.v(1 + copy), root);
                 lanes.mul(lanes.v(1 + copy), lanes.v(1 + copy), lanes.v(1 + COPIES + copy));
-                lanes.store(lanes.at(out, RAX, copy), lanes.v(1 + copy));
+                lanes.store(lanes.at(out, RAX, copy), lanes.v(1 + copy), past);
             });
-            x.mov(in, next);
+            x.add(in, lanes.argument(6));
             x.add(out, lanes.argument(7));
             x.add(roots, Float.BYTES);
         });
-        x.pop(next);
         lanes.end();
     }
 
@@ -163,7 +158,9 @@ final class RmsNormX86 extends RmsNorm {
         int blocks = Math.ceilDiv(x.size(0), step);
         long rowBytes = (long) n * Float.BYTES;
         MemorySegment partial = sums(blocks * rowBytes);
-        Program backward = programs.get(new Backward(accumulate), lanes -> writeBackward(lanes, accumulate));
+        boolean past = !accumulate && dIn.isStream();
+        Program backward =
+                programs.get(new Backward(accumulate, past), lanes -> writeBackward(lanes, accumulate, past));
         Tasks.ranges(workers, x.size(0), step, (from, to, worker) -> {
             MemorySegment sum = partial.asSlice(from / step * rowBytes, rowBytes);
             sum.fill((byte) 0);
@@ -200,7 +197,7 @@ final class RmsNormX86 extends RmsNorm {
         return sums;
     }
 
-    private static void writeBackward(Lanes lanes, boolean accumulate) {
+    private static void writeBackward(Lanes lanes, boolean accumulate, boolean past) {
         X86 x = lanes.x;
         Reg in = RSI;
         Reg weight = RDX;
@@ -251,7 +248,7 @@ final class RmsNormX86 extends RmsNorm {
                     lanes.load(old, lanes.at(dIn, RAX, copy));
                     lanes.add(g, g, old);
                 }
-                lanes.store(lanes.at(dIn, RAX, copy), g);
+                lanes.store(lanes.at(dIn, RAX, copy), g, past);
                 lanes.load(old, lanes.at(sum, RAX, copy));
                 lanes.mul(h, h, root);
                 lanes.fma(old, h, d);

@@ -35,8 +35,8 @@ final class RoutingX86 extends Routing {
         workers = programs.device().workers();
         results = new Arguments(programs.device());
         sigmoid = programs.get(Scoring.SIGMOID, RoutingX86::writeSigmoid);
-        measure = Softmax.measure(programs);
-        exponentials = Softmax.exponentials(programs);
+        measure = Softmax.measure(programs, Softmax.Accuracy.EXACT);
+        exponentials = Softmax.exponentials(programs, Softmax.Accuracy.EXACT);
     }
 
     private static void writeSigmoid(Lanes lanes) {

@@ -16,23 +16,25 @@ import dev.wok.emit.X86;
 
 /// Programs over rows of floats that several operations share.
 final class Rows {
-    private record Add() {}
+    private record Add(boolean past) {}
 
     private record Sum(boolean accumulate) {}
 
     private Rows() {}
 
     /// `c[i] = a[i] + b[i]`: called with the addresses of a, b, c and the number of elements.
-    static Program add(Programs programs) {
-        return programs.get(new Add(), Rows::writeAdd);
+    ///
+    /// @param past whether to store past the caches
+    static Program add(Programs programs, boolean past) {
+        return programs.get(new Add(past), lanes -> writeAdd(lanes, past));
     }
 
-    private static void writeAdd(Lanes lanes) {
+    private static void writeAdd(Lanes lanes, boolean past) {
         lanes.each(RAX, RCX, R10, 4, copy -> {
             lanes.load(lanes.v(copy), lanes.at(RDI, RAX, copy));
             lanes.load(lanes.v(4 + copy), lanes.at(RSI, RAX, copy));
             lanes.add(lanes.v(copy), lanes.v(copy), lanes.v(4 + copy));
-            lanes.store(lanes.at(RDX, RAX, copy), lanes.v(copy));
+            lanes.store(lanes.at(RDX, RAX, copy), lanes.v(copy), past);
         });
         lanes.end();
     }

@@ -31,23 +31,36 @@ import dev.wok.emit.X86;
  * so that a row of minus infinities has a sum of zero; it ignores what is no number, which the sum shows.
  */
 final class Softmax {
-    private static final int GROUP = 4;
     private static final int GREATER = 14;
 
-    private enum Code {
-        MEASURE,
-        EXPONENTIALS
+    /// How exact the exponentials are.
+    enum Accuracy {
+        /// As [Lanes#exp].
+        EXACT,
+        /// As [Lanes#expInSum]: for rows so long that exponentials take all the time.
+        IN_SUM
     }
+
+    private record Measure(Accuracy accuracy) {}
+
+    private record Exponentials(Accuracy accuracy) {}
 
     private Softmax() {}
 
-    /// Writes `max x` and `sum e^(x - max)`: called with the addresses of the row and of the two floats, and the number
-    /// of elements between them.
-    static Program measure(Programs programs) {
-        return programs.get(Code.MEASURE, Softmax::writeMeasure);
+    private static void exp(Lanes lanes, Accuracy accuracy, Vec a, Vec n, Vec p) {
+        switch (accuracy) {
+            case EXACT -> lanes.exp(a, n, p);
+            case IN_SUM -> lanes.expInSum(a, n, p);
+        }
     }
 
-    private static void writeMeasure(Lanes lanes) {
+    /// Writes `max x` and `sum e^(x - max)`: called with the addresses of the row and of the two floats, and the number
+    /// of elements between them.
+    static Program measure(Programs programs, Accuracy accuracy) {
+        return programs.get(new Measure(accuracy), lanes -> writeMeasure(lanes, accuracy));
+    }
+
+    private static void writeMeasure(Lanes lanes, Accuracy accuracy) {
         X86 x = lanes.x;
         Vec max = lanes.v(0);
         Vec even = lanes.v(1);
@@ -58,7 +71,7 @@ final class Softmax {
         lanes.broadcast(max, -Float.MAX_VALUE);
         lanes.zero(even);
         lanes.zero(odd);
-        lanes.inGroups(RAX, RSI, R10, GROUP, size -> {
+        lanes.inGroups(RAX, RSI, R10, lanes.isa().registers() / 4, size -> {
             lanes.move(larger, max);
             for (int i = 0; i < size; i++) {
                 Vec value = lanes.v(6 + i);
@@ -77,7 +90,7 @@ final class Softmax {
             }
             x.jump(EQUAL, same);
             lanes.sub(max, max, larger);
-            lanes.exp(max, t, s);
+            exp(lanes, accuracy, max, t, s);
             lanes.mul(even, even, max);
             lanes.mul(odd, odd, max);
             lanes.move(max, larger);
@@ -85,7 +98,7 @@ final class Softmax {
             for (int i = 0; i < size; i++) {
                 Vec value = lanes.v(6 + i);
                 lanes.sub(value, value, max);
-                lanes.exp(value, t, s);
+                exp(lanes, accuracy, value, t, s);
                 Vec sum = i % 2 == 0 ? even : odd;
                 lanes.add(sum, sum, value);
             }
@@ -96,7 +109,7 @@ final class Softmax {
         x.op(VMOVSS, Mem.at(RDX), xmm(3));
         x.op(VBROADCASTSS, larger, xmm(3));
         lanes.sub(max, max, larger);
-        lanes.exp(max, t, s);
+        exp(lanes, accuracy, max, t, s);
         lanes.mul(even, even, max);
         lanes.sum(even, t);
         x.op(VMOVSS, Mem.at(RDX, Float.BYTES), xmm(1));
@@ -105,20 +118,20 @@ final class Softmax {
 
     /// `y = e^(x - max) * factor`: called with the addresses of x and y, the number of elements, and the bits of the
     /// two floats.
-    static Program exponentials(Programs programs) {
-        return programs.get(Code.EXPONENTIALS, Softmax::writeExponentials);
+    static Program exponentials(Programs programs, Accuracy accuracy) {
+        return programs.get(new Exponentials(accuracy), lanes -> writeExponentials(lanes, accuracy));
     }
 
-    private static void writeExponentials(Lanes lanes) {
+    private static void writeExponentials(Lanes lanes, Accuracy accuracy) {
         Vec max = lanes.v(0);
         Vec factor = lanes.v(1);
         lanes.broadcast(max, RCX);
         lanes.broadcast(factor, R8);
-        lanes.each(RAX, RDX, R10, GROUP, copy -> {
+        lanes.each(RAX, RDX, R10, 4, copy -> {
             Vec value = lanes.v(2 + 3 * copy);
             lanes.load(value, lanes.at(RDI, RAX, copy));
             lanes.sub(value, value, max);
-            lanes.exp(value, lanes.v(3 + 3 * copy), lanes.v(4 + 3 * copy));
+            exp(lanes, accuracy, value, lanes.v(3 + 3 * copy), lanes.v(4 + 3 * copy));
             lanes.mul(value, value, factor);
             lanes.store(lanes.at(RSI, RAX, copy), value);
         });

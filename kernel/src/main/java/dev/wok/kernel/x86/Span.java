@@ -13,6 +13,11 @@ import java.lang.ref.Reference;
  * behind the last call.
  */
 record Span(Tensor tensor, long address) {
+    private static final int LINE = 64;
+
+    /// Half of a large last-level cache.
+    private static final long LARGE = 1 << 24;
+
     /// @param op who asks, for messages
     /// @throws IllegalArgumentException where it holds something else than F32, or machine code cannot reach it
     static Span read(String op, Tensor tensor) {
@@ -57,6 +62,19 @@ record Span(Tensor tensor, long address) {
             last = Math.addExact(last, Math.multiplyExact(tensor.dim(i) - 1, tensor.stride(i)));
         }
         return Math.multiplyExact(last + 1, tensor.dtype().bytes());
+    }
+
+    /// Whether this result is better stored past the caches: it is large, aligned, and not one of the inputs, which are
+    /// in the caches already.
+    boolean isStream(Span... inputs) {
+        boolean aligned = address % LINE == 0;
+        for (int i = 0; i < tensor.rank() - 1; i++) {
+            aligned &= stride(i) % LINE == 0;
+        }
+        for (Span input : inputs) {
+            aligned &= input.address != address;
+        }
+        return aligned && tensor.bytes() >= LARGE;
     }
 
     /// Keeps operands reachable up to here.

@@ -22,18 +22,21 @@ import dev.wok.tensor.Tensor;
 final class SwigluX86 extends Swiglu {
     private static final String OP = "Swiglu";
 
-    private record Code(boolean backward) {}
+    /// Floats in a line of the caches.
+    private static final int LINE = 16;
 
+    private record Forward(boolean past) {}
+
+    private record Backward(boolean past) {}
+
+    private final Programs programs;
     private final Workers workers;
     private final Arguments arguments;
-    private final Program forward;
-    private final Program backward;
 
     SwigluX86(Programs programs) {
+        this.programs = programs;
         workers = programs.device().workers();
         arguments = new Arguments(programs.device());
-        forward = programs.get(new Code(false), SwigluX86::writeForward);
-        backward = programs.get(new Code(true), SwigluX86::writeBackward);
     }
 
     @Override
@@ -41,6 +44,8 @@ final class SwigluX86 extends Swiglu {
         Span in = Span.read(OP, gateUp);
         Span product = Span.written(OP, out);
         int n = out.size(1);
+        boolean past = product.isStream();
+        Program forward = programs.get(new Forward(past), lanes -> writeForward(lanes, past));
         Tasks.rows(
                 workers,
                 out.size(0),
@@ -57,7 +62,7 @@ final class SwigluX86 extends Swiglu {
         Span.keep(in, product);
     }
 
-    private static void writeForward(Lanes lanes) {
+    private static void writeForward(Lanes lanes, boolean past) {
         X86 x = lanes.x;
         Reg gate = RSI;
         Reg out = RDX;
@@ -77,7 +82,7 @@ final class SwigluX86 extends Swiglu {
                 lanes.sigmoid(s, lanes.v(5 * copy + 3), lanes.v(5 * copy + 4));
                 lanes.mul(g, g, s);
                 lanes.mul(g, g, u);
-                lanes.store(lanes.at(out, RAX, copy), g);
+                lanes.store(lanes.at(out, RAX, copy), g, past);
             });
             x.add(gate, lanes.argument(4));
             x.add(out, lanes.argument(5));
@@ -91,6 +96,8 @@ final class SwigluX86 extends Swiglu {
         Span d = Span.read(OP, dOut);
         Span out = Span.written(OP, dGateUp);
         int n = dOut.size(1);
+        boolean past = n % LINE == 0 && out.isStream(in);
+        Program backward = programs.get(new Backward(past), lanes -> writeBackward(lanes, past));
         Tasks.rows(
                 workers,
                 dOut.size(0),
@@ -110,7 +117,7 @@ final class SwigluX86 extends Swiglu {
     }
 
     /* With s = sigmoid(g): dg = d up s (1 + g (1 - s)) = d up (s (g - g s) + s), dup = d g s. */
-    private static void writeBackward(Lanes lanes) {
+    private static void writeBackward(Lanes lanes, boolean past) {
         X86 x = lanes.x;
         Reg gate = RSI;
         Reg dOut = RDX;
@@ -140,9 +147,9 @@ final class SwigluX86 extends Swiglu {
                 lanes.scale(g, s, s);
                 lanes.mul(u, d, u);
                 lanes.mul(u, u, g);
-                lanes.store(lanes.at(dGate, RAX, copy), u);
+                lanes.store(lanes.at(dGate, RAX, copy), u, past);
                 lanes.mul(silu, d, silu);
-                lanes.store(lanes.at(dUp, RAX, copy), silu);
+                lanes.store(lanes.at(dUp, RAX, copy), silu, past);
             });
             x.add(gate, lanes.argument(5));
             x.add(dOut, lanes.argument(6));
