@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.kernel.Rotary.Pairing;
 import dev.wok.kernel.Routing.Scoring;
-import dev.wok.kernel.x86.X86Subjects;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
@@ -26,8 +25,7 @@ import org.junit.jupiter.api.Test;
 /// What the machine code of the operations on rows and elements must do beyond computing right: touch no byte beside
 /// its operands, pass infinities and what is no number, refuse memory that it cannot reach.
 class RowsAndElementsTest {
-    private static final List<Kernels> X86 =
-            X86Subjects.upTo(2).stream().map(List::getLast).toList();
+    private static final List<Kernels> X86 = Contract.machineCode(2, Precision.F32);
 
     private static Property sizes(String name) {
         return Property.of(name)

@@ -2,10 +2,10 @@ package dev.wok.kernel.x86;
 
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Op.VANDPS;
+import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VCVTDQ2PS;
 import static dev.wok.emit.Op.VCVTPS2DQ;
 import static dev.wok.emit.Op.VCVTTPS2DQ;
-import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VEXTRACTF128;
 import static dev.wok.emit.Op.VMINPS;
 import static dev.wok.emit.Op.VMOVD;
@@ -31,7 +31,8 @@ import dev.wok.emit.Vec;
 
 /// Rounds a row of float32 to groups of 8 bits, as [dev.wok.kernel.Activations#quantize] does.
 ///
-/// Arguments: the row, zeros behind it up to a whole vector; the bytes; for each group a float32, its scale, and an int32,
+/// Arguments: the row, zeros behind it up to a whole vector; the bytes; for each group a float32, its scale, and an
+/// int32,
 /// what [GroupTile] begins its sums with; groups (1 or more); vectors of a group; vectors of the last group.
 ///
 /// @param bits of the weights

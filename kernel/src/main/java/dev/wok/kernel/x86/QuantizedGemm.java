@@ -97,8 +97,7 @@ final class QuantizedGemm {
         List<Block> blocks = new ArrayList<>();
         for (int row = 0; row < m; row += step) {
             for (int panel = 0; panel < right.panels(); panel += columns) {
-                blocks.add(new Block(
-                        row, Math.min(step, m - row), panel, Math.min(columns, right.panels() - panel)));
+                blocks.add(new Block(row, Math.min(step, m - row), panel, Math.min(columns, right.panels() - panel)));
             }
         }
         return blocks;
@@ -141,7 +140,8 @@ final class QuantizedGemm {
                 long column = (long) panel * right.width();
                 call.result(
                         y.memory().address() + (block.row * y.stride(0) + column) * Float.BYTES, Address.stride(y, 0));
-                call.counts(block.rows / rows, panels, right.n() % right.width() - (right.lastVectors() - 1) * isa.lanes());
+                call.counts(
+                        block.rows / rows, panels, right.n() % right.width() - (right.lastVectors() - 1) * isa.lanes());
                 GroupTile tile = new GroupTile(
                         w.bits(),
                         left.bytes,
@@ -195,8 +195,6 @@ final class QuantizedGemm {
     }
 
     private MemorySegment atLeast(MemorySegment memory, long bytes) {
-        return memory.byteSize() >= bytes
-                ? memory
-                : programs.device().scratch(Math.max(bytes, 2 * memory.byteSize()));
+        return memory.byteSize() >= bytes ? memory : programs.device().scratch(Math.max(bytes, 2 * memory.byteSize()));
     }
 }

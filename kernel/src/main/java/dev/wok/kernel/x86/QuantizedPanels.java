@@ -64,9 +64,8 @@ record QuantizedPanels(
                 values.set(WORD, to + (long) s * width * Integer.BYTES, word ^ flip);
             }
             for (int g = 0; g < w.groups(); g++) {
-                short scale = w.scales()
-                        .memory()
-                        .get(ValueLayout.JAVA_SHORT_UNALIGNED, (row * w.groups() + g) * Short.BYTES);
+                short scale =
+                        w.scales().memory().get(ValueLayout.JAVA_SHORT_UNALIGNED, (row * w.groups() + g) * Short.BYTES);
                 scales.set(
                         ValueLayout.JAVA_SHORT_UNALIGNED,
                         scalesOffset(panel) + ((long) g * width + c) * Short.BYTES,
