@@ -14,9 +14,11 @@ public enum Activations {
 
     private static final int MOST = 127;
 
-    /// Rounds a group to 8 bits: `scale = max |x| / 127` and `value = x / scale` to the nearest whole number, even
-    /// where two are, both quotients rounded to float32. A group of zeros has the scale 0; one that holds a NaN or an
-    /// infinity has the scale NaN, and so has every result of its row.
+    /// Rounds a group to 8 bits: the scale is the largest magnitude over 127, a value the quotient by it,
+    /// to the nearest whole number, the even one of two. Both quotients are float32.
+    ///
+    /// A group of zeros has the scale 0. One that holds a NaN or an infinity has the scale NaN, and so has
+    /// every result of its row.
     ///
     /// @param x float32 or narrower values
     /// @param from the first element of the group, in elements
