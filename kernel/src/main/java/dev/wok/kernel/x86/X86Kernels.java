@@ -41,7 +41,7 @@ public final class X86Kernels {
                 rest.rmsNorm(),
                 new MatmulX86(gemm, forms, precision),
                 rest.rotary(),
-                rest.attention(),
+                new AttentionX86(gemm, precision),
                 rest.latentKeys(),
                 rest.latentAttention(),
                 rest.swiglu(),
