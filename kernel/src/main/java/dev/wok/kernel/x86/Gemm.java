@@ -109,7 +109,7 @@ final class Gemm {
     }
 
     private Cast cast(Tensor x, Tile.Kind kind, Precision in) {
-        return new Cast(x.dtype(), kind, in == Precision.BF16 && kind == Tile.Kind.F32 && x.dtype() != DType.BF16);
+        return Cast.of(x.dtype(), kind, in);
     }
 
     Programs programs() {

@@ -41,7 +41,7 @@ public final class X86Kernels {
                 new RmsNormX86(programs),
                 new MatmulX86(gemm, forms, precision),
                 new RotaryX86(programs),
-                rest.attention(),
+                new AttentionX86(gemm, precision),
                 new LatentKeysX86(programs),
                 rest.latentAttention(),
                 new SwigluX86(programs),
