@@ -11,6 +11,7 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.Tuning;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ final class KernelBench {
             Processor processor = Processor.describe(device);
             Limits limits = Limits.of(device, processor, sizes.memoryBytes());
             Backend chosen = backend == null ? Kernels.fastest(device) : backend;
+            Tuning.ensure(device, chosen, progress);
             Side floats = side(device, chosen, Precision.F32, processor);
             Side bf16 = side(device, chosen, Precision.BF16, processor);
             Side usual = Kernels.usual(device, chosen) == Precision.BF16 ? bf16 : floats;

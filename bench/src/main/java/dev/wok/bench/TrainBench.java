@@ -8,6 +8,7 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.Tuning;
 import dev.wok.model.Batch;
 import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
@@ -36,6 +37,7 @@ final class TrainBench {
         Batch batch = random(settings.batches(), config.vocabSize());
         try (HostDevice device = Device.host(threads)) {
             Backend chosen = backend == null ? Kernels.fastest(device) : backend;
+            Tuning.ensure(device, chosen, progress);
             Kernels kernels = Kernels.on(device.stream(), chosen, Kernels.usual(device, chosen));
             Processor processor = Processor.describe(device);
             Setup setup = Setup.of(kernels, processor, threads);

@@ -25,6 +25,24 @@ class BenchCommandTest {
     }
 
     @Test
+    void tuningStandsAlone() {
+        assertEquals(
+                "wok: --tune goes with --threads and --json only.\n",
+                Captured.run("bench", "kernels", "--tune").err());
+        assertEquals(
+                "wok: name a measurement, kernels or train, or give --tune.\n",
+                Captured.run("bench").err());
+    }
+
+    /// As in all tests.
+    @Test
+    void whereTuningIsOffNothingIsSearched() {
+        assertEquals(
+                "wok: WOK_TUNE=off: tiles are not searched; unset it.\n",
+                Captured.run("bench", "--tune").err());
+    }
+
+    @Test
     void slowKernelsAreNotMeasured() {
         Captured run = Captured.run("bench", "kernels", "--backend", "reference");
         assertEquals(2, run.code());

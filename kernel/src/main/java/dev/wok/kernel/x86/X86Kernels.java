@@ -18,13 +18,17 @@ public final class X86Kernels {
         Isa isa = ProcessorX86.used(processor)
                 .orElseThrow(() -> new BadInput("there is no machine code for this processor (%s): %s."
                         .formatted(processor.name(), processor.reason())));
-        return on(host, isa, precision);
+        return on(host, isa, Tuned.of(host, processor).orElse(Tilings.usualFor(isa)), precision);
     }
 
-    /// @return the kernels in one set of instructions
+    /// @return the kernels in one set of instructions, untuned
     public static Kernels on(HostDevice host, Isa isa, Precision precision) {
+        return on(host, isa, Tilings.usualFor(isa), precision);
+    }
+
+    static Kernels on(HostDevice host, Isa isa, Tilings tilings, Precision precision) {
         Programs programs = new Programs(host, isa);
-        Gemm gemm = new Gemm(programs);
+        Gemm gemm = new Gemm(programs, tilings);
         Forms forms = new Forms(gemm);
         Kernels rest = ReferenceKernels.on(host.stream(), precision);
         String reason = "machine code for %s, %s, %d thread%s"
