@@ -33,10 +33,7 @@ final class BenchCommand implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(
-            paramLabel = "NAME",
-            arity = "0..1",
-            description = "kernels: single kernels. train: a training step.")
+    @Parameters(paramLabel = "NAME", arity = "0..1", description = "kernels: single kernels. train: a training step.")
     String name = "";
 
     @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")

@@ -166,7 +166,8 @@ final class AttentionGradient {
     }
 
     /// A block of queries as it enters products.
-    private record Queries(int from, int count, Blocks.Left q, Blocks.Left dOut, Blocks.Right qAlong, Blocks.Right dOutAlong) {}
+    private record Queries(
+            int from, int count, Blocks.Left q, Blocks.Left dOut, Blocks.Right qAlong, Blocks.Right dOutAlong) {}
 
     private void run(Call call, Task task, int member, Worker w) {
         task.sums.fill((byte) 0);
@@ -199,8 +200,7 @@ final class AttentionGradient {
                     blocks.right(q, along),
                     blocks.right(dOut, along + blocks.rightBytes(call.qkDim(), QUERIES))));
             Tensor out = rows(call.out, head, segment, from, count);
-            w.dot
-                    .put(DotRows.A, out.memory().address())
+            w.dot.put(DotRows.A, out.memory().address())
                     .put(DotRows.A_STRIDE, Address.stride(out, 0))
                     .put(DotRows.B, dOut.memory().address())
                     .put(DotRows.B_STRIDE, Address.stride(dOut, 0))
@@ -273,12 +273,8 @@ final class AttentionGradient {
                     .put(RowSlope.COLUMNS, (long) columns)
                     .put(RowSlope.SCALE, call.scale);
             RowSlope code = new RowSlope(
-                    kind,
-                    precision == Precision.BF16,
-                    masked || odd,
-                    (int) scoresStride,
-                    (int) rowStride,
-                    (int) panelStride);
+                    kind, precision == Precision.BF16, masked || odd, (int) scoresStride, (int) rowStride, (int)
+                            panelStride);
             programs.get(code, code::write).call(w.slope.address());
             int qkColumns = blocks.padded(qkDim);
             int vColumns = blocks.padded(vDim);

@@ -189,8 +189,8 @@ final class AttentionX86 extends Attention {
             w.softmax.put(RowSoftmax.COLUMNS, (long) columns);
             RowSoftmax code = new RowSoftmax(kind, precision == Precision.BF16, masked);
             programs.get(code, code::write).call(w.softmax.address());
-            Blocks.Right values = new Blocks.Right(
-                    keysAt + blocks.rightBytes(block.count, qkDim), blocks.rightStride(block.count));
+            Blocks.Right values =
+                    new Blocks.Right(keysAt + blocks.rightBytes(block.count, qkDim), blocks.rightStride(block.count));
             blocks.multiply(weights, rows, count, values, blocks.padded(vDim), sums, sumsStride, b > first);
             w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) blocks.padded(vDim));
         }

@@ -114,8 +114,7 @@ final class Blocks {
         for (int from = 0; from < x.size(0); from += DEPTH_MOST) {
             int count = Math.min(DEPTH_MOST, x.size(0) - from);
             rows(x, from, count);
-            programs.get(code, code::write)
-                    .call(table.address(), to + from * left.stride, left.stride, 0, k, count);
+            programs.get(code, code::write).call(table.address(), to + from * left.stride, left.stride, 0, k, count);
         }
         return left;
     }

@@ -3,7 +3,6 @@ package dev.wok.kernel.x86;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Precision;
-import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -178,11 +178,7 @@ record RowSlope(Tile.Kind kind, boolean rounds, boolean masked, int scoresStride
                 l.x.op(VPERMW, first, order, first);
             }
             l.x.op(VMOVUPS, Mem.at(to), first.as(l.isa().bytes() / 2));
-            l.x.op(
-                    l.isa().hasMasks() ? VEXTRACTF64X4 : VEXTRACTF128,
-                    Mem.at(to, panelStride),
-                    first,
-                    imm(1));
+            l.x.op(l.isa().hasMasks() ? VEXTRACTF64X4 : VEXTRACTF128, Mem.at(to, panelStride), first, imm(1));
         }
     }
 }

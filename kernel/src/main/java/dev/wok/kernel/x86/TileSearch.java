@@ -184,9 +184,7 @@ final class TileSearch implements AutoCloseable {
         List<Product> products = of(size);
         Tiling usual = Tilings.usual(isa);
         List<Tiling> tiles = tilesOf(vectors);
-        Tiling tiling = tiles.contains(usual)
-                ? better(kind, tiles, usual, products)
-                : best(kind, tiles, products);
+        Tiling tiling = tiles.contains(usual) ? better(kind, tiles, usual, products) : best(kind, tiles, products);
         if (size != Tilings.Size.SMALL) {
             compare(kind, blocks(tiling), List.of(tiling, usual), products, share / 2);
             tiling = better(kind, blocks(tiling), tiling, products);

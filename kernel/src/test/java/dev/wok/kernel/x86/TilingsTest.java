@@ -80,11 +80,26 @@ class TilingsTest {
             int n = shape[1];
             int k = shape[2];
             Tensor c = Tensors.normal(new Rng(3), DType.F32, m, n);
-            kernels.matmul().nt(Tensors.normal(new Rng(1), DType.F32, m, k), Tensors.normal(new Rng(2), DType.F32, n, k), c, true);
+            kernels.matmul()
+                    .nt(
+                            Tensors.normal(new Rng(1), DType.F32, m, k),
+                            Tensors.normal(new Rng(2), DType.F32, n, k),
+                            c,
+                            true);
             results.add(c.toFloats());
-            kernels.matmul().nn(Tensors.normal(new Rng(1), DType.F32, m, k), Tensors.normal(new Rng(2), DType.F32, k, n), c, false);
+            kernels.matmul()
+                    .nn(
+                            Tensors.normal(new Rng(1), DType.F32, m, k),
+                            Tensors.normal(new Rng(2), DType.F32, k, n),
+                            c,
+                            false);
             results.add(c.toFloats());
-            kernels.matmul().tn(Tensors.normal(new Rng(1), DType.F32, k, m), Tensors.normal(new Rng(2), DType.F32, k, n), c, true);
+            kernels.matmul()
+                    .tn(
+                            Tensors.normal(new Rng(1), DType.F32, k, m),
+                            Tensors.normal(new Rng(2), DType.F32, k, n),
+                            c,
+                            true);
             results.add(c.toFloats());
         }
         return results;

@@ -30,7 +30,11 @@ class TunedTest {
     private static Tilings tilings() {
         return Tilings.of(
                 Isa.AVX512_BF16,
-                key -> new Tiling(key.size() == Tilings.Size.SMALL ? 5 : 6, 4, 48 * (1 + key.size().ordinal()), 2));
+                key -> new Tiling(
+                        key.size() == Tilings.Size.SMALL ? 5 : 6,
+                        4,
+                        48 * (1 + key.size().ordinal()),
+                        2));
     }
 
     @Test
@@ -77,7 +81,8 @@ class TunedTest {
         file("Chip (1)").write(tilings());
         assertEquals(file("Chip (1)").path(), file("Chip [1]").path());
         assertEquals(
-                new TileFile.Content.Unusable("is of processor Chip (1), not Chip [1]"), file("Chip [1]").read());
+                new TileFile.Content.Unusable("is of processor Chip (1), not Chip [1]"),
+                file("Chip [1]").read());
     }
 
     @Test
