@@ -43,7 +43,7 @@ public final class X86Kernels {
                 rest.rotary(),
                 new AttentionX86(gemm, precision),
                 rest.latentKeys(),
-                rest.latentAttention(),
+                new LatentAttentionX86(gemm, forms, precision),
                 rest.swiglu(),
                 rest.routing(),
                 rest.balanceLoss(),
