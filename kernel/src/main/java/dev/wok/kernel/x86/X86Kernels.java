@@ -5,7 +5,6 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
-import dev.wok.kernel.reference.ReferenceKernels;
 import dev.wok.notice.BadInput;
 
 /// Kernels in machine code that is written at run time for the processor at hand.
@@ -30,7 +29,6 @@ public final class X86Kernels {
         Programs programs = new Programs(host, isa);
         Gemm gemm = new Gemm(programs, tilings);
         Forms forms = new Forms(gemm);
-        Kernels rest = ReferenceKernels.on(host.stream(), precision);
         String reason = "machine code for %s, %s, %d thread%s"
                 .formatted(
                         isa.text(),
@@ -47,7 +45,7 @@ public final class X86Kernels {
                 new RotaryX86(programs),
                 new AttentionX86(gemm, precision),
                 new LatentKeysX86(programs),
-                rest.latentAttention(),
+                new LatentAttentionX86(gemm, forms, precision),
                 new SwigluX86(programs),
                 new RoutingX86(programs),
                 new BalanceLossX86(programs),
