@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
+import dev.wok.emit.X86;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Tensors;
@@ -39,7 +40,14 @@ class RepeatableBitsTest {
     }
 
     private static String classPath() {
-        return Stream.of(Digest.class, Kernels.class, Device.class, Tensor.class, BadInput.class, Tensors.class)
+        return Stream.of(
+                        Digest.class,
+                        Kernels.class,
+                        Device.class,
+                        X86.class,
+                        Tensor.class,
+                        BadInput.class,
+                        Tensors.class)
                 .map(type -> {
                     try {
                         return Path.of(type.getProtectionDomain()
