@@ -27,7 +27,8 @@ class RepeatableBitsTest {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(options));
-        command.addAll(List.of("--add-modules", "jdk.incubator.vector", "-Xmx256m", "-cp", classPath()));
+        command.addAll(List.of("--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"));
+        command.addAll(List.of("-Xmx256m", "-cp", classPath()));
         command.addAll(List.of(Digest.class.getName(), String.valueOf(repetitions)));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output;
