@@ -142,10 +142,10 @@ final class RmsNormX86 extends RmsNorm {
     }
 
     /* dx is per row. The weight's gradient is summed over blocks of rows, and the blocks' sums are added in order, so that
-     * its bits do not depend on which thread did which block.
+     * its bits do not depend on which thread did which block. They have one memory, so one caller at a time.
      */
     @Override
-    protected void gradient(
+    protected synchronized void gradient(
             Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
         Span in = Span.read(OP, x);
         Span factors = Span.read(OP, weight);
@@ -190,7 +190,7 @@ final class RmsNormX86 extends RmsNorm {
         Span.keep(in, factors, roots, dOut, dIn, dFactors);
     }
 
-    private synchronized MemorySegment sums(long bytes) {
+    private MemorySegment sums(long bytes) {
         if (sums.byteSize() < bytes) {
             sums = programs.device().scratch(Math.max(bytes, 2 * sums.byteSize()));
         }
