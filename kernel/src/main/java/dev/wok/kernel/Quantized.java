@@ -50,8 +50,8 @@ public final class Quantized {
         int bits = values.dtype() == DType.I8 ? 8 : 4;
         long[] expected = values.shape();
         if (expected.length != 2 && expected.length != 3) {
-            throw new IllegalArgumentException("Quantized: values is %s, expected two or three dimensions"
-                    .formatted(Shape.text(expected)));
+            throw new IllegalArgumentException(
+                    "Quantized: values is %s, expected two or three dimensions".formatted(Shape.text(expected)));
         }
         expected[expected.length - 1] = bytes(k, bits);
         Shape.require("Quantized", values, "values", expected);
@@ -87,9 +87,8 @@ public final class Quantized {
     }
 
     private void round(Tensor source, long row) {
-        long from = source.rank() == 2
-                ? row * source.stride(0)
-                : source.offset(row / source.dim(1), row % source.dim(1));
+        long from =
+                source.rank() == 2 ? row * source.stride(0) : source.offset(row / source.dim(1), row % source.dim(1));
         int most = bits == 8 ? 127 : 7;
         for (int g = 0; g < groups(); g++) {
             int end = Math.min(k, (g + 1) * group);

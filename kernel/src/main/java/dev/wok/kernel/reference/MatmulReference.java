@@ -44,8 +44,9 @@ final class MatmulReference extends Matmul {
                 for (int j = 0; j < sums.length; j++) {
                     double sum = 0;
                     for (int p = 0; p < count; p++) {
-                        double left =
-                                activations == Activations.INT8 ? values[p] : precision().operand(x.get(row + p));
+                        double left = activations == Activations.INT8
+                                ? values[p]
+                                : precision().operand(x.get(row + p));
                         sum += left * w.value(j, from + p);
                     }
                     sums[j] += scale * w.scale(j, g) * sum;

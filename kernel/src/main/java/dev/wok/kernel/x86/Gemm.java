@@ -200,7 +200,10 @@ final class Gemm {
         }
         if (right.k() == 0 && !p.accumulate) {
             for (int row = block.row; row < block.row + block.rows; row++) {
-                p.c.select(0, row).memory().asSlice(0, (long) right.n() * Float.BYTES).fill((byte) 0);
+                p.c.select(0, row)
+                        .memory()
+                        .asSlice(0, (long) right.n() * Float.BYTES)
+                        .fill((byte) 0);
             }
         }
         if (p.finish != null) {
