@@ -9,7 +9,9 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.Tuning;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.util.ArrayList;
@@ -17,6 +19,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Single kernels, each beside the limit that it works against.
@@ -29,17 +32,17 @@ final class KernelBench {
         try (HostDevice device = Device.host(threads)) {
             Processor processor = Processor.describe(device);
             Limits limits = Limits.of(device, processor, sizes.memoryBytes());
-            Side floats = side(device, backend, processor);
-            Side bf16 = side(device, backend, processor);
-            SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, limits, sizes).all();
+            Backend chosen = backend == null ? Kernels.fastest(device) : backend;
+            Tuning.ensure(device, chosen, progress);
+            Side floats = side(device, chosen, Precision.F32, processor);
+            Side bf16 = side(device, chosen, Precision.BF16, processor);
+            Side usual = Kernels.usual(device, chosen) == Precision.BF16 ? bf16 : floats;
+            SequencedMap<String, Maker> makers = new KernelRows(floats, bf16, usual, limits, sizes).all();
             List<String> names = chosen(only, makers.sequencedKeySet(), threads);
-            progress.say("%s: %s".formatted(processor.name(), bf16.kernels().choice().reason()));
+            progress.say("%s: %s"
+                    .formatted(processor.name(), usual.kernels().choice().reason()));
             List<Row> rows = new ArrayList<>();
-            try (Progress.Task task = progress.start("measuring kernels", names.size() + 1, "rows")) {
-                task.detail("limits");
-                double read = limits.memory(Mix.READ).measure();
-                List<Ceiling> ceilings = ceilings(limits);
-                task.advance(1);
+            try (Progress.Task task = progress.start("measuring kernels", names.size(), "rows")) {
                 for (String name : names) {
                     task.detail(name);
                     Maker maker = makers.get(name);
@@ -49,8 +52,13 @@ final class KernelBench {
                                     : measure(name, maker, device, sizes.seconds()));
                     task.advance(1);
                 }
-                return new KernelRun(processor.name(), List.copyOf(rows), read, ceilings);
             }
+            double moved = Stream.of(Mix.READ, Mix.COPY, Mix.OPTIMIZE)
+                    .mapToDouble(mix -> limits.memory(mix).best())
+                    .max()
+                    .orElseThrow();
+            return new KernelRun(
+                    processor.name(), List.copyOf(rows), limits.memory(Mix.READ).best(), moved, ceilings(limits));
         }
     }
 
@@ -60,9 +68,8 @@ final class KernelBench {
         }
     }
 
-    private static Side side(HostDevice device, @Nullable Backend backend, Processor processor) {
-        Kernels kernels =
-                backend == null ? Kernels.on(device.stream()) : Kernels.on(device.stream(), backend);
+    private static Side side(HostDevice device, Backend backend, Precision precision, Processor processor) {
+        Kernels kernels = Kernels.on(device.stream(), backend, precision);
         return new Side(kernels, Setup.of(kernels, processor, device.workers().count()));
     }
 
@@ -76,7 +83,7 @@ final class KernelBench {
 
     private static void ceiling(Limits limits, Kind kind, String name, List<Ceiling> ceilings) {
         if (limits.has(kind)) {
-            ceilings.add(new Ceiling(name, limits.products(kind).measure()));
+            ceilings.add(new Ceiling(name, limits.products(kind).best()));
         }
     }
 
@@ -94,6 +101,8 @@ final class KernelBench {
                                 name.equals(DispatchRow.NAME) ? " (dispatch needs two threads)" : ""));
             }
         }
-        return all.stream().filter(name -> only.isEmpty() || only.contains(name)).toList();
+        return all.stream()
+                .filter(name -> only.isEmpty() || only.contains(name))
+                .toList();
     }
 }

@@ -5,12 +5,18 @@ import dev.wok.bench.Sizes.Decode;
 import dev.wok.bench.Sizes.Mixture;
 import dev.wok.bench.Sizes.Prompt;
 import dev.wok.device.Memory;
+import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
+import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Quantized;
 import dev.wok.kernel.Routing;
+import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -18,8 +24,12 @@ import java.util.SequencedMap;
 ///
 /// @param floats kernels whose matrix products are float32
 /// @param bf16 kernels whose matrix products are bfloat16
-record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
+/// @param usual those of the two that are used where nobody asks for a precision
+record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes) {
     private static final int FLOAT = Float.BYTES;
+
+    /// Neighbours of a quantized weight that share a scale.
+    private static final int GROUP = 128;
 
     /// Kernels and what they are.
     record Side(Kernels kernels, Setup setup) {}
@@ -32,51 +42,118 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
     /// @return all rows by name, in their order
     SequencedMap<String, Maker> all() {
         SequencedMap<String, Maker> rows = new LinkedHashMap<>();
-        rows.put("bf16_matmul_1024", memory -> matmul(bf16, Kind.BF16, memory, sizes.small()));
-        rows.put("bf16_matmul_2048", memory -> matmul(bf16, Kind.BF16, memory, sizes.large()));
-        rows.put("f32_matmul_2048", memory -> matmul(floats, Kind.FLOATS, memory, sizes.large()));
+        DType narrow = readsBf16() ? DType.BF16 : DType.F32;
+        rows.put("bf16_matmul_1024", memory -> matmul(bf16, narrow, memory, sizes.small()));
+        rows.put("bf16_matmul_2048", memory -> matmul(bf16, narrow, memory, sizes.large()));
+        rows.put("f32_matmul_2048", memory -> matmul(floats, DType.F32, memory, sizes.large()));
         rows.put("experts_forward", this::expertsForward);
         rows.put("experts_backward", this::expertsBackward);
         rows.put("attention_prefill", memory -> attention(memory, false));
         rows.put("attention_backward", memory -> attention(memory, true));
         rows.put("mla_decode", this::decode);
-        rows.putAll(ofNarrowWeights());
+        if (readsBf16()) {
+            rows.put("matvec_bf16", memory -> matvec(bf16, DType.BF16, memory));
+        }
+        rows.putAll(quantized());
         rows.put("adamw", this::adamW);
         rows.put("rms_norm", this::rmsNorm);
         rows.put("cross_entropy_129k", this::crossEntropy);
         return rows;
     }
 
-    /// Products of weights that are stored in less than float32: int8_matmul_2048, matvec_bf16, matvec_int8,
-    /// matvec_int4. They have no door yet.
-    private Map<String, Maker> ofNarrowWeights() {
-        return Map.of();
+    /// @return whether tensors that products read may hold bfloat16; the Vector API's kernels only round to it
+    private boolean readsBf16() {
+        return bf16.kernels().choice().backend() == Backend.X86;
     }
 
-    /// A product `[n, n] [n, n]^T`.
-    private Work matmul(Side side, Kind kind, Memory memory, int n) {
-        Tensor a = floats(memory, 1, 1, n, n);
-        Tensor b = floats(memory, 0.02, 2, n, n);
-        Tensor c = memory.tensor(DType.F32, n, n);
-        return computing(side, kind, 2.0 * n * n * n, 3.0 * n * n * FLOAT, () -> side.kernels()
-                .matmul()
-                .nt(a, b, c, false));
+    /// Products of quantized weights and rounded activations, where there are instructions for them.
+    private Map<String, Maker> quantized() {
+        if (usual.kernels().choice().backend() != Backend.X86) {
+            return Map.of();
+        }
+        SequencedMap<String, Maker> rows = new LinkedHashMap<>();
+        rows.put("int8_matmul_2048", this::wholeNumbers);
+        rows.put("matvec_int8", memory -> matvec(8, memory));
+        rows.put("matvec_int4", memory -> matvec(4, memory));
+        return rows;
+    }
+
+    /// A linear layer `[n, n]` over n tokens, a scale for each row of either.
+    private Work wholeNumbers(Memory memory) {
+        int n = sizes.large();
+        Tensor x = floats(memory, 1, 1, n, n);
+        Quantized w = quantized(8, memory, n, n, n);
+        Tensor y = memory.tensor(DType.F32, n, n);
+        double bytes = (double) x.bytes() + bytes(w) + y.bytes();
+        Side side = in8Bits(usual);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, Activations.INT8, y, false);
+        return work(side, 2.0 * n * n * n, bytes, Work.GFLOPS, limits.products(Kind.BYTES), call);
+    }
+
+    /// As many bytes of weights as in bfloat16.
+    private Work matvec(int bits, Memory memory) {
+        int rows = sizes.matvec()[0] * (Short.SIZE / bits);
+        int columns = sizes.matvec()[1];
+        Tensor x = floats(memory, 1, 1, 1, columns);
+        Quantized w = quantized(bits, memory, rows, columns, GROUP);
+        Tensor y = memory.tensor(DType.F32, 1, rows);
+        Side side = in8Bits(usual);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, Activations.INT8, y, false);
+        return moving(side, Mix.READ, 2.0 * rows * columns, bytes(w), call);
+    }
+
+    private static Side in8Bits(Side side) {
+        Setup s = side.setup();
+        return new Side(side.kernels(), new Setup(s.backend(), s.instructionSet(), "int8", s.threads()));
+    }
+
+    private static Quantized quantized(int bits, Memory memory, int n, int k, int group) {
+        Tensor values = memory.tensor(bits == 8 ? DType.I8 : DType.U8, n, (long) k * bits / Byte.SIZE);
+        Tensor scales = memory.tensor(DType.BF16, n, (k + group - 1) / group);
+        return Quantized.of(Numbers.fill(values, 40, 2), Numbers.fill(scales, 1e-3, 3), k, group);
+    }
+
+    private static double bytes(Quantized w) {
+        return (double) w.values().bytes() + w.scales().bytes();
+    }
+
+    /// A linear layer `[n, n]` over n tokens.
+    ///
+    /// @param operands type of the input and the weight
+    private Work matmul(Side side, DType operands, Memory memory, int n) {
+        Tensor x = Numbers.fill(memory.tensor(operands, n, n), 1, 1);
+        Weight w = Weight.of(Numbers.fill(memory.tensor(operands, n, n), 0.02, 2));
+        Tensor y = memory.tensor(DType.F32, n, n);
+        double bytes = (double) x.bytes() + w.value().bytes() + y.bytes();
+        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
+        return computing(side, 2.0 * n * n * n, bytes, call);
+    }
+
+    /// A linear layer over one token: every byte of the weight is used once.
+    private Work matvec(Side side, DType weights, Memory memory) {
+        int rows = sizes.matvec()[0];
+        int columns = sizes.matvec()[1];
+        Tensor x = floats(memory, 1, 1, 1, columns);
+        Weight w = Weight.of(Numbers.fill(memory.tensor(weights, rows, columns), 0.02, 2));
+        Tensor y = memory.tensor(DType.F32, 1, rows);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
+        return moving(side, Mix.READ, 2.0 * rows * columns, w.value().bytes(), call);
     }
 
     private Work expertsForward(Memory memory) {
-        ExpertsLayer layer = new ExpertsLayer(bf16.kernels(), memory, sizes.experts());
+        ExpertsLayer layer = new ExpertsLayer(usual.kernels(), memory, sizes.experts());
         Mixture m = sizes.experts();
         double bytes = ((double) m.experts() * 3 * m.hidden() * m.inner() + 2.0 * m.tokens() * m.hidden()) * FLOAT;
-        return computing(bf16, Kind.BF16, layer.flops(), bytes, layer::forward);
+        return computing(usual, layer.flops(), bytes, layer::forward);
     }
 
     private Work expertsBackward(Memory memory) {
-        ExpertsLayer layer = new ExpertsLayer(bf16.kernels(), memory, sizes.experts());
+        ExpertsLayer layer = new ExpertsLayer(usual.kernels(), memory, sizes.experts());
         Mixture m = sizes.experts();
         layer.forward();
         // Weights once, their gradients read and written; the input, the output's gradient and the input's.
         double bytes = ((double) m.experts() * 9 * m.hidden() * m.inner() + 3.0 * m.tokens() * m.hidden()) * FLOAT;
-        return computing(bf16, Kind.BF16, 2 * layer.flops(), bytes, layer::backward);
+        return computing(usual, 2 * layer.flops(), bytes, layer::backward);
     }
 
     private Work attention(Memory memory, boolean backward) {
@@ -93,11 +170,11 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         double pairs = heads * (tokens * (tokens + 1.0) / 2);
         double flops = 2 * pairs * (p.qkDim() + p.vDim());
         double once = (double) tokens * heads * FLOAT;
-        Kernels kernels = bf16.kernels();
+        Kernels kernels = usual.kernels();
         if (!backward) {
             double bytes = once * 2 * (p.qkDim() + p.vDim());
-            return computing(bf16, Kind.BF16, flops, bytes, () -> kernels.attention()
-                    .forward(q, k, v, keyStart, scale, out, lse));
+            return computing(
+                    usual, flops, bytes, () -> kernels.attention().forward(q, k, v, keyStart, scale, out, lse));
         }
         kernels.attention().forward(q, k, v, keyStart, scale, out, lse);
         Tensor dOut = floats(memory, 1, 4, tokens, heads, p.vDim());
@@ -105,15 +182,21 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor dk = memory.tensor(DType.F32, k.shape());
         Tensor dv = memory.tensor(DType.F32, v.shape());
         double bytes = once * 4 * (p.qkDim() + p.vDim());
-        return computing(bf16, Kind.BF16, 2.5 * flops, bytes, () -> kernels.attention()
-                .backward(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv));
+        return computing(
+                usual,
+                2.5 * flops,
+                bytes,
+                () -> kernels.attention().backward(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv));
     }
 
     /// A token through the attention of several layers, each with its own cache.
     private Work decode(Memory memory) {
         Decode d = sizes.decode();
         Tensor q = floats(memory, 1, 1, 1, d.heads(), d.nopeDim() + d.ropeDim());
-        Tensor kvB = floats(memory, 0.02, 2, d.layers(), d.heads() * (d.nopeDim() + d.vDim()), d.rank());
+        List<Weight> kvB = new ArrayList<>();
+        for (int layer = 0; layer < d.layers(); layer++) {
+            kvB.add(Weight.of(floats(memory, 0.02, 2, d.heads() * (d.nopeDim() + d.vDim()), d.rank())));
+        }
         Tensor cache = floats(memory, 1, 3, d.layers(), d.keys(), d.rank() + d.ropeDim());
         Tensor positions = Numbers.below(memory.tensor(DType.I32, 1), 1);
         positions.setInt(0, d.keys() - 1);
@@ -122,17 +205,17 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         double attending = 2.0 * d.heads() * (2 * d.rank() + d.ropeDim()) * d.keys();
         double absorbing = 2.0 * d.heads() * (d.nopeDim() + d.vDim()) * d.rank();
         double flops = d.layers() * (attending + absorbing);
-        double bytes = (double) cache.bytes() + kvB.bytes();
-        Kernels kernels = bf16.kernels();
-        Limit compute = limits.products(Kind.BF16);
+        double bytes =
+                cache.bytes() + (double) d.layers() * kvB.getFirst().value().bytes();
+        Kernels kernels = usual.kernels();
+        Limit compute = limits.products(Kind.of(usual.kernels().precision()));
         Limit read = limits.memory(Mix.READ);
         Limit slower = new Limit(
                 "the slower of: %s; %s, of cache and weights".formatted(compute.text(), read.text()),
                 () -> Math.min(compute.measure(), read.measure() * flops / bytes));
-        return work(bf16, flops, bytes, Work.GFLOPS, slower, () -> {
+        return work(usual, flops, bytes, Work.GFLOPS, slower, () -> {
             for (int layer = 0; layer < d.layers(); layer++) {
-                kernels.latentAttention()
-                        .forward(q, kvB.select(0, layer), cache.select(0, layer), positions, scale, out);
+                kernels.latentAttention().forward(q, kvB.get(layer), cache.select(0, layer), positions, scale, out);
             }
         });
     }
@@ -148,8 +231,12 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         normAndClip.set(1, 1);
         AdamW.Step step = new AdamW.Step(1e-5, 0.9, 0.95, 1e-8, 0.1, 10);
         AdamW adamW = floats.kernels().adamW();
-        return moving(Mix.OPTIMIZE, 15.0 * n, 7.0 * n * FLOAT, () ->
-                adamW.update(step, parameter, gradient, mean, meanSquare, normAndClip));
+        return moving(
+                floats,
+                Mix.OPTIMIZE,
+                15.0 * n,
+                7.0 * n * FLOAT,
+                () -> adamW.update(step, parameter, gradient, mean, meanSquare, normAndClip));
     }
 
     private Work rmsNorm(Memory memory) {
@@ -160,9 +247,12 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor y = memory.tensor(DType.F32, tokens, width);
         Tensor rstd = memory.tensor(DType.F32, tokens);
         double elements = (double) tokens * width;
-        return moving(Mix.COPY, 4 * elements, 2 * elements * FLOAT, () -> floats.kernels()
-                .rmsNorm()
-                .forward(x, weight, 1e-6, y, rstd));
+        return moving(
+                floats,
+                Mix.COPY,
+                4 * elements,
+                2 * elements * FLOAT,
+                () -> floats.kernels().rmsNorm().forward(x, weight, 1e-6, y, rstd));
     }
 
     /// The loss and its gradient. A row of logits stays in a core's cache between its passes, so it is read and written
@@ -174,21 +264,30 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         Tensor targets = Numbers.below(memory.tensor(DType.I32, tokens), vocabulary);
         Tensor losses = memory.tensor(DType.F32, tokens);
         double elements = (double) tokens * vocabulary;
-        return moving(Mix.UPDATE, 5 * elements, 2 * elements * FLOAT, () -> floats.kernels()
-                .crossEntropy()
-                .forwardBackward(logits, targets, 1.0 / tokens, losses));
+        return moving(
+                floats,
+                Mix.UPDATE,
+                5 * elements,
+                2 * elements * FLOAT,
+                () -> floats.kernels().crossEntropy().forwardBackward(logits, targets, 1.0 / tokens, losses));
     }
 
     private static Tensor floats(Memory memory, double scale, long seed, long... shape) {
         return Numbers.fill(memory.tensor(DType.F32, shape), scale, seed);
     }
 
-    private Work computing(Side side, Kind kind, double flops, double bytes, Runnable call) {
-        return work(side, flops, bytes, Work.GFLOPS, limits.products(kind), call);
+    private Work computing(Side side, double flops, double bytes, Runnable call) {
+        return work(
+                side,
+                flops,
+                bytes,
+                Work.GFLOPS,
+                limits.products(Kind.of(side.kernels().precision())),
+                call);
     }
 
-    private Work moving(Mix mix, double flops, double bytes, Runnable call) {
-        return work(floats, flops, bytes, Work.GBS, limits.memory(mix), call);
+    private Work moving(Side side, Mix mix, double flops, double bytes, Runnable call) {
+        return work(side, flops, bytes, Work.GBS, limits.memory(mix), call);
     }
 
     private Work work(Side side, double flops, double bytes, String unit, Limit limit, Runnable call) {
@@ -205,8 +304,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
         private final Mixture sizes;
         private final Routing.Plan plan;
         private final Tensor x;
-        private final Tensor gateUp;
-        private final Tensor down;
+        private final Weight gateUp;
+        private final Weight down;
         private final Tensor weights;
         private final Tensor gateUpOut;
         private final Tensor activated;
@@ -229,8 +328,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
                     memory.tensor(DType.I32, m.rows()));
             kernels.routing().plan(chosen, plan, memory.tensor(DType.I32, m.experts()));
             x = floats(memory, 1, 1, m.tokens(), m.hidden());
-            gateUp = floats(memory, 0.02, 2, m.experts(), 2 * m.inner(), m.hidden());
-            down = floats(memory, 0.02, 3, m.experts(), m.hidden(), m.inner());
+            gateUp = Weight.of(floats(memory, 0.02, 2, m.experts(), 2 * m.inner(), m.hidden()));
+            down = Weight.of(floats(memory, 0.02, 3, m.experts(), m.hidden(), m.inner()));
             weights = floats(memory, 0.25, 4, m.tokens(), m.topK());
             gateUpOut = memory.tensor(DType.F32, m.rows(), 2 * m.inner());
             activated = memory.tensor(DType.F32, m.rows(), m.inner());
@@ -239,8 +338,8 @@ record KernelRows(Side floats, Side bf16, Limits limits, Sizes sizes) {
             dActivated = memory.tensor(DType.F32, m.rows(), m.inner());
             dGateUpOut = memory.tensor(DType.F32, m.rows(), 2 * m.inner());
             dWeights = memory.tensor(DType.F32, m.tokens(), m.topK());
-            dGateUp = memory.tensor(DType.F32, gateUp.shape());
-            dDown = memory.tensor(DType.F32, down.shape());
+            dGateUp = memory.tensor(DType.F32, gateUp.value().shape());
+            dDown = memory.tensor(DType.F32, down.value().shape());
         }
 
         /// @return of the forward pass

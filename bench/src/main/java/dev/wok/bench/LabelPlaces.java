@@ -56,7 +56,7 @@ final class LabelPlaces {
         return last;
     }
 
-    /// Right, left, below, above, and between those.
+    /// Right, left, a little lower and higher there, below, above, and between those.
     private static List<Box> around(double x, double y, double away, double width, double height) {
         double right = x + away;
         double left = x - away - width;
@@ -65,6 +65,10 @@ final class LabelPlaces {
         return List.of(
                 new Box(right, y - height / 2, width, height),
                 new Box(left, y - height / 2, width, height),
+                new Box(left, y - 2, width, height),
+                new Box(right, y - 2, width, height),
+                new Box(left, y + 2 - height, width, height),
+                new Box(right, y + 2 - height, width, height),
                 new Box(x - width / 2, under, width, height),
                 new Box(x - width / 2, over, width, height),
                 new Box(x + GAP, under, width, height),

@@ -14,7 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// The limits of this machine, on all of a device's threads at once; each the best of a few tries. Work is handed out in
+/// The limits of this machine, on all of a device's threads at once; each the best of a few tries. Work is handed out
+/// in
 /// many pieces, as kernels do it, so a thread that is held up does not hold up the others.
 final class Limits {
     private static final int TRIES = 3;
@@ -80,9 +81,7 @@ final class Limits {
             for (int i = 0; i < TRIES; i++) {
                 long begin = System.nanoTime();
                 device.workers()
-                        .run(
-                                pieces,
-                                (_, worker) -> loop.run(sinks.asSlice(worker * SINK_BYTES, SINK_BYTES), ROUNDS));
+                        .run(pieces, (_, worker) -> loop.run(sinks.asSlice(worker * SINK_BYTES, SINK_BYTES), ROUNDS));
                 best = Math.max(best, loop.operations() * ROUNDS * pieces / (System.nanoTime() - begin));
             }
             return best;

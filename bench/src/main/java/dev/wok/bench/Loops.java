@@ -1,5 +1,6 @@
 package dev.wok.bench;
 
+import dev.wok.kernel.Precision;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -12,7 +13,15 @@ sealed interface Loops permits MachineLoops, VectorLoops {
         /// Dot products of bf16 pairs, added in float32.
         BF16,
         /// Dot products of four bytes, added in int32.
-        BYTES
+        BYTES;
+
+        /// @return what products of a precision are made of
+        static Kind of(Precision precision) {
+            return switch (precision) {
+                case F32 -> FLOATS;
+                case BF16 -> BF16;
+            };
+        }
     }
 
     /// Multiplications and additions in registers, nothing read from memory.

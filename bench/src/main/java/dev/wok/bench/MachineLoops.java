@@ -63,20 +63,23 @@ final class MachineLoops implements Loops {
         int lanes = isa.vectorBytes() / Float.BYTES;
         return switch (kind) {
             case FLOATS ->
-                products("float32 multiply-adds in registers (vfmadd231ps, %s)", 2 * lanes, 0x3F800000, (x, a) ->
-                        x.op(Op.VFMADD231PS, a, v(FIRST_OPERAND), v(SECOND_OPERAND)));
+                products(
+                        "float32 multiply-adds in registers (vfmadd231ps, %s)",
+                        2 * lanes, 0x3F800000, (x, a) -> x.op(Op.VFMADD231PS, a, v(FIRST_OPERAND), v(SECOND_OPERAND)));
             case BF16 ->
-                products("bf16 dot products in registers (vdpbf16ps, %s)", 4 * lanes, 0x3F803F80, (x, a) ->
-                        x.op(Op.VDPBF16PS, a, v(FIRST_OPERAND), v(SECOND_OPERAND)));
+                products(
+                        "bf16 dot products in registers (vdpbf16ps, %s)",
+                        4 * lanes, 0x3F803F80, (x, a) -> x.op(Op.VDPBF16PS, a, v(FIRST_OPERAND), v(SECOND_OPERAND)));
             case BYTES ->
                 isa.hasByteDots()
-                        ? products("byte dot products in registers (vpdpbusd, %s)", 8 * lanes, 0x01010101, (x, a) ->
-                                x.op(Op.VPDPBUSD, a, v(FIRST_OPERAND), v(SECOND_OPERAND)))
-                        : products(
-                                "byte products in registers (vpmaddubsw, vpmaddwd, vpaddd, %s)",
+                        ? products(
+                                "byte dot products in registers (vpdpbusd, %s)",
                                 8 * lanes,
                                 0x01010101,
-                                this::bytesInThree);
+                                (x, a) -> x.op(Op.VPDPBUSD, a, v(FIRST_OPERAND), v(SECOND_OPERAND)))
+                        : products(
+                                "byte products in registers (vpmaddubsw, vpmaddwd, vpaddd, %s)",
+                                8 * lanes, 0x01010101, this::bytesInThree);
         };
     }
 

@@ -21,7 +21,9 @@ record Repeats(double nanos, double limit) {
         double[] nanos = new double[MOST];
         double[] limits = new double[MOST];
         int n = 0;
-        for (long begin = System.nanoTime(); n < MOST && (n < LEAST || System.nanoTime() - begin < seconds * 1e9); n++) {
+        for (long begin = System.nanoTime();
+                n < MOST && (n < LEAST || System.nanoTime() - begin < seconds * 1e9);
+                n++) {
             limits[n] = limit.measure();
             nanos[n] = timed(call, calls) / calls;
         }

@@ -20,10 +20,14 @@ final class Roofline {
     private static final double FONT = 12;
     private static final double CHARACTER = 0.58 * FONT;
     private static final double RADIUS = 4.5;
+    private static final int SLOPE_PARTS = 60;
+    private static final double SLOPE_TEXT_END = 0.98;
     private static final String TEXT = "#787d86";
     private static final String GRID = "#80808040";
+    private static final String LEADER = "#787d8699";
     private static final String MEMORY = "#3f8f8f";
-    private static final Map<String, String> COLOURS = Map.of("float32", "#4a82c4", "bf16", "#c76a2b", "int8", "#9a62b5");
+    private static final Map<String, String> COLOURS =
+            Map.of("float32", "#4a82c4", "bf16", "#c76a2b", "int8", "#9a62b5");
 
     private final KernelRun run;
     private final Svg svg = new Svg();
@@ -37,14 +41,20 @@ final class Roofline {
 
     private Roofline(KernelRun run, List<Point> points) {
         this.run = run;
-        double leastIntensity = points.stream().mapToDouble(Point::intensity).min().orElse(1);
-        double mostIntensity = points.stream().mapToDouble(Point::intensity).max().orElse(1);
+        double leastIntensity =
+                points.stream().mapToDouble(Point::intensity).min().orElse(1);
+        double mostIntensity =
+                points.stream().mapToDouble(Point::intensity).max().orElse(1);
         double leastSpeed = points.stream().mapToDouble(Point::speed).min().orElse(run.readGBs());
         double mostSpeed = points.stream().mapToDouble(Point::speed).max().orElse(run.readGBs());
         double highest = Math.max(
-                mostSpeed, run.ceilings().stream().mapToDouble(Ceiling::gigaOperations).max().orElse(mostSpeed));
+                mostSpeed,
+                run.ceilings().stream()
+                        .mapToDouble(Ceiling::gigaOperations)
+                        .max()
+                        .orElse(mostSpeed));
         left = Math.log10(Math.min(leastIntensity / 2, 0.2));
-        right = Math.log10(Math.max(mostIntensity * 3, 6 * highest / run.readGBs()));
+        right = Math.log10(Math.max(mostIntensity * 2.5, 6 * highest / run.readGBs()));
         bottom = Math.log10(Math.min(leastSpeed, run.readGBs() * Math.pow(10, left)) / 1.6);
         top = Math.log10(highest * 1.7);
     }
@@ -84,8 +94,7 @@ final class Roofline {
                                 row.setup().threads(),
                                 row.setup().threads() == 1 ? "" : "s"))
                 .orElse("");
-        svg.text(
-                "text", "Kernels of Wok on " + run.processor() + setup, "x", PLOT.x(), "y", 28.0, "font-size", 16.0);
+        svg.text("text", "Kernels of Wok on " + run.processor() + setup, "x", PLOT.x(), "y", 28.0, "font-size", 16.0);
         axes();
         roofs();
         points.forEach(point -> places.block(
@@ -125,64 +134,82 @@ final class Roofline {
     }
 
     private static String power(int power) {
-        return power >= 0 ? String.format(Locale.ROOT, "%,.0f", Math.pow(10, power)) : "0." + "0".repeat(-power - 1) + "1";
+        return power >= 0
+                ? String.format(Locale.ROOT, "%,.0f", Math.pow(10, power))
+                : "0." + "0".repeat(-power - 1) + "1";
     }
 
     private void roofs() {
         double end = PLOT.x() + PLOT.width();
-        double highest = 0;
+        double lowest = Math.pow(10, top);
+        double highest = Math.pow(10, right) * run.readGBs();
         for (Ceiling ceiling : run.ceilings()) {
-            double from = ceiling.gigaOperations() / run.readGBs();
-            double at = y(ceiling.gigaOperations());
+            lowest = Math.min(lowest, ceiling.gigaOperations());
+        }
+        for (Ceiling ceiling : run.ceilings()) {
+            double operations = ceiling.gigaOperations();
+            double from = operations / (operations == lowest ? run.moveGBs() : run.readGBs());
+            double at = y(operations);
             line(x(from), at, end, at, colour(ceiling.name()), 1.5);
             String unit = ceiling.name().equals("int8") ? "GOP/s" : "GFLOP/s";
-            String text = String.format(Locale.ROOT, "%s %,.0f %s", ceiling.name(), ceiling.gigaOperations(), unit);
+            String text = String.format(Locale.ROOT, "%s %,.0f %s", ceiling.name(), operations, unit);
             svg.text("text", text, "x", end, "y", at - 6, "text-anchor", "end", "fill", colour(ceiling.name()));
             double width = text.length() * CHARACTER;
             places.block(new Box(end - width, at - 6 - FONT, width, FONT + 4));
             places.block(new Box(x(from), at - 2, end - x(from), 4));
-            highest = Math.max(highest, ceiling.gigaOperations());
+            highest = operations;
         }
-        double from = Math.pow(10, left);
-        double to = highest > 0 ? highest / run.readGBs() : Math.pow(10, right);
-        line(x(from), y(from * run.readGBs()), x(to), y(to * run.readGBs()), MEMORY, 1.5);
-        slope(from, to);
+        slope("plain read of memory", run.readGBs(), highest, "none");
+        slope("reads and writes", run.moveGBs(), lowest, "5 4");
     }
 
-    /// The text along the slope, and the boxes that keep labels off it.
-    private void slope(double from, double to) {
-        double dx = x(to) - x(from);
-        double dy = y(to * run.readGBs()) - y(from * run.readGBs());
-        int parts = 60;
-        for (int i = 0; i < parts; i++) {
-            double at = x(from) + dx * i / parts;
-            double height = Math.abs(dy) / parts;
-            places.block(new Box(at, y(from * run.readGBs()) + dy * (i + 1) / parts - 2, dx / parts, height + 4));
-        }
-        String text = String.format(Locale.ROOT, "plain read of memory %.0f GB/s", run.readGBs());
-        double length = text.length() * CHARACTER / Math.hypot(dx, dy);
-        double middle = 0.5;
-        double at = x(from) + dx * middle;
-        double height = y(from * run.readGBs()) + dy * middle;
+    /// What memory allows, up to a ceiling; the text stands over the upper end, where no kernels are.
+    private void slope(String name, double gigaBytes, double ceiling, String dashes) {
+        double from = Math.pow(10, left);
+        double x = x(from);
+        double y = y(from * gigaBytes);
+        double dx = x(ceiling / gigaBytes) - x;
+        double dy = y(ceiling) - y;
+        svg.element(
+                "line",
+                "x1",
+                x,
+                "y1",
+                y,
+                "x2",
+                x + dx,
+                "y2",
+                y + dy,
+                "stroke",
+                MEMORY,
+                "stroke-width",
+                1.5,
+                "stroke-dasharray",
+                dashes);
+        String text = String.format(Locale.ROOT, "%s %.0f GB/s", name, gigaBytes);
         svg.text(
                 "text",
                 text,
                 "transform",
                 String.format(
-                        Locale.ROOT, "translate(%.1f %.1f) rotate(%.1f)", at, height, Math.toDegrees(Math.atan2(dy, dx))),
+                        Locale.ROOT,
+                        "translate(%.1f %.1f) rotate(%.1f)",
+                        x + dx * SLOPE_TEXT_END,
+                        y + dy * SLOPE_TEXT_END,
+                        Math.toDegrees(Math.atan2(dy, dx))),
                 "dy",
                 -7.0,
                 "text-anchor",
-                "middle",
+                "end",
                 "fill",
                 MEMORY);
-        int letters = 20;
-        for (int i = 0; i < letters; i++) {
-            double part = middle + length * ((double) i / letters - 0.5);
-            double w = dx * length / letters;
-            double h = Math.abs(dy) * length / letters;
-            places.block(new Box(
-                    x(from) + dx * part - 10, y(from * run.readGBs()) + dy * part - h - FONT - 8, w + 8, h + FONT));
+        double length = text.length() * CHARACTER / Math.hypot(dx, dy);
+        for (int i = 0; i < SLOPE_PARTS; i++) {
+            double part = (double) i / SLOPE_PARTS;
+            double above = part > SLOPE_TEXT_END - length ? FONT + 10 : 2;
+            double width = dx / SLOPE_PARTS;
+            double height = Math.abs(dy) / SLOPE_PARTS;
+            places.block(new Box(x + dx * part, y + dy * part - height - above, width, height + above + 2));
         }
     }
 
@@ -195,9 +222,11 @@ final class Roofline {
         double nearX = Math.clamp(px, box.x(), box.x() + box.width());
         double nearY = Math.clamp(py, box.y() + 2, box.y() + box.height() - 2);
         if (Math.hypot(nearX - px, nearY - py) > 2.5 * RADIUS) {
-            line(px, py, nearX, nearY, GRID, 1);
+            line(px, py, nearX, nearY, LEADER, 1);
         }
-        svg.text("text", text, "x", box.x(), "y", box.y() + FONT, "textLength", width, "lengthAdjust", "spacing");
+        String anchor = box.x() >= px ? "start" : box.x() + box.width() <= px ? "end" : "middle";
+        double at = box.x() + (anchor.equals("start") ? 0 : anchor.equals("end") ? width : width / 2);
+        svg.text("text", text, "x", at, "y", box.y() + FONT, "text-anchor", anchor);
     }
 
     private void point(Point point) {
@@ -220,7 +249,9 @@ final class Roofline {
                 "r",
                 RADIUS,
                 "fill",
-                row.unit().equals(Work.GBS) ? MEMORY : colour(row.setup().precision().replace("f32", "float32")),
+                row.unit().equals(Work.GBS)
+                        ? MEMORY
+                        : colour(row.setup().precision().replace("f32", "float32")),
                 "data-row",
                 row.name());
         svg.text("title", title).close("circle");

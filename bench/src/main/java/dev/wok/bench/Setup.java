@@ -1,5 +1,6 @@
 package dev.wok.bench;
 
+import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Processor;
 import dev.wok.kernel.Processor.InstructionSet;
@@ -14,11 +15,11 @@ import java.util.SequencedMap;
 /// @param threads that computed
 public record Setup(String backend, String instructionSet, String precision, int threads) {
     static Setup of(Kernels kernels, Processor processor, int threads) {
-        String backend = kernels.choice().backend().text();
-        String isa = backend.equals("x86")
+        Backend backend = kernels.choice().backend();
+        String isa = backend == Backend.X86
                 ? processor.used().map(InstructionSet::name).orElse("none")
                 : "vector";
-        return new Setup(backend, isa, "f32", threads);
+        return new Setup(backend.text(), isa, kernels.precision().text(), threads);
     }
 
     SequencedMap<String, Object> values() {

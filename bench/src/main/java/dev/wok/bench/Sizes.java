@@ -7,6 +7,7 @@ package dev.wok.bench;
 /// @param experts of the mixture
 /// @param attention of the prompt
 /// @param decode of the generated token
+/// @param matvec rows and columns of a weight that meets one token
 /// @param elements that the optimizer updates, and that are converted
 /// @param norm rows and columns that are normalised
 /// @param loss rows and columns of logits
@@ -18,6 +19,7 @@ record Sizes(
         Mixture experts,
         Prompt attention,
         Decode decode,
+        int[] matvec,
         int elements,
         int[] norm,
         int[] loss,
@@ -40,6 +42,7 @@ record Sizes(
             new Mixture(32, 4, 2048, 512, 256),
             new Prompt(2048, 16, 192, 128),
             new Decode(24, 4096, 16, 512, 64, 128, 128),
+            new int[] {65_536, 8192},
             32 << 20,
             new int[] {16384, 2048},
             new int[] {256, 129_280},

@@ -6,7 +6,9 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.Tuning;
 import dev.wok.model.Batch;
 import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
@@ -30,16 +32,17 @@ final class TrainBench {
 
     private TrainBench() {}
 
-    static List<Row> run(
-            String preset, Settings settings, int threads, @Nullable Backend backend, Progress progress) {
+    static List<Row> run(String preset, Settings settings, int threads, @Nullable Backend backend, Progress progress) {
         ModelConfig config = Trainer.architecture(settings, 0, 1);
         Batch batch = random(settings.batches(), config.vocabSize());
         try (HostDevice device = Device.host(threads)) {
-            Kernels kernels = backend == null ? Kernels.on(device.stream()) : Kernels.on(device.stream(), backend);
+            Backend chosen = backend == null ? Kernels.fastest(device) : backend;
+            Tuning.ensure(device, chosen, progress);
+            Kernels kernels = Kernels.on(device.stream(), chosen, Kernels.usual(device, chosen));
             Processor processor = Processor.describe(device);
             Setup setup = Setup.of(kernels, processor, threads);
             Limits limits = Limits.of(device, processor, Sizes.FULL.memoryBytes());
-            Limit limit = limits.products(setup.precision().equals("bf16") ? Kind.BF16 : Kind.FLOATS);
+            Limit limit = limits.products(Kind.of(kernels.precision()));
             double product;
             double[] seconds = new double[STEPS];
             double[] peaks = new double[STEPS];
@@ -89,7 +92,13 @@ final class TrainBench {
                             "6 x active matmul parameters",
                             6e-6 * config.activeMatmulParameters(),
                             setup),
-                    Row.of("matmul.float32", product, Work.GFLOPS, text, peak, setup));
+                    Row.of(
+                            kernels.precision() == Precision.BF16 ? "matmul.bf16" : "matmul.float32",
+                            product,
+                            Work.GFLOPS,
+                            text,
+                            peak,
+                            setup));
         }
     }
 

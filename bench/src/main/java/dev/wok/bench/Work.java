@@ -16,6 +16,12 @@ record Work(double flops, double bytes, String unit, Limit limit, Runnable call,
         Repeats repeats = Repeats.beside(limit, call, seconds);
         double amount = unit.equals(GBS) ? bytes : flops;
         return Row.of(
-                name, amount / repeats.nanos(), unit, limit.text(), repeats.limit(), bytes > 0 ? flops / bytes : 0, setup);
+                name,
+                amount / repeats.nanos(),
+                unit,
+                limit.text(),
+                repeats.limit(),
+                bytes > 0 ? flops / bytes : 0,
+                setup);
     }
 }

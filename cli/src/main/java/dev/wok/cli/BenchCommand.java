@@ -3,14 +3,19 @@ package dev.wok.cli;
 import dev.wok.bench.Bench;
 import dev.wok.bench.KernelRun;
 import dev.wok.bench.Row;
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
+import dev.wok.kernel.Tuning;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -28,8 +33,11 @@ final class BenchCommand implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(paramLabel = "NAME", description = "kernels: single kernels. train: a training step.")
+    @Parameters(paramLabel = "NAME", arity = "0..1", description = "kernels: single kernels. train: a training step.")
     String name = "";
+
+    @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")
+    boolean tune;
 
     @Option(
             names = "--only",
@@ -67,13 +75,15 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<Row> rows =
-                switch (name) {
-                    case "kernels" -> kernels();
-                    case "train" -> train();
-                    default ->
-                        throw new BadInput("there is no measurement %s; there are kernels and train.".formatted(name));
-                };
+        if (tune) {
+            return tune();
+        }
+        List<Row> rows = switch (name) {
+            case "kernels" -> kernels();
+            case "train" -> train();
+            case "" -> throw new BadInput("name a measurement, kernels or train, or give --tune.");
+            default -> throw new BadInput("there is no measurement %s; there are kernels and train.".formatted(name));
+        };
         if (json) {
             console.out().println(Json.text(rows.stream().map(Row::values).toList()));
         } else {
@@ -87,6 +97,47 @@ final class BenchCommand implements Callable<Integer> {
                             row.against()));
         }
         return 0;
+    }
+
+    private int tune() {
+        if (!name.isEmpty() || !only.isEmpty() || svg != null || preset != null || backend != null) {
+            throw new BadInput("--tune goes with --threads and --json only.");
+        }
+        List<Tuning.Trial> trials;
+        Tuning tuning;
+        try (HostDevice device = Device.host(ComputeOptions.threads(threads))) {
+            trials = Tuning.search(device, display);
+            tuning = Tuning.describe(device).orElseThrow();
+        }
+        if (json) {
+            console.out()
+                    .println(Json.text(trials.stream().map(BenchCommand::values).toList()));
+            return 0;
+        }
+        console.out().printf("%-10s%-16s%-24s%10s%n", "precision", "product", "tiling", "GFLOP/s");
+        trials.forEach(trial -> console.out()
+                .printf(
+                        "%-10s%-16s%-24s%10.1f%s%s%n",
+                        trial.precision(),
+                        trial.product(),
+                        trial.tiling(),
+                        trial.gflops(),
+                        trial.usual() ? "  usual" : "",
+                        trial.chosen() ? "  chosen" : ""));
+        console.out().printf("%n%s%n", tuning.file());
+        tuning.tiles().forEach(console.out()::println);
+        return 0;
+    }
+
+    private static SequencedMap<String, Object> values(Tuning.Trial trial) {
+        SequencedMap<String, Object> values = new LinkedHashMap<>();
+        values.put("precision", trial.precision());
+        values.put("product", trial.product());
+        values.put("tiling", trial.tiling());
+        values.put("gflops", trial.gflops());
+        values.put("usual", trial.usual());
+        values.put("chosen", trial.chosen());
+        return values;
     }
 
     private List<Row> kernels() {

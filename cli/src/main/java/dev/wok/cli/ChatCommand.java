@@ -60,7 +60,7 @@ final class ChatCommand implements Callable<Integer> {
     public Integer call() {
         Sampling how = sampling.sampling();
         Path folder = Given.required(model);
-        try (ComputeOptions.Compute on = compute.open();
+        try (ComputeOptions.Compute on = compute.open(display);
                 Speaker speaker = Speaker.load(folder, on, display);
                 BufferedReader lines = console.lines()) {
             ChatTemplate template = speaker.tokenizer()

@@ -5,6 +5,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.Tuning;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
@@ -57,13 +58,14 @@ final class ComputeOptions {
     }
 
     /// @throws BadInput where there are no such kernels, or not on this machine
-    Compute open() {
+    Compute open(Progress progress) {
         Backend asked = backend();
         Precision precision = dtype.equals("bf16") ? Precision.BF16 : Precision.F32;
         DType values = values(asked);
         HostDevice device = Device.host(threads(threads));
         try {
             Backend chosen = asked == null ? Kernels.fastest(device) : asked;
+            Tuning.ensure(device, chosen, progress);
             return new Compute(device, Kernels.on(device.stream(), chosen, precision), values);
         } catch (RuntimeException e) {
             device.close();

@@ -6,6 +6,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Processor;
 import dev.wok.kernel.Processor.InstructionSet;
+import dev.wok.kernel.Tuning;
 import dev.wok.notice.BadInput;
 import dev.wok.text.Corpus;
 import java.lang.management.ManagementFactory;
@@ -67,7 +68,8 @@ final class DoctorCommand implements Callable<Integer> {
                     "instruction_sets",
                     processor.found().stream().map(InstructionSet::name).toList());
             facts.put(
-                    "instruction_set", processor.used().map(InstructionSet::name).orElse("none"));
+                    "instruction_set",
+                    processor.used().map(InstructionSet::name).orElse("none"));
             facts.put("instruction_set_reason", processor.reason());
         }
     }
@@ -77,12 +79,19 @@ final class DoctorCommand implements Callable<Integer> {
             Kernels.Choice choice = Kernels.on(device.stream()).choice();
             facts.put("kernels", choice.backend().text());
             facts.put("kernels_reason", choice.reason());
+            Tuning.describe(device).ifPresent(tuning -> tiles(facts, tuning));
             return true;
         } catch (BadInput e) {
             facts.put("kernels", "none");
             facts.put("kernels_reason", String.valueOf(e.getMessage()));
             return false;
         }
+    }
+
+    private static void tiles(Map<String, Object> facts, Tuning tuning) {
+        facts.put("tiles", tuning.tiles());
+        facts.put("tiles_reason", tuning.found() ? "found by trying" : "the usual ones");
+        facts.put("tiles_file", tuning.file().toString());
     }
 
     private static long memory() {

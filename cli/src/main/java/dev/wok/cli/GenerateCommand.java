@@ -85,7 +85,7 @@ final class GenerateCommand implements Callable<Integer> {
             throw new BadInput("--max-tokens %d: expected 0 or more.".formatted(maxTokens));
         }
         List<int[]> given = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
-        try (ComputeOptions.Compute on = compute.open();
+        try (ComputeOptions.Compute on = compute.open(display);
                 Speaker speaker = Speaker.load(Given.required(model), on, display)) {
             if (ignoreEos) {
                 speaker.ignoreStops();

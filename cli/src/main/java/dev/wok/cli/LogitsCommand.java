@@ -55,7 +55,7 @@ final class LogitsCommand implements Callable<Integer> {
         List<int[]> sequences = Json.idsOf(Given.required(ids));
         Path target = Given.required(out);
         Given.requireFolderOf(target);
-        try (ComputeOptions.Compute on = compute.open();
+        try (ComputeOptions.Compute on = compute.open(progress);
                 Model loaded = on.load(Given.required(model), progress);
                 Arena arena = Arena.ofShared();
                 Progress.Task task = progress.start("computing logits", sequences.size(), "sequences")) {

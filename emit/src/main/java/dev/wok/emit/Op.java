@@ -59,6 +59,8 @@ public enum Op {
     VFMSUB231PS(Form.RVM, 2, 1, 0xBA, 0, Tuple.FULL),
     VFNMADD213PS(Form.RVM, 2, 1, 0xAC, 0, Tuple.FULL),
     VFNMADD231PS(Form.RVM, 2, 1, 0xBC, 0, Tuple.FULL),
+    /// Even lanes subtract, odd lanes add.
+    VFMADDSUB213PS(Form.RVM, 2, 1, 0xA6, 0, Tuple.FULL),
     VFMADD213SS(Form.RVM, 2, 1, 0xA9, 0, Tuple.FOUR),
     VFMADD231SS(Form.RVM, 2, 1, 0xB9, 0, Tuple.FOUR),
     VFMADD213PD(Form.RVM, 2, 1, 0xA8, 1, Tuple.FULL8),
@@ -67,6 +69,7 @@ public enum Op {
     VUCOMISS(Form.RM, 1, 0, 0x2E, 0, Tuple.FOUR),
     /// With AVX2 known as vroundps.
     VRNDSCALEPS(Form.RMI, 3, 1, 0x08, 0, Tuple.FULL),
+    VREDUCEPS(Form.RMI, 3, 1, 0x56, 0, Tuple.FULL, Op.EVEX),
     VSCALEFPS(Form.RVM, 2, 1, 0x2C, 0, Tuple.FULL, Op.EVEX),
 
     VDPBF16PS(Form.RVM, 2, 2, 0x52, 0, Tuple.FULL, Op.EVEX),
@@ -117,6 +120,7 @@ public enum Op {
     VPMOVSXWD(Form.RM, 2, 1, 0x23, 0, Tuple.HALF),
     VPMOVZXBW(Form.RM, 2, 1, 0x30, 0, Tuple.HALF),
     VPMOVZXBD(Form.RM, 2, 1, 0x31, 0, Tuple.QUARTER),
+    VPMOVZXDQ(Form.RM, 2, 1, 0x35, 0, Tuple.HALF),
     VPMOVZXWD(Form.RM, 2, 1, 0x33, 0, Tuple.HALF),
     VPMOVDB(Form.MR, 2, 2, 0x31, 0, Tuple.QUARTER, Op.EVEX),
     VPMOVDW(Form.MR, 2, 2, 0x33, 0, Tuple.HALF, Op.EVEX),
@@ -153,6 +157,7 @@ public enum Op {
     VINSERTF32X4(Form.RVMI, 3, 1, 0x18, 0, Tuple.SIXTEEN, Op.EVEX),
     VINSERTF64X4(Form.RVMI, 3, 1, 0x1A, 1, Tuple.THIRTY_TWO, Op.EVEX),
     VMOVSHDUP(Form.RM, 1, 2, 0x16, 0, Tuple.WHOLE),
+    VMOVSLDUP(Form.RM, 1, 2, 0x12, 0, Tuple.WHOLE),
     VMOVHLPS(Form.RVM, 1, 0, 0x12, 0, Tuple.NONE),
     VBLENDPS(Form.RVMI, 3, 1, 0x0C, 0, Tuple.WHOLE, Op.VEX),
     /// The last operand's signs choose.

@@ -506,6 +506,11 @@ public final class X86 {
         prefetch("prefetchnta", 0, line);
     }
 
+    /// Makes stores past the caches visible before later ones.
+    public void sfence() {
+        simple("sfence", 0x0F, 0xAE, 0xF8);
+    }
+
     private void prefetch(String name, int hint, Mem line) {
         int at = size;
         encode(0, hint, line, 0x0F, 0x18);

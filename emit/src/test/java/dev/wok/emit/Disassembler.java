@@ -46,13 +46,12 @@ final class Disassembler {
 
     private static String run(byte[] code) {
         try {
+            // Other tools of this name do not read plain bytes.
+            assumeTrue(output("--version").contains("GNU objdump"), "the objdump here is not that of GNU binutils");
             Path file = Files.createTempFile("wok", ".bin");
             try {
                 Files.write(file, code);
-                Process process = start(file);
-                try (InputStream output = process.getInputStream()) {
-                    return new String(output.readAllBytes(), StandardCharsets.UTF_8);
-                }
+                return output("-D -w --no-show-raw-insn -b binary -m i386:x86-64 -M intel " + file);
             } finally {
                 Files.delete(file);
             }
@@ -61,8 +60,13 @@ final class Disassembler {
         }
     }
 
-    private static Process start(Path file) {
-        String command = "objdump -D -w --no-show-raw-insn -b binary -m i386:x86-64 -M intel " + file;
+    private static String output(String arguments) throws IOException {
+        try (InputStream output = start("objdump " + arguments).getInputStream()) {
+            return new String(output.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private static Process start(String command) {
         try {
             return new ProcessBuilder(command.split(" "))
                     .redirectErrorStream(true)

@@ -70,6 +70,7 @@ final class Forms {
             VFMSUB231PS     xy xyz v* v v/m/b4
             VFNMADD213PS    xy xyz v* v v/m/b4
             VFNMADD231PS    xy xyz v* v v/m/b4
+            VFMADDSUB213PS  xy xyz v* v v/m/b4
             VFMADD213SS     x  x   x* x x/m4
             VFMADD231SS     x  x   x* x x/m4
             VFMADD213PD     xy xyz v* v v/m/b8
@@ -78,6 +79,7 @@ final class Forms {
             VCMPPS          -  xyz k v v/m/b4 i
             VUCOMISS        x  x   x x/m4
             VRNDSCALEPS     xy xyz v* v/m/b4 i
+            VREDUCEPS       -  xyz v* v/m/b4 i
             VSCALEFPS       -  xyz v* v v/m/b4
             VDPBF16PS       -  xyz v* v v/m/b4
             VCVTNEPS2BF16   -  xyz h* v
@@ -133,6 +135,7 @@ final class Forms {
             VPMOVSXWD       xy xyz v* h/mh
             VPMOVZXBW       xy xyz v* h/mh
             VPMOVZXBD       xy xyz v* q/mq
+            VPMOVZXDQ       xy xyz v* h/mh
             VPMOVZXWD       xy xyz v* h/mh
             VPMOVDB         -  xyz q* v ; mq+ v
             VPMOVDW         -  xyz h* v ; mh+ v
@@ -168,6 +171,7 @@ final class Forms {
             VINSERTF32X4    -  yz  v* v x/m16 i
             VINSERTF64X4    -  z   v* v y/m32 i
             VMOVSHDUP       xy xyz v* v/m
+            VMOVSLDUP       xy xyz v* v/m
             VMOVHLPS        x  x   x x x
             VBLENDPS        xy -   v v v/m i
             VBLENDVPS       xy -   v v v/m v

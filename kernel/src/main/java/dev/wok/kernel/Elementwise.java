@@ -3,7 +3,7 @@ package dev.wok.kernel;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
-/// What is done element by element: the residual's sum, and filling. Cost: memory traffic.
+/// What is done element by element: the residual's sum, filling, and the change of type. Cost: memory traffic.
 public abstract class Elementwise {
     protected Elementwise() {}
 
@@ -35,7 +35,23 @@ public abstract class Elementwise {
         }
     }
 
+    /// `to = from`, rounded to nearest even where `to` is narrower; what is no number stays none. Fast backends take
+    /// F32 and BF16, into each other and into themselves.
+    ///
+    /// @param from rows of adjacent elements
+    /// @param to shaped as `from`, rows of adjacent elements, written; shares no memory with `from`
+    public final void cast(Tensor from, Tensor to) {
+        Shape.require("Elementwise.cast", to, "to", from.shape());
+        Shape.requireRows("Elementwise.cast", from, "from");
+        Shape.requireRows("Elementwise.cast", to, "to");
+        if (to.elements() > 0) {
+            convert(from, to);
+        }
+    }
+
     protected abstract void sum(Tensor a, Tensor b, Tensor out);
 
     protected abstract void set(Tensor x, double value);
+
+    protected abstract void convert(Tensor from, Tensor to);
 }

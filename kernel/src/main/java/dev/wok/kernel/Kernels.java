@@ -43,7 +43,7 @@ public record Kernels(
     /// @throws BadInput where the fast ones cannot run and nobody asked for slow ones
     public static Kernels on(Stream stream) {
         Backend backend = fastest(stream.device());
-        return on(stream, backend, usual(backend));
+        return on(stream, backend, usual(stream.device(), backend));
     }
 
     /// @return the fastest backend that runs on a device
@@ -54,11 +54,16 @@ public record Kernels(
         };
     }
 
-    /// @return what a backend multiplies in where nobody asks for a precision
-    public static Precision usual(Backend backend) {
-        return switch (backend) {
-            case REFERENCE, VECTOR, X86, DRY -> Precision.F32;
-        };
+    /// @return what a backend multiplies in on a device where nobody asks for a precision: bf16 where the processor has
+    ///     instructions for it
+    public static Precision usual(Device device, Backend backend) {
+        boolean multipliesBf16 = backend == Backend.X86
+                && device instanceof HostDevice host
+                && Processor.describe(host)
+                        .used()
+                        .map(Processor.InstructionSet::hasBf16)
+                        .orElse(false);
+        return multipliesBf16 ? Precision.BF16 : Precision.F32;
     }
 
     /// The kernels of a backend asked for by name, in float32.

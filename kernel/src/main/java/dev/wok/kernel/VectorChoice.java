@@ -11,8 +11,9 @@ final class VectorChoice {
 
     static Kernels on(HostDevice host, Precision precision) {
         if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
-            throw new BadInput("this Java runs without the Vector API: start it with --add-modules jdk.incubator.vector"
-                    + " (the wok launcher does), or name the slow reference kernels with --backend reference.");
+            throw new BadInput(
+                    "this Java runs without the Vector API: start it with --add-modules jdk.incubator.vector"
+                            + " (the wok launcher does, where WOK_ISA=vector is set), or name the slow reference kernels with --backend reference.");
         }
         return VectorKernels.on(host, precision);
     }

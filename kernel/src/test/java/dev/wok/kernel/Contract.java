@@ -65,6 +65,13 @@ final class Contract {
         return subjects;
     }
 
+    /// @return machine code for each set of instructions that the processor has
+    static List<Kernels> machineCode(int threads, Precision precision) {
+        return Isa.found(Device.host(1)).stream()
+                .map(isa -> X86Kernels.on(Device.host(threads), isa, precision))
+                .toList();
+    }
+
     private static Subject subject(String label, IntFunction<Kernels> kernels) {
         return new Subject(label, IntStream.of(1, 2, 3).mapToObj(kernels).toList());
     }

@@ -1,5 +1,6 @@
 package dev.wok.kernel;
 
+import dev.wok.device.Device;
 import dev.wok.kernel.Routing.Desc;
 import dev.wok.kernel.Routing.Plan;
 import dev.wok.kernel.Routing.Scoring;
@@ -35,9 +36,10 @@ final class Digest {
     }
 
     public static void main(String[] args) {
-        long first = of(Contract.VECTOR);
+        Kernels kernels = Kernels.on(Device.host(1).stream(), Backend.valueOf(args[1]));
+        long first = of(kernels);
         for (int i = 1; i < Integer.parseInt(args[0]); i++) {
-            if (of(Contract.VECTOR) != first) {
+            if (of(kernels) != first) {
                 System.out.println("other bits at repetition " + i);
                 return;
             }

@@ -10,6 +10,7 @@ import dev.wok.testkit.Close;
 import dev.wok.testkit.Property;
 import dev.wok.testkit.Tensors;
 import dev.wok.testkit.Thrown;
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 
 class ElementwiseTest {
@@ -48,6 +49,61 @@ class ElementwiseTest {
                     Close.assertSame(dtype + " on " + kernels.choice(), Tensors.of(_ -> value, dtype, x.elements()), x);
                 }
             }
+        }
+    }
+
+    /// Through both types: what [Tensor#set] rounds, the kernels round, for every kind of number.
+    @Test
+    void casts() {
+        Property.of("Elementwise.cast")
+                .size("rows", 0, 9)
+                .size("n", 1, 300)
+                .size("gap", 0, 3)
+                .check(c -> Contract.check(run -> {
+                    long[] shape = {2, c.size("rows"), c.size("n")};
+                    Tensor x = run.input(c.rng("x"), c.size("gap"), shape);
+                    Tensor same = run.written(c.size("gap"), shape);
+                    Tensor narrow = Tensors.Framed.of(Tensors.zeros(DType.BF16, shape), c.size("gap"))
+                            .view();
+                    Tensor copy = Tensors.zeros(DType.BF16, shape);
+                    Tensor wide = run.written(0, shape);
+                    Elementwise elementwise = run.kernels().elementwise();
+                    elementwise.cast(x, same);
+                    elementwise.cast(x, narrow);
+                    elementwise.cast(narrow, copy);
+                    elementwise.cast(narrow, wide);
+                    run.exact("same", same);
+                    run.exact("narrow", narrow);
+                    run.exact("copy", copy);
+                    run.exact("wide", wide);
+                }));
+    }
+
+    /* All upper halves of a float, with lower halves on either side of the middle: every exponent, infinities, numbers
+     * below the normal ones, NaN with and without its quiet bit.
+     */
+    @Test
+    void roundsEveryKindOfNumber() {
+        int[] lower = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+        Tensor x = Tensors.zeros(DType.F32, 1 << 16, lower.length);
+        for (int i = 0; i < x.elements(); i++) {
+            x.memory().setAtIndex(ValueLayout.JAVA_INT, i, i / lower.length << 16 | lower[i % lower.length]);
+        }
+        Tensor expected = Tensors.as(DType.BF16, x);
+        Tensor widened = Tensors.as(DType.F32, expected);
+        for (Kernels kernels : Contract.ALL) {
+            Tensor narrow = Tensors.zeros(DType.BF16, x.shape());
+            Tensor wide = Tensors.zeros(DType.F32, x.shape());
+            kernels.elementwise().cast(x, narrow);
+            kernels.elementwise().cast(narrow, wide);
+            assertEquals(
+                    -1,
+                    expected.memory().mismatch(narrow.memory()),
+                    kernels.choice().reason());
+            assertEquals(
+                    -1,
+                    widened.memory().mismatch(wide.memory()),
+                    kernels.choice().reason());
         }
     }
 

@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Routing.Desc;
 import dev.wok.kernel.Routing.Plan;
 import dev.wok.kernel.Routing.Scoring;
+import dev.wok.kernel.x86.Isa;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -205,6 +207,10 @@ class OperandsTest {
                         "a:3,4 b:3,4 out:3,4",
                         (k, o) -> k.elementwise().add(o[0], o[1], o[2])),
                 door(
+                        "Elementwise",
+                        "from*:3,4 to*:3,4",
+                        (k, o) -> k.elementwise().cast(o[0], o[1])),
+                door(
                         "AdamW",
                         "gradient:3*,4* normAndClip*:2",
                         (k, o) -> k.adamW().clip(List.of(o[0]), 1, o[1])),
@@ -322,6 +328,7 @@ class OperandsTest {
         assertEquals(
                 List.of(
                         "a: Elementwise.add: b is [3, 4], expected [1, 1, 1, 1, 12]",
+                        "from: Elementwise.cast: to is [3, 4], expected [1, 1, 1, 1, 12]",
                         "parameter: AdamW.update: gradient is [3, 4], expected [1, 1, 1, 1, 12]"),
                 silent,
                 "operands that set the shape of the others");
@@ -329,9 +336,11 @@ class OperandsTest {
 
     @Test
     void backendsRunOnTheirDevicesOnly() {
-        Device host = Device.host(1);
+        HostDevice host = Device.host(1);
         Device dry = Device.dry();
-        assertEquals(Backend.VECTOR, Kernels.on(host.stream()).choice().backend());
+        assertEquals(
+                Isa.found(host).isEmpty() ? Backend.VECTOR : Backend.X86,
+                Kernels.on(host.stream()).choice().backend());
         assertEquals(Backend.DRY, Kernels.on(dry.stream()).choice().backend());
         assertEquals(Precision.F32, Kernels.on(host.stream(), Backend.VECTOR).precision());
         for (Precision precision : Precision.values()) {

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
+import dev.wok.emit.X86;
+import dev.wok.kernel.x86.Isa;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Tensors;
@@ -15,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /* A run that is resumed, or repeated, starts with interpreted kernels and goes on with compiled ones from some moment
@@ -22,12 +25,16 @@ import org.junit.jupiter.api.Test;
  * the first compiler alone, and repeated until the optimising compiler has replaced everything.
  */
 class RepeatableBitsTest {
-    private static String digest(int repetitions, String... options) throws IOException, InterruptedException {
+    private static String digest(Backend backend, int repetitions, String... options)
+            throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(options));
-        command.addAll(List.of("--add-modules", "jdk.incubator.vector", "-Xmx256m", "-cp", classPath()));
-        command.addAll(List.of(Digest.class.getName(), String.valueOf(repetitions)));
+        if (backend == Backend.VECTOR) {
+            command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
+        }
+        command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx256m", "-cp", classPath()));
+        command.addAll(List.of(Digest.class.getName(), String.valueOf(repetitions), backend.name()));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String output;
         try (var lines = process.inputReader(StandardCharsets.UTF_8)) {
@@ -39,7 +46,14 @@ class RepeatableBitsTest {
     }
 
     private static String classPath() {
-        return Stream.of(Digest.class, Kernels.class, Device.class, Tensor.class, BadInput.class, Tensors.class)
+        return Stream.of(
+                        Digest.class,
+                        Kernels.class,
+                        X86.class,
+                        Device.class,
+                        Tensor.class,
+                        BadInput.class,
+                        Tensors.class)
                 .map(type -> {
                     try {
                         return Path.of(type.getProtectionDomain()
@@ -57,9 +71,17 @@ class RepeatableBitsTest {
 
     @Test
     void interpretedAndCompiledKernelsGiveTheSameBits() throws IOException, InterruptedException {
-        String interpreted = digest(1, "-Xint");
-        assertEquals(interpreted, digest(60, "-XX:TieredStopAtLevel=1"));
-        assertEquals(interpreted, digest(250));
+        String interpreted = digest(Backend.VECTOR, 1, "-Xint");
+        assertEquals(interpreted, digest(Backend.VECTOR, 60, "-XX:TieredStopAtLevel=1"));
+        assertEquals(interpreted, digest(Backend.VECTOR, 250));
         assertEquals(interpreted, "digest " + Digest.of(Contract.VECTOR));
+    }
+
+    /// Without the Vector API's module.
+    @Test
+    void machineCodeGivesTheSameBits() throws IOException, InterruptedException {
+        Assumptions.assumeFalse(Isa.found(Device.host(1)).isEmpty(), "no machine code for this processor");
+        String interpreted = digest(Backend.X86, 1, "-Xint");
+        assertEquals(interpreted, digest(Backend.X86, 250));
     }
 }

@@ -13,6 +13,7 @@ import java.lang.classfile.CodeElement;
 import java.lang.classfile.MethodModel;
 import java.lang.classfile.instruction.FieldInstruction;
 import java.lang.classfile.instruction.InvokeInstruction;
+import java.lang.foreign.Linker;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,7 +64,7 @@ class RoomTest {
 
     @Test
     void backendsDoNotSeeEachOther() {
-        String[] backends = {"reference", "vector", "dry"};
+        String[] backends = {"reference", "vector", "x86", "dry"};
         for (String backend : backends) {
             String[] others = Stream.of(backends)
                     .filter(other -> !other.equals(backend))
@@ -77,6 +78,12 @@ class RoomTest {
                     .resideInAnyPackage(others)
                     .check(ROOM);
         }
+    }
+
+    /// Emitted code is called through the device, which alone has native access.
+    @Test
+    void nobodyLinksNativeCode() {
+        noClasses().should().dependOnClassesThat().areAssignableTo(Linker.class).check(ROOM);
     }
 
     @Test

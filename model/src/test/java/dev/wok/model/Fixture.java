@@ -1,9 +1,12 @@
 package dev.wok.model;
 
 import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.Processor;
+import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
@@ -19,6 +22,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.params.provider.Arguments;
+import org.opentest4j.TestAbortedException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -60,9 +64,25 @@ record Fixture(Path folder, JsonNode expected) {
         }
     }
 
+    /// The kernels that people use: those of the Vector API, and machine code where it is written for this processor.
+    /// Where the environment names a set of instructions, that one alone.
+    static List<Backend> fastBackends() {
+        String asked = System.getenv(Processor.VARIABLE);
+        try (HostDevice device = Device.host(1)) {
+            boolean machineCode = Processor.describe(device).used().isPresent();
+            return asked != null
+                    ? List.of(machineCode ? Backend.X86 : Backend.VECTOR)
+                    : machineCode ? List.of(Backend.VECTOR, Backend.X86) : List.of(Backend.VECTOR);
+        } catch (BadInput e) {
+            throw new TestAbortedException(e.getMessage(), e);
+        }
+    }
+
     /// Every folder on the kernels that people use, with one thread and with two.
-    static Stream<Arguments> onVector() {
-        return on(new On(Backend.VECTOR, DType.F32, 1), new On(Backend.VECTOR, DType.F32, 2));
+    static Stream<Arguments> onFast() {
+        return on(fastBackends().stream()
+                .flatMap(backend -> Stream.of(new On(backend, DType.F32, 1), new On(backend, DType.F32, 2)))
+                .toArray(On[]::new));
     }
 
     /// Every folder on the kernels that define the operations.

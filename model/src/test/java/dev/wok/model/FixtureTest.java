@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
-import dev.wok.kernel.Backend;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Tensor;
@@ -33,8 +32,8 @@ class FixtureTest {
         return Fixture.all();
     }
 
-    static Stream<Arguments> onVectorAndDouble() {
-        return Stream.concat(Fixture.onVector(), Fixture.onReference(DType.F64));
+    static Stream<Arguments> onFastAndDouble() {
+        return Stream.concat(Fixture.onFast(), Fixture.onReference(DType.F64));
     }
 
     static Stream<Arguments> onReferenceInFloat32() {
@@ -42,7 +41,7 @@ class FixtureTest {
     }
 
     @ParameterizedTest(name = "{0} {1}")
-    @MethodSource("onVectorAndDouble")
+    @MethodSource("onFastAndDouble")
     void logitsAndLosses(Fixture fixture, Fixture.On on) {
         double bound = Fixture.TIMES_NOISE * fixture.noiseOfLogits();
         try (Fixture.Loaded loaded = fixture.load(on);
@@ -61,7 +60,7 @@ class FixtureTest {
     }
 
     @ParameterizedTest(name = "{0} {1}")
-    @MethodSource("onVectorAndDouble")
+    @MethodSource("onFastAndDouble")
     void layersAndChosenExperts(Fixture fixture, Fixture.On on) {
         try (Fixture.Loaded loaded = fixture.load(on);
                 Safetensors tensors = fixture.open("expected.safetensors");
@@ -144,7 +143,8 @@ class FixtureTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("fixtures")
     void greedyContinuations(Fixture fixture) {
-        try (Fixture.Loaded loaded = fixture.load(new Fixture.On(Backend.VECTOR, DType.F32, 2))) {
+        try (Fixture.Loaded loaded =
+                fixture.load(new Fixture.On(Fixture.fastBackends().getLast(), DType.F32, 2))) {
             List<int[]> sequences = fixture.sequences();
             for (int i = 0; i < sequences.size(); i++) {
                 int[] greedy = Fixture.ints(fixture.sequence(i).required("greedy"));

@@ -26,12 +26,12 @@ class FixtureTrainingTest {
     /// some hundreds of products are good to about 1e-5 of the tensor's norm.
     private static final double GRADIENT_ERROR = 2e-5;
 
-    static Stream<Arguments> onVector() {
-        return Fixture.onVector();
+    static Stream<Arguments> onFast() {
+        return Fixture.onFast();
     }
 
-    static Stream<Arguments> onVectorAndDouble() {
-        return Stream.concat(Fixture.onVector(), Fixture.onReference(DType.F64));
+    static Stream<Arguments> onFastAndDouble() {
+        return Stream.concat(Fixture.onFast(), Fixture.onReference(DType.F64));
     }
 
     static Stream<Arguments> onReferenceInFloat32() {
@@ -43,7 +43,7 @@ class FixtureTrainingTest {
     }
 
     @ParameterizedTest(name = "{0} {1}")
-    @MethodSource("onVectorAndDouble")
+    @MethodSource("onFastAndDouble")
     void everyGradient(Fixture fixture, Fixture.On on) {
         int sequence = fixture.expected().required("grads_of_seq").asInt();
         Batch batch = Batch.of(fixture.sequences().get(sequence));
@@ -108,7 +108,7 @@ class FixtureTrainingTest {
      * are equally long, so the mean of the sequences' means is the same.
      */
     @ParameterizedTest(name = "{0} {1}")
-    @MethodSource("onVector")
+    @MethodSource("onFast")
     void adamwTrajectory(Fixture fixture, Fixture.On on) {
         JsonNode adamw = fixture.expected().required("adamw");
         double noise = adamw.required("noise_losses_max_abs").asDouble();
@@ -172,6 +172,7 @@ class FixtureTrainingTest {
                     squares.get(i),
                     normAndClip);
         }
+        model.weightsChanged();
     }
 
     private static List<Tensor> like(Model model, Memory memory) {

@@ -34,8 +34,8 @@ class PackingTest {
     }
 
     @Test
-    void onVectors() {
-        check(Backend.VECTOR, DType.F32, 2, FLOAT32, 24);
+    void onFastKernels() {
+        Fixture.fastBackends().forEach(backend -> check(backend, DType.F32, 2, FLOAT32, 24));
     }
 
     private static void check(Backend backend, DType dtype, int threads, double error, int cases) {

@@ -29,9 +29,11 @@ class PrecisionTest {
     private static final int PRODUCTS = 9;
 
     private static final Fixture.On EXACT = new Fixture.On(Backend.REFERENCE, DType.F64, 1);
-    private static final List<Fixture.On> ROUNDED = List.of(
-            new Fixture.On(Backend.REFERENCE, DType.F64, 1, Precision.BF16),
-            new Fixture.On(Backend.VECTOR, DType.F32, 2, Precision.BF16));
+    private static final List<Fixture.On> ROUNDED = Stream.concat(
+                    Stream.of(new Fixture.On(Backend.REFERENCE, DType.F64, 1, Precision.BF16)),
+                    Fixture.fastBackends().stream()
+                            .map(backend -> new Fixture.On(backend, DType.F32, 2, Precision.BF16)))
+            .toList();
 
     /// @param logits a row for each token
     /// @param gradients of each tensor

@@ -293,9 +293,12 @@ public record Settings(
 
     /// @return what these kernels multiply in
     Precision precision(Backend backend) {
-        return run.precision().equals(SettingKeys.AUTO)
-                ? Kernels.usual(backend)
-                : Precision.valueOf(run.precision().toUpperCase(Locale.ROOT));
+        if (!run.precision().equals(SettingKeys.AUTO)) {
+            return Precision.valueOf(run.precision().toUpperCase(Locale.ROOT));
+        }
+        try (Device device = Device.host(1)) {
+            return Kernels.usual(device, backend);
+        }
     }
 
     /// @return a line for each key: its value, its meaning, what it may be

@@ -1,9 +1,11 @@
 package dev.wok.train;
 
 import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
+import dev.wok.kernel.Tuning;
 import dev.wok.model.Batch;
 import dev.wok.model.MlaConfig;
 import dev.wok.model.Model;
@@ -201,8 +203,9 @@ public final class Trainer implements AutoCloseable {
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
                 : settings.run().threads();
-        try (Device device = Device.host(threads)) {
+        try (HostDevice device = Device.host(threads)) {
             Backend backend = settings.backend();
+            Tuning.ensure(device, backend, progress);
             return prepareAndTrain(Kernels.on(device.stream(), backend, settings.precision(backend)), threads);
         }
     }

@@ -197,6 +197,9 @@ public final class DryKernels {
 
         @Override
         protected void set(Tensor x, double value) {}
+
+        @Override
+        protected void convert(Tensor from, Tensor to) {}
     }
 
     private static final class DryAdamW extends AdamW {

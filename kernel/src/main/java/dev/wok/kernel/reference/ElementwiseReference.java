@@ -17,4 +17,9 @@ final class ElementwiseReference extends Elementwise {
             x.set(i, value);
         }
     }
+
+    @Override
+    protected void convert(Tensor from, Tensor to) {
+        to.copyFrom(from);
+    }
 }

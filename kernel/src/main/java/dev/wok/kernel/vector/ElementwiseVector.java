@@ -53,4 +53,9 @@ final class ElementwiseVector extends Elementwise {
             }
         });
     }
+
+    @Override
+    protected void convert(Tensor from, Tensor to) {
+        to.copyFrom(from);
+    }
 }

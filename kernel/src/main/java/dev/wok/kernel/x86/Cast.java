@@ -22,6 +22,7 @@ import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.DType;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,11 @@ import org.jspecify.annotations.Nullable;
 /// @param kind float32 groups or bf16 pairs
 /// @param rounds whether float32 groups are rounded to bf16
 record Cast(DType from, Tile.Kind kind, boolean rounds) {
+    /// How a type's values enter products of a precision.
+    static Cast of(DType from, Tile.Kind kind, Precision in) {
+        return new Cast(from, kind, in == Precision.BF16 && kind == Tile.Kind.F32 && from != DType.BF16);
+    }
+
     /// The elements of a row that one vector of groups takes.
     int perVector(Lanes l) {
         return l.count() * kind.perGroup();

@@ -6,6 +6,7 @@ import static dev.wok.emit.Reg.RBX;
 import static dev.wok.emit.Reg.RCX;
 import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
@@ -18,6 +19,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /// What the processor says about itself through CPUID, and what of it the operating system has switched on (XCR0).
 ///
@@ -27,7 +29,8 @@ record Cpu(String name, List<Isa> isas) {
     private static final int LEAF_BYTES = 4 * Integer.BYTES;
 
     static boolean isX86() {
-        return System.getProperty("os.arch").equals("amd64") && Program.supported();
+        // macOS has a name of its own for it.
+        return Set.of("amd64", "x86_64").contains(System.getProperty("os.arch")) && Program.supported();
     }
 
     /// Asks the processor.
@@ -100,7 +103,7 @@ record Cpu(String name, List<Isa> isas) {
         X86 x = new X86();
         x.push(RBX);
         x.mov(R8, RDI);
-        x.mov(RAX, dev.wok.emit.Reg.RSI);
+        x.mov(RAX, RSI);
         x.mov(RCX, RDX);
         x.cpuid();
         x.mov32(Mem.at(R8, 0), RAX);

@@ -17,13 +17,26 @@ final class Forms {
     /// @param transposed whether the products are with the transposed weight
     private record Key(boolean transposed, Precision precision) {}
 
+    private record HeadsKey(int heads, int keyRows, Precision precision) {}
+
+    /// @param transposed whether it is `[n, k]`
+    private record Part(Tensor matrix, boolean transposed) {
+        int n() {
+            return matrix.size(transposed ? 0 : 1);
+        }
+
+        int k() {
+            return matrix.size(transposed ? 1 : 0);
+        }
+    }
+
     private static final class Form {
         final List<Panels> panels = new ArrayList<>();
         long version = -1;
     }
 
     private final Gemm gemm;
-    private final Map<Weight, Map<Key, Form>> forms = new WeakHashMap<>();
+    private final Map<Weight, Map<Object, Form>> forms = new WeakHashMap<>();
 
     Forms(Gemm gemm) {
         this.gemm = gemm;
@@ -31,13 +44,38 @@ final class Forms {
 
     /// @param transposed true for `x w^T`, false for `dy w`
     /// @return the right operand, one for each expert
-    synchronized List<Panels> of(Weight weight, boolean transposed, Precision precision) {
+    List<Panels> of(Weight weight, boolean transposed, Precision precision) {
+        Tensor value = weight.value();
+        List<Part> parts = new ArrayList<>();
+        for (int e = 0; e < (value.rank() == 2 ? 1 : value.size(0)); e++) {
+            parts.add(new Part(value.rank() == 2 ? value : value.select(0, e), transposed));
+        }
+        return of(weight, new Key(transposed, precision), parts, precision);
+    }
+
+    /// The heads of a weight `[heads * (keyRows + valueRows), k]`.
+    ///
+    /// @return for each head `w` of its key rows, then for each head `w^T` of its value rows
+    List<Panels> ofHeads(Weight weight, int heads, int keyRows, Precision precision) {
+        List<Part> keys = new ArrayList<>();
+        List<Part> values = new ArrayList<>();
+        int rows = weight.value().size(0) / heads;
+        for (int h = 0; h < heads; h++) {
+            keys.add(new Part(weight.value().slice(0, h * rows, h * rows + keyRows), false));
+            values.add(new Part(weight.value().slice(0, h * rows + keyRows, (h + 1) * rows), true));
+        }
+        keys.addAll(values);
+        return of(weight, new HeadsKey(heads, keyRows, precision), keys, precision);
+    }
+
+    private synchronized List<Panels> of(Weight weight, Object key, List<Part> parts, Precision precision) {
         Form form = forms.computeIfAbsent(weight, _ -> new HashMap<>())
-                .computeIfAbsent(new Key(transposed, precision), _ -> allocate(weight, transposed, precision));
+                .computeIfAbsent(key, _ -> allocate(parts, precision));
         if (form.version != weight.version()) {
             List<Gemm.Right> operands = new ArrayList<>();
-            for (int e = 0; e < form.panels.size(); e++) {
-                operands.add(new Gemm.Right(matrix(weight, e), transposed, p -> p, form.panels.get(e)));
+            for (int i = 0; i < parts.size(); i++) {
+                Part part = parts.get(i);
+                operands.add(new Gemm.Right(part.matrix, part.transposed, p -> p, form.panels.get(i)));
             }
             gemm.pack(operands, precision);
             form.version = weight.version();
@@ -45,23 +83,22 @@ final class Forms {
         return form.panels;
     }
 
-    private Form allocate(Weight weight, boolean transposed, Precision precision) {
-        Tensor value = weight.value();
-        int experts = value.rank() == 2 ? 1 : value.size(0);
-        int rows = value.size(value.rank() - 2);
-        int columns = value.size(value.rank() - 1);
-        int n = transposed ? rows : columns;
-        int k = transposed ? columns : rows;
-        long bytes = (gemm.panelBytes(n, k, precision) + 63) / 64 * 64;
-        MemorySegment memory = gemm.programs().device().scratch(Arena.ofAuto(), Math.max(1, experts * bytes));
+    private Form allocate(List<Part> parts, Precision precision) {
+        long bytes = 0;
+        for (Part part : parts) {
+            bytes += bytes(part, precision);
+        }
+        MemorySegment memory = gemm.programs().device().scratch(Arena.ofAuto(), Math.max(1, bytes));
         Form form = new Form();
-        for (int e = 0; e < experts; e++) {
-            form.panels.add(gemm.panels(memory.asSlice(e * bytes, bytes), n, k, precision));
+        long at = 0;
+        for (Part part : parts) {
+            form.panels.add(gemm.panels(memory.asSlice(at), part.n(), part.k(), precision));
+            at += bytes(part, precision);
         }
         return form;
     }
 
-    private static Tensor matrix(Weight weight, int expert) {
-        return weight.value().rank() == 2 ? weight.value() : weight.value().select(0, expert);
+    private long bytes(Part part, Precision precision) {
+        return (gemm.panelBytes(part.n(), part.k(), precision) + 63) / 64 * 64;
     }
 }

@@ -3,13 +3,13 @@ package dev.wok.kernel.x86;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Precision;
-import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntToDoubleFunction;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -25,9 +25,6 @@ final class Gemm {
     /// Elements of the common dimension that are packed at once, at most.
     static final int DEPTH_MOST = Panels.DEPTH * 4;
 
-    private static final int ROWS_MOST = 192;
-    private static final int TASKS_PER_WORKER = 4;
-
     /// Packs a block of the left operand.
     interface Left {
         Tile.Layout layout();
@@ -35,7 +32,8 @@ final class Gemm {
         /// @param row the first of `rows`
         /// @param from the first of `depth` elements of the common dimension
         /// @param stride bytes between rows, or between tiles in panels
-        void pack(int row, int rows, int from, int depth, long stride, Scratch scratch);
+        /// @param tileRows rows of a tile
+        void pack(int row, int rows, int from, int depth, long stride, int tileRows, Scratch scratch);
 
         /// The tensors that must stay alive meanwhile.
         Object owner();
@@ -65,7 +63,7 @@ final class Gemm {
         final Tile.Call call;
 
         Scratch(HostDevice device) {
-            left = device.scratch((long) (ROWS_MOST + 16) * (Panels.DEPTH * Integer.BYTES + 128));
+            left = device.scratch((long) (Tiling.BLOCK_ROWS_MOST + 16) * (Panels.DEPTH * Integer.BYTES + 128));
             table = device.scratch(TABLE_BYTES);
             call = new Tile.Call(device.scratch(Tile.Call.BYTES));
         }
@@ -81,22 +79,21 @@ final class Gemm {
         }
     }
 
-    private record Block(Problem problem, int row, int rows, int panel, int panels, boolean last) {}
+    private record Block(Problem problem, Tiling tiling, int row, int rows, int panel, int panels, boolean last) {}
 
     private final Programs programs;
     private final Workers workers;
     private final Isa isa;
-    private final int rows;
-    private final int vectors;
+    private final Tilings tilings;
     private final Scratch[] scratch;
     private MemorySegment temporary = MemorySegment.NULL;
 
-    Gemm(Programs programs) {
+    /// @param tilings how products are cut
+    Gemm(Programs programs, Tilings tilings) {
         this.programs = programs;
+        this.tilings = tilings;
         workers = programs.device().workers();
         isa = programs.isa();
-        rows = isa.hasMasks() ? 8 : 6;
-        vectors = isa.hasMasks() ? 3 : 2;
         scratch = new Scratch[workers.count()];
         for (int i = 0; i < scratch.length; i++) {
             scratch[i] = new Scratch(programs.device());
@@ -109,7 +106,7 @@ final class Gemm {
     }
 
     private Cast cast(Tensor x, Tile.Kind kind, Precision in) {
-        return new Cast(x.dtype(), kind, in == Precision.BF16 && kind == Tile.Kind.F32 && x.dtype() != DType.BF16);
+        return Cast.of(x.dtype(), kind, in);
     }
 
     Programs programs() {
@@ -128,7 +125,12 @@ final class Gemm {
 
     /// Computes all problems; their results must not overlap.
     void run(List<Problem> problems) {
-        List<Block> blocks = split(problems);
+        run(problems, p -> tilings.of(p.right.kind(), p.m));
+    }
+
+    /// @param choice of a tiling; its tiles must be as wide as the problem's panels
+    void run(List<Problem> problems, Function<Problem, Tiling> choice) {
+        List<Block> blocks = split(problems, choice);
         workers.run(blocks.size(), (task, worker) -> compute(blocks.get(task), scratch[worker]));
         problems.forEach(p -> {
             Reference.reachabilityFence(p.left.owner());
@@ -137,12 +139,11 @@ final class Gemm {
         });
     }
 
-    private List<Block> split(List<Problem> problems) {
+    private List<Block> split(List<Problem> problems, Function<Problem, Tiling> choice) {
         long area = 0;
         for (Problem p : problems) {
             area += (long) p.m * p.right.n();
         }
-        long share = Math.max(1, area / ((long) TASKS_PER_WORKER * workers.count()));
         List<Block> blocks = new ArrayList<>();
         for (Problem p : problems) {
             if (p.m == 0 || p.right.n() == 0) {
@@ -150,14 +151,17 @@ final class Gemm {
             }
             Address.of(p.c);
             int panels = p.right.wholePanels() + (p.right.lastVectors() > 0 ? 1 : 0);
-            int step = evenly(p.m, ROWS_MOST, rows);
+            Tiling tiling = choice.apply(p);
+            long share = Math.max(1, area / ((long) tiling.tasksPerWorker() * workers.count()));
+            int step = evenly(p.m, tiling.blockRows(), tiling.rows());
             long perPanel = (long) Math.min(step, p.m) * p.right.width();
             int columns = p.finish != null ? panels : evenly(panels, (int) Math.clamp(share / perPanel, 1, panels), 1);
             for (int row = 0; row < p.m; row += step) {
                 for (int panel = 0; panel < panels; panel += columns) {
                     int end = Math.min(panels, panel + columns);
                     boolean last = end == panels && p.right.lastVectors() > 0;
-                    blocks.add(new Block(p, row, Math.min(step, p.m - row), panel, end - panel - (last ? 1 : 0), last));
+                    blocks.add(new Block(
+                            p, tiling, row, Math.min(step, p.m - row), panel, end - panel - (last ? 1 : 0), last));
                 }
             }
         }
@@ -174,6 +178,7 @@ final class Gemm {
     private void compute(Block block, Scratch s) {
         Problem p = block.problem;
         Panels right = p.right;
+        int rows = block.tiling.rows();
         int column = block.panel * right.width();
         long c = p.c.memory().address() + (block.row * p.c.stride(0) + column) * Float.BYTES;
         s.call.result(c, Address.stride(p.c, 0));
@@ -185,13 +190,14 @@ final class Gemm {
             long stride = p.left.layout() == Tile.Layout.ROWS
                     ? (groups * Integer.BYTES + 127) / 64 * 64L
                     : (long) groups * rows * Integer.BYTES;
-            p.left.pack(block.row, block.rows, b * Panels.DEPTH * right.kind().perGroup(), right.depth(b), stride, s);
+            p.left.pack(
+                    block.row, block.rows, b * Panels.DEPTH * right.kind().perGroup(), right.depth(b), stride, rows, s);
             s.call.left(s.left.address(), stride, groups);
             s.call.right(right.panel(b, block.panel), right.stride(b));
             Tile tile = new Tile(
                     right.kind(),
                     rows,
-                    vectors,
+                    right.vectors(),
                     p.left.layout(),
                     block.rows % rows,
                     lastVectors,
@@ -228,7 +234,7 @@ final class Gemm {
             }
 
             @Override
-            public void pack(int row, int count, int from, int depth, long stride, Scratch s) {
+            public void pack(int row, int count, int from, int depth, long stride, int tileRows, Scratch s) {
                 for (int i = 0; i < count; i++) {
                     s.row(i, address + pick.applyAsInt(row + i) * rowStride);
                 }
@@ -255,7 +261,6 @@ final class Gemm {
     Left columns(Tensor x, IntUnaryOperator pick, @Nullable IntToDoubleFunction factor, Precision in) {
         Tile.Kind kind = kind(in);
         Cast cast = cast(x, kind, in);
-        PackColumns code = new PackColumns(factor == null ? cast : scaled(cast, in), rows, factor != null);
         long address = Address.of(x);
         long rowStride = Address.stride(x, 0);
         return new Left() {
@@ -265,22 +270,23 @@ final class Gemm {
             }
 
             @Override
-            public void pack(int row, int count, int from, int depth, long stride, Scratch s) {
+            public void pack(int row, int count, int from, int depth, long stride, int tileRows, Scratch s) {
                 for (int p = 0; p < depth; p++) {
                     s.row(p, address + pick.applyAsInt(from + p) * rowStride);
                     if (factor != null) {
                         s.factor(p, (float) factor.applyAsDouble(from + p));
                     }
                 }
-                for (int i = 0; i < count; i += rows) {
+                PackColumns code = new PackColumns(factor == null ? cast : scaled(cast, in), tileRows, factor != null);
+                for (int i = 0; i < count; i += tileRows) {
                     programs.get(code, code::write)
                             .call(
                                     s.table.address(),
-                                    s.left.address() + i / rows * stride,
+                                    s.left.address() + i / tileRows * stride,
                                     (long) (row + i) * x.dtype().bytes(),
-                                    Math.min(rows, count - i),
+                                    Math.min(tileRows, count - i),
                                     depth,
-                                    rows * Integer.BYTES);
+                                    tileRows * Integer.BYTES);
                 }
             }
 
@@ -301,7 +307,8 @@ final class Gemm {
     /// @param memory begins with the panels
     /// @return panels of a shape, not yet filled
     Panels panels(MemorySegment memory, int n, int k, Precision in) {
-        return new Panels(memory.asSlice(0, panelBytes(n, k, in)), kind(in), n, k, vectors, isa.lanes());
+        Tile.Kind kind = kind(in);
+        return new Panels(memory.asSlice(0, panelBytes(n, k, in)), kind, n, k, tilings.vectors(kind), isa.lanes());
     }
 
     long panelBytes(int n, int k, Precision in) {
@@ -339,8 +346,8 @@ final class Gemm {
     private void pack(Right right, int block, int vector, Precision in, Scratch s) {
         Panels to = right.to;
         Tensor x = right.x;
-        int panel = vector / vectors;
-        long target = to.panel(block, panel) + (long) (vector % vectors) * isa.bytes();
+        int panel = vector / to.vectors();
+        long target = to.panel(block, panel) + (long) (vector % to.vectors()) * isa.bytes();
         int column = vector * isa.lanes();
         int from = block * Panels.DEPTH * to.kind().perGroup();
         int depth = to.depth(block);

@@ -14,6 +14,7 @@ import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.emit.X86;
 import java.util.Arrays;
+import java.util.function.IntConsumer;
 
 /// The vocabulary that kernels are written in: float32 vectors of one instruction set, so that the same kernel text
 /// serves AVX2 and AVX-512.
@@ -27,10 +28,12 @@ final class Lanes {
     private static final int TAIL = 15;
 
     private static final int ORDERED = 7;
+    private static final int FLOOR = 9;
 
     final X86 x;
     private final Isa isa;
     private boolean inTail;
+    private boolean streams;
 
     Lanes(X86 x, Isa isa) {
         this.x = x;
@@ -51,8 +54,33 @@ final class Lanes {
         return new Vec(number, isa.bytes(), 0, false);
     }
 
+    /// Loads the first values of the block that [Arguments] passes in `rdi`.
+    void arguments(Reg... to) {
+        for (int i = 0; i < to.length; i++) {
+            x.mov(to[i], argument(i));
+        }
+    }
+
+    /// @return a value of the block that [Arguments] passes in `rdi`
+    Mem argument(int i) {
+        return Mem.at(Reg.RDI, i * Long.BYTES);
+    }
+
+    /// @param i which value of the block: a float, for every lane
+    void argument(Vec to, int i) {
+        x.op(VBROADCASTSS, to, argument(i));
+    }
+
+    /// @return elements of a row, as [#each(Reg, Reg, Reg, int, Unrolled)] counts them
+    Mem at(Reg row, Reg index, int copy) {
+        return Mem.at(row, index, Float.BYTES, copy * isa.bytes());
+    }
+
     /// Cleans up and returns.
     void end() {
+        if (streams) {
+            x.sfence();
+        }
         x.vzeroupper();
         x.ret();
     }
@@ -76,6 +104,17 @@ final class Lanes {
 
     /// As [#each(Reg, Reg, Reg, Runnable)], several vectors at a time while there are as many.
     void each(Reg index, Reg n, Reg temporary, int copies, Unrolled body) {
+        inGroups(index, n, temporary, copies, size -> {
+            for (int i = 0; i < size; i++) {
+                body.write(i);
+            }
+        });
+    }
+
+    /// As [#each(Reg, Reg, Reg, int, Unrolled)], written as a whole.
+    ///
+    /// @param body is told how many vectors it covers from the index on: `copies`, or 1 at the end
+    void inGroups(Reg index, Reg n, Reg temporary, int copies, IntConsumer body) {
         Label single = x.label();
         Label tail = x.label();
         Label done = x.label();
@@ -89,11 +128,11 @@ final class Lanes {
         x.mov(temporary, n);
         x.sub(temporary, index);
         x.jump(Condition.LESS_OR_EQUAL, done);
-        inTail(temporary, () -> body.write(0));
+        inTail(temporary, () -> body.accept(1));
         x.bind(done);
     }
 
-    private void loop(Reg index, Reg n, Reg temporary, int copies, Label after, Unrolled body) {
+    private void loop(Reg index, Reg n, Reg temporary, int copies, Label after, IntConsumer body) {
         int step = copies * count();
         Label again = x.label();
         x.lea(temporary, Mem.at(index, step));
@@ -101,13 +140,21 @@ final class Lanes {
         x.jump(Condition.GREATER, after);
         x.align(32);
         x.bind(again);
-        for (int i = 0; i < copies; i++) {
-            body.write(i);
-        }
+        body.accept(copies);
         x.add(index, step);
         x.lea(temporary, Mem.at(index, step));
         x.cmp(temporary, n);
         x.jump(Condition.LESS_OR_EQUAL, again);
+    }
+
+    /// Runs `body` as often as a counter says.
+    ///
+    /// @param counter at least 1, counted down to 0
+    void repeat(Reg counter, Runnable body) {
+        Label again = x.here();
+        body.run();
+        x.sub(counter, 1);
+        x.jump(Condition.NOT_EQUAL, again);
     }
 
     /// Writes a body whose loads and stores touch `left` lanes.
@@ -170,6 +217,17 @@ final class Lanes {
             x.op(VMOVUPS, to.under(K1), from);
         } else {
             x.op(VMASKMOVPS, to, v(TAIL), from);
+        }
+    }
+
+    /// @param past whether to store past the caches, for results so large that they leave them before anybody reads
+    ///     them: the memory is not read first. Whole vectors must then be aligned
+    void store(Mem to, Vec from, boolean past) {
+        if (past && !inTail) {
+            x.op(VMOVNTPS, to, from);
+            streams = true;
+        } else {
+            store(to, from);
         }
     }
 
@@ -330,6 +388,41 @@ final class Lanes {
         mul(a, p, n);
     }
 
+    /* 2^t with t = a / ln 2 rounded once, which is what makes the error grow with a: 2^floor(t) times a polynomial of
+     * degree 5 in the rest, 1 at 0, with the least relative error from 0 to 1. AVX2 takes what lies below 2^-126 for zero.
+     */
+    /// `a = e^a` of numbers that are not positive, for a sum with a one in it: off by a factor of (2.5 - 2.3 a) u,
+    /// u = 2^-24. What is no number stays none.
+    ///
+    /// @param n overwritten
+    /// @param p overwritten
+    void expInSum(Vec a, Vec n, Vec p) {
+        mul(a, a, c(1.44269504f));
+        if (isa.hasMasks()) {
+            x.op(VREDUCEPS, n, a, imm(FLOOR));
+        } else {
+            broadcast(n, -127f);
+            max(a, n, a);
+            x.op(VRNDSCALEPS, p, a, imm(FLOOR));
+            sub(n, a, p);
+            move(a, p);
+        }
+        broadcast(p, 0.0018671305f);
+        scale(p, n, c(0.00901703f));
+        scale(p, n, c(0.055799913f));
+        scale(p, n, c(0.24016444f));
+        scale(p, n, c(0.6931513f));
+        scale(p, n, c(1f));
+        if (isa.hasMasks()) {
+            x.op(VSCALEFPS, a, p, a);
+        } else {
+            broadcast(n, 0x1p23f);
+            scale(a, n, c(127 * 0x1p23f));
+            x.op(VCVTPS2DQ, a, a);
+            mul(a, a, p);
+        }
+    }
+
     /// `a = 1 / (1 + e^-a)`.
     ///
     /// @param n overwritten
@@ -363,7 +456,9 @@ final class Lanes {
         x.op(VPANDD, a, a, c(0xFFFF0000));
     }
 
-    /// Rounds to bf16, nearest even, packed in the lower half of `to`.
+    /// Rounds to bf16, nearest even, packed in the lower half of `to`. The processor's own instruction takes denormal
+    /// numbers
+    /// for zero; without it they are rounded too.
     ///
     /// @param from overwritten where the processor has no instruction for it
     /// @param t overwritten
@@ -379,9 +474,42 @@ final class Lanes {
         if (isa.hasMasks()) {
             x.op(VPMOVDW, half, t);
         } else {
-            x.op(VPACKUSDW, t, t, t);
-            x.op(VPERMQ, half.as(32), t, imm(0xD8));
+            packHalves(half.as(32), t);
         }
+    }
+
+    /// Rounds to bf16 as [#toBf16] does, small numbers too, which the processor's instruction flushes to zero, and
+    /// stores; with AVX2 whole vectors only.
+    ///
+    /// @param from overwritten
+    /// @param t overwritten
+    /// @param s overwritten
+    /// @param past as for [#store(Mem, Vec, boolean)]
+    void storeAsBf16(Mem to, Vec from, Vec t, Vec s, boolean past) {
+        roundToBf16(from, t, s);
+        x.op(VPSRLD, t, from, imm(16));
+        Vec half = t.as(isa.bytes() / 2);
+        if (inTail) {
+            x.op(VPMOVDW, to.under(K1), t);
+            return;
+        }
+        if (isa.hasMasks()) {
+            x.op(VPMOVDW, half, t);
+        } else {
+            packHalves(t, t);
+        }
+        store(to, half, past);
+    }
+
+    private void packHalves(Vec to, Vec t) {
+        x.op(VPACKUSDW, t, t, t);
+        x.op(VPERMQ, to, t, imm(0xD8));
+    }
+
+    /// Loads bf16 as float32; with AVX2 whole vectors only.
+    void loadBf16(Vec to, Mem from) {
+        x.op(VPMOVZXWD, inTail ? to.zeroed(K1) : to, from);
+        x.op(VPSLLD, to, to, imm(16));
     }
 
     /// Widens bf16 to float32.

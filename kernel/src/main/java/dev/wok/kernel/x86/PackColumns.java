@@ -40,6 +40,7 @@ import java.util.Arrays;
 /// @param stored how many columns are written; those beyond the given ones are zeros
 /// @param scaled whether there are factors
 record PackColumns(Cast cast, int stored, boolean scaled) {
+    private static final int ROWS_AHEAD = 16;
     static final int FACTORS = 8 * Gemm.DEPTH_MOST;
 
     /// Writes the code.
@@ -126,6 +127,8 @@ record PackColumns(Cast cast, int stored, boolean scaled) {
 
     /// Reads one row's columns: float32, or for unscaled bf16 pairs the bits.
     private void row(Lanes l, Vec to, Reg at, int which, Reg columns) {
+        l.x.mov(at, Mem.at(RDI, (which + ROWS_AHEAD) * Long.BYTES));
+        l.x.prefetch(Mem.at(at, RDX, 1, 0));
         l.x.mov(at, Mem.at(RDI, which * Long.BYTES));
         l.x.add(at, RDX);
         if (cast.from() == DType.F32) {

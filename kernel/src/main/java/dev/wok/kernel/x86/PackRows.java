@@ -20,11 +20,22 @@ import dev.wok.emit.Reg;
 /// Arguments: table of row addresses, target, bytes between the target's rows, bytes to skip in each row, elements,
 /// rows (1 or more).
 record PackRows(Cast cast) {
+    private static final int ROWS_AHEAD = 6;
+
     /// Writes the code.
     void write(Lanes l) {
         Reg left = R11;
         Reg to = R10;
         Label row = l.x.here();
+        // Rows lie apart: the processor does not guess where the next one is. Behind the table's end this asks for what
+        // an earlier call wanted, which does no harm.
+        l.x.mov(RAX, Mem.at(RDI, ROWS_AHEAD * Long.BYTES));
+        l.x.add(RAX, RCX);
+        for (int line = 0;
+                line < Panels.DEPTH * cast.kind().perGroup() * cast.from().bytes();
+                line += 64) {
+            l.x.prefetch(Mem.at(RAX, line));
+        }
         l.x.mov(RAX, Mem.at(RDI));
         l.x.add(RAX, RCX);
         l.x.mov(to, RSI);

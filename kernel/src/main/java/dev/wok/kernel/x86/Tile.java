@@ -151,7 +151,8 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
     private static final Reg B_AT = RBX;
     private static final Reg C_TILE = RBP;
     private static final Reg PANELS = R15;
-    private static final Reg[] MORE_ROWS = {A_TILE, R12, R13, R14};
+    private static final Reg[] MORE_ROWS = {A_TILE, R12, R13};
+    private static final Reg AHEAD = R14;
     private static final int UNROLL = 4;
 
     int width(Isa isa) {
@@ -199,6 +200,8 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         Label remainder = l.x.label();
         l.x.mov(A, Mem.at(RDI, Call.A));
         l.x.mov(C_TILE, C);
+        l.x.mov(AHEAD, B);
+        l.x.add(AHEAD, Mem.at(RDI, Call.B_STRIDE));
         l.x.mov(TILES, Mem.at(RDI, Call.TILES));
         l.x.test(TILES, TILES);
         l.x.jump(Condition.EQUAL, remainder);
@@ -227,7 +230,26 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         }
     }
 
+    /// While a tile is computed, what is needed next comes closer: the part of the result that it is added to, and a
+    /// share of the next panel.
+    private void prefetch(Lanes l, int height, int width) {
+        if (accumulate) {
+            l.x.mov(GROUP, C_TILE);
+            for (int i = 0; i < height; i++) {
+                for (int line = 0; line < width * l.isa().bytes(); line += 64) {
+                    l.x.prefetch(Mem.at(GROUP, line));
+                }
+                l.x.add(GROUP, C_STRIDE);
+            }
+        }
+        for (int i = 0; i < 16; i++) {
+            l.x.prefetch2(Mem.at(AHEAD, 64 * i));
+        }
+        l.x.add(AHEAD, 1024);
+    }
+
     private void tile(Lanes l, int height, int width, boolean partial) {
+        prefetch(l, height, width);
         for (int i = 0; i < height * width; i++) {
             l.zero(l.v(i));
         }

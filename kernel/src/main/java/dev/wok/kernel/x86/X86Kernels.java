@@ -5,7 +5,6 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
-import dev.wok.kernel.reference.ReferenceKernels;
 import dev.wok.notice.BadInput;
 
 /// Kernels in machine code that is written at run time for the processor at hand.
@@ -18,15 +17,18 @@ public final class X86Kernels {
         Isa isa = ProcessorX86.used(processor)
                 .orElseThrow(() -> new BadInput("there is no machine code for this processor (%s): %s."
                         .formatted(processor.name(), processor.reason())));
-        return on(host, isa, precision);
+        return on(host, isa, Tuned.of(host, processor).orElse(Tilings.usualFor(isa)), precision);
     }
 
-    /// @return the kernels in one set of instructions
+    /// @return the kernels in one set of instructions, untuned
     public static Kernels on(HostDevice host, Isa isa, Precision precision) {
+        return on(host, isa, Tilings.usualFor(isa), precision);
+    }
+
+    static Kernels on(HostDevice host, Isa isa, Tilings tilings, Precision precision) {
         Programs programs = new Programs(host, isa);
-        Gemm gemm = new Gemm(programs);
+        Gemm gemm = new Gemm(programs, tilings);
         Forms forms = new Forms(gemm);
-        Kernels rest = ReferenceKernels.on(host.stream(), precision);
         String reason = "machine code for %s, %s, %d thread%s"
                 .formatted(
                         isa.text(),
@@ -37,19 +39,19 @@ public final class X86Kernels {
                 new Kernels.Choice(Backend.X86, reason),
                 precision,
                 host.stream(),
-                rest.embedding(),
-                rest.rmsNorm(),
+                new EmbeddingX86(programs),
+                new RmsNormX86(programs),
                 new MatmulX86(gemm, forms, precision),
-                rest.rotary(),
-                rest.attention(),
-                rest.latentKeys(),
-                rest.latentAttention(),
-                rest.swiglu(),
-                rest.routing(),
-                rest.balanceLoss(),
+                new RotaryX86(programs),
+                new AttentionX86(gemm, precision),
+                new LatentKeysX86(programs),
+                new LatentAttentionX86(gemm, forms, precision),
+                new SwigluX86(programs),
+                new RoutingX86(programs),
+                new BalanceLossX86(programs),
                 new ExpertsX86(gemm, forms, precision),
-                rest.crossEntropy(),
-                rest.elementwise(),
-                rest.adamW());
+                new CrossEntropyX86(programs),
+                new ElementwiseX86(programs),
+                new AdamWX86(programs));
     }
 }

@@ -1,0 +1,53 @@
+package dev.wok.kernel.x86;
+
+import dev.wok.device.Workers;
+
+/// Splits work into tasks whose bounds depend on the shape alone, so that results do not depend on how many threads
+/// there are.
+final class Tasks {
+    private static final int ROW_ELEMENTS = 1 << 14;
+    private static final int BLOCK = 1 << 15;
+
+    /// A range of rows.
+    interface Range {
+        void visit(int from, int to, int worker);
+    }
+
+    /// A block of elements.
+    interface Block {
+        void visit(long from, int count, int worker);
+    }
+
+    private Tasks() {}
+
+    /// Visits all rows in ranges.
+    ///
+    /// @param width what a row costs, in elements
+    static void rows(Workers workers, int rows, long width, Range body) {
+        ranges(workers, rows, (int) Math.clamp(ROW_ELEMENTS / Math.max(1, width), 1, ROW_ELEMENTS), body);
+    }
+
+    /// Visits all rows in ranges of `step`, the last may be shorter.
+    static void ranges(Workers workers, int rows, int step, Range body) {
+        int tasks = Math.ceilDiv(rows, step);
+        workers.run(tasks, (task, worker) -> body.visit(task * step, Math.min(rows, (task + 1) * step), worker));
+    }
+
+    /// Visits all elements in blocks, each of which begins at a multiple of a large power of two.
+    static void blocks(Workers workers, long elements, Block body) {
+        workers.run(blocks(elements), (task, worker) -> {
+            long from = (long) task * BLOCK;
+            body.visit(from, (int) Math.min(BLOCK, elements - from), worker);
+        });
+    }
+
+    /// @return how many blocks there are
+    static int blocks(long elements) {
+        return Math.toIntExact(Math.ceilDiv(elements, BLOCK));
+    }
+
+    /// @return the number of the block that begins here
+    static int block(long from) {
+        return (int) (from / BLOCK);
+    }
+}
