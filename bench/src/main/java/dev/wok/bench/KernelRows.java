@@ -5,9 +5,11 @@ import dev.wok.bench.Sizes.Decode;
 import dev.wok.bench.Sizes.Mixture;
 import dev.wok.bench.Sizes.Prompt;
 import dev.wok.device.Memory;
+import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Quantized;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
@@ -25,6 +27,9 @@ import java.util.SequencedMap;
 /// @param usual those of the two that are used where nobody asks for a precision
 record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes) {
     private static final int FLOAT = Float.BYTES;
+
+    /// Neighbours of a quantized weight that share a scale.
+    private static final int GROUP = 128;
 
     /// Kernels and what they are.
     record Side(Kernels kernels, Setup setup) {}
@@ -61,9 +66,55 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         return bf16.kernels().choice().backend() == Backend.X86;
     }
 
-    /// Products of quantized weights: int8_matmul_2048, matvec_int8, matvec_int4. They have no door yet.
+    /// Products of quantized weights and rounded activations, where there are instructions for them.
     private Map<String, Maker> quantized() {
-        return Map.of();
+        if (usual.kernels().choice().backend() != Backend.X86) {
+            return Map.of();
+        }
+        SequencedMap<String, Maker> rows = new LinkedHashMap<>();
+        rows.put("int8_matmul_2048", this::wholeNumbers);
+        rows.put("matvec_int8", memory -> matvec(8, memory));
+        rows.put("matvec_int4", memory -> matvec(4, memory));
+        return rows;
+    }
+
+    /// A linear layer `[n, n]` over n tokens, a scale for each row of either.
+    private Work wholeNumbers(Memory memory) {
+        int n = sizes.large();
+        Tensor x = floats(memory, 1, 1, n, n);
+        Quantized w = quantized(8, memory, n, n, n);
+        Tensor y = memory.tensor(DType.F32, n, n);
+        double bytes = (double) x.bytes() + bytes(w) + y.bytes();
+        Side side = in8Bits(usual);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, Activations.INT8, y, false);
+        return work(side, 2.0 * n * n * n, bytes, Work.GFLOPS, limits.products(Kind.BYTES), call);
+    }
+
+    /// As many bytes of weights as in bfloat16.
+    private Work matvec(int bits, Memory memory) {
+        int rows = sizes.matvec()[0] * (Short.SIZE / bits);
+        int columns = sizes.matvec()[1];
+        Tensor x = floats(memory, 1, 1, 1, columns);
+        Quantized w = quantized(bits, memory, rows, columns, GROUP);
+        Tensor y = memory.tensor(DType.F32, 1, rows);
+        Side side = in8Bits(usual);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, Activations.INT8, y, false);
+        return moving(side, Mix.READ, 2.0 * rows * columns, bytes(w), call);
+    }
+
+    private static Side in8Bits(Side side) {
+        Setup s = side.setup();
+        return new Side(side.kernels(), new Setup(s.backend(), s.instructionSet(), "int8", s.threads()));
+    }
+
+    private static Quantized quantized(int bits, Memory memory, int n, int k, int group) {
+        Tensor values = memory.tensor(bits == 8 ? DType.I8 : DType.U8, n, (long) k * bits / Byte.SIZE);
+        Tensor scales = memory.tensor(DType.BF16, n, (k + group - 1) / group);
+        return Quantized.of(Numbers.fill(values, 40, 2), Numbers.fill(scales, 1e-3, 3), k, group);
+    }
+
+    private static double bytes(Quantized w) {
+        return (double) w.values().bytes() + w.scales().bytes();
     }
 
     /// A linear layer `[n, n]` over n tokens.

@@ -8,17 +8,15 @@ public enum Activations {
     /// `y = sum over groups of scale * sum over the group of x * value`.
     FLOAT,
     /// As whole numbers of 8 bits, groups of them with a scale like the weight's:
-    /// `y = sum over groups of xScale * scale * sum over the group of xValue * value`, the inner sum exact.
-    /// See [#quantize].
+    /// `y = sum over groups of xScale * scale * sum over the group of xValue * value`, the inner sum
+    /// exact. See [#quantize].
     INT8;
 
     private static final int MOST = 127;
 
-    /// Rounds a group to 8 bits: the scale is the largest magnitude over 127, a value the quotient by it,
-    /// to the nearest whole number, the even one of two. Both quotients are float32.
-    ///
-    /// A group of zeros has the scale 0. One that holds a NaN or an infinity has the scale NaN, and so has
-    /// every result of its row.
+    /// Rounds a group to 8 bits: `scale = max |x| / 127` and `value = x * (127 / max |x|)` to the
+    /// nearest whole number, even where two are, every step rounded to float32. A group of zeros has
+    /// the scale 0; one that holds a NaN or an infinity has the scale NaN, and so has its row.
     ///
     /// @param x float32 or narrower values
     /// @param from the first element of the group, in elements
@@ -33,11 +31,11 @@ public enum Activations {
             largest = Math.max(largest, Math.abs(value));
             spoiled += value * 0;
         }
-        float scale = largest / MOST + spoiled;
+        float factor = MOST / largest;
         for (int i = 0; i < count; i++) {
-            float quotient = scale == 0 ? 0 : (float) x.get(from + i) / scale;
-            values[i] = (byte) Math.rint(Math.clamp(quotient, -MOST, MOST));
+            float product = largest == 0 ? 0 : (float) x.get(from + i) * factor;
+            values[i] = (byte) Math.rint(Math.clamp(product, -MOST, MOST));
         }
-        return scale;
+        return largest / MOST + spoiled;
     }
 }

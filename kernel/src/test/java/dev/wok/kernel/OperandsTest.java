@@ -76,6 +76,8 @@ class OperandsTest {
 
     private static final Desc DESC = new Desc(Scoring.SIGMOID, 4, 2, 2, 1, true, 1);
     private static final AdamW.Step STEP = new AdamW.Step(0.1, 0.9, 0.95, 1e-8, 0, 1);
+    private static final Quantized QUANTIZED =
+            Quantized.of(Tensors.zeros(DType.I8, 5, 4), Tensors.zeros(DType.BF16, 5, 1), 4, 32);
     private static final String PLAN = "offsets:I32,4 rowSlot:I32,6 slotRow:I32,6";
 
     private static List<Door> doors() {
@@ -100,6 +102,10 @@ class OperandsTest {
                 door("Matmul", "a:3,4 b:4,5 c:3,5", (k, o) -> k.matmul().nn(o[0], o[1], o[2], true)),
                 door("Matmul", "a:4,3 b:4,5 c:3,5", (k, o) -> k.matmul().tn(o[0], o[1], o[2], true)),
                 door("Matmul", "x:3,4 w:5,4 y:3,5", (k, o) -> k.matmul().linear(o[0], Weight.of(o[1]), o[2], true)),
+                door(
+                        "Matmul",
+                        "x:3,4 y:3,5",
+                        (k, o) -> k.matmul().linear(o[0], QUANTIZED, Activations.INT8, o[1], true)),
                 door(
                         "Matmul",
                         "dy:3,5 w:5,4 dx:3,4",

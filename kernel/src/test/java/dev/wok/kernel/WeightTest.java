@@ -28,6 +28,9 @@ class WeightTest {
         assertEquals(2 * 24 * 2, emitted(Precision.BF16).formBytes(weight, 2));
         assertEquals(12 * 4, emitted(Precision.BF16).formBytes(exact, 1));
         assertEquals(24 * 4, emitted(Precision.F32).formBytes(weight, 1));
+        Quantized small = Quantized.of(Tensors.zeros(DType.U8, 3, 20), Tensors.zeros(DType.BF16, 3, 2), 40, 32);
+        assertEquals(0, Contract.VECTOR.formBytes(small));
+        assertEquals(60 + 12, emitted(Precision.F32).formBytes(small));
     }
 
     /// Operations of other kernels under the name of those that keep forms.

@@ -42,9 +42,9 @@ import java.util.Arrays;
 /// The inner loops of products with [QuantizedPanels]: tile by tile, the sums of a group in registers, scaled and added
 /// to the tile's totals, also in registers, at the end of the group.
 ///
-/* A row of the left operand is float32, or what QuantizeRow made of it: a scale and a first sum for each group, then the
- * bytes. The weights' values lie 128 or 8 too high, so that they are the unsigned operand of the byte dot products; a
- * group's sum begins with -128 or -8 times the sum of the row's bytes. Whole numbers are exact, whatever the order.
+/* A row of the left operand is float32, or what QuantizeRow made of it: a scale and a first sum for each group, then
+ * the bytes. The weights' values lie 128 or 8 too high, so that they are the unsigned operand of the byte dot products;
+ * a group's sum begins with -128 or -8 times the sum of the row's bytes. Whole numbers are exact, whatever the order.
  *
  * Without byte dot products pairs of products are added in 16 bits, which holds for values up to 127: the eighth bit of
  * a weight goes through a product of its own.
@@ -67,8 +67,7 @@ record GroupTile(
         boolean partial,
         boolean single,
         boolean accumulate) {
-    private static final int PREFETCH = 4096;
-    private static final int LINE = 64;
+    private static final int UNROLL = 4;
 
     /// Bytes of a group's scale and first sum.
     static final int HEAD_BYTES = 8;
@@ -127,8 +126,8 @@ record GroupTile(
         }
 
         /// @param groups of the common dimension, 1 or more
-        /// @param steps of a group
-        /// @param lastSteps of the last group
+        /// @param steps of a group, a multiple of 4
+        /// @param lastSteps of the last group, a multiple of 4
         void depth(int groups, int steps, int lastSteps) {
             put(GROUPS, groups);
             put(STEPS, steps);
@@ -162,7 +161,7 @@ record GroupTile(
     private static final Reg STEP = RAX;
     private static final Reg[] ROWS = {RBX, R12, R13};
 
-    /// Writes the code; its argument is the address of a [Call]'s block, whose panel counts and scales it changes.
+    /// Writes the code; its argument is the address of a [Call]'s block, whose panels and scales it counts on.
     void write(Lanes l) {
         Reg[] saved = {RBX, RBP, R12, R13, R14, R15};
         for (Reg r : saved) {
@@ -246,8 +245,11 @@ record GroupTile(
         l.x.mov(STEP, argument(Call.LAST_STEPS));
         l.x.align(32);
         l.x.bind(steps);
-        step(l, height);
-        l.x.sub(STEP, 1);
+        for (int u = 0; u < UNROLL; u++) {
+            step(l, height, u);
+        }
+        next(l, height);
+        l.x.sub(STEP, UNROLL);
         l.x.jump(Condition.NOT_EQUAL, steps);
         end(l, height);
         l.x.sub(GROUP, 1);
@@ -328,32 +330,63 @@ record GroupTile(
 
     // ---------------------------------------------------------------------------------------------- steps
 
-    private void step(Lanes l, int height) {
-        Vec values = temporary(l, 0);
-        for (int j = 0; j < vectors; j++) {
-            int at = j * l.isa().bytes();
-            l.load(values, Mem.at(VALUES_AT, at));
-            if (at % LINE == 0) {
-                l.x.prefetch(Mem.at(VALUES_AT, at + PREFETCH));
+    /// @param u how many steps behind the pointers
+    private void step(Lanes l, int height, int u) {
+        int x = u * elementBytes();
+        if (bytes && l.isa().hasByteDots()) {
+            for (int j = 0; j < vectors; j++) {
+                load(l, temporary(l, j), u, j);
             }
+            if (bits == 8) {
+                dots(l, height, 0, vectors, x);
+            } else {
+                for (int j = 0; j < vectors; j++) {
+                    l.x.op(VPANDD, temporary(l, vectors + j), temporary(l, j), constant(l));
+                }
+                dots(l, height, vectors, 2 * vectors, x);
+                for (int j = 0; j < vectors; j++) {
+                    upperHalves(l, temporary(l, vectors + j), temporary(l, j));
+                }
+                dots(l, height, vectors, 2 * vectors, x + Integer.BYTES);
+            }
+            return;
+        }
+        for (int j = 0; j < vectors; j++) {
+            Vec values = temporary(l, 0);
+            load(l, values, u, j);
             if (!bytes) {
-                floats(l, height, j, values);
+                floats(l, height, j, values, x);
             } else if (bits == 8) {
-                dots(l, height, j, values, 0);
+                wholeBytesInPairs(l, height, j, values, x);
             } else {
                 Vec half = temporary(l, 1);
                 l.x.op(VPANDD, half, values, constant(l));
-                dots(l, height, j, half, 0);
-                l.x.op(VPSRLD, half, values, imm(4));
-                l.x.op(VPANDD, half, half, constant(l));
-                dots(l, height, j, half, Integer.BYTES);
+                inPairs(l, height, j, half, 1, x);
+                upperHalves(l, half, values);
+                inPairs(l, height, j, half, 1, x + Integer.BYTES);
             }
         }
-        l.x.add(VALUES_AT, vectors * l.isa().bytes());
-        int elements = QuantizedPanels.perStep(bits);
+    }
+
+    private void next(Lanes l, int height) {
+        l.x.add(VALUES_AT, UNROLL * vectors * l.isa().bytes());
         for (int i = 0; 3 * i < height; i++) {
-            l.x.add(ROWS[i], bytes ? elements : elements * Float.BYTES);
+            l.x.add(ROWS[i], UNROLL * elementBytes());
         }
+    }
+
+    /// @return what a step takes of a row of the left operand
+    private int elementBytes() {
+        return QuantizedPanels.perStep(bits) * (bytes ? 1 : Float.BYTES);
+    }
+
+    private void load(Lanes l, Vec to, int u, int j) {
+        l.load(to, Mem.at(VALUES_AT, (u * vectors + j) * l.isa().bytes()));
+    }
+
+    private static void upperHalves(Lanes l, Vec to, Vec values) {
+        l.x.op(VPSRLD, to, values, imm(4));
+        l.x.op(VPANDD, to, to, constant(l));
     }
 
     private static Mem left(int row, int at) {
@@ -371,44 +404,45 @@ record GroupTile(
         return register;
     }
 
-    /// Multiplies four unsigned bytes of each column with four signed ones of each row.
-    private void dots(Lanes l, int height, int j, Vec values, int at) {
-        if (l.isa().hasByteDots()) {
-            for (int i = 0; i < height; i++) {
-                l.x.op(VPDPBUSD, l.v(i * vectors + j), values, repeated(l, i, at));
-            }
-            return;
-        }
-        Vec low = values;
-        Vec high = temporary(l, 4);
-        if (bits == 8) {
-            low = temporary(l, 3);
-            l.x.op(VPANDD, low, values, l.c(0x7F7F7F7F));
-            l.x.op(VPSRLD, high, values, imm(7));
-            l.x.op(VPANDD, high, high, l.c(0x01010101));
-        }
+    /// Multiplies four unsigned bytes of each column, in temporaries, with four signed ones of each row.
+    ///
+    /// @param values the first temporary
+    /// @param spare a temporary that is free
+    private void dots(Lanes l, int height, int values, int spare, int at) {
+        Vec x = temporary(l, spare);
         for (int i = 0; i < height; i++) {
-            Vec x = temporary(l, 2);
-            Vec sum = l.v(i * vectors + j);
             l.x.op(VBROADCASTSS, x, left(i, at));
-            pairs(l, sum, low, x, 1);
-            if (bits == 8) {
-                pairs(l, sum, high, x, 128);
+            for (int j = 0; j < vectors; j++) {
+                l.x.op(VPDPBUSD, l.v(i * vectors + j), temporary(l, values + j), x);
             }
         }
     }
 
-    private void pairs(Lanes l, Vec sum, Vec values, Vec x, int factor) {
-        Vec products = temporary(l, 5);
+    private void wholeBytesInPairs(Lanes l, int height, int j, Vec values, int at) {
+        Vec part = temporary(l, 1);
+        l.x.op(VPANDD, part, values, l.c(0x7F7F7F7F));
+        inPairs(l, height, j, part, 1, at);
+        l.x.op(VPSRLD, part, values, imm(7));
+        l.x.op(VPANDD, part, part, l.c(0x01010101));
+        inPairs(l, height, j, part, 128, at);
+    }
+
+    /// Multiplies four unsigned bytes up to 127 of each column with four signed ones of each row and with a factor.
+    private void inPairs(Lanes l, int height, int j, Vec values, int factor, int at) {
+        Vec products = temporary(l, 2);
         int[] factors = new int[l.count()];
         Arrays.fill(factors, factor << 16 | factor);
-        l.x.op(VPMADDUBSW, products, values, x);
-        l.x.op(VPMADDWD, products, products, l.x.constant(factors));
-        l.x.op(VPADDD, sum, sum, products);
+        for (int i = 0; i < height; i++) {
+            Vec sum = l.v(i * vectors + j);
+            l.x.op(VBROADCASTSS, products, left(i, at));
+            l.x.op(VPMADDUBSW, products, values, products);
+            l.x.op(VPMADDWD, products, products, l.x.constant(factors));
+            l.x.op(VPADDD, sum, sum, products);
+        }
     }
 
     /// Multiplies the values of a step, one after another, with float32.
-    private void floats(Lanes l, int height, int j, Vec values) {
+    private void floats(Lanes l, int height, int j, Vec values, int at) {
         if (bits == 8) {
             l.x.op(VPXORD, values, values, l.c(0x80808080));
         }
@@ -420,7 +454,7 @@ record GroupTile(
                 halfByte(l, value, values, e);
             }
             for (int i = 0; i < height; i++) {
-                l.fma(l.v(i * vectors + j), value, repeated(l, i, e * Float.BYTES));
+                l.fma(l.v(i * vectors + j), value, repeated(l, i, at + e * Float.BYTES));
             }
         }
     }

@@ -32,8 +32,7 @@ import dev.wok.emit.Vec;
 /// Rounds a row of float32 to groups of 8 bits, as [dev.wok.kernel.Activations#quantize] does.
 ///
 /// Arguments: the row, zeros behind it up to a whole vector; the bytes; for each group a float32, its scale, and an
-/// int32,
-/// what [GroupTile] begins its sums with; groups (1 or more); vectors of a group; vectors of the last group.
+/// int32, what [GroupTile] begins its sums with; groups (1 or more); vectors of a group; vectors of the last group.
 ///
 /// @param bits of the weights
 record QuantizeRow(int bits) {
@@ -54,6 +53,7 @@ record QuantizeRow(int bits) {
         Vec sum = l.v(5);
         Vec least = l.v(6);
         Vec most = l.v(7);
+        Vec factor = l.v(9);
         l.zero(zero);
         l.broadcast(least, -MOST);
         l.broadcast(most, MOST);
@@ -78,14 +78,15 @@ record QuantizeRow(int bits) {
         l.x.jump(Condition.NOT_EQUAL, measure);
         l.largest(scale, temporary);
         l.sum(spoiled, temporary);
+        l.div(factor, most, scale);
+        l.x.op(VBROADCASTSS, factor, factor.as(16));
         l.div(scale, scale, l.c(MOST));
         l.add(scale, scale, spoiled);
         l.x.op(VMOVSS, Mem.at(RDX), scale.as(16));
-        l.x.op(VBROADCASTSS, scale, scale.as(16));
         l.zero(sum);
         Label round = l.x.here();
         l.load(value, Mem.at(RDI));
-        l.div(value, value, scale);
+        l.mul(value, value, factor);
         l.max(value, value, least);
         l.x.op(VMINPS, value, value, most);
         l.x.op(VCVTPS2DQ, value, value);

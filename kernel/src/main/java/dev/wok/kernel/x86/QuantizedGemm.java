@@ -18,12 +18,13 @@ import java.util.WeakHashMap;
 /// Products with [Quantized] weights: turns the left operand into rows that [GroupTile] reads, splits the result into
 /// blocks, spreads them over the workers.
 ///
-/* Few rows: a task takes panels from end to end, so the weight is read once, in order. Many rows: a task takes a piece of
- * the common dimension at a time, so that a panel's piece stays in the first-level cache while the rows run past it.
+/* Few rows: a task takes panels from end to end, so the weight is read once, in order. Many rows: a task takes a piece
+ * of the common dimension at a time, so that a panel's piece stays in the first-level cache while the rows run past it.
  * Which of the two depends on the shape alone, as does the order of an element's sums.
  */
 final class QuantizedGemm {
     private static final int FEW_ROWS = 8;
+    private static final long FEW_ROWS_BYTES = 2 << 20;
     private static final int ROWS_MOST = 192;
     private static final int DEPTH = 512;
     private static final int TASKS_PER_WORKER = 16;
@@ -83,7 +84,7 @@ final class QuantizedGemm {
             int perBlock = m <= FEW_ROWS ? w.groups() : Math.max(1, DEPTH / w.group());
             for (int g = 0; g < w.groups(); g += perBlock) {
                 int groups = Math.min(perBlock, w.groups() - g);
-                compute(block, left, right, g, groups, y, accumulate || g > 0, own[worker]);
+                compute(block, left, w, right, g, groups, y, accumulate || g > 0, own[worker]);
             }
         });
         Reference.reachabilityFence(right);
@@ -93,7 +94,8 @@ final class QuantizedGemm {
         boolean few = m <= FEW_ROWS;
         int step = few ? m : Math.min(ROWS_MOST, m);
         long share = Math.max(1, (long) m * right.panels() / ((long) TASKS_PER_WORKER * workers.count()));
-        int columns = (int) Math.clamp(share / step, 1, right.panels());
+        long most = few ? Math.max(1, FEW_ROWS_BYTES / right.valuesStride()) : right.panels();
+        int columns = (int) Math.clamp(share / step, 1, Math.min(most, right.panels()));
         List<Block> blocks = new ArrayList<>();
         for (int row = 0; row < m; row += step) {
             for (int panel = 0; panel < right.panels(); panel += columns) {
@@ -107,17 +109,17 @@ final class QuantizedGemm {
     private void compute(
             Block block,
             Left left,
+            Quantized w,
             QuantizedPanels right,
             int g,
             int groups,
             Tensor y,
             boolean accumulate,
             Worker worker) {
-        Quantized w = right.weight();
         int perStep = QuantizedPanels.perStep(w.bits());
         int from = g * w.group();
-        int depth = Math.min(groups * w.group(), w.k() - from);
-        int lastSteps = (depth - (groups - 1) * w.group() + perStep - 1) / perStep;
+        int depth = Math.min(groups * w.group(), QuantizedPanels.padded(w.k()) - from);
+        int lastSteps = (depth - (groups - 1) * w.group()) / perStep;
         boolean single = groups == 1;
         int rows = isa.hasMasks() ? single ? 8 : 4 : 2;
         GroupTile.Call call = new GroupTile.Call(worker.call);
@@ -160,38 +162,51 @@ final class QuantizedGemm {
 
     private Left enter(Tensor x, Quantized w, boolean bytes, Precision in) {
         int m = x.size(0);
-        long padded = (w.k() + LINE - 1L) / LINE * LINE;
+        long padded = QuantizedPanels.padded(w.k());
         long data = bytes ? ((long) w.groups() * GroupTile.HEAD_BYTES + LINE - 1) / LINE * LINE : 0;
-        long stride = data + padded * (bytes ? 1 : Float.BYTES) + LINE;
+        long stride = data + (padded * (bytes ? 1 : Float.BYTES) + 2 * LINE - 1) / LINE * LINE;
         stride += stride % PAGE == 0 ? LINE : 0;
         leftMemory = atLeast(leftMemory, m * stride);
         Left left = new Left(leftMemory, stride, data, bytes);
         long source = Address.of(x);
-        boolean rounds = !bytes && in == Precision.BF16 && x.dtype() != DType.BF16;
-        PackRows pack = new PackRows(new Cast(x.dtype(), Tile.Kind.F32, rounds));
+        long sourceStride = Address.stride(x, 0);
+        boolean rounds = in == Precision.BF16 && x.dtype() != DType.BF16;
+        PackRows pack = new PackRows(new Cast(x.dtype(), Tile.Kind.F32, rounds && !bytes));
+        boolean wholeFloats = x.dtype() == DType.F32 && w.k() == padded;
         long floatStride = (padded + LINE) * Float.BYTES;
-        if (bytes) {
+        if (bytes && !wholeFloats) {
             floats = atLeast(floats, workers.count() * floatStride);
         }
         workers.run(m, (i, worker) -> {
-            MemorySegment table = own[worker].table;
-            table.set(ValueLayout.JAVA_LONG, 0, source + i * Address.stride(x, 0));
-            long row = leftMemory.address() + i * left.stride;
-            long to = bytes ? floats.address() + worker * floatStride : row;
-            programs.get(pack, pack::write).call(table.address(), to, 0, 0, w.k(), 1);
-            if (bytes) {
-                quantize(w, to, row + data, row);
+            long from = source + i * sourceStride;
+            MemorySegment row = leftMemory.asSlice(i * left.stride);
+            if (bytes && wholeFloats) {
+                quantize(w, from, row.address(), data);
+            } else if (bytes) {
+                MemorySegment copy = floats.asSlice(worker * floatStride, floatStride);
+                copy(pack, from, copy, w.k(), own[worker]);
+                quantize(w, copy.address(), row.address(), data);
+            } else {
+                copy(pack, from, row, w.k(), own[worker]);
             }
         });
         Reference.reachabilityFence(x);
         return left;
     }
 
-    private void quantize(Quantized w, long from, long to, long head) {
-        int lastGroup = w.k() - (w.groups() - 1) * w.group();
-        int lastVectors = (lastGroup + isa.lanes() - 1) / isa.lanes();
+    /// Copies a row as float32, zeros behind its end.
+    private void copy(PackRows code, long from, MemorySegment to, int k, Worker worker) {
+        long end = (long) QuantizedPanels.padded(k) * Float.BYTES;
+        long last = (long) QuantizedPanels.UNIT * Float.BYTES;
+        to.asSlice(end - last, last).fill((byte) 0);
+        worker.table.set(ValueLayout.JAVA_LONG, 0, from);
+        programs.get(code, code::write).call(worker.table.address(), to.address(), 0, 0, k, 1);
+    }
+
+    private void quantize(Quantized w, long from, long row, long data) {
+        int lastVectors = (QuantizedPanels.padded(w.k()) - (w.groups() - 1) * w.group()) / isa.lanes();
         QuantizeRow code = new QuantizeRow(w.bits());
-        programs.get(code, code::write).call(from, to, head, w.groups(), w.group() / isa.lanes(), lastVectors);
+        programs.get(code, code::write).call(from, row + data, row, w.groups(), w.group() / isa.lanes(), lastVectors);
     }
 
     private MemorySegment atLeast(MemorySegment memory, long bytes) {

@@ -19,10 +19,11 @@ import java.nio.ByteOrder;
 ///
 /// @param n columns
 /// @param steps of 32 bits along the common dimension
+/// @param groups along the common dimension
 /// @param vectors of a panel
 /// @param lanes of a vector
 record QuantizedPanels(
-        MemorySegment values, MemorySegment scales, Quantized weight, int n, int steps, int vectors, int lanes) {
+        MemorySegment values, MemorySegment scales, int n, int steps, int groups, int vectors, int lanes) {
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int PLUS_128 = 0x80808080;
 
@@ -31,19 +32,26 @@ record QuantizedPanels(
         return Integer.SIZE / bits;
     }
 
+    /// What the common dimension is rounded up to: whole vectors of the left operand, whole rounds of [GroupTile].
+    static final int UNIT = 32;
+
+    static int padded(int k) {
+        return (k + UNIT - 1) / UNIT * UNIT;
+    }
+
     /// Packs a matrix.
     static QuantizedPanels of(Quantized w, HostDevice device, int vectors, int lanes) {
         int n = Math.toIntExact(w.rows());
         int perStep = perStep(w.bits());
-        int steps = (w.k() + perStep - 1) / perStep;
+        int steps = padded(w.k()) / perStep;
         long padded = (n + lanes - 1L) / lanes * lanes;
         Arena arena = Arena.ofAuto();
         QuantizedPanels to = new QuantizedPanels(
                 device.scratch(arena, Math.max(1, padded * steps * Integer.BYTES)),
                 device.scratch(arena, Math.max(1, padded * w.groups() * Short.BYTES)),
-                w,
                 n,
                 steps,
+                w.groups(),
                 vectors,
                 lanes);
         device.workers().run(to.panels(), (panel, _) -> to.fill(w, panel));
@@ -60,12 +68,12 @@ record QuantizedPanels(
             MemorySegment from = w.values().memory().asSlice(row * rowBytes, rowBytes);
             long to = valuesOffset(panel) + (long) c * Integer.BYTES;
             for (int s = 0; s < steps; s++) {
-                int word = (s + 1L) * Integer.BYTES <= rowBytes ? from.get(WORD, (long) s * Integer.BYTES) : last(from);
+                int word = word(from, (long) s * Integer.BYTES);
                 values.set(WORD, to + (long) s * width * Integer.BYTES, word ^ flip);
             }
-            for (int g = 0; g < w.groups(); g++) {
+            for (int g = 0; g < groups; g++) {
                 short scale =
-                        w.scales().memory().get(ValueLayout.JAVA_SHORT_UNALIGNED, (row * w.groups() + g) * Short.BYTES);
+                        w.scales().memory().get(ValueLayout.JAVA_SHORT_UNALIGNED, (row * groups + g) * Short.BYTES);
                 scales.set(
                         ValueLayout.JAVA_SHORT_UNALIGNED,
                         scalesOffset(panel) + ((long) g * width + c) * Short.BYTES,
@@ -74,10 +82,13 @@ record QuantizedPanels(
         }
     }
 
-    /// The bytes of a row that fill no word.
-    private static int last(MemorySegment row) {
+    /// Four bytes of a row, zeros behind its end.
+    private static int word(MemorySegment row, long from) {
+        if (from + Integer.BYTES <= row.byteSize()) {
+            return row.get(WORD, from);
+        }
         int word = 0;
-        for (long at = row.byteSize() - 1; at >= row.byteSize() / Integer.BYTES * Integer.BYTES; at--) {
+        for (long at = row.byteSize() - 1; at >= from; at--) {
             word = word << Byte.SIZE | row.get(ValueLayout.JAVA_BYTE, at) & 0xFF;
         }
         return word;
@@ -120,7 +131,7 @@ record QuantizedPanels(
 
     /// @return the bytes between panels of scales
     long scalesStride() {
-        return (long) weight.groups() * width() * Short.BYTES;
+        return (long) groups * width() * Short.BYTES;
     }
 
     /// @return the address of a panel's values from a step on
