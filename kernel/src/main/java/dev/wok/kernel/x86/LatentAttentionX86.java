@@ -23,6 +23,7 @@ final class LatentAttentionX86 extends LatentAttention {
     private static final int KEYS = 128;
     private static final int PART = 2 * KEYS;
     private static final int COLUMNS = 128;
+    private static final int TASKS_PER_WORKER = 2;
 
     private final Precision precision;
     private final Gemm gemm;
@@ -73,7 +74,12 @@ final class LatentAttentionX86 extends LatentAttention {
     ///
     /// @param largest the largest score of each column, then the sum of its weights
     /// @param rows a row for each column
-    private record Sums(MemorySegment largest, long rows) {
+    private record Sums(MemorySegment largest, MemorySegment rows) {
+        /// @param bytes of the largest scores and the sums of weights, which stand first
+        static Sums of(MemorySegment memory, long bytes) {
+            return new Sums(memory.asSlice(0, bytes), memory.asSlice(bytes));
+        }
+
         float largest(int column) {
             return largest.getAtIndex(ValueLayout.JAVA_FLOAT, column);
         }
@@ -89,6 +95,10 @@ final class LatentAttentionX86 extends LatentAttention {
 
         int most() {
             return (int) (largest.byteSize() / (2 * Float.BYTES));
+        }
+
+        long address() {
+            return rows.address();
         }
     }
 
@@ -166,46 +176,48 @@ final class LatentAttentionX86 extends LatentAttention {
 
     /// Fills the rows with each column's mean of latents.
     private void sum(Call call, List<Group> groups, int heads, MemorySegment rows) {
-        record Task(Group group, int part) {}
+        record Task(Group group, int from, int to) {}
         List<Task> tasks = new ArrayList<>();
-        int[] first = new int[groups.size()];
-        boolean split = groups.size() < 2 * workers.count();
-        for (int g = 0; g < groups.size(); g++) {
-            first[g] = tasks.size();
-            for (int part = 0; part < (split ? groups.get(g).parts() : 0); part++) {
-                tasks.add(new Task(groups.get(g), part));
-            }
-        }
         long stateBytes = 2L * call.columns * Float.BYTES;
         long bytes = stateBytes + call.columns * call.sumsStride;
-        MemorySegment memory = more.of(tasks.size() * bytes);
+        long[] first = new long[groups.size()];
+        boolean split = groups.size() < 2 * workers.count();
+        long at = 0;
+        for (int g = 0; g < groups.size() && split; g++) {
+            Group group = groups.get(g);
+            int step = (group.parts() + TASKS_PER_WORKER * workers.count() - 1) / (TASKS_PER_WORKER * workers.count());
+            for (int part = 0; part < group.parts(); part += step) {
+                tasks.add(new Task(group, part, Math.min(part + step, group.parts())));
+            }
+            first[g] = at;
+            at += group.parts() * bytes;
+        }
+        MemorySegment memory = more.of(at);
         workers.run(tasks.size(), (number, w) -> {
             Task task = tasks.get(number);
             Blocks.Right queries = worker[w].pack(task.group);
-            part(call, task.group, queries, task.part, sums(memory, number * bytes, stateBytes), worker[w]);
+            for (int part = task.from; part < task.to; part++) {
+                long to = first[groups.indexOf(task.group)] + part * bytes;
+                part(call, task.group, queries, part, Sums.of(memory.asSlice(to, bytes), stateBytes), worker[w]);
+            }
         });
         workers.run(groups.size(), (g, w) -> {
             Group group = groups.get(g);
             Worker own = worker[w];
-            long to = rows.address() + (long) group.from * heads * call.sumsStride;
-            Sums all = new Sums(own.state.of(2 * stateBytes).asSlice(0, stateBytes), to);
+            long from = (long) group.from * heads * call.sumsStride;
+            Sums all = new Sums(
+                    own.state.of(stateBytes), rows.asSlice(from, group.columns() * call.sumsStride));
             Blocks.Right queries = split ? new Blocks.Right(0, 0) : own.pack(group);
             for (int part = 0; part < group.parts(); part++) {
-                if (split) {
-                    join(call, group, all, sums(memory, (first[g] + part) * bytes, stateBytes), part == 0, own);
-                } else {
-                    MemorySegment state = own.state.of(2 * stateBytes).asSlice(stateBytes, stateBytes);
-                    Sums one = new Sums(state, own.rows.at(call.columns * call.sumsStride));
+                MemorySegment at1 = split ? memory.asSlice(first[g] + part * bytes, bytes) : own.part.of(bytes);
+                Sums one = Sums.of(at1, stateBytes);
+                if (!split) {
                     part(call, group, queries, part, one, own);
-                    join(call, group, all, one, part == 0, own);
                 }
+                join(call, group, all, one, part == 0, own);
             }
             divide(call, group, all, own);
         });
-    }
-
-    private static Sums sums(MemorySegment memory, long at, long stateBytes) {
-        return new Sums(memory.asSlice(at, stateBytes), memory.address() + at + stateBytes);
     }
 
     /// A worker's own memory.
@@ -217,7 +229,7 @@ final class LatentAttentionX86 extends LatentAttention {
         final Buffer scores;
         final Buffer weights;
         final Buffer state;
-        final Buffer rows;
+        final Buffer part;
         final Buffer ends;
         final Buffer factors;
         final Arguments softmax;
@@ -231,7 +243,7 @@ final class LatentAttentionX86 extends LatentAttention {
             scores = new Buffer(device);
             weights = new Buffer(device);
             state = new Buffer(device);
-            rows = new Buffer(device);
+            part = new Buffer(device);
             ends = new Buffer(device);
             factors = new Buffer(device);
             softmax = new Arguments(device, ColumnSoftmax.COUNT);
@@ -278,7 +290,10 @@ final class LatentAttentionX86 extends LatentAttention {
             Blocks.Left keys = blocks.left(rows, w.cacheRows.at(KEYS * blocks.rowStride(width) + 64));
             Tensor latents = rows.slice(1, 0, call.rank);
             Blocks.Right values = blocks.right(latents, w.cacheAlong.at(blocks.rightBytes(call.rank, KEYS)));
-            blocks.multiply(keys, count, width, queries, columns, scores, scoresStride, false);
+            Blocks.Ahead next = ahead(call.cache, from + count, Math.min(group.keys, from + count + KEYS));
+            Blocks.Ahead half = new Blocks.Ahead(next.address(), next.bytes() / 2);
+            Blocks.Ahead rest = new Blocks.Ahead(next.address() + half.bytes(), next.bytes() - half.bytes());
+            blocks.multiply(keys, count, width, queries, columns, scores, scoresStride, false, half);
             for (int i = 0; i < columns; i++) {
                 int seen = i < group.columns() ? Math.clamp(group.ends[i] - from, 0, count) : 0;
                 ends.setAtIndex(ValueLayout.JAVA_INT, i, seen);
@@ -287,11 +302,22 @@ final class LatentAttentionX86 extends LatentAttention {
             programs.get(code, code::write).call(w.softmax.address());
             boolean isFirst = from == part * PART;
             if (!isFirst) {
-                mix(call, group, to.rows, 0, factors, w);
+                mix(call, group, to.address(), 0, factors, w);
             }
-            int width2 = blocks.padded(call.rank);
-            blocks.multiply(weights, group.columns(), count, values, width2, to.rows, call.sumsStride, !isFirst);
+            int rank = blocks.padded(call.rank);
+            blocks.multiply(
+                    weights, group.columns(), count, values, rank, to.address(), call.sumsStride, !isFirst, rest);
         }
+    }
+
+    /// @return the cache's rows that come next, where they lie together
+    private static Blocks.Ahead ahead(Tensor cache, int from, int to) {
+        boolean together = cache.stride(0) == cache.dim(1);
+        return from < to && together
+                ? new Blocks.Ahead(
+                        cache.memory().address() + from * Address.stride(cache, 0),
+                        (to - from) * Address.stride(cache, 0))
+                : Blocks.Ahead.NOTHING;
     }
 
     /// @param from 0 for none
@@ -323,24 +349,20 @@ final class LatentAttentionX86 extends LatentAttention {
             all.set(i, largest, a * total + b * one.total(i));
         }
         if (isFirst) {
-            MemorySegment.ofAddress(all.rows)
-                    .reinterpret(group.columns() * call.sumsStride)
-                    .copyFrom(MemorySegment.ofAddress(one.rows).reinterpret(group.columns() * call.sumsStride));
+            all.rows.copyFrom(one.rows.asSlice(0, group.columns() * call.sumsStride));
             return;
         }
-        mix(call, group, all.rows, one.rows, factors.address(), w);
+        mix(call, group, all.address(), one.address(), factors.address(), w);
     }
 
     private void divide(Call call, Group group, Sums all, Worker w) {
         MemorySegment factors = w.factors.of(2L * call.columns * Float.BYTES);
         for (int i = 0; i < group.columns(); i++) {
             if (group.ends[i] == 0) {
-                MemorySegment.ofAddress(all.rows + i * call.sumsStride)
-                        .reinterpret(call.sumsStride)
-                        .fill((byte) 0);
+                all.rows.asSlice(i * call.sumsStride, call.sumsStride).fill((byte) 0);
             }
             factors.setAtIndex(ValueLayout.JAVA_FLOAT, i, group.ends[i] == 0 ? 1 : 1 / all.total(i));
         }
-        mix(call, group, all.rows, 0, factors.address(), w);
+        mix(call, group, all.address(), 0, factors.address(), w);
     }
 }
