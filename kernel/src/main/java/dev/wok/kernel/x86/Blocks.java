@@ -182,6 +182,10 @@ final class Blocks {
         private static final int LINE = 64;
         private static final int MOST = 8;
 
+        Ahead part(long from, long to) {
+            return new Ahead(address + from, to - from);
+        }
+
         /// @param steps in which they are asked for
         /// @return the lines for each
         private int lines(long steps) {
