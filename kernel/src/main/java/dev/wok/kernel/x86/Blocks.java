@@ -174,19 +174,46 @@ final class Blocks {
 
     // ---------------------------------------------------------------------------------------------- products
 
+    /// Memory that is needed later, to be asked for during a product.
+    record Ahead(long address, long bytes) {
+        static final Ahead NOTHING = new Ahead(0, 0);
+
+        private static final int LINE = 64;
+        private static final int MOST = 8;
+
+        Ahead part(long from, long to) {
+            return new Ahead(address + from, to - from);
+        }
+
+        /// @param steps in which they are asked for
+        /// @return the lines for each
+        private int lines(long steps) {
+            return (int) Math.min((bytes + LINE * steps - 1) / (LINE * Math.max(1, steps)), MOST);
+        }
+    }
+
     /// `c = a b` or `c += a b`.
     ///
     /// @param rows of the left operand
     /// @param k how much of the common dimension
     /// @param columns how many of the right operand: whole panels, or all
     void multiply(Left a, int rows, int k, Right b, int columns, long c, long cStride, boolean accumulate) {
+        multiply(a, rows, k, b, columns, c, cStride, accumulate, Ahead.NOTHING);
+    }
+
+    void multiply(
+            Left a, int rows, int k, Right b, int columns, long c, long cStride, boolean accumulate, Ahead ahead) {
         int tall = a.layout == Tile.Layout.PANELS ? a.rows : isa.hasMasks() ? 8 : 6;
-        Tile tile = new Tile(
-                kind, tall, vectors, a.layout, rows % tall, padded(columns % width()) / isa.lanes(), accumulate);
-        call.left(a.address, a.stride, kind.groups(k));
+        int groups = kind.groups(k);
+        long tiles = (rows + tall - 1) / tall;
+        int lines = ahead.lines(tiles * (wholePanels(columns) / width()) * (groups / Tile.UNROLL));
+        int lastVectors = padded(columns % width()) / isa.lanes();
+        Tile tile = new Tile(kind, tall, vectors, a.layout, rows % tall, lastVectors, accumulate, lines);
+        call.left(a.address, a.stride, groups);
         call.right(b.address, b.stride);
         call.result(c, cStride);
         call.counts(rows / tall, columns / width(), isa.lanes());
+        call.ahead(ahead.address);
         programs.get(tile, tile::write).call(call.address());
     }
 }

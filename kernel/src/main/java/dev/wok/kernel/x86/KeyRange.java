@@ -47,15 +47,6 @@ record KeyRange(Lanes l, Vec columns, Vec set) {
         }
     }
 
-    /// Finds the columns that count where there is no first one.
-    void findBelow(Vec end) {
-        if (l.isa().hasMasks()) {
-            l.x.op(VPCMPGTD, K3, end, columns);
-        } else {
-            l.x.op(VPCMPGTD, set, end, columns);
-        }
-    }
-
     /// Replaces what does not count.
     void fill(Vec value, Vec filler) {
         if (l.isa().hasMasks()) {

@@ -12,17 +12,20 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
 
-/* All heads of some queries, the columns here, meet the cache together: its rows, read once, are the left operand of the
- * scores and the right one of the sums. Keys are taken in parts of fixed size, each with its own largest score; the
- * results of parts are joined in their order. So it is all the same whether a task goes through one part or through all
- * of them, and which other queries there are.
+/* All heads of some queries meet the cache together, as rows of one product: a block of the cache is read once and packed
+ * twice, as keys and as values. Keys are taken in parts of fixed size, each with its own largest score; the results of
+ * parts are joined in their order. So it is all the same whether a task goes through one part or through all of them,
+ * and which other queries there are.
  */
 final class LatentAttentionX86 extends LatentAttention {
-    private static final int KEYS = 128;
+    private static final int KEYS = 144;
     private static final int PART = 2 * KEYS;
-    private static final int COLUMNS = 128;
+    private static final int ROWS = 128;
+    private static final int TASKS_PER_WORKER = 2;
 
     private final Precision precision;
     private final Gemm gemm;
@@ -32,8 +35,8 @@ final class LatentAttentionX86 extends LatentAttention {
     private final Workers workers;
     private final Blocks sizes;
     private final Buffer absorbed;
-    private final Buffer sums;
-    private final Buffer more;
+    private final Buffer means;
+    private final Buffer parts;
     private final Worker[] worker;
 
     LatentAttentionX86(Gemm gemm, Forms forms, Precision precision) {
@@ -45,22 +48,22 @@ final class LatentAttentionX86 extends LatentAttention {
         workers = programs.device().workers();
         sizes = new Blocks(programs, kind, precision);
         absorbed = new Buffer(programs.device());
-        sums = new Buffer(programs.device());
-        more = new Buffer(programs.device());
+        means = new Buffer(programs.device());
+        parts = new Buffer(programs.device());
         worker = new Worker[workers.count()];
         for (int i = 0; i < worker.length; i++) {
             worker[i] = new Worker(programs.device());
         }
     }
 
-    /// Some queries with all their heads.
+    /// Some queries with all their heads, a row for each.
     ///
-    /// @param from the first query
-    /// @param queries `[columns, rank + ropeDim]`, absorbed
-    /// @param ends for each column how many keys it sees
+    /// @param first its first row of all
+    /// @param queries `[rows, rank + ropeDim]`, absorbed
+    /// @param ends for each row how many keys it sees
     /// @param keys the most of them
-    private record Group(int from, Tensor queries, int[] ends, int keys) {
-        int columns() {
+    private record Group(int first, Tensor queries, int[] ends, int keys) {
+        int rows() {
             return ends.length;
         }
 
@@ -71,28 +74,39 @@ final class LatentAttentionX86 extends LatentAttention {
 
     /// Weighted sums of latents.
     ///
-    /// @param largest the largest score of each column, then the sum of its weights
-    /// @param rows a row for each column
-    private record Sums(MemorySegment largest, long rows) {
-        float largest(int column) {
-            return largest.getAtIndex(ValueLayout.JAVA_FLOAT, column);
+    /// @param largest the largest score of each row
+    /// @param totals the sums of weights, a vector for each row
+    /// @param sums the weighted sums, a row for each
+    private record Sums(MemorySegment largest, MemorySegment totals, MemorySegment sums) {
+        float largest(int row) {
+            return largest.getAtIndex(ValueLayout.JAVA_FLOAT, row);
         }
 
-        float total(int column) {
-            return largest.getAtIndex(ValueLayout.JAVA_FLOAT, most() + column);
-        }
-
-        void set(int column, float value, float total) {
-            largest.setAtIndex(ValueLayout.JAVA_FLOAT, column, value);
-            largest.setAtIndex(ValueLayout.JAVA_FLOAT, most() + column, total);
-        }
-
-        int most() {
-            return (int) (largest.byteSize() / (2 * Float.BYTES));
+        float total(int row, int lanes) {
+            float total = 0;
+            for (int i = 0; i < lanes; i++) {
+                total += totals.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * lanes + i);
+            }
+            return total;
         }
     }
 
-    private record Call(Tensor cache, int rank, float scale, long sumsStride, int columns) {}
+    /// @param rows of a group, at most
+    /// @param stride bytes between rows of sums
+    private record Call(Tensor cache, int rank, float scale, int rows, long stride, int lanes) {
+        Sums sums(MemorySegment memory) {
+            long largest = ((long) rows * Float.BYTES + 63) / 64 * 64;
+            long totals = (long) rows * lanes * Float.BYTES;
+            return new Sums(
+                    memory.asSlice(0, largest),
+                    memory.asSlice(largest, totals),
+                    memory.asSlice(largest + totals, rows * stride));
+        }
+
+        long sumsBytes() {
+            return ((long) rows * Float.BYTES + 63) / 64 * 64 + (long) rows * lanes * Float.BYTES + rows * stride;
+        }
+    }
 
     @Override
     protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
@@ -106,13 +120,17 @@ final class LatentAttentionX86 extends LatentAttention {
         int nopeDim = q.size(2) - (cache.size(1) - rank);
         List<Panels> weights = forms.ofHeads(kvB, heads, nopeDim, precision);
         Tensor queries = absorb(q, nopeDim, weights.subList(0, heads), rank, cache.size(1));
-        int perGroup = Math.max(1, COLUMNS / heads);
+        int perGroup = Math.max(1, ROWS / heads);
         Call call = new Call(
-                cache, rank, (float) scale, sizes.resultStride(rank), sizes.padded(Math.min(perGroup, tokens) * heads));
-        MemorySegment rows = sums.of((long) tokens * heads * call.sumsStride);
-        List<Group> groups = groups(queries, positions.toInts(), perGroup, heads);
-        sum(call, groups, heads, rows);
-        Tensor latents = Tensor.of(rows, DType.F32, tokens, heads, call.sumsStride / Float.BYTES)
+                cache,
+                rank,
+                (float) scale,
+                Math.min(perGroup, tokens) * heads,
+                sizes.resultStride(rank),
+                programs.isa().lanes());
+        MemorySegment memory = means.of((long) tokens * heads * call.stride);
+        sum(call, groups(queries, positions.toInts(), perGroup, heads), memory);
+        Tensor latents = Tensor.of(memory, DType.F32, tokens, heads, call.stride / Float.BYTES)
                 .slice(2, 0, rank);
         List<Gemm.Problem> problems = new ArrayList<>();
         for (int h = 0; h < heads; h++) {
@@ -159,66 +177,65 @@ final class LatentAttentionX86 extends LatentAttention {
                 keys = Math.max(keys, ends[i]);
             }
             Tensor rows = queries.slice(0, from, from + count).reshape(ends.length, queries.dim(2));
-            groups.add(new Group(from, rows, ends, keys));
+            groups.add(new Group(from * heads, rows, ends, keys));
         }
         return groups;
     }
 
-    /// Fills the rows with each column's mean of latents.
-    private void sum(Call call, List<Group> groups, int heads, MemorySegment rows) {
-        record Task(Group group, int part) {}
-        List<Task> tasks = new ArrayList<>();
-        int[] first = new int[groups.size()];
-        boolean split = groups.size() < 2 * workers.count();
-        for (int g = 0; g < groups.size(); g++) {
-            first[g] = tasks.size();
-            for (int part = 0; part < (split ? groups.get(g).parts() : 0); part++) {
-                tasks.add(new Task(groups.get(g), part));
-            }
+    /// Fills the rows with the means of latents. Few groups are split by parts of the keys.
+    private void sum(Call call, List<Group> groups, MemorySegment rows) {
+        if (groups.size() >= 2 * workers.count()) {
+            workers.run(groups.size(), (g, w) -> {
+                Worker own = worker[w];
+                Group group = groups.get(g);
+                Blocks.Left queries = own.pack(group);
+                join(call, group, rows, own, part -> {
+                    Sums sums = call.sums(own.part.of(call.sumsBytes()));
+                    part(call, group, queries, part, sums, own);
+                    return sums;
+                });
+            });
+            return;
         }
-        long stateBytes = 2L * call.columns * Float.BYTES;
-        long bytes = stateBytes + call.columns * call.sumsStride;
-        MemorySegment memory = more.of(tasks.size() * bytes);
+        record Task(Group group, int from, int to, long memory) {}
+        List<Task> tasks = new ArrayList<>();
+        long[] first = new long[groups.size()];
+        long bytes = 0;
+        int most = TASKS_PER_WORKER * workers.count();
+        for (int g = 0; g < groups.size(); g++) {
+            Group group = groups.get(g);
+            first[g] = bytes;
+            int step = (group.parts() + most - 1) / most;
+            for (int part = 0; part < group.parts(); part += step) {
+                tasks.add(new Task(group, part, Math.min(part + step, group.parts()), first[g]));
+            }
+            bytes += group.parts() * call.sumsBytes();
+        }
+        MemorySegment memory = parts.of(bytes);
         workers.run(tasks.size(), (number, w) -> {
             Task task = tasks.get(number);
-            Blocks.Right queries = worker[w].pack(task.group);
-            part(call, task.group, queries, task.part, sums(memory, number * bytes, stateBytes), worker[w]);
+            Blocks.Left queries = worker[w].pack(task.group);
+            for (int part = task.from; part < task.to; part++) {
+                Sums sums = call.sums(memory.asSlice(task.memory + part * call.sumsBytes()));
+                part(call, task.group, queries, part, sums, worker[w]);
+            }
         });
         workers.run(groups.size(), (g, w) -> {
-            Group group = groups.get(g);
-            Worker own = worker[w];
-            long to = rows.address() + (long) group.from * heads * call.sumsStride;
-            Sums all = new Sums(own.state.of(2 * stateBytes).asSlice(0, stateBytes), to);
-            Blocks.Right queries = split ? new Blocks.Right(0, 0) : own.pack(group);
-            for (int part = 0; part < group.parts(); part++) {
-                if (split) {
-                    join(call, group, all, sums(memory, (first[g] + part) * bytes, stateBytes), part == 0, own);
-                } else {
-                    MemorySegment state = own.state.of(2 * stateBytes).asSlice(stateBytes, stateBytes);
-                    Sums one = new Sums(state, own.rows.at(call.columns * call.sumsStride));
-                    part(call, group, queries, part, one, own);
-                    join(call, group, all, one, part == 0, own);
-                }
-            }
-            divide(call, group, all, own);
+            long at = first[g];
+            join(call, groups.get(g), rows, worker[w], part -> call.sums(memory.asSlice(at + part * call.sumsBytes())));
         });
-    }
-
-    private static Sums sums(MemorySegment memory, long at, long stateBytes) {
-        return new Sums(memory.asSlice(at, stateBytes), memory.address() + at + stateBytes);
     }
 
     /// A worker's own memory.
     private final class Worker {
         final Blocks blocks;
         final Buffer queries;
-        final Buffer cacheRows;
-        final Buffer cacheAlong;
+        final Buffer keys;
+        final Buffer values;
         final Buffer scores;
         final Buffer weights;
-        final Buffer state;
-        final Buffer rows;
-        final Buffer ends;
+        final Buffer part;
+        final Buffer ranges;
         final Buffer factors;
         final Slots softmax;
         final Slots mix;
@@ -226,120 +243,146 @@ final class LatentAttentionX86 extends LatentAttention {
         Worker(HostDevice device) {
             blocks = new Blocks(programs, kind, precision);
             queries = new Buffer(device);
-            cacheRows = new Buffer(device);
-            cacheAlong = new Buffer(device);
+            keys = new Buffer(device);
+            values = new Buffer(device);
             scores = new Buffer(device);
             weights = new Buffer(device);
-            state = new Buffer(device);
-            rows = new Buffer(device);
-            ends = new Buffer(device);
+            part = new Buffer(device);
+            ranges = new Buffer(device);
             factors = new Buffer(device);
-            softmax = new Slots(device, ColumnSoftmax.COUNT);
+            softmax = new Slots(device, RowSoftmax.COUNT);
             mix = new Slots(device, MixRows.COUNT);
         }
 
-        Blocks.Right pack(Group group) {
-            int width = group.queries.size(1);
-            return blocks.transposed(group.queries, queries.at(blocks.rightBytes(group.columns(), width)));
+        Blocks.Left pack(Group group) {
+            long bytes = group.rows() * blocks.rowStride(group.queries.size(1)) + 64;
+            return blocks.left(group.queries, queries.at(bytes));
         }
     }
 
     /// The weighted sums over one part of the keys.
-    private void part(Call call, Group group, Blocks.Right queries, int part, Sums to, Worker w) {
+    private void part(Call call, Group group, Blocks.Left queries, int part, Sums to, Worker w) {
         Blocks blocks = w.blocks;
+        int rows = group.rows();
         int width = call.cache.size(1);
-        int columns = blocks.padded(group.columns());
-        long scoresStride = blocks.resultStride(call.columns);
-        long scores = w.scores.at(KEYS * scoresStride);
-        long panelStride = blocks.panelStride(KEYS);
-        int panelRows = Blocks.panelRows(programs.isa());
-        Blocks.Left weights = new Blocks.Left(
-                Tile.Layout.PANELS, panelRows, w.weights.at(call.columns / panelRows * panelStride), panelStride);
-        MemorySegment ends = w.ends.of((long) call.columns * Integer.BYTES);
-        long factors = w.factors.at(2L * call.columns * Float.BYTES);
-        for (int i = 0; i < columns; i++) {
-            to.set(i, RowSoftmax.LOWEST, 0);
+        long scoresStride = blocks.resultStride(KEYS);
+        long scores = w.scores.at(call.rows * scoresStride);
+        long weightsStride = blocks.rowStride(KEYS);
+        Blocks.Left weights =
+                new Blocks.Left(Tile.Layout.ROWS, 0, w.weights.at(call.rows * weightsStride), weightsStride);
+        MemorySegment ranges = w.ranges.of((long) call.rows * Long.BYTES);
+        for (int i = 0; i < rows; i++) {
+            to.largest.setAtIndex(ValueLayout.JAVA_FLOAT, i, RowSoftmax.LOWEST);
         }
+        to.totals.fill((byte) 0);
+        int rank = blocks.padded(call.rank);
         w.softmax
-                .put(ColumnSoftmax.SCORES, scores)
-                .put(ColumnSoftmax.WEIGHT_PANELS, weights.address())
-                .put(ColumnSoftmax.ENDS, ends.address())
-                .put(ColumnSoftmax.LARGEST, to.largest.address())
-                .put(ColumnSoftmax.SUMS, to.largest.address() + (long) to.most() * Float.BYTES)
-                .put(ColumnSoftmax.FACTORS, factors)
-                .put(ColumnSoftmax.COLUMNS, (long) columns)
-                .put(ColumnSoftmax.SCALE, call.scale);
-        ColumnSoftmax code =
-                new ColumnSoftmax(kind, precision == Precision.BF16, (int) scoresStride, (int) panelStride);
-        int end = Math.min(group.keys, (part + 1) * PART);
-        for (int from = part * PART; from < end; from += KEYS) {
+                .put(RowSoftmax.SCORES, scores)
+                .put(RowSoftmax.SCORES_STRIDE, scoresStride)
+                .put(RowSoftmax.WEIGHTS, weights.address())
+                .put(RowSoftmax.WEIGHTS_STRIDE, weightsStride)
+                .put(RowSoftmax.RANGES, ranges.address())
+                .put(RowSoftmax.LARGEST, to.largest.address())
+                .put(RowSoftmax.SUMS, to.totals.address())
+                .put(RowSoftmax.OUT, to.sums.address())
+                .put(RowSoftmax.OUT_STRIDE, call.stride)
+                .put(RowSoftmax.OUT_COLUMNS, 0L)
+                .put(RowSoftmax.ROWS, (long) rows)
+                .put(RowSoftmax.SCALE, call.scale);
+        int start = part * PART;
+        int end = Math.min(group.keys, start + PART);
+        for (int from = start; from < end; from += KEYS) {
             int count = Math.min(KEYS, end - from);
-            Tensor rows = call.cache.slice(0, from, from + count);
-            Blocks.Left keys = blocks.left(rows, w.cacheRows.at(KEYS * blocks.rowStride(width) + 64));
-            Tensor latents = rows.slice(1, 0, call.rank);
-            Blocks.Right values = blocks.right(latents, w.cacheAlong.at(blocks.rightBytes(call.rank, KEYS)));
-            blocks.multiply(keys, count, width, queries, columns, scores, scoresStride, false);
-            for (int i = 0; i < columns; i++) {
-                int seen = i < group.columns() ? Math.clamp(group.ends[i] - from, 0, count) : 0;
-                ends.setAtIndex(ValueLayout.JAVA_INT, i, seen);
-            }
-            w.softmax.put(ColumnSoftmax.STEPS, (long) kind.groups(count));
+            Tensor block = call.cache.slice(0, from, from + count);
+            Blocks.Right keys = blocks.transposed(block, w.keys.at(blocks.rightBytes(KEYS, width)));
+            Tensor latents = block.slice(1, 0, call.rank);
+            Blocks.Right values = blocks.right(latents, w.values.at(blocks.rightBytes(call.rank, KEYS)));
+            Blocks.Ahead next = ahead(call.cache, from + count, Math.min(group.keys, from + count + KEYS));
+            int columns = blocks.padded(count);
+            blocks.multiply(
+                    queries, rows, width, keys, columns, scores, scoresStride, false, next.part(0, next.bytes() / 2));
+            w.softmax.put(RowSoftmax.COLUMNS, (long) columns);
+            boolean masked = ranges(group, from, columns, ranges);
+            RowSoftmax code = new RowSoftmax(kind, precision == Precision.BF16, masked);
             programs.get(code, code::write).call(w.softmax.address());
-            boolean isFirst = from == part * PART;
-            if (!isFirst) {
-                mix(call, group, to.rows, 0, factors, w);
-            }
-            int width2 = blocks.padded(call.rank);
-            blocks.multiply(weights, group.columns(), count, values, width2, to.rows, call.sumsStride, !isFirst);
+            blocks.multiply(
+                    weights,
+                    rows,
+                    count,
+                    values,
+                    rank,
+                    to.sums.address(),
+                    call.stride,
+                    from > start,
+                    next.part(next.bytes() / 2, next.bytes()));
+            w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) rank);
         }
     }
 
-    /// @param from 0 for none
-    /// @param factors for the rows there are, then those for the other ones
-    private void mix(Call call, Group group, long to, long from, long factors, Worker w) {
-        w.mix.put(MixRows.TO, to)
-                .put(MixRows.FROM, from)
-                .put(MixRows.STRIDE, call.sumsStride)
-                .put(MixRows.A, factors)
-                .put(MixRows.B, factors + (long) call.columns * Float.BYTES)
-                .put(MixRows.ROWS, (long) group.columns())
+    /// Fills the table of each row's keys.
+    ///
+    /// @return whether any of the columns does not count for some row
+    private static boolean ranges(Group group, int from, int columns, MemorySegment ranges) {
+        boolean masked = false;
+        for (int i = 0; i < group.rows(); i++) {
+            int seen = Math.clamp(group.ends[i] - from, 0, columns);
+            ranges.setAtIndex(ValueLayout.JAVA_INT, 2L * i, -1);
+            ranges.setAtIndex(ValueLayout.JAVA_INT, 2L * i + 1, seen);
+            masked |= seen < columns;
+        }
+        return masked;
+    }
+
+    /// @return the cache's rows that come next, where they lie together
+    private static Blocks.Ahead ahead(Tensor cache, int from, int to) {
+        boolean together = cache.stride(0) == cache.dim(1);
+        return from < to && together
+                ? new Blocks.Ahead(
+                        cache.memory().address() + from * Address.stride(cache, 0),
+                        (to - from) * Address.stride(cache, 0))
+                : Blocks.Ahead.NOTHING;
+    }
+
+    /// Joins the parts of a group's sums and divides by the sums of weights.
+    private void join(Call call, Group group, MemorySegment means, Worker w, IntFunction<Sums> parts) {
+        int rows = group.rows();
+        MemorySegment to = means.asSlice(group.first * call.stride, rows * call.stride);
+        long bytes = ((long) rows * Float.BYTES + 63) / 64 * 64;
+        MemorySegment factors = w.factors.of(2 * bytes);
+        float[] largest = new float[rows];
+        float[] totals = new float[rows];
+        Arrays.fill(largest, RowSoftmax.LOWEST);
+        to.fill((byte) 0);
+        for (int part = 0; part < group.parts(); part++) {
+            Sums more = parts.apply(part);
+            for (int i = 0; i < rows; i++) {
+                float most = Math.max(largest[i], more.largest(i));
+                float a = (float) Math.exp(largest[i] - most);
+                float b = (float) Math.exp(more.largest(i) - most);
+                factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, a);
+                factors.set(ValueLayout.JAVA_FLOAT, bytes + (long) i * Float.BYTES, b);
+                largest[i] = most;
+                totals[i] = a * totals[i] + b * more.total(i, call.lanes);
+            }
+            mix(call, rows, to, more.sums, factors.address(), factors.address() + bytes, w);
+        }
+        for (int i = 0; i < rows; i++) {
+            float factor = group.ends[i] == 0 ? 1 : 1 / totals[i];
+            factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, factor);
+        }
+        mix(call, rows, to, MemorySegment.NULL, factors.address(), 0, w);
+    }
+
+    /// `to = a to + b from`, without `b from` where that is 0.
+    private void mix(Call call, int rows, MemorySegment to, MemorySegment from, long a, long b, Worker w) {
+        w.mix.put(MixRows.TO, to.address())
+                .put(MixRows.FROM, from.address())
+                .put(MixRows.STRIDE, call.stride)
+                .put(MixRows.A, a)
+                .put(MixRows.B, b)
+                .put(MixRows.ROWS, (long) rows)
                 .put(MixRows.COLUMNS, (long) w.blocks.padded(call.rank));
-        MixRows code = new MixRows(from != 0);
+        MixRows code = new MixRows(b != 0);
         programs.get(code, code::write).call(w.mix.address());
-    }
-
-    /// Adds the sums of one more part of the keys.
-    private void join(Call call, Group group, Sums all, Sums one, boolean isFirst, Worker w) {
-        MemorySegment factors = w.factors.of(2L * call.columns * Float.BYTES);
-        for (int i = 0; i < group.columns(); i++) {
-            float before = isFirst ? RowSoftmax.LOWEST : all.largest(i);
-            float total = isFirst ? 0 : all.total(i);
-            float largest = Math.max(before, one.largest(i));
-            float a = (float) Math.exp(before - largest);
-            float b = (float) Math.exp(one.largest(i) - largest);
-            factors.setAtIndex(ValueLayout.JAVA_FLOAT, i, a);
-            factors.setAtIndex(ValueLayout.JAVA_FLOAT, call.columns + i, b);
-            all.set(i, largest, a * total + b * one.total(i));
-        }
-        if (isFirst) {
-            MemorySegment.ofAddress(all.rows)
-                    .reinterpret(group.columns() * call.sumsStride)
-                    .copyFrom(MemorySegment.ofAddress(one.rows).reinterpret(group.columns() * call.sumsStride));
-            return;
-        }
-        mix(call, group, all.rows, one.rows, factors.address(), w);
-    }
-
-    private void divide(Call call, Group group, Sums all, Worker w) {
-        MemorySegment factors = w.factors.of(2L * call.columns * Float.BYTES);
-        for (int i = 0; i < group.columns(); i++) {
-            if (group.ends[i] == 0) {
-                MemorySegment.ofAddress(all.rows + i * call.sumsStride)
-                        .reinterpret(call.sumsStride)
-                        .fill((byte) 0);
-            }
-            factors.setAtIndex(ValueLayout.JAVA_FLOAT, i, group.ends[i] == 0 ? 1 : 1 / all.total(i));
-        }
-        mix(call, group, all.rows, 0, factors.address(), w);
     }
 }

@@ -50,7 +50,13 @@ import java.lang.foreign.ValueLayout;
 /// @param lastRows rows of a last, smaller tile, 0 for none
 /// @param lastVectors vectors of a last, narrower panel, whose last vector is stored in part; 0 for none
 /// @param accumulate whether results are added to what is there
-record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate) {
+/// @param ahead how many lines of memory that is needed later are asked for with every four groups, 0 for none
+record Tile(
+        Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate, int ahead) {
+    Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate) {
+        this(kind, rows, vectors, layout, lastRows, lastVectors, accumulate, 0);
+    }
+
     enum Kind {
         F32(VFMADD231PS, VADDPS, 1),
         BF16(VDPBF16PS, VADDPS, 2),
@@ -94,7 +100,8 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         private static final int TILES = 56;
         private static final int PANELS = 64;
         private static final int LAST_LANES = 72;
-        static final int BYTES = 80;
+        private static final int AHEAD = 80;
+        static final int BYTES = 88;
 
         private final MemorySegment block;
 
@@ -135,6 +142,11 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
             put(LAST_LANES, lastLanes);
         }
 
+        /// @param address where the memory that is needed later begins
+        void ahead(long address) {
+            put(AHEAD, address);
+        }
+
         private void put(int at, long value) {
             block.set(ValueLayout.JAVA_LONG, at, value);
         }
@@ -153,7 +165,10 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
     private static final Reg PANELS = R15;
     private static final Reg[] MORE_ROWS = {A_TILE, R12, R13};
     private static final Reg AHEAD = R14;
-    private static final int UNROLL = 4;
+    /// Lines of the next panel that are asked for with each tile.
+    private static final int SHARE = 16;
+    private static final int LINE = 64;
+    static final int UNROLL = 4;
 
     int width(Isa isa) {
         return vectors * isa.lanes();
@@ -174,6 +189,9 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         l.x.mov(A_STRIDE, Mem.at(RDI, Call.A_STRIDE));
         l.x.mov(C_STRIDE, Mem.at(RDI, Call.C_STRIDE));
         l.x.mov(PANELS, Mem.at(RDI, Call.PANELS));
+        if (ahead > 0) {
+            l.x.mov(AHEAD, Mem.at(RDI, Call.AHEAD));
+        }
         Label narrow = l.x.label();
         Label done = l.x.label();
         l.x.test(PANELS, PANELS);
@@ -200,8 +218,10 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         Label remainder = l.x.label();
         l.x.mov(A, Mem.at(RDI, Call.A));
         l.x.mov(C_TILE, C);
-        l.x.mov(AHEAD, B);
-        l.x.add(AHEAD, Mem.at(RDI, Call.B_STRIDE));
+        if (ahead == 0) {
+            l.x.mov(AHEAD, B);
+            l.x.add(AHEAD, Mem.at(RDI, Call.B_STRIDE));
+        }
         l.x.mov(TILES, Mem.at(RDI, Call.TILES));
         l.x.test(TILES, TILES);
         l.x.jump(Condition.EQUAL, remainder);
@@ -236,16 +256,18 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         if (accumulate) {
             l.x.mov(GROUP, C_TILE);
             for (int i = 0; i < height; i++) {
-                for (int line = 0; line < width * l.isa().bytes(); line += 64) {
+                for (int line = 0; line < width * l.isa().bytes(); line += LINE) {
                     l.x.prefetch(Mem.at(GROUP, line));
                 }
                 l.x.add(GROUP, C_STRIDE);
             }
         }
-        for (int i = 0; i < 16; i++) {
-            l.x.prefetch2(Mem.at(AHEAD, 64 * i));
+        if (ahead == 0) {
+            for (int i = 0; i < SHARE; i++) {
+                l.x.prefetch2(Mem.at(AHEAD, i * LINE));
+            }
+            l.x.add(AHEAD, SHARE * LINE);
         }
-        l.x.add(AHEAD, 1024);
     }
 
     private void tile(Lanes l, int height, int width, boolean partial) {
@@ -276,8 +298,14 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         Label again = l.x.here();
         for (int g = 0; g < UNROLL; g++) {
             step(l, height, width, g);
+            for (int line = g * ahead / UNROLL; line < (g + 1) * ahead / UNROLL; line++) {
+                l.x.prefetch2(Mem.at(AHEAD, line * LINE));
+            }
         }
         next(l, height, width, UNROLL);
+        if (ahead > 0) {
+            l.x.add(AHEAD, ahead * LINE);
+        }
         l.x.sub(GROUP, UNROLL);
         l.x.jump(Condition.GREATER_OR_EQUAL, again);
         l.x.bind(single);
