@@ -103,6 +103,21 @@ class KernelBenchTest {
     }
 
     @Test
+    void machineCodeMultipliesWholeNumbers() {
+        try (HostDevice device = Device.host(1)) {
+            assumeTrue(Processor.describe(device).used().isPresent(), "no machine code here");
+        }
+        List<Row> rows = run(Backend.X86, 1, "int8_matmul_2048", "matvec_int8", "matvec_int4")
+                .rows();
+        assertEquals(
+                List.of("GFLOP/s", "GB/s", "GB/s"), rows.stream().map(Row::unit).toList());
+        for (Row row : rows) {
+            assertEquals("int8", row.setup().precision());
+            assertTrue(row.value() > 0, row.toString());
+        }
+    }
+
+    @Test
     void aRowSaysWhatItWasMeasuredWith() {
         Row row = run(1, "adamw").rows().getFirst();
         assertEquals(
