@@ -52,7 +52,7 @@ class GeneratorTest {
                 0,
                 0,
                 1);
-        model = Model.create(config, Kernels.on(device.stream()), DType.F32, 11);
+        model = Model.create(config, Kernels.on(device.stream(), Kernels.fastest(device)), DType.F32, 11);
     }
 
     @AfterAll

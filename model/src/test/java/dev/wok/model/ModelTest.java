@@ -30,7 +30,7 @@ class ModelTest {
     private static final double LOGIT_ERROR = 2e-5;
 
     private final Device device = Device.host(2);
-    private final Kernels kernels = Kernels.on(device.stream());
+    private final Kernels kernels = Kernels.on(device.stream(), Kernels.fastest(device));
 
     @AfterEach
     void close() {

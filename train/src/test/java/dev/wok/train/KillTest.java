@@ -17,6 +17,7 @@ import dev.wok.testkit.Seeds;
 import dev.wok.text.Tokenizer;
 import java.io.File;
 import java.io.IOException;
+import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
@@ -140,8 +141,14 @@ class KillTest {
             com.fasterxml.jackson.annotation.JsonProperty.class,
             Load.class
         };
+        // This room does not see the one that kernels are written with.
+        URI emit = ModuleLayer.boot()
+                .configuration()
+                .findModule("wok.emit")
+                .flatMap(module -> module.reference().location())
+                .orElseThrow();
         return Stream.concat(
-                        Stream.of(testClasses()),
+                        Stream.of(testClasses(), Path.of(emit)),
                         Stream.of(needed)
                                 .map(type -> located(type.getProtectionDomain()
                                         .getCodeSource()
