@@ -58,6 +58,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         rows.put("adamw", this::adamW);
         rows.put("rms_norm", this::rmsNorm);
         rows.put("cross_entropy_129k", this::crossEntropy);
+        rows.put("cast", this::cast);
         return rows;
     }
 
@@ -253,6 +254,20 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
                 4 * elements,
                 2 * elements * FLOAT,
                 () -> floats.kernels().rmsNorm().forward(x, weight, 1e-6, y, rstd));
+    }
+
+    /// From float32 to bfloat16.
+    private Work cast(Memory memory) {
+        int n = sizes.elements();
+        Tensor from = floats(memory, 1, 1, n);
+        Tensor to = memory.tensor(DType.BF16, n);
+        double bytes = (double) n * (FLOAT + DType.BF16.bytes());
+        return moving(
+                floats,
+                Mix.NARROW,
+                n,
+                bytes,
+                () -> floats.kernels().elementwise().cast(from, to));
     }
 
     /// The loss and its gradient. A row of logits stays in a core's cache between its passes, so it is read and written

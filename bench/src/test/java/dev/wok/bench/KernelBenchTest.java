@@ -53,6 +53,7 @@ class KernelBenchTest {
             Map.entry("adamw", "GB/s"),
             Map.entry("rms_norm", "GB/s"),
             Map.entry("cross_entropy_129k", "GB/s"),
+            Map.entry("cast", "GB/s"),
             Map.entry("dispatch", "µs"));
 
     private static KernelRun run(int threads, String... only) {
