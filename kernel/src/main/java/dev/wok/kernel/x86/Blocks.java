@@ -125,7 +125,7 @@ final class Blocks {
     Right right(Tensor x, long to) {
         int k = x.size(0);
         int n = x.size(1);
-        PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), isa.lanes(), false);
+        PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), 0, isa.lanes(), false);
         Address.of(x);
         rows(x, 0, k);
         for (int column = 0; column < n; column += isa.lanes()) {

@@ -1,6 +1,7 @@
 package dev.wok.kernel.x86;
 
 import dev.wok.device.HostDevice;
+import dev.wok.device.Program;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
@@ -277,7 +278,8 @@ final class Gemm {
                         s.factor(p, (float) factor.applyAsDouble(from + p));
                     }
                 }
-                PackColumns code = new PackColumns(factor == null ? cast : scaled(cast, in), tileRows, factor != null);
+                PackColumns code =
+                        new PackColumns(factor == null ? cast : scaled(cast, in), 0, tileRows, factor != null);
                 for (int i = 0; i < count; i += tileRows) {
                     programs.get(code, code::write)
                             .call(
@@ -323,57 +325,80 @@ final class Gemm {
 
     /// Packs right operands, together on all workers.
     void pack(List<Right> operands, Precision in) {
-        record Piece(Right right, int block, int vector) {}
+        record Piece(Right right, int block, int panel) {}
         List<Piece> pieces = new ArrayList<>();
         for (Right right : operands) {
             Address.of(right.x);
             for (int b = 0; b < right.to.blocks(); b++) {
-                for (int v = 0; v * isa.lanes() < right.to.n(); v++) {
-                    pieces.add(new Piece(right, b, v));
+                for (int panel = 0; panel * right.to.width() < right.to.n(); panel++) {
+                    pieces.add(new Piece(right, b, panel));
                 }
             }
         }
-        int perTask = 8;
+        int perTask = 4;
         workers.run((pieces.size() + perTask - 1) / perTask, (task, worker) -> {
+            @Nullable Piece before = null;
             for (int i = task * perTask; i < Math.min(pieces.size(), (task + 1) * perTask); i++) {
                 Piece piece = pieces.get(i);
-                pack(piece.right, piece.block, piece.vector, in, scratch[worker]);
+                if (piece.right.transposed) {
+                    packTransposed(piece.right, piece.block, piece.panel, in, scratch[worker]);
+                } else {
+                    if (before == null || before.right != piece.right || before.block != piece.block) {
+                        point(piece.right, piece.block, scratch[worker]);
+                    }
+                    packColumns(piece.right, piece.block, piece.panel, in, scratch[worker]);
+                }
+                before = piece;
             }
         });
         Reference.reachabilityFence(operands);
     }
 
-    private void pack(Right right, int block, int vector, Precision in, Scratch s) {
+    private void packTransposed(Right right, int block, int panel, Precision in, Scratch s) {
         Panels to = right.to;
         Tensor x = right.x;
-        int panel = vector / to.vectors();
-        long target = to.panel(block, panel) + (long) (vector % to.vectors()) * isa.bytes();
-        int column = vector * isa.lanes();
-        int from = block * Panels.DEPTH * to.kind().perGroup();
-        int depth = to.depth(block);
-        Cast cast = cast(x, to.kind(), in);
         long address = x.memory().address();
         long rowStride = Address.stride(x, 0);
-        if (right.transposed) {
+        long from =
+                (long) block * Panels.DEPTH * to.kind().perGroup() * x.dtype().bytes();
+        PackTransposed code = new PackTransposed(cast(x, to.kind(), in));
+        Program program = programs.get(code, code::write);
+        for (int vector = 0; vector * isa.bytes() < to.groupStride(panel); vector++) {
+            int column = panel * to.width() + vector * isa.lanes();
             for (int i = 0; i < isa.lanes(); i++) {
                 s.row(i, column + i < to.n() ? address + (column + i) * rowStride : 0);
             }
-            PackTransposed code = new PackTransposed(cast);
-            programs.get(code, code::write)
-                    .call(s.table.address(), target, (long) from * x.dtype().bytes(), depth, to.groupStride(panel));
-        } else {
-            for (int p = 0; p < depth; p++) {
-                s.row(p, address + right.pick.applyAsInt(from + p) * rowStride);
-            }
-            PackColumns code = new PackColumns(cast, isa.lanes(), false);
-            programs.get(code, code::write)
-                    .call(
-                            s.table.address(),
-                            target,
-                            (long) column * x.dtype().bytes(),
-                            Math.min(isa.lanes(), to.n() - column),
-                            depth,
-                            to.groupStride(panel));
+            program.call(
+                    s.table.address(),
+                    to.panel(block, panel) + (long) vector * isa.bytes(),
+                    from,
+                    to.depth(block),
+                    to.groupStride(panel));
         }
+    }
+
+    /// Fills the table with a block's rows.
+    private static void point(Right right, int block, Scratch s) {
+        int from = block * Panels.DEPTH * right.to.kind().perGroup();
+        long address = right.x.memory().address();
+        long rowStride = Address.stride(right.x, 0);
+        for (int p = 0; p < right.to.depth(block); p++) {
+            s.row(p, address + right.pick.applyAsInt(from + p) * rowStride);
+        }
+    }
+
+    private void packColumns(Right right, int block, int panel, Precision in, Scratch s) {
+        Panels to = right.to;
+        int column = panel * to.width();
+        int whole = to.groupStride(panel) / isa.bytes() - 1;
+        PackColumns code = new PackColumns(cast(right.x, to.kind(), in), whole, isa.lanes(), false);
+        programs.get(code, code::write)
+                .call(
+                        s.table.address(),
+                        to.panel(block, panel),
+                        (long) column * right.x.dtype().bytes(),
+                        Math.min(isa.lanes(), to.n() - column - whole * isa.lanes()),
+                        to.depth(block),
+                        to.groupStride(panel));
     }
 }

@@ -13,6 +13,7 @@ import static dev.wok.emit.Op.VPMOVZXWD;
 import static dev.wok.emit.Op.VPORD;
 import static dev.wok.emit.Op.VPSLLD;
 import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R11;
 import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
@@ -37,9 +38,10 @@ import java.util.Arrays;
 /// bytes between the target's groups. Factors for the rows, float32 in 8 bytes each, lie [#FACTORS] bytes
 /// behind the table.
 ///
-/// @param stored how many columns are written; those beyond the given ones are zeros
+/// @param whole vectors of columns before the last one
+/// @param stored how many columns of the last vector are written; those beyond the given ones are zeros
 /// @param scaled whether there are factors
-record PackColumns(Cast cast, int stored, boolean scaled) {
+record PackColumns(Cast cast, int whole, int stored, boolean scaled) {
     private static final int ROWS_AHEAD = 16;
     static final int FACTORS = 8 * Gemm.DEPTH_MOST;
 
@@ -94,12 +96,37 @@ record PackColumns(Cast cast, int stored, boolean scaled) {
     }
 
     private void step(Lanes l, boolean second, Reg columns) {
+        point(l, RAX, 0);
+        if (second) {
+            point(l, R10, 1);
+        }
+        for (int vector = 0; vector <= whole; vector++) {
+            one(l, vector, second, columns);
+        }
+    }
+
+    /// Points to a row's columns, and asks for those of a row further on.
+    private void point(Lanes l, Reg at, int which) {
+        l.x.mov(at, Mem.at(RDI, (which + ROWS_AHEAD) * Long.BYTES));
+        for (int line = 0; line < (whole + 1) * bytes(l); line += 64) {
+            l.x.prefetch(Mem.at(at, RDX, 1, line));
+        }
+        l.x.mov(at, Mem.at(RDI, which * Long.BYTES));
+        l.x.add(at, RDX);
+    }
+
+    /// What a vector of columns takes in a row.
+    private int bytes(Lanes l) {
+        return l.count() * cast.from().bytes();
+    }
+
+    private void one(Lanes l, int vector, boolean second, Reg columns) {
         Vec low = l.v(0);
         Vec high = l.v(1);
-        row(l, low, RAX, 0, columns);
+        row(l, low, RAX, 0, vector, columns);
         if (cast.kind() == Tile.Kind.BF16) {
             if (second) {
-                row(l, high, R10, 1, columns);
+                row(l, high, R10, 1, vector, columns);
             } else {
                 l.zero(high);
             }
@@ -113,33 +140,37 @@ record PackColumns(Cast cast, int stored, boolean scaled) {
         } else if (cast.rounds()) {
             l.roundToBf16(low, l.v(2), l.v(3));
         }
+        Mem to = Mem.at(RSI, vector * l.isa().bytes());
         if (stored == l.count()) {
-            l.x.op(VMOVUPS, Mem.at(RSI), low);
+            l.x.op(VMOVUPS, to, low);
         } else if (l.isa().hasMasks()) {
-            l.x.op(VMOVUPS, Mem.at(RSI).under(K4), low);
+            l.x.op(VMOVUPS, to.under(K4), low);
         } else {
             int[] ones = new int[l.count()];
             Arrays.fill(ones, 0, stored, -1);
             l.x.op(VMOVUPS, l.v(14), l.x.constant(ones));
-            l.x.op(VMASKMOVPS, Mem.at(RSI), l.v(14), low);
+            l.x.op(VMASKMOVPS, to, l.v(14), low);
         }
     }
 
     /// Reads one row's columns: float32, or for unscaled bf16 pairs the bits.
-    private void row(Lanes l, Vec to, Reg at, int which, Reg columns) {
-        l.x.mov(at, Mem.at(RDI, (which + ROWS_AHEAD) * Long.BYTES));
-        l.x.prefetch(Mem.at(at, RDX, 1, 0));
-        l.x.mov(at, Mem.at(RDI, which * Long.BYTES));
-        l.x.add(at, RDX);
+    private void row(Lanes l, Vec to, Reg at, int which, int vector, Reg columns) {
+        boolean isLast = vector == whole;
+        Mem from = Mem.at(at, vector * bytes(l));
         if (cast.from() == DType.F32) {
-            l.inTailAsSet(() -> l.load(to, Mem.at(at)));
-        } else if (l.isa().hasMasks()) {
-            l.x.op(VPMOVZXWD, to.zeroed(K1), Mem.at(at));
+            if (isLast) {
+                l.inTailAsSet(() -> l.load(to, from));
+            } else {
+                l.load(to, from);
+            }
+        } else if (l.isa().hasMasks() || !isLast) {
+            l.x.op(VPMOVZXWD, isLast ? to.zeroed(K1) : to, from);
             if (cast.kind() == Tile.Kind.F32 || scaled) {
                 l.x.op(VPSLLD, to, to, imm(16));
             }
         } else {
-            Cast.loadWords(l, to, at, columns);
+            l.x.lea(R11, from);
+            Cast.loadWords(l, to, R11, columns);
         }
         if (scaled) {
             Vec factor = l.v(4);
