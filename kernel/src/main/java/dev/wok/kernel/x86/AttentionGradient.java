@@ -128,7 +128,7 @@ final class AttentionGradient {
     private void copy(long from, long stride, Tensor to, boolean add) {
         CopyRows code = new CopyRows(add);
         programs.get(code, code::write)
-                .call(from, stride, to.memory().address(), Address.stride(to, 0), to.dim(0), to.dim(1));
+                .call(from, stride, to.memory().address(), Span.stride(to, 0), to.dim(0), to.dim(1));
     }
 
     private static Tensor rows(Tensor x, int head, Segment segment, int from, int count) {
@@ -201,9 +201,9 @@ final class AttentionGradient {
                     blocks.right(dOut, along + blocks.rightBytes(call.qkDim(), QUERIES))));
             Tensor out = rows(call.out, head, segment, from, count);
             w.dot.put(DotRows.A, out.memory().address())
-                    .put(DotRows.A_STRIDE, Address.stride(out, 0))
+                    .put(DotRows.A_STRIDE, Span.stride(out, 0))
                     .put(DotRows.B, dOut.memory().address())
-                    .put(DotRows.B_STRIDE, Address.stride(dOut, 0))
+                    .put(DotRows.B_STRIDE, Span.stride(dOut, 0))
                     .put(DotRows.TO, state.address() + (long) from * Long.BYTES + Float.BYTES)
                     .put(DotRows.ROWS, (long) count)
                     .put(DotRows.COLUMNS, out.dim(1));

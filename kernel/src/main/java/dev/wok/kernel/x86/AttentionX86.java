@@ -47,7 +47,7 @@ final class AttentionX86 extends Attention {
     private static void requireFloats(Tensor... tensors) {
         for (Tensor tensor : tensors) {
             Shape.require("Attention on the x86 backend", tensor, "an operand", DType.F32);
-            Address.of(tensor);
+            Span.address(tensor);
         }
     }
 
@@ -215,7 +215,7 @@ final class AttentionX86 extends Attention {
                 .put(DivideRows.FROM, sums)
                 .put(DivideRows.FROM_STRIDE, sumsStride)
                 .put(DivideRows.TO, out.memory().address())
-                .put(DivideRows.TO_STRIDE, Address.stride(out, 0))
+                .put(DivideRows.TO_STRIDE, Span.stride(out, 0))
                 .put(DivideRows.SUMS, w.totals.address())
                 .put(DivideRows.ROWS, (long) rows)
                 .put(DivideRows.COLUMNS, out.dim(1));

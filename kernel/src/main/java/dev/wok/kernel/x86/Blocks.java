@@ -97,7 +97,7 @@ final class Blocks {
 
     private void rows(Tensor x, int from, int count) {
         long address = x.memory().address();
-        long stride = Address.stride(x, 0);
+        long stride = Span.stride(x, 0);
         for (int i = 0; i < count; i++) {
             table.setAtIndex(ValueLayout.JAVA_LONG, i, address + (from + i) * stride);
         }
@@ -110,7 +110,7 @@ final class Blocks {
         int k = x.size(1);
         Left left = new Left(Tile.Layout.ROWS, 0, to, rowStride(k));
         PackRows code = new PackRows(Cast.of(x.dtype(), kind, precision));
-        Address.of(x);
+        Span.address(x);
         for (int from = 0; from < x.size(0); from += DEPTH_MOST) {
             int count = Math.min(DEPTH_MOST, x.size(0) - from);
             rows(x, from, count);
@@ -126,7 +126,7 @@ final class Blocks {
         int k = x.size(0);
         int n = x.size(1);
         PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), 0, isa.lanes(), false);
-        Address.of(x);
+        Span.address(x);
         rows(x, 0, k);
         for (int column = 0; column < n; column += isa.lanes()) {
             programs.get(code, code::write)
@@ -148,7 +148,7 @@ final class Blocks {
         int n = x.size(0);
         int k = x.size(1);
         PackTransposed code = new PackTransposed(Cast.of(x.dtype(), kind, precision));
-        Address.of(x);
+        Span.address(x);
         for (int column = 0; column < n; column += isa.lanes()) {
             int present = Math.min(isa.lanes(), n - column);
             rows(x, column, present);

@@ -101,8 +101,8 @@ final class ExpertsX86 extends Experts {
     @Override
     protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
         requireFloats(x, gateUp, activated);
-        Address.of(gateUp);
-        Address.of(activated);
+        Span.address(gateUp);
+        Span.address(activated);
         Assignment rows = Assignment.of(plan, x.dim(0));
         List<Panels> right = forms.of(weight, true, precision);
         forEachExpert(rows, e -> {
@@ -121,12 +121,12 @@ final class ExpertsX86 extends Experts {
     private void activate(Tensor gateUp, Tensor activated, int row, int count) {
         programs.get(Activate.class, Activate::write)
                 .call(
-                        gateUp.memory().address() + row * Address.stride(gateUp, 0),
-                        activated.memory().address() + row * Address.stride(activated, 0),
+                        gateUp.memory().address() + row * Span.stride(gateUp, 0),
+                        activated.memory().address() + row * Span.stride(activated, 0),
                         activated.dim(1),
                         count,
-                        Address.stride(gateUp, 0),
-                        Address.stride(activated, 0));
+                        Span.stride(gateUp, 0),
+                        Span.stride(activated, 0));
     }
 
     /// `out = silu(gate) * up` of some rows. Arguments: gate and up, out, width of out, rows, bytes between rows of
@@ -172,8 +172,8 @@ final class ExpertsX86 extends Experts {
 
     /// `y[t] += sum_k factor[t, k] scratch[row of choice k of t]`.
     private void sum(Assignment rows, Tensor scratch, float @Nullable [] factors, Tensor y) {
-        long from = Address.of(scratch);
-        long to = Address.of(y);
+        long from = Span.address(scratch);
+        long to = Span.address(y);
         int tokens = y.size(0);
         workers.run((tokens + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, worker) -> {
             for (int t = task * ROWS_PER_TASK; t < Math.min(tokens, (task + 1) * ROWS_PER_TASK); t++) {
@@ -184,11 +184,11 @@ final class ExpertsX86 extends Experts {
                         Sum.term(
                                 tables[worker],
                                 k,
-                                from + rows.slotRow[slot] * Address.stride(scratch, 0),
+                                from + rows.slotRow[slot] * Span.stride(scratch, 0),
                                 factors == null ? 1 : factors[slot]);
                     }
                     programs.get(Sum.class, Sum::write)
-                            .call(tables[worker].address(), count, to + t * Address.stride(y, 0), y.dim(1));
+                            .call(tables[worker].address(), count, to + t * Span.stride(y, 0), y.dim(1));
                 }
             }
         });
@@ -248,18 +248,18 @@ final class ExpertsX86 extends Experts {
                     false,
                     null);
         });
-        long slopes = Address.of(dActivated);
-        long values = Address.of(activated);
-        long factors = Address.of(weights);
-        long results = Address.of(dWeights);
+        long slopes = Span.address(dActivated);
+        long values = Span.address(activated);
+        long factors = Span.address(weights);
+        long results = Span.address(dWeights);
         int count = activated.size(0);
         workers.run((count + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, _) -> {
             for (int row = task * ROWS_PER_TASK; row < Math.min(count, (task + 1) * ROWS_PER_TASK); row++) {
                 long slot = (long) rows.rowSlot[row] * Float.BYTES;
                 programs.get(DotAndScale.class, DotAndScale::write)
                         .call(
-                                slopes + row * Address.stride(dActivated, 0),
-                                values + row * Address.stride(activated, 0),
+                                slopes + row * Span.stride(dActivated, 0),
+                                values + row * Span.stride(activated, 0),
                                 activated.dim(1),
                                 factors + slot,
                                 results + slot);

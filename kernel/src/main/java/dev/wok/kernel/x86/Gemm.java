@@ -87,11 +87,12 @@ final class Gemm {
     private final Isa isa;
     private final Tilings tilings;
     private final Scratch[] scratch;
-    private MemorySegment temporary = MemorySegment.NULL;
+    private final Buffer temporary;
 
     /// @param tilings how products are cut
     Gemm(Programs programs, Tilings tilings) {
         this.programs = programs;
+        temporary = new Buffer(programs.device());
         this.tilings = tilings;
         workers = programs.device().workers();
         isa = programs.isa();
@@ -116,10 +117,7 @@ final class Gemm {
 
     /// @return memory for right operands that are packed for one call
     MemorySegment temporary(long bytes) {
-        if (temporary.byteSize() < bytes) {
-            temporary = programs.device().scratch(Math.max(bytes, 2 * temporary.byteSize()));
-        }
-        return temporary;
+        return temporary.of(bytes);
     }
 
     // ---------------------------------------------------------------------------------------------- products
@@ -150,7 +148,7 @@ final class Gemm {
             if (p.m == 0 || p.right.n() == 0) {
                 continue;
             }
-            Address.of(p.c);
+            Span.address(p.c);
             int panels = p.right.wholePanels() + (p.right.lastVectors() > 0 ? 1 : 0);
             Tiling tiling = choice.apply(p);
             long share = Math.max(1, area / ((long) tiling.tasksPerWorker() * workers.count()));
@@ -182,7 +180,7 @@ final class Gemm {
         int rows = block.tiling.rows();
         int column = block.panel * right.width();
         long c = p.c.memory().address() + (block.row * p.c.stride(0) + column) * Float.BYTES;
-        s.call.result(c, Address.stride(p.c, 0));
+        s.call.result(c, Span.stride(p.c, 0));
         int lastColumns = right.n() % right.width();
         int lastVectors = block.last ? right.lastVectors() : 0;
         s.call.counts(block.rows / rows, block.panels, lastColumns - (lastVectors - 1) * right.lanes());
@@ -226,8 +224,8 @@ final class Gemm {
     Left rows(Tensor x, IntUnaryOperator pick, Precision in) {
         Tile.Kind kind = kind(in);
         PackRows code = new PackRows(cast(x, kind, in));
-        long address = Address.of(x);
-        long rowStride = Address.stride(x, 0);
+        long address = Span.address(x);
+        long rowStride = Span.stride(x, 0);
         return new Left() {
             @Override
             public Tile.Layout layout() {
@@ -262,8 +260,8 @@ final class Gemm {
     Left columns(Tensor x, IntUnaryOperator pick, @Nullable IntToDoubleFunction factor, Precision in) {
         Tile.Kind kind = kind(in);
         Cast cast = cast(x, kind, in);
-        long address = Address.of(x);
-        long rowStride = Address.stride(x, 0);
+        long address = Span.address(x);
+        long rowStride = Span.stride(x, 0);
         return new Left() {
             @Override
             public Tile.Layout layout() {
@@ -328,7 +326,7 @@ final class Gemm {
         record Piece(Right right, int block, int panel) {}
         List<Piece> pieces = new ArrayList<>();
         for (Right right : operands) {
-            Address.of(right.x);
+            Span.address(right.x);
             for (int b = 0; b < right.to.blocks(); b++) {
                 for (int panel = 0; panel * right.to.width() < right.to.n(); panel++) {
                     pieces.add(new Piece(right, b, panel));
@@ -358,7 +356,7 @@ final class Gemm {
         Panels to = right.to;
         Tensor x = right.x;
         long address = x.memory().address();
-        long rowStride = Address.stride(x, 0);
+        long rowStride = Span.stride(x, 0);
         long from =
                 (long) block * Panels.DEPTH * to.kind().perGroup() * x.dtype().bytes();
         PackTransposed code = new PackTransposed(cast(x, to.kind(), in));
@@ -381,7 +379,7 @@ final class Gemm {
     private static void point(Right right, int block, Scratch s) {
         int from = block * Panels.DEPTH * right.to.kind().perGroup();
         long address = right.x.memory().address();
-        long rowStride = Address.stride(right.x, 0);
+        long rowStride = Span.stride(right.x, 0);
         for (int p = 0; p < right.to.depth(block); p++) {
             s.row(p, address + right.pick.applyAsInt(from + p) * rowStride);
         }

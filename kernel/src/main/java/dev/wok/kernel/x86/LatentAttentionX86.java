@@ -112,7 +112,7 @@ final class LatentAttentionX86 extends LatentAttention {
     protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
         for (Tensor tensor : List.of(q, cache, out)) {
             Shape.require("LatentAttention on the x86 backend", tensor, "an operand", DType.F32);
-            Address.of(tensor);
+            Span.address(tensor);
         }
         int tokens = q.size(0);
         int heads = q.size(1);
@@ -338,8 +338,7 @@ final class LatentAttentionX86 extends LatentAttention {
         boolean together = cache.stride(0) == cache.dim(1);
         return from < to && together
                 ? new Blocks.Ahead(
-                        cache.memory().address() + from * Address.stride(cache, 0),
-                        (to - from) * Address.stride(cache, 0))
+                        cache.memory().address() + from * Span.stride(cache, 0), (to - from) * Span.stride(cache, 0))
                 : Blocks.Ahead.NOTHING;
     }
 

@@ -69,7 +69,7 @@ final class QuantizedGemm {
 
     void multiply(Tensor x, Quantized w, Activations activations, Precision in, Tensor y, boolean accumulate) {
         int m = y.size(0);
-        Address.of(y);
+        Span.address(y);
         if (w.k() == 0) {
             for (int i = 0; i < m && !accumulate; i++) {
                 y.select(0, i).memory().asSlice(0, y.dim(1) * Float.BYTES).fill((byte) 0);
@@ -140,8 +140,7 @@ final class QuantizedGemm {
                         right.scales(panel, g),
                         right.scalesStride());
                 long column = (long) panel * right.width();
-                call.result(
-                        y.memory().address() + (block.row * y.stride(0) + column) * Float.BYTES, Address.stride(y, 0));
+                call.result(y.memory().address() + (block.row * y.stride(0) + column) * Float.BYTES, Span.stride(y, 0));
                 call.counts(
                         block.rows / rows, panels, right.n() % right.width() - (right.lastVectors() - 1) * isa.lanes());
                 GroupTile tile = new GroupTile(
@@ -168,8 +167,8 @@ final class QuantizedGemm {
         stride += stride % PAGE == 0 ? LINE : 0;
         leftMemory = atLeast(leftMemory, m * stride);
         Left left = new Left(leftMemory, stride, data, bytes);
-        long source = Address.of(x);
-        long sourceStride = Address.stride(x, 0);
+        long source = Span.address(x);
+        long sourceStride = Span.stride(x, 0);
         boolean rounds = in == Precision.BF16 && x.dtype() != DType.BF16;
         PackRows pack = new PackRows(new Cast(x.dtype(), Tile.Kind.F32, rounds && !bytes));
         boolean wholeFloats = x.dtype() == DType.F32 && w.k() == padded;

@@ -52,6 +52,15 @@ record Span(Tensor tensor, long address) {
         return read(op, tensor, dtype);
     }
 
+    /// As [#read(String, Tensor, DType)] for an operand of a product, whose type others have checked; who calls it
+    /// keeps
+    /// the tensor reachable.
+    ///
+    /// @return where its first element lies
+    static long address(Tensor tensor) {
+        return read("a product", tensor, tensor.dtype()).address;
+    }
+
     /// From the first element to the end of the last one.
     private static long bytes(Tensor tensor) {
         long last = 0;
@@ -96,6 +105,11 @@ record Span(Tensor tensor, long address) {
 
     /// @return how many bytes lie between neighbours along a dimension
     long stride(int dimension) {
+        return stride(tensor, dimension);
+    }
+
+    /// @return how many bytes lie between neighbours along a dimension
+    static long stride(Tensor tensor, int dimension) {
         return tensor.stride(dimension) * tensor.dtype().bytes();
     }
 }
