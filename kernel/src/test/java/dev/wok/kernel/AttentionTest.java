@@ -17,6 +17,7 @@ import dev.wok.testkit.Property;
 import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
+import java.util.List;
 import java.util.function.DoubleSupplier;
 import org.junit.jupiter.api.Test;
 
@@ -255,6 +256,76 @@ class AttentionTest {
                                 Tensors.zeros(DType.F32, 109, 2));
                 Close.assertSame("second document", alone, packed.slice(0, 61, 170));
             });
+        }
+    }
+
+    /// What a query must not see does not reach it, be it an infinity or NaN; nor does it reach a gradient. Where the
+    /// reference has numbers, the bits are those without them; elsewhere there are the same infinities and NaN.
+    @Test
+    void nothingUnseenIsSeen() {
+        sizes("Attention.unseen").check(c -> {
+            for (Precision precision : Precision.values()) {
+                Contract.fast(precision).forEach(kernels -> {
+                    Spoiled spoiled = new Spoiled(c, true);
+                    spoiled.compare(kernels.attention(), precision, new Spoiled(c, false));
+                });
+            }
+        });
+    }
+
+    /// Operands and results of both directions; some operands hold infinities and NaN or the same numbers without them.
+    private static final class Spoiled {
+        private static final int ONE_IN = 400;
+
+        final boolean spoiled;
+        final Tensor q;
+        final Tensor k;
+        final Tensor v;
+        final Tensor dOut;
+        final Tensor keyStart;
+
+        Spoiled(Case c, boolean spoiled) {
+            this.spoiled = spoiled;
+            int tokens = c.size("tokens");
+            int kvHeads = c.size("kvHeads");
+            int heads = kvHeads * c.size("share");
+            q = numbers(c.rng("q"), Double.NaN, tokens, heads, c.size("qkDim"));
+            k = numbers(c.rng("k"), Double.NaN, tokens, kvHeads, c.size("qkDim"));
+            v = numbers(c.rng("v"), Double.POSITIVE_INFINITY, tokens, kvHeads, c.size("vDim"));
+            dOut = numbers(c.rng("dOut"), Double.POSITIVE_INFINITY, tokens, heads, c.size("vDim"));
+            keyStart = Tensor.of(starts(c));
+        }
+
+        private Tensor numbers(Rng rng, double special, long... shape) {
+            Rng where = rng.split("special");
+            return Tensors.of(i -> spoiled && where.below(i, ONE_IN) == 0 ? special : rng.normal(i), DType.F32, shape);
+        }
+
+        /// `out, lse, dq, dk, dv`.
+        List<Tensor> results(Attention attention) {
+            Tensor out = Tensors.zeros(DType.F32, dOut.shape());
+            Tensor lse = Tensors.zeros(DType.F32, q.dim(0), q.dim(1));
+            attention.forward(q, k, v, keyStart, 0.5, out, lse);
+            Tensor dq = Tensors.zeros(DType.F32, q.shape());
+            Tensor dk = Tensors.zeros(DType.F32, k.shape());
+            Tensor dv = Tensors.zeros(DType.F32, v.shape());
+            attention.backward(q, k, v, keyStart, 0.5, out, lse, dOut, dq, dk, dv);
+            return List.of(out, lse, dq, dk, dv);
+        }
+
+        void compare(Attention attention, Precision precision, Spoiled whole) {
+            List<Tensor> expected = results(Contract.reference(precision).attention());
+            List<Tensor> clean = whole.results(attention);
+            List<Tensor> actual = results(attention);
+            for (int i = 0; i < expected.size(); i++) {
+                double[] reference = Tensors.values(expected.get(i));
+                double[] numbers = Tensors.values(clean.get(i));
+                Tensor right = Tensors.of(
+                        e -> Double.isFinite(reference[(int) e]) ? numbers[(int) e] : reference[(int) e],
+                        DType.F32,
+                        actual.get(i).shape());
+                Close.assertSame(List.of("out", "lse", "dq", "dk", "dv").get(i), right, actual.get(i));
+            }
         }
     }
 

@@ -80,7 +80,7 @@ final class Contract {
         return Kernels.on(Device.host(threads).stream(), backend, precision);
     }
 
-    private static Kernels reference(Precision precision) {
+    static Kernels reference(Precision precision) {
         return on(1, Backend.REFERENCE, precision);
     }
 

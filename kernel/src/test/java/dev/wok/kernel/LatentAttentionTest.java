@@ -2,6 +2,7 @@ package dev.wok.kernel;
 
 import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.U;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
@@ -167,6 +168,33 @@ class LatentAttentionTest {
                 attention.forward(q.slice(0, 3, 4), Weight.of(kvB), cache, Tensor.of(17), 0.3, alone);
                 Close.assertSame("query 3", together.slice(0, 3, 4), alone);
             });
+        }
+    }
+
+    /// Latents beyond a query's position do not reach it, be they infinities or NaN.
+    @Test
+    void nothingUnseenIsSeen() {
+        Rng rng = Seeds.rng("unseen");
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 12);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 20);
+        Tensor positions = Tensor.of(3, 29, 0, 17, 8);
+        for (double special : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+            Tensor clean = Tensors.normal(rng.split("cache"), DType.F32, 30, 24);
+            Tensor cache = Tensors.copy(clean);
+            cache.set(cache.offset(18, 5), special);
+            for (Precision precision : Precision.values()) {
+                Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
+                    Tensor expected = Tensors.zeros(DType.F32, 5, 2, 8);
+                    attention.forward(q, Weight.of(kvB), clean, positions, 0.3, expected);
+                    Tensor actual = Tensors.zeros(DType.F32, 5, 2, 8);
+                    attention.forward(q, Weight.of(kvB), cache, positions, 0.3, actual);
+                    Close.assertSame("before", expected.slice(0, 0, 1), actual.slice(0, 0, 1));
+                    Close.assertSame("behind", expected.slice(0, 2, 5), actual.slice(0, 2, 5));
+                    for (double value : Tensors.values(actual.slice(0, 1, 2))) {
+                        assertFalse(Double.isFinite(value));
+                    }
+                });
+            }
         }
     }
 }

@@ -169,6 +169,41 @@ final class AttentionVector extends Attention {
             return k0 >= qEnd || kEnd <= keyStart[from + q0] - from;
         }
 
+        private boolean masked(int q0, int qEnd, int k0, int kEnd) {
+            return keyStart[from + qEnd - 1] - from > k0 || q0 + 1 < kEnd;
+        }
+
+        /// The first key from `k0` on that a query sees.
+        private int firstSeen(int t, int k0) {
+            return Math.max(k0, keyStart[from + t] - from);
+        }
+
+        private static int endSeen(int t, int kEnd) {
+            return Math.min(kEnd, t + 1);
+        }
+
+        /// Behind the last query before `qEnd` that sees a key.
+        private int endSeeing(int key, int qEnd) {
+            int end = qEnd;
+            while (end > 0 && keyStart[from + end - 1] - from > key) {
+                end--;
+            }
+            return end;
+        }
+
+        /// Adds the weighted sum of rows `first` to `end` of `[.., dim]`, as [Tiles] does, and no other rows: there are
+        /// infinities or NaN among those, of which zero times is none.
+        private static void addSeen(
+                float[] weights, int at, int step, float[] x, int first, int end, int dim, float[] sums, int to) {
+            for (int i = 0; i < dim; i++) {
+                float sum = 0;
+                for (int j = first; j < end; j++) {
+                    sum = Math.fma(weights[at + (j - first) * step], x[j * dim + i], sum);
+                }
+                sums[to + i] = sum + sums[to + i];
+            }
+        }
+
         void attend(Tensor out, Tensor lse) {
             float[] keys = rows(k, kvHead, qkDim);
             float[] values = rows(v, kvHead, vDim);
@@ -179,6 +214,7 @@ final class AttentionVector extends Attention {
             Arrays.fill(max, Float.NEGATIVE_INFINITY);
             float[] packedKeys = new float[KEYS * qkDim];
             float[] packedValues = new float[KEYS * vWidth];
+            boolean finite = Rows.finite(values);
             for (int k0 = 0; k0 < length; k0 += KEYS) {
                 int kEnd = Math.min(length, k0 + KEYS);
                 int width = Tiles.padded(kEnd - k0);
@@ -205,6 +241,15 @@ final class AttentionVector extends Attention {
                             false);
                     for (int t = q0; t < qEnd; t++) {
                         update(t, k0, kEnd, max, total, sums, vWidth);
+                    }
+                    if (!finite && masked(q0, qEnd, k0, kEnd)) {
+                        for (int t = q0; t < qEnd; t++) {
+                            int row = t % QUERIES * KEYS - k0;
+                            int first = firstSeen(t, k0);
+                            int end = endSeen(t, kEnd);
+                            addSeen(scores, row + first, 1, values, first, end, vDim, sums, t * vWidth);
+                        }
+                        continue;
                     }
                     Tiles.multiply(
                             scores,
@@ -290,6 +335,7 @@ final class AttentionVector extends Attention {
             float[] valuesAcross = new float[KEYS * vDim];
             float[] queriesAlong = new float[QUERIES * qkWidth];
             float[] dOutsAlong = new float[QUERIES * vWidth];
+            boolean finite = Rows.finite(keys) && Rows.finite(queries) && Rows.finite(dOuts);
             for (int k0 = 0; k0 < length; k0 += KEYS) {
                 int kEnd = Math.min(length, k0 + KEYS);
                 int count = kEnd - k0;
@@ -312,6 +358,22 @@ final class AttentionVector extends Attention {
                     for (int t = q0; t < qEnd; t++) {
                         float logSum = (float) lse.get((from + t) * lse.stride(0) + head);
                         slope(t, k0, kEnd, logSum, delta[t], slopes);
+                    }
+                    if (!finite && masked(q0, qEnd, k0, kEnd)) {
+                        for (int j = k0; j < kEnd; j++) {
+                            int first = Math.max(q0, j);
+                            int end = endSeeing(j, qEnd);
+                            int at = first % QUERIES * KEYS + j - k0;
+                            int row = j - k0;
+                            addSeen(scores, at, KEYS, dOuts, first, end, vDim, dValues, row * vWidth);
+                            addSeen(slopes, at, KEYS, queries, first, end, qkDim, dKeys, row * qkWidth);
+                        }
+                        for (int t = q0; t < qEnd; t++) {
+                            int first = firstSeen(t, k0);
+                            int at = t % QUERIES * KEYS - k0 + first;
+                            addSeen(slopes, at, 1, keys, first, endSeen(t, kEnd), qkDim, dQueries, t * qkWidth);
+                        }
+                        continue;
                     }
                     pack(queries, q0, rows, qkDim, queriesAlong);
                     pack(dOuts, q0, rows, vDim, dOutsAlong);

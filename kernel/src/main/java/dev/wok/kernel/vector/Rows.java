@@ -129,4 +129,14 @@ final class Rows {
             }
         }
     }
+
+    /// @return whether there is neither an infinity nor NaN among them
+    static boolean finite(float[] values) {
+        for (float value : values) {
+            if (!Float.isFinite(value)) {
+                return false;
+            }
+        }
+        return true;
+    }
 }

@@ -54,7 +54,8 @@ final class AttentionX86 extends Attention {
     /// Keys and values of one block.
     ///
     /// @param at where they are packed, behind the start of their head's
-    private record KeyBlock(Segment segment, int from, int count, long at) {}
+    /// @param finite for each head whether its values are
+    private record KeyBlock(Segment segment, int from, int count, long at, boolean[] finite) {}
 
     private record Task(Segment segment, int query, int head) {}
 
@@ -78,7 +79,7 @@ final class AttentionX86 extends Attention {
             firstBlock[s.from()] = keys.size();
             for (int from = 0; from < s.length(); from += KEYS) {
                 int count = Math.min(KEYS, s.length() - from);
-                keys.add(new KeyBlock(s, from, count, perHead));
+                keys.add(new KeyBlock(s, from, count, perHead, new boolean[k.size(1)]));
                 perHead += sizes.rightBytes(count, q.size(2)) + sizes.rightBytes(v.size(2), count);
             }
         }
@@ -115,6 +116,7 @@ final class AttentionX86 extends Attention {
         Tensor keys = rows(call.k, head, block.segment, block.from, block.count);
         w.blocks.transposed(keys, at);
         Tensor values = rows(call.v, head, block.segment, block.from, block.count);
+        block.finite[head] = w.blocks.finite(values);
         w.blocks.right(values, at + w.blocks.rightBytes(block.count, call.k.size(2)));
     }
 
@@ -125,6 +127,7 @@ final class AttentionX86 extends Attention {
         final Buffer scores;
         final Buffer weights;
         final Buffer sums;
+        final Buffer seen;
         final MemorySegment ranges;
         final MemorySegment largest;
         final MemorySegment totals;
@@ -137,6 +140,7 @@ final class AttentionX86 extends Attention {
             scores = new Buffer(device);
             weights = new Buffer(device);
             sums = new Buffer(device);
+            seen = new Buffer(device);
             ranges = device.scratch((long) QUERIES * Long.BYTES);
             largest = device.scratch((long) QUERIES * Float.BYTES);
             totals = device.scratch((long) QUERIES * isa.bytes());
@@ -189,12 +193,40 @@ final class AttentionX86 extends Attention {
             w.softmax.put(RowSoftmax.COLUMNS, (long) columns);
             RowSoftmax code = new RowSoftmax(kind, precision == Precision.BF16, masked);
             programs.get(code, code::write).call(w.softmax.address());
-            Blocks.Right values =
-                    new Blocks.Right(keysAt + blocks.rightBytes(block.count, qkDim), blocks.rightStride(block.count));
-            blocks.multiply(weights, rows, count, values, blocks.padded(vDim), sums, sumsStride, b > first);
+            int head = task.head / call.share();
+            if (masked && !block.finite[head]) {
+                Tensor values = rows(call.v, head, segment, block.from, count);
+                sumSeen(task.query, rows, block, values, weights, sums, sumsStride, b > first, w);
+            } else {
+                Blocks.Right values = new Blocks.Right(
+                        keysAt + blocks.rightBytes(block.count, qkDim), blocks.rightStride(block.count));
+                blocks.multiply(weights, rows, count, values, blocks.padded(vDim), sums, sumsStride, b > first);
+            }
             w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) blocks.padded(vDim));
         }
         finish(call, task, rows, sums, sumsStride, w);
+    }
+
+    /// Sums up the values that each query sees, query by query: there are infinities or NaN among the others.
+    private static void sumSeen(
+            int query,
+            int rows,
+            KeyBlock block,
+            Tensor values,
+            Blocks.Left weights,
+            long sums,
+            long stride,
+            boolean accumulate,
+            Worker w) {
+        Blocks blocks = w.blocks;
+        int vDim = values.size(1);
+        long at = w.seen.at(blocks.rightBytes(vDim, KEYS));
+        for (int i = 0; i < rows; i++) {
+            int t = query + i;
+            Blocks.Right seen = blocks.right(values, j -> block.segment.sees(t, block.from + j), at);
+            Blocks.Left row = weights.at(i * weights.stride());
+            blocks.multiply(row, 1, values.size(0), seen, blocks.padded(vDim), sums + i * stride, stride, accumulate);
+        }
     }
 
     /// Fills the table of each query's keys.

@@ -4,6 +4,7 @@ import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.IntPredicate;
 
 /// A worker's hands for kernels that are made of several small products: packs parts of tensors to given addresses and
 /// multiplies what lies there.
@@ -21,6 +22,8 @@ final class Blocks {
     private final Precision precision;
     private final int vectors;
     private final MemorySegment table;
+    private final MemorySegment sum;
+    private final Buffer zeros;
     private final Tile.Call call;
 
     Blocks(Programs programs, Tile.Kind kind, Precision precision) {
@@ -30,6 +33,8 @@ final class Blocks {
         isa = programs.isa();
         vectors = isa.hasMasks() ? 3 : 2;
         table = programs.device().scratch((long) Long.BYTES * DEPTH_MOST);
+        sum = programs.device().scratch(Float.BYTES);
+        zeros = new Buffer(programs.device());
         call = new Tile.Call(programs.device().scratch(Tile.Call.BYTES));
     }
 
@@ -123,11 +128,32 @@ final class Blocks {
     ///
     /// @param x `[k, n]`, `k` at most [#DEPTH_MOST]
     Right right(Tensor x, long to) {
+        rows(x, 0, x.size(0));
+        return pack(x, to);
+    }
+
+    /// Packs a right operand, zeros in place of rows that do not count. A product's other side has zeros there already,
+    /// but zero times an infinity is none.
+    ///
+    /// @param x `[k, n]`, `k` at most [#DEPTH_MOST]
+    Right right(Tensor x, IntPredicate counts, long to) {
+        long bytes = Span.stride(x, 1) * x.dim(1);
+        long none = zeros.of(bytes).asSlice(0, bytes).fill((byte) 0).address();
+        rows(x, 0, x.size(0));
+        for (int i = 0; i < x.size(0); i++) {
+            if (!counts.test(i)) {
+                table.setAtIndex(ValueLayout.JAVA_LONG, i, none);
+            }
+        }
+        return pack(x, to);
+    }
+
+    /// @param x what the table points to
+    private Right pack(Tensor x, long to) {
         int k = x.size(0);
         int n = x.size(1);
         PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), 0, isa.lanes(), false);
         Span.address(x);
-        rows(x, 0, k);
         for (int column = 0; column < n; column += isa.lanes()) {
             programs.get(code, code::write)
                     .call(
@@ -170,6 +196,14 @@ final class Blocks {
     private int groupStride(int column, int n) {
         int panel = column / width() * width();
         return Math.min(width(), padded(n) - panel) * Integer.BYTES;
+    }
+
+    /// @param x `[rows, columns]`, float32
+    /// @return whether it holds neither an infinity nor NaN, also as an operand
+    boolean finite(Tensor x) {
+        programs.get(FiniteRows.class, FiniteRows::write)
+                .call(x.memory().address(), Span.stride(x, 0), x.dim(0), x.dim(1), sum.address());
+        return sum.get(ValueLayout.JAVA_FLOAT, 0) == 0;
     }
 
     // ---------------------------------------------------------------------------------------------- products

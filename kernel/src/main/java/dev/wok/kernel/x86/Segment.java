@@ -24,4 +24,8 @@ record Segment(int from, int length, int[] keyStart) {
     int firstKey(int query) {
         return keyStart[from + query] - from;
     }
+
+    boolean sees(int query, int key) {
+        return firstKey(query) <= key && key <= query;
+    }
 }
