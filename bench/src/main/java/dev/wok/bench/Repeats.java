@@ -9,7 +9,7 @@ import java.util.Arrays;
 record Repeats(double nanos, double limit) {
     private static final int LEAST = 5;
     private static final int MOST = 1001;
-    private static final int WARM_UP_CALLS = 3;
+    private static final int WARM_UP_CALLS = 20;
 
     /// What is timed at once takes this long at least.
     private static final double SHORTEST_NANOS = 10e6;

@@ -21,6 +21,8 @@ import dev.wok.emit.Reg;
 /// rows (1 or more).
 record PackRows(Cast cast) {
     private static final int ROWS_AHEAD = 6;
+    /// Behind them the processor sees where it goes on.
+    private static final int LINES_AHEAD = 16;
 
     /// Writes the code.
     void write(Lanes l) {
@@ -31,10 +33,8 @@ record PackRows(Cast cast) {
         // an earlier call wanted, which does no harm.
         l.x.mov(RAX, Mem.at(RDI, ROWS_AHEAD * Long.BYTES));
         l.x.add(RAX, RCX);
-        for (int line = 0;
-                line < Panels.DEPTH * cast.kind().perGroup() * cast.from().bytes();
-                line += 64) {
-            l.x.prefetch(Mem.at(RAX, line));
+        for (int line = 0; line < LINES_AHEAD; line++) {
+            l.x.prefetch(Mem.at(RAX, line * 64));
         }
         l.x.mov(RAX, Mem.at(RDI));
         l.x.add(RAX, RCX);

@@ -16,8 +16,9 @@ import java.lang.foreign.MemorySegment;
 /// @param vectors of a panel
 /// @param lanes of a vector
 record Panels(MemorySegment memory, Tile.Kind kind, int n, int k, int vectors, int lanes) {
-    /// Groups of the common dimension in a block: a panel's share stays in the first-level cache.
-    static final int DEPTH = 128;
+    /// Groups of the common dimension in a block: so many that results are seldom added to, so few that a panel and the
+    /// packed rows stay in the second-level cache, which gives a tile its panel as fast as it is used up.
+    static final int DEPTH = 512;
 
     static long bytes(Tile.Kind kind, int n, int k, int lanes) {
         return (long) kind.groups(k) * padded(n, lanes) * Integer.BYTES;

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// @param processor the name that it has for itself
 record TileFile(Path folder, String processor, Isa isa, int threads) {
     /// Raised with every change to files or kernels after which tilings must be searched anew.
-    private static final int FORMAT = 1;
+    private static final int FORMAT = 2;
 
     private static final int LARGEST = 1 << 16;
 

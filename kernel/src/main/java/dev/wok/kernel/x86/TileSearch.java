@@ -61,8 +61,9 @@ final class TileSearch implements AutoCloseable {
             new Product(32, 2048, 512),
             new Product(256, 512, 512),
             new Product(2048, 512, 512),
-            new Product(512, 4096, 512));
-    private static final int[] BLOCK_ROWS = {48, 96, 144, 192, Tiling.BLOCK_ROWS_MOST};
+            new Product(512, 4096, 512),
+            new Product(1024, 1024, 1024));
+    private static final int[] BLOCK_ROWS = {48, 64, 96, 128, 192, Tiling.BLOCK_ROWS_MOST};
     private static final int[] TASKS = {1, 2, 4, 8, 16};
 
     /// So much less time, as a share, for what is unusual.

@@ -40,7 +40,7 @@ record Tilings(Map<Key, Tiling> table) {
 
     /// @return what is used where nothing was measured
     static Tiling usual(Isa isa) {
-        return isa.hasMasks() ? new Tiling(8, 3, 192, 4) : new Tiling(6, 2, 192, 4);
+        return isa.hasMasks() ? new Tiling(8, 3, 96, 8) : new Tiling(6, 2, 96, 8);
     }
 
     static Tilings usualFor(Isa isa) {

@@ -41,7 +41,7 @@ class TunedTest {
     void whatIsWrittenIsRead() throws IOException {
         TileFile file = file("AMD EPYC 9R14 (96-Core)");
         assertEquals(
-                "tiles-amd-epyc-9r14-96-core-avx512_bf16-8-v1.properties",
+                "tiles-amd-epyc-9r14-96-core-avx512_bf16-8-v2.properties",
                 file.path().getFileName().toString());
         assertEquals(new TileFile.Content.Absent(), file.read());
         file.write(Tilings.usualFor(Isa.AVX512_BF16));
