@@ -88,14 +88,33 @@ class CrossEntropyTest {
                     Tensor losses = run.written(0, c.size("tokens"));
                     run.kernels().crossEntropy().forwardBackward(logits, run.integers(targets(c)), factor, losses);
                     run.result("losses", losses, () -> lossBounds(losses, vocab, range));
-                    run.result(
-                            "logits",
-                            logits,
-                            () -> Contract.map(
-                                    logits,
-                                    d -> factor
-                                            * U
-                                            * ((vocab + 2 * range + 8) * Math.min(1, Math.abs(d) / factor) + 3)));
+                    run.result("logits", logits, () -> gradientBounds(logits, vocab, range, factor));
+                }));
+    }
+
+    private static Tensor gradientBounds(Tensor logits, int vocab, double range, double factor) {
+        return Contract.map(
+                logits, d -> factor * U * ((vocab + 2 * range + 8) * Math.min(1, Math.abs(d) / factor) + 3));
+    }
+
+    /// Rows of several of the pieces that they are taken in, the largest logit in any of them.
+    @Test
+    void longRows() {
+        double factor = 0.037;
+        Property.of("CrossEntropy.long")
+                .size("tokens", 0, 3)
+                .size("vocab", 4000, 13_000)
+                .size("gap", 0, 3)
+                .size("scale", 1, 30)
+                .size("offset", -600, 600)
+                .cases(12)
+                .check(c -> Contract.check(run -> {
+                    Tensor logits = logits(run, c);
+                    double range = range(logits);
+                    Tensor losses = run.written(0, c.size("tokens"));
+                    run.kernels().crossEntropy().forwardBackward(logits, run.integers(targets(c)), factor, losses);
+                    run.result("losses", losses, () -> lossBounds(losses, c.size("vocab"), range));
+                    run.result("logits", logits, () -> gradientBounds(logits, c.size("vocab"), range, factor));
                 }));
     }
 

@@ -5,22 +5,33 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.CrossEntropy;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 
-/* A row is read once for the loss, and once more to be replaced by its gradient. */
+/* A row is read once for the loss, and replaced by its exponentials where its gradient is wanted, which are read once more
+ * to get their factor.
+ */
 final class CrossEntropyX86 extends CrossEntropy {
     private static final String OP = "CrossEntropy";
 
     private final Workers workers;
     private final Arguments results;
     private final Program measure;
-    private final Program exponentials;
+    private final Program measureAndKeep;
+    private final Program scale;
+    private final Buffer[] largest;
 
     CrossEntropyX86(Programs programs) {
         workers = programs.device().workers();
         results = new Arguments(programs.device());
         measure = Softmax.measure(programs, Softmax.Accuracy.IN_SUM);
-        exponentials = Softmax.exponentials(programs, Softmax.Accuracy.IN_SUM);
+        measureAndKeep = Softmax.measureAndKeep(programs, Softmax.Accuracy.IN_SUM);
+        scale = Softmax.scale(programs);
+        largest = new Buffer[workers.count()];
+        for (int i = 0; i < largest.length; i++) {
+            largest[i] = new Buffer(programs.device());
+        }
     }
 
     @Override
@@ -30,7 +41,7 @@ final class CrossEntropyX86 extends CrossEntropy {
         split(rows, targets, losses, (t, target, worker) -> {
             if (target >= 0) {
                 measure.call(rows.row(t), vocab, results.address(worker));
-                losses.set(t, loss(logits, t, target, worker));
+                losses.set(t, loss(logits.get(t * logits.stride(0) + target), worker));
             }
         });
     }
@@ -47,12 +58,19 @@ final class CrossEntropyX86 extends CrossEntropy {
                 return;
             }
             long row = rows.row(t);
-            measure.call(row, vocab, results.address(worker));
-            losses.set(t, loss(logits, t, target, worker));
-            float max = results.result(worker, 0);
-            float share = (float) (factor / results.result(worker, 1));
-            exponentials.call(row, row, vocab, Arguments.bits(max), Arguments.bits(share));
             long own = t * logits.stride(0) + target;
+            double logit = logits.get(own);
+            MemorySegment pieces = largest[worker].of((long) Math.ceilDiv(vocab, Softmax.PIECE) * Float.BYTES);
+            measureAndKeep.call(row, vocab, results.address(worker), pieces.address());
+            losses.set(t, loss(logit, worker));
+            float max = results.result(worker, 0);
+            double share = factor / results.result(worker, 1);
+            for (int from = 0; from < vocab; from += Softmax.PIECE) {
+                float piece = pieces.getAtIndex(ValueLayout.JAVA_FLOAT, from / Softmax.PIECE);
+                float each = (float) (share * Math.exp(piece - max));
+                int count = Math.min(Softmax.PIECE, vocab - from);
+                scale.call(row + (long) from * Float.BYTES, count, Arguments.bits(each));
+            }
             logits.set(own, logits.get(own) - factor);
         });
     }
@@ -79,8 +97,7 @@ final class CrossEntropyX86 extends CrossEntropy {
         Span.keep(rows, ids, out);
     }
 
-    private double loss(Tensor logits, long t, int target, int worker) {
-        double own = logits.get(t * logits.stride(0) + target);
-        return results.result(worker, 0) - own + Math.log(results.result(worker, 1));
+    private double loss(double logit, int worker) {
+        return results.result(worker, 0) - logit + Math.log(results.result(worker, 1));
     }
 }

@@ -22,6 +22,8 @@ import static dev.wok.emit.Vec.xmm;
 
 import dev.wok.device.Program;
 import dev.wok.device.Workers;
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
@@ -39,6 +41,9 @@ final class RmsNormX86 extends RmsNorm {
     private static final int LEAST_ROWS_PER_BLOCK = 16;
     private static final int COLUMNS_PER_TASK = 1024;
     private static final int COPIES = 4;
+
+    /// Bytes.
+    private static final int AHEAD = 1024;
 
     private record Forward(boolean past) {}
 
@@ -84,6 +89,7 @@ final class RmsNormX86 extends RmsNorm {
         Span.keep(in, factors, out, roots);
     }
 
+    /// While a row is written the squares of the next one are added up: memory is read and written all the time.
     private static void writeForward(Lanes lanes, boolean past) {
         X86 x = lanes.x;
         Reg in = RSI;
@@ -92,32 +98,53 @@ final class RmsNormX86 extends RmsNorm {
         Reg roots = R8;
         Reg n = R9;
         Reg rows = R11;
-        Vec root = lanes.v(0);
+        Reg next = RBX;
+        Vec root = lanes.v(COPIES);
+        x.push(RBX);
         lanes.arguments(in, weight, out, roots, n, rows);
+        zeroSums(lanes);
+        lanes.each(RAX, n, R10, COPIES, copy -> addSquare(lanes, in, copy));
         lanes.repeat(rows, () -> {
-            for (int i = 0; i < COPIES; i++) {
-                lanes.zero(lanes.v(i));
-            }
-            lanes.each(RAX, n, R10, COPIES, copy -> {
-                lanes.load(lanes.v(COPIES + copy), lanes.at(in, RAX, copy));
-                lanes.fma(lanes.v(copy), lanes.v(COPIES + copy), lanes.v(COPIES + copy));
-            });
             addUp(lanes);
             inverseRoot(lanes);
             x.op(VMOVSS, Mem.at(roots), xmm(0));
             x.op(VBROADCASTSS, root, xmm(0));
+            zeroSums(lanes);
+            Label last = x.label();
+            x.mov(next, in);
+            x.cmp(rows, 1);
+            x.jump(Condition.EQUAL, last);
+            x.add(next, lanes.argument(6));
+            x.bind(last);
             lanes.each(RAX, n, R10, COPIES, copy -> {
-                lanes.load(lanes.v(1 + copy), lanes.at(in, RAX, copy));
-                lanes.load(lanes.v(1 + COPIES + copy), lanes.at(weight, RAX, copy));
-                lanes.mul(lanes.v(1 + copy), lanes.v(1 + copy), root);
-                lanes.mul(lanes.v(1 + copy), lanes.v(1 + copy), lanes.v(1 + COPIES + copy));
-                lanes.store(lanes.at(out, RAX, copy), lanes.v(1 + copy), past);
+                Vec value = lanes.v(COPIES + 1 + copy);
+                Vec factor = lanes.v(2 * COPIES + 1 + copy);
+                x.prefetch(lanes.at(next, RAX, copy).plus(AHEAD));
+                addSquare(lanes, next, copy);
+                lanes.load(value, lanes.at(in, RAX, copy));
+                lanes.load(factor, lanes.at(weight, RAX, copy));
+                lanes.mul(value, value, root);
+                lanes.mul(value, value, factor);
+                lanes.store(lanes.at(out, RAX, copy), value, past);
             });
             x.add(in, lanes.argument(6));
             x.add(out, lanes.argument(7));
             x.add(roots, Float.BYTES);
         });
+        x.pop(RBX);
         lanes.end();
+    }
+
+    private static void zeroSums(Lanes lanes) {
+        for (int i = 0; i < COPIES; i++) {
+            lanes.zero(lanes.v(i));
+        }
+    }
+
+    private static void addSquare(Lanes lanes, Reg row, int copy) {
+        Vec value = lanes.v(COPIES + 1 + copy);
+        lanes.load(value, lanes.at(row, RAX, copy));
+        lanes.fma(lanes.v(copy), value, value);
     }
 
     /// The sum of all lanes of the first vectors, in the lowest lane of the first.
@@ -213,9 +240,7 @@ final class RmsNormX86 extends RmsNorm {
         Vec root = lanes.v(5);
         Vec mean = lanes.v(0);
         lanes.repeat(rows, () -> {
-            for (int i = 0; i < COPIES; i++) {
-                lanes.zero(lanes.v(i));
-            }
+            zeroSums(lanes);
             lanes.each(RAX, n, R10, COPIES, copy -> {
                 Vec g = lanes.v(COPIES + 2 * copy);
                 Vec w = lanes.v(COPIES + 2 * copy + 1);

@@ -5,7 +5,7 @@ import dev.wok.device.Workers;
 /// Splits work into tasks whose bounds depend on the shape alone, so that results do not depend on how many threads
 /// there are.
 final class Tasks {
-    private static final int ROW_ELEMENTS = 1 << 14;
+    private static final int ROW_ELEMENTS = 1 << 15;
     private static final int BLOCK = 1 << 15;
 
     /// A range of rows.

@@ -86,8 +86,36 @@ class SoftmaxTest {
                     }
                     assertEquals(max, results.result(0, 0));
                     assertEquals(sum, results.result(0, 1), 300 * U * sum);
+                    assertKeeps(programs, accuracy, x, results);
                 }
             }
         });
+    }
+
+    /// The same sum, and exponentials that are relative to the largest value so far.
+    private static void assertKeeps(Programs programs, Accuracy accuracy, Tensor x, Arguments results) {
+        float sum = results.result(0, 1);
+        Tensor kept = Tensors.copy(x);
+        int pieces = Math.ceilDiv(x.size(0), Softmax.PIECE);
+        Tensor largest = Tensors.zeros(DType.F32, pieces);
+        Softmax.measureAndKeep(programs, accuracy)
+                .call(
+                        kept.memory().address(),
+                        x.elements(),
+                        results.address(0),
+                        largest.memory().address());
+        assertEquals(sum, results.result(0, 1));
+        double most = Double.NEGATIVE_INFINITY;
+        for (int piece = 0; piece < pieces; piece++) {
+            int end = Math.min(x.size(0), (piece + 1) * Softmax.PIECE);
+            for (int i = piece * Softmax.PIECE; i < end; i++) {
+                most = Math.max(most, x.get(i));
+            }
+            assertEquals(most, largest.get(piece));
+            for (int i = piece * Softmax.PIECE; i < end; i++) {
+                double right = Math.exp(x.get(i) - most);
+                assertEquals(right, kept.get(i), (3 - 3 * (x.get(i) - most)) * U * right + 0x1p-126);
+            }
+        }
     }
 }
