@@ -152,7 +152,7 @@ final class Blocks {
     private Right pack(Tensor x, long to) {
         int k = x.size(0);
         int n = x.size(1);
-        PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), 0, isa.lanes(), false);
+        PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), 0);
         Span.address(x);
         for (int column = 0; column < n; column += isa.lanes()) {
             programs.get(code, code::write)

@@ -76,7 +76,7 @@ final class Gemm {
         }
 
         void factor(int index, float factor) {
-            table.set(ValueLayout.JAVA_FLOAT, PackColumns.FACTORS + index * 8L, factor);
+            table.set(ValueLayout.JAVA_FLOAT, PackPanels.FACTORS + index * 8L, factor);
         }
     }
 
@@ -276,18 +276,15 @@ final class Gemm {
                         s.factor(p, (float) factor.applyAsDouble(from + p));
                     }
                 }
-                PackColumns code =
-                        new PackColumns(factor == null ? cast : scaled(cast, in), 0, tileRows, factor != null);
-                for (int i = 0; i < count; i += tileRows) {
-                    programs.get(code, code::write)
-                            .call(
-                                    s.table.address(),
-                                    s.left.address() + i / tileRows * stride,
-                                    (long) (row + i) * x.dtype().bytes(),
-                                    Math.min(tileRows, count - i),
-                                    depth,
-                                    tileRows * Integer.BYTES);
-                }
+                PackPanels code = new PackPanels(factor == null ? cast : scaled(cast, in), tileRows, factor != null);
+                programs.get(code, code::write)
+                        .call(
+                                s.table.address(),
+                                s.left.address(),
+                                (long) row * x.dtype().bytes(),
+                                count,
+                                depth,
+                                stride);
             }
 
             @Override
@@ -389,7 +386,7 @@ final class Gemm {
         Panels to = right.to;
         int column = panel * to.width();
         int whole = to.groupStride(panel) / isa.bytes() - 1;
-        PackColumns code = new PackColumns(cast(right.x, to.kind(), in), whole, isa.lanes(), false);
+        PackColumns code = new PackColumns(cast(right.x, to.kind(), in), whole);
         programs.get(code, code::write)
                 .call(
                         s.table.address(),

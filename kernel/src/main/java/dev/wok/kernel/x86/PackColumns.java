@@ -2,11 +2,7 @@ package dev.wok.kernel.x86;
 
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Mask.K4;
-import static dev.wok.emit.Op.KMOVW;
-import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VCVTNE2PS2BF16;
-import static dev.wok.emit.Op.VMASKMOVPS;
 import static dev.wok.emit.Op.VMOVUPS;
 import static dev.wok.emit.Op.VPERMW;
 import static dev.wok.emit.Op.VPMOVZXWD;
@@ -29,21 +25,16 @@ import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.tensor.DType;
-import java.util.Arrays;
 
-/// Packs a piece of a matrix whose rows run along the columns of a tile: up to a vector of its columns, row after row
-/// of the common dimension.
+/// Packs a piece of a matrix whose rows run along the columns of a tile: some vectors of its columns, row after row of
+/// the common dimension.
 ///
-/// Arguments: table of row addresses, target, bytes to skip in each row, columns (1 to a vector), rows (1 or more),
-/// bytes between the target's groups. Factors for the rows, float32 in 8 bytes each, lie [#FACTORS] bytes
-/// behind the table.
+/// Arguments: table of row addresses, target, bytes to skip in each row, columns of the last vector (1 or more; zeros
+/// are written behind them), rows (1 or more), bytes between the target's groups.
 ///
 /// @param whole vectors of columns before the last one
-/// @param stored how many columns of the last vector are written; those beyond the given ones are zeros
-/// @param scaled whether there are factors
-record PackColumns(Cast cast, int whole, int stored, boolean scaled) {
+record PackColumns(Cast cast, int whole) {
     private static final int ROWS_AHEAD = 16;
-    static final int FACTORS = 8 * Gemm.DEPTH_MOST;
 
     /// Writes the code.
     void write(Lanes l) {
@@ -57,10 +48,6 @@ record PackColumns(Cast cast, int whole, int stored, boolean scaled) {
             return;
         }
         l.setTail(RCX);
-        if (stored < l.count() && l.isa().hasMasks()) {
-            l.x.mov(RAX, (1 << stored) - 1);
-            l.x.op(KMOVW, K4, RAX);
-        }
         Vec order = l.v(20);
         if (pairs) {
             int[] interleaved = new int[16];
@@ -123,14 +110,14 @@ record PackColumns(Cast cast, int whole, int stored, boolean scaled) {
     private void one(Lanes l, int vector, boolean second, Reg columns) {
         Vec low = l.v(0);
         Vec high = l.v(1);
-        row(l, low, RAX, 0, vector, columns);
+        row(l, low, RAX, vector, columns);
         if (cast.kind() == Tile.Kind.BF16) {
             if (second) {
-                row(l, high, R10, 1, vector, columns);
+                row(l, high, R10, vector, columns);
             } else {
                 l.zero(high);
             }
-            if (cast.from() == DType.BF16 && !scaled) {
+            if (cast.from() == DType.BF16) {
                 l.x.op(VPSLLD, high, high, imm(16));
                 l.x.op(VPORD, low, low, high);
             } else {
@@ -141,20 +128,11 @@ record PackColumns(Cast cast, int whole, int stored, boolean scaled) {
             l.roundToBf16(low, l.v(2), l.v(3));
         }
         Mem to = Mem.at(RSI, vector * l.isa().bytes());
-        if (stored == l.count()) {
-            l.x.op(VMOVUPS, to, low);
-        } else if (l.isa().hasMasks()) {
-            l.x.op(VMOVUPS, to.under(K4), low);
-        } else {
-            int[] ones = new int[l.count()];
-            Arrays.fill(ones, 0, stored, -1);
-            l.x.op(VMOVUPS, l.v(14), l.x.constant(ones));
-            l.x.op(VMASKMOVPS, to, l.v(14), low);
-        }
+        l.x.op(VMOVUPS, to, low);
     }
 
-    /// Reads one row's columns: float32, or for unscaled bf16 pairs the bits.
-    private void row(Lanes l, Vec to, Reg at, int which, int vector, Reg columns) {
+    /// Reads one row's columns: float32, or for bf16 pairs the bits.
+    private void row(Lanes l, Vec to, Reg at, int vector, Reg columns) {
         boolean isLast = vector == whole;
         Mem from = Mem.at(at, vector * bytes(l));
         if (cast.from() == DType.F32) {
@@ -165,17 +143,12 @@ record PackColumns(Cast cast, int whole, int stored, boolean scaled) {
             }
         } else if (l.isa().hasMasks() || !isLast) {
             l.x.op(VPMOVZXWD, isLast ? to.zeroed(K1) : to, from);
-            if (cast.kind() == Tile.Kind.F32 || scaled) {
+            if (cast.kind() == Tile.Kind.F32) {
                 l.x.op(VPSLLD, to, to, imm(16));
             }
         } else {
             l.x.lea(R11, from);
             Cast.loadWords(l, to, R11, columns);
-        }
-        if (scaled) {
-            Vec factor = l.v(4);
-            l.x.op(VBROADCASTSS, factor, Mem.at(RDI, FACTORS + which * Long.BYTES));
-            l.mul(to, to, factor);
         }
     }
 }
