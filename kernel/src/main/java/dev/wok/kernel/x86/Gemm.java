@@ -26,6 +26,11 @@ final class Gemm {
     /// Elements of the common dimension that are packed at once, at most.
     static final int DEPTH_MOST = Panels.DEPTH * 4;
 
+    /// Tiles of a block below each other, at least, where columns are packed: splitting a product's columns instead
+    /// would
+    /// have its rows packed again.
+    private static final int LEAST_TILES = 4;
+
     /// Packs a block of the left operand.
     interface Left {
         Tile.Layout layout();
@@ -152,7 +157,11 @@ final class Gemm {
             int panels = p.right.wholePanels() + (p.right.lastVectors() > 0 ? 1 : 0);
             Tiling tiling = choice.apply(p);
             long share = Math.max(1, area / ((long) tiling.tasksPerWorker() * workers.count()));
-            int step = evenly(p.m, tiling.blockRows(), tiling.rows());
+            int most = tiling.blockRows();
+            if (p.left.layout() == Tile.Layout.PANELS) {
+                most = (int) Math.clamp(share / p.right.n(), Math.min(most, LEAST_TILES * tiling.rows()), most);
+            }
+            int step = evenly(p.m, most, tiling.rows());
             long perPanel = (long) Math.min(step, p.m) * p.right.width();
             int columns = p.finish != null ? panels : evenly(panels, (int) Math.clamp(share / perPanel, 1, panels), 1);
             for (int row = 0; row < p.m; row += step) {
