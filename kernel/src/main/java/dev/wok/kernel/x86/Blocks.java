@@ -152,15 +152,16 @@ final class Blocks {
     private Right pack(Tensor x, long to) {
         int k = x.size(0);
         int n = x.size(1);
-        PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), 0);
         Span.address(x);
-        for (int column = 0; column < n; column += isa.lanes()) {
+        for (int column = 0; column < n; column += width()) {
+            int whole = Math.min(width(), padded(n - column)) / isa.lanes() - 1;
+            PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), whole);
             programs.get(code, code::write)
                     .call(
                             table.address(),
                             column(to, column, n, k),
                             (long) column * x.dtype().bytes(),
-                            Math.min(isa.lanes(), n - column),
+                            Math.min(isa.lanes(), n - column - whole * isa.lanes()),
                             k,
                             groupStride(column, n));
         }

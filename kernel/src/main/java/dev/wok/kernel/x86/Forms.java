@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.WeakHashMap;
+import java.util.function.Supplier;
 
 /// What weights look like to [Tile]: packed when they are first used, and again after they have changed. A form lives
 /// as long as its weight is reachable.
@@ -45,33 +46,42 @@ final class Forms {
     /// @param transposed true for `x w^T`, false for `dy w`
     /// @return the right operand, one for each expert
     List<Panels> of(Weight weight, boolean transposed, Precision precision) {
-        Tensor value = weight.value();
-        List<Part> parts = new ArrayList<>();
-        for (int e = 0; e < (value.rank() == 2 ? 1 : value.size(0)); e++) {
-            parts.add(new Part(value.rank() == 2 ? value : value.select(0, e), transposed));
-        }
-        return of(weight, new Key(transposed, precision), parts, precision);
+        return of(weight, new Key(transposed, precision), precision, () -> {
+            Tensor value = weight.value();
+            List<Part> parts = new ArrayList<>();
+            for (int e = 0; e < (value.rank() == 2 ? 1 : value.size(0)); e++) {
+                parts.add(new Part(value.rank() == 2 ? value : value.select(0, e), transposed));
+            }
+            return parts;
+        });
     }
 
     /// The heads of a weight `[heads * (keyRows + valueRows), k]`.
     ///
     /// @return for each head `w` of its key rows, then for each head `w^T` of its value rows
     List<Panels> ofHeads(Weight weight, int heads, int keyRows, Precision precision) {
-        List<Part> keys = new ArrayList<>();
-        List<Part> values = new ArrayList<>();
-        int rows = weight.value().size(0) / heads;
-        for (int h = 0; h < heads; h++) {
-            keys.add(new Part(weight.value().slice(0, h * rows, h * rows + keyRows), false));
-            values.add(new Part(weight.value().slice(0, h * rows + keyRows, (h + 1) * rows), true));
-        }
-        keys.addAll(values);
-        return of(weight, new HeadsKey(heads, keyRows, precision), keys, precision);
+        return of(weight, new HeadsKey(heads, keyRows, precision), precision, () -> {
+            List<Part> keys = new ArrayList<>();
+            List<Part> values = new ArrayList<>();
+            int rows = weight.value().size(0) / heads;
+            for (int h = 0; h < heads; h++) {
+                keys.add(new Part(weight.value().slice(0, h * rows, h * rows + keyRows), false));
+                values.add(new Part(weight.value().slice(0, h * rows + keyRows, (h + 1) * rows), true));
+            }
+            keys.addAll(values);
+            return keys;
+        });
     }
 
-    private synchronized List<Panels> of(Weight weight, Object key, List<Part> parts, Precision precision) {
-        Form form = forms.computeIfAbsent(weight, _ -> new HashMap<>())
-                .computeIfAbsent(key, _ -> allocate(parts, precision));
-        if (form.version != weight.version()) {
+    private synchronized List<Panels> of(Weight weight, Object key, Precision precision, Supplier<List<Part>> whole) {
+        Map<Object, Form> ofWeight = forms.computeIfAbsent(weight, _ -> new HashMap<>());
+        Form form = ofWeight.get(key);
+        if (form == null || form.version != weight.version()) {
+            List<Part> parts = whole.get();
+            if (form == null) {
+                form = allocate(parts, precision);
+                ofWeight.put(key, form);
+            }
             List<Gemm.Right> operands = new ArrayList<>();
             for (int i = 0; i < parts.size(); i++) {
                 Part part = parts.get(i);

@@ -22,10 +22,11 @@ import java.util.function.IntFunction;
  * and which other queries there are.
  */
 final class LatentAttentionX86 extends LatentAttention {
-    private static final int KEYS = 144;
+    private static final int KEYS = 128;
     private static final int PART = 2 * KEYS;
     private static final int ROWS = 128;
-    private static final int TASKS_PER_WORKER = 2;
+    private static final int TASKS_PER_WORKER = 4;
+    private static final int JOINED_ROWS = 4;
 
     private final Precision precision;
     private final Gemm gemm;
@@ -189,7 +190,7 @@ final class LatentAttentionX86 extends LatentAttention {
                 Worker own = worker[w];
                 Group group = groups.get(g);
                 Blocks.Left queries = own.pack(group);
-                join(call, group, rows, own, part -> {
+                join(call, group, 0, group.rows(), rows, own, part -> {
                     Sums sums = call.sums(own.part.of(call.sumsBytes()));
                     part(call, group, queries, part, sums, own);
                     return sums;
@@ -205,9 +206,10 @@ final class LatentAttentionX86 extends LatentAttention {
         for (int g = 0; g < groups.size(); g++) {
             Group group = groups.get(g);
             first[g] = bytes;
-            int step = (group.parts() + most - 1) / most;
-            for (int part = 0; part < group.parts(); part += step) {
-                tasks.add(new Task(group, part, Math.min(part + step, group.parts()), first[g]));
+            int count = Math.min(most, group.parts());
+            for (int i = 0; i < count; i++) {
+                int from = i * group.parts() / count;
+                tasks.add(new Task(group, from, (i + 1) * group.parts() / count, first[g]));
             }
             bytes += group.parts() * call.sumsBytes();
         }
@@ -220,9 +222,22 @@ final class LatentAttentionX86 extends LatentAttention {
                 part(call, task.group, queries, part, sums, worker[w]);
             }
         });
-        workers.run(groups.size(), (g, w) -> {
-            long at = first[g];
-            join(call, groups.get(g), rows, worker[w], part -> call.sums(memory.asSlice(at + part * call.sumsBytes())));
+        int pieces = (call.rows + JOINED_ROWS - 1) / JOINED_ROWS;
+        workers.run(groups.size() * pieces, (task, w) -> {
+            Group group = groups.get(task / pieces);
+            long at = first[task / pieces];
+            int row = task % pieces * JOINED_ROWS;
+            int end = Math.min(group.rows(), row + JOINED_ROWS);
+            if (row < end) {
+                join(
+                        call,
+                        group,
+                        row,
+                        end,
+                        rows,
+                        worker[w],
+                        part -> call.sums(memory.asSlice(at + part * call.sumsBytes())));
+            }
         });
     }
 
@@ -367,10 +382,11 @@ final class LatentAttentionX86 extends LatentAttention {
                 : Blocks.Ahead.NOTHING;
     }
 
-    /// Joins the parts of a group's sums and divides by the sums of weights.
-    private void join(Call call, Group group, MemorySegment means, Worker w, IntFunction<Sums> parts) {
-        int rows = group.rows();
-        MemorySegment to = means.asSlice(group.first * call.stride, rows * call.stride);
+    /// Joins the parts of some rows' sums and divides by the sums of weights.
+    private void join(
+            Call call, Group group, int row, int end, MemorySegment means, Worker w, IntFunction<Sums> parts) {
+        int rows = end - row;
+        MemorySegment to = means.asSlice((group.first + row) * call.stride, rows * call.stride);
         long bytes = ((long) rows * Float.BYTES + 63) / 64 * 64;
         MemorySegment factors = w.factors.of(2 * bytes);
         float[] largest = new float[rows];
@@ -380,18 +396,19 @@ final class LatentAttentionX86 extends LatentAttention {
         for (int part = 0; part < group.parts(); part++) {
             Sums more = parts.apply(part);
             for (int i = 0; i < rows; i++) {
-                float most = Math.max(largest[i], more.largest(i));
+                float most = Math.max(largest[i], more.largest(row + i));
                 float a = (float) Math.exp(largest[i] - most);
-                float b = (float) Math.exp(more.largest(i) - most);
+                float b = (float) Math.exp(more.largest(row + i) - most);
                 factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, a);
                 factors.set(ValueLayout.JAVA_FLOAT, bytes + (long) i * Float.BYTES, b);
                 largest[i] = most;
-                totals[i] = a * totals[i] + b * more.total(i, call.lanes);
+                totals[i] = a * totals[i] + b * more.total(row + i, call.lanes);
             }
-            mix(call, rows, to, more.sums, factors.address(), factors.address() + bytes, w);
+            MemorySegment from = more.sums.asSlice(row * call.stride);
+            mix(call, rows, to, from, factors.address(), factors.address() + bytes, w);
         }
         for (int i = 0; i < rows; i++) {
-            float factor = group.ends[i] == 0 ? 1 : 1 / totals[i];
+            float factor = group.ends[row + i] == 0 ? 1 : 1 / totals[i];
             factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, factor);
         }
         mix(call, rows, to, MemorySegment.NULL, factors.address(), 0, w);
