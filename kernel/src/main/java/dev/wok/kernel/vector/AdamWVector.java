@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.AdamW;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -22,7 +23,7 @@ final class AdamWVector extends AdamW {
     protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         double squares = 0;
         for (Tensor gradient : gradients) {
-            Rows.requireFloats("AdamW", gradient);
+            Tasks.requireFloats("AdamW", gradient);
             long elements = gradient.elements();
             float[] sums = new float[Math.toIntExact((elements + BLOCK - 1) / BLOCK)];
             int perTask = 16;
@@ -45,7 +46,7 @@ final class AdamWVector extends AdamW {
     @Override
     protected void apply(
             Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
-        Rows.requireFloats("AdamW", parameter, gradient, mean, meanSquare);
+        Tasks.requireFloats("AdamW", parameter, gradient, mean, meanSquare);
         Factors factors = new Factors(
                 (float) normAndClip.get(1),
                 (float) step.beta1(),

@@ -3,6 +3,7 @@ package dev.wok.kernel.vector;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Attention;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -46,7 +47,7 @@ final class AttentionVector extends Attention {
 
     @Override
     protected void attend(Tensor q, Tensor k, Tensor v, Tensor keyStart, double scale, Tensor out, Tensor lse) {
-        Rows.requireFloats("Attention", q, k, v, out, lse);
+        Tasks.requireFloats("Attention", q, k, v, out, lse);
         int[] starts = keyStart.toInts();
         Task[] tasks = tasks(starts, k.size(1));
         int share = q.size(1) / k.size(1);
@@ -71,7 +72,7 @@ final class AttentionVector extends Attention {
             Tensor dq,
             Tensor dk,
             Tensor dv) {
-        Rows.requireFloats("Attention", q, k, v, out, lse, dOut, dq, dk, dv);
+        Tasks.requireFloats("Attention", q, k, v, out, lse, dOut, dq, dk, dv);
         int[] starts = keyStart.toInts();
         Task[] tasks = tasks(starts, k.size(1));
         int share = q.size(1) / k.size(1);

@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.CrossEntropy;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -17,9 +18,9 @@ final class CrossEntropyVector extends CrossEntropy {
 
     @Override
     protected void measure(Tensor logits, Tensor targets, Tensor losses) {
-        Rows.requireFloats("CrossEntropy", logits, losses);
+        Tasks.requireFloats("CrossEntropy", logits, losses);
         int vocab = logits.size(1);
-        Rows.split(workers, logits.size(0), 4L * vocab, (from, to, _) -> {
+        Tasks.rows(workers, logits.size(0), 4L * vocab, (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 int target = targets.getInt(t);
                 long row = t * logits.stride(0);
@@ -37,9 +38,9 @@ final class CrossEntropyVector extends CrossEntropy {
 
     @Override
     protected void replace(Tensor logits, Tensor targets, double factor, Tensor losses) {
-        Rows.requireFloats("CrossEntropy", logits, losses);
+        Tasks.requireFloats("CrossEntropy", logits, losses);
         int vocab = logits.size(1);
-        Rows.split(workers, logits.size(0), 4L * vocab, (from, to, _) -> {
+        Tasks.rows(workers, logits.size(0), 4L * vocab, (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 int target = targets.getInt(t);
                 long row = t * logits.stride(0);

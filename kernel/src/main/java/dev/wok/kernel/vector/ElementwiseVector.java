@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Elementwise;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.VectorMask;
@@ -29,7 +30,7 @@ final class ElementwiseVector extends Elementwise {
 
     @Override
     protected void sum(Tensor a, Tensor b, Tensor out) {
-        Rows.requireFloats("Elementwise", a, b, out);
+        Tasks.requireFloats("Elementwise", a, b, out);
         blocks(workers, out.elements(), (from, count) -> sum(a.memory(), b.memory(), out.memory(), from, count));
     }
 

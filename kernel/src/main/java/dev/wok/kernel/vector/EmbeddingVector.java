@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Embedding;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -17,9 +18,9 @@ final class EmbeddingVector extends Embedding {
 
     @Override
     protected void gather(Tensor ids, Tensor table, Tensor out) {
-        Rows.requireFloats("Embedding", table, out);
+        Tasks.requireFloats("Embedding", table, out);
         long bytes = out.dim(1) * Float.BYTES;
-        Rows.split(workers, out.size(0), out.dim(1), (from, to, _) -> {
+        Tasks.rows(workers, out.size(0), out.dim(1), (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 int id = ids.getInt(t);
                 MemorySegment row = out.memory().asSlice(t * out.stride(0) * Float.BYTES, bytes);
@@ -36,7 +37,7 @@ final class EmbeddingVector extends Embedding {
     /* Tokens may share a row, so the split is by columns: each task walks all tokens in order. */
     @Override
     protected void scatter(Tensor ids, Tensor dOut, Tensor dTable) {
-        Rows.requireFloats("Embedding", dOut, dTable);
+        Tasks.requireFloats("Embedding", dOut, dTable);
         int hidden = dOut.size(1);
         int tasks = (hidden + COLUMNS_PER_TASK - 1) / COLUMNS_PER_TASK;
         workers.run(tasks, (task, _) -> {

@@ -5,6 +5,8 @@ import dev.wok.kernel.Experts;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
+import dev.wok.kernel.host.Assignment;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -21,25 +23,6 @@ final class ExpertsVector extends Experts {
         this.gemm = gemm;
     }
 
-    /// Where the plan's arrays lie, as plain Java arrays: the kernels below ask for each row.
-    private record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) {
-        static Assignment of(Routing.Plan plan, long tokens) {
-            return new Assignment(
-                    plan.offsets().toInts(),
-                    plan.rowSlot().toInts(),
-                    plan.slotRow().toInts(),
-                    Math.toIntExact(plan.rowSlot().dim(0) / tokens));
-        }
-
-        int token(int row) {
-            return rowSlot[row] / topK;
-        }
-
-        int count(int expert) {
-            return offsets[expert + 1] - offsets[expert];
-        }
-    }
-
     private void forEachExpert(int experts, IntFunction<Gemm.Problem> problem) {
         Gemm.Problem[] problems = new Gemm.Problem[experts];
         for (int e = 0; e < experts; e++) {
@@ -50,10 +33,10 @@ final class ExpertsVector extends Experts {
 
     @Override
     protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
-        Rows.requireFloats("Experts", x, weight.value(), gateUp, activated);
+        Tasks.requireFloats("Experts", x, weight.value(), gateUp, activated);
         Assignment rows = Assignment.of(plan, x.dim(0));
         forEachExpert(weight.value().size(0), e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             Tensor out = gateUp.slice(0, start, start + rows.count(e));
             return new Gemm.Problem(
                     rows.count(e),
@@ -64,7 +47,7 @@ final class ExpertsVector extends Experts {
                     Gemm.transposed(weight.value().select(0, e)),
                     Gemm.into(out, false));
         });
-        Rows.split(workers, activated.size(0), 4 * activated.dim(1), (from, to, _) -> {
+        Tasks.rows(workers, activated.size(0), 4 * activated.dim(1), (from, to, _) -> {
             for (int row = from; row < to; row++) {
                 SwigluVector.forwardRow(
                         gateUp.memory(),
@@ -79,11 +62,11 @@ final class ExpertsVector extends Experts {
     @Override
     protected void downScatter(
             Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
-        Rows.requireFloats("Experts", activated, weight.value(), weights, scratch, y);
+        Tasks.requireFloats("Experts", activated, weight.value(), weights, scratch, y);
         Assignment rows = Assignment.of(plan, y.dim(0));
         float[] factors = weights.toFloats();
         forEachExpert(weight.value().size(0), e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             int end = start + rows.count(e);
             return new Gemm.Problem(
                     rows.count(e),
@@ -92,17 +75,17 @@ final class ExpertsVector extends Experts {
                     Gemm.rows(activated.slice(0, start, end)),
                     false,
                     Gemm.transposed(weight.value().select(0, e)),
-                    Gemm.scaled(scratch.slice(0, start, end), i -> factors[rows.rowSlot[start + i]]));
+                    Gemm.scaled(scratch.slice(0, start, end), i -> factors[rows.rowSlot()[start + i]]));
         });
         gatherSum(rows, scratch, y);
     }
 
     /// `y[t] += sum_k scratch[row of choice k of t]`.
     private void gatherSum(Assignment rows, Tensor scratch, Tensor y) {
-        Rows.split(workers, y.size(0), y.dim(1) * rows.topK, (from, to, _) -> {
+        Tasks.rows(workers, y.size(0), y.dim(1) * rows.topK(), (from, to, _) -> {
             for (int t = from; t < to; t++) {
-                for (int k = 0; k < rows.topK; k++) {
-                    long row = rows.slotRow[t * rows.topK + k];
+                for (int k = 0; k < rows.topK(); k++) {
+                    long row = rows.slotRow()[t * rows.topK() + k];
                     Rows.add(scratch.memory(), row * scratch.stride(0), 1, y.memory(), t * y.stride(0), y.size(1));
                 }
             }
@@ -118,10 +101,10 @@ final class ExpertsVector extends Experts {
             Tensor activated,
             Tensor dActivated,
             Tensor dWeights) {
-        Rows.requireFloats("Experts", dy, weight.value(), weights, activated, dActivated, dWeights);
+        Tasks.requireFloats("Experts", dy, weight.value(), weights, activated, dActivated, dWeights);
         Assignment rows = Assignment.of(plan, dy.dim(0));
         forEachExpert(weight.value().size(0), e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             return new Gemm.Problem(
                     rows.count(e),
                     activated.size(1),
@@ -133,29 +116,29 @@ final class ExpertsVector extends Experts {
         });
         MemorySegment factors = weights.memory();
         int inner = activated.size(1);
-        Rows.split(workers, activated.size(0), 2L * inner, (from, to, _) -> {
+        Tasks.rows(workers, activated.size(0), 2L * inner, (from, to, _) -> {
             for (int row = from; row < to; row++) {
                 long d = row * dActivated.stride(0);
                 float dWeight = Rows.dot(dActivated.memory(), d, activated.memory(), row * activated.stride(0), inner);
-                dWeights.memory().setAtIndex(ValueLayout.JAVA_FLOAT, rows.rowSlot[row], dWeight);
+                dWeights.memory().setAtIndex(ValueLayout.JAVA_FLOAT, rows.rowSlot()[row], dWeight);
                 Rows.scale(
-                        dActivated.memory(), d, factors.getAtIndex(ValueLayout.JAVA_FLOAT, rows.rowSlot[row]), inner);
+                        dActivated.memory(), d, factors.getAtIndex(ValueLayout.JAVA_FLOAT, rows.rowSlot()[row]), inner);
             }
         });
     }
 
     @Override
     protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
-        Rows.requireFloats("Experts", dy, weights, activated, dWeight);
+        Tasks.requireFloats("Experts", dy, weights, activated, dWeight);
         Assignment rows = Assignment.of(plan, dy.dim(0));
         float[] factors = weights.toFloats();
         forEachExpert(dWeight.size(0), e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             return new Gemm.Problem(
                     rows.count(e) == 0 ? 0 : dy.size(1),
                     activated.size(1),
                     rows.count(e),
-                    Gemm.columns(dy, p -> rows.token(start + p), p -> factors[rows.rowSlot[start + p]]),
+                    Gemm.columns(dy, p -> rows.token(start + p), p -> factors[rows.rowSlot()[start + p]]),
                     true,
                     Gemm.plain(activated.slice(0, start, start + rows.count(e))),
                     Gemm.into(dWeight.select(0, e), true));
@@ -164,10 +147,10 @@ final class ExpertsVector extends Experts {
 
     @Override
     protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
-        Rows.requireFloats("Experts", dGateUp, weight.value(), scratch, dx);
+        Tasks.requireFloats("Experts", dGateUp, weight.value(), scratch, dx);
         Assignment rows = Assignment.of(plan, dx.dim(0));
         forEachExpert(weight.value().size(0), e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             int end = start + rows.count(e);
             return new Gemm.Problem(
                     rows.count(e),
@@ -183,10 +166,10 @@ final class ExpertsVector extends Experts {
 
     @Override
     protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
-        Rows.requireFloats("Experts", dGateUp, x, dWeight);
+        Tasks.requireFloats("Experts", dGateUp, x, dWeight);
         Assignment rows = Assignment.of(plan, x.dim(0));
         forEachExpert(dWeight.size(0), e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             int end = start + rows.count(e);
             return new Gemm.Problem(
                     rows.count(e) == 0 ? 0 : dGateUp.size(1),

@@ -4,6 +4,7 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Weight;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -21,7 +22,7 @@ final class LatentAttentionVector extends LatentAttention {
 
     @Override
     protected void attend(Tensor q, Weight weight, Tensor cache, Tensor positions, double scale, Tensor out) {
-        Rows.requireFloats("LatentAttention", q, weight.value(), cache, out);
+        Tasks.requireFloats("LatentAttention", q, weight.value(), cache, out);
         Tensor queries = Rows.rounded(precision, q);
         Tensor kvB = Rows.rounded(precision, weight.value());
         Tensor latents = Rows.rounded(precision, cache);

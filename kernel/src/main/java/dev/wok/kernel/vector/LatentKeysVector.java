@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.LatentKeys;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -14,9 +15,9 @@ final class LatentKeysVector extends LatentKeys {
 
     @Override
     protected void join(Tensor nope, Tensor rope, Tensor k) {
-        Rows.requireFloats("LatentKeys", nope, rope, k);
+        Tasks.requireFloats("LatentKeys", nope, rope, k);
         long nopeDim = nope.dim(2);
-        Rows.split(workers, k.size(0), k.dim(1) * k.dim(2), (from, to, _) -> {
+        Tasks.rows(workers, k.size(0), k.dim(1) * k.dim(2), (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 for (long h = 0; h < k.dim(1); h++) {
                     long row = t * k.stride(0) + h * k.stride(1);
@@ -29,10 +30,10 @@ final class LatentKeysVector extends LatentKeys {
 
     @Override
     protected void part(Tensor dk, Tensor dNope, Tensor dRope) {
-        Rows.requireFloats("LatentKeys", dk, dNope, dRope);
+        Tasks.requireFloats("LatentKeys", dk, dNope, dRope);
         long nopeDim = dNope.dim(2);
         int ropeDim = dRope.size(1);
-        Rows.split(workers, dk.size(0), dk.dim(1) * dk.dim(2), (from, to, _) -> {
+        Tasks.rows(workers, dk.size(0), dk.dim(1) * dk.dim(2), (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 for (long h = 0; h < dk.dim(1); h++) {
                     long row = t * dk.stride(0) + h * dk.stride(1);

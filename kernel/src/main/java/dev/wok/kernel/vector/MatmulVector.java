@@ -5,6 +5,7 @@ import dev.wok.kernel.Activations;
 import dev.wok.kernel.Matmul;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Quantized;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 
 final class MatmulVector extends Matmul {
@@ -23,7 +24,7 @@ final class MatmulVector extends Matmul {
     @Override
     protected void multiply(
             Precision in, Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
-        Rows.requireFloats("Matmul", a, b, c);
+        Tasks.requireFloats("Matmul", a, b, c);
         if (in == Precision.F32 && orientation == Orientation.NT && c.dim(0) <= FEW_ROWS) {
             dots(a, b, c, k, accumulate);
             return;
@@ -35,7 +36,7 @@ final class MatmulVector extends Matmul {
     }
 
     private void dots(Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {
-        Rows.split(workers, c.size(1), (long) k * 4, (from, to, _) -> {
+        Tasks.rows(workers, c.size(1), (long) k * 4, (from, to, _) -> {
             for (int j = from; j < to; j++) {
                 for (int i = 0; i < c.size(0); i++) {
                     float dot = Rows.dot(a.memory(), i * a.stride(0), b.memory(), j * b.stride(0), k);
@@ -55,7 +56,7 @@ final class MatmulVector extends Matmul {
             float[] scales = new float[w.groups()];
             enter(x, i * x.stride(0), w.group(), activations, left, scales);
             long to = i * y.stride(0);
-            Rows.split(workers, y.size(1), (long) k * 4, (first, last, _) -> {
+            Tasks.rows(workers, y.size(1), (long) k * 4, (first, last, _) -> {
                 for (int j = first; j < last; j++) {
                     double sum = 0;
                     for (int g = 0; g < scales.length; g++) {

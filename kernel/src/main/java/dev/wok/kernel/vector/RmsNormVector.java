@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.RmsNorm;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -19,9 +20,9 @@ final class RmsNormVector extends RmsNorm {
 
     @Override
     protected void normalize(Tensor x, Tensor weight, double eps, Tensor y, Tensor rstd) {
-        Rows.requireFloats("RmsNorm", x, weight, y, rstd);
+        Tasks.requireFloats("RmsNorm", x, weight, y, rstd);
         int n = x.size(1);
-        Rows.split(workers, x.size(0), n, (from, to, _) -> {
+        Tasks.rows(workers, x.size(0), n, (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 long row = t * x.stride(0);
                 float squares = Rows.dot(x.memory(), row, x.memory(), row, n);
@@ -47,7 +48,7 @@ final class RmsNormVector extends RmsNorm {
     @Override
     protected void gradient(
             Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
-        Rows.requireFloats("RmsNorm", x, weight, rstd, dy, dx, dWeight);
+        Tasks.requireFloats("RmsNorm", x, weight, rstd, dy, dx, dWeight);
         int n = x.size(1);
         int rows = x.size(0);
         int blocks = (rows + ROWS_PER_SUM - 1) / ROWS_PER_SUM;

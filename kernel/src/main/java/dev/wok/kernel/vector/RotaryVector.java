@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Rotary;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -18,9 +19,9 @@ final class RotaryVector extends Rotary {
 
     @Override
     protected void angles(Tensor positions, Tensor frequencies, double scaling, Tensor cos, Tensor sin) {
-        Rows.requireFloats("Rotary", frequencies, cos, sin);
+        Tasks.requireFloats("Rotary", frequencies, cos, sin);
         int half = cos.size(1);
-        Rows.split(workers, cos.size(0), half * 64L, (from, to, _) -> {
+        Tasks.rows(workers, cos.size(0), half * 64L, (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 for (int i = 0; i < half; i++) {
                     float angle = positions.getInt(t) * (float) frequencies.get(i);
@@ -33,12 +34,12 @@ final class RotaryVector extends Rotary {
 
     @Override
     protected void turn(Tensor x, Tensor cos, Tensor sin, Pairing pairing, boolean backward) {
-        Rows.requireFloats("Rotary", x, cos, sin);
+        Tasks.requireFloats("Rotary", x, cos, sin);
         int half = cos.size(1);
         int apart = pairing == Pairing.INTERLEAVED ? 1 : half;
         int step = pairing == Pairing.INTERLEAVED ? 2 : 1;
         float sign = backward ? -1 : 1;
-        Rows.split(workers, x.size(0), x.dim(1) * x.dim(2), (from, to, _) -> {
+        Tasks.rows(workers, x.size(0), x.dim(1) * x.dim(2), (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 for (int h = 0; h < x.size(1); h++) {
                     long row = t * x.stride(0) + h * x.stride(1);

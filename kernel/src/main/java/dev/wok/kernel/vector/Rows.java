@@ -1,44 +1,15 @@
 package dev.wok.kernel.vector;
 
-import dev.wok.device.Workers;
 import dev.wok.kernel.Precision;
 import dev.wok.tensor.Bf16;
-import dev.wok.tensor.DType;
-import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
-/// Loops over rows of floats in memory that several operations share, and the split of rows into tasks.
+/// Loops over rows of floats in memory that several operations share.
 final class Rows {
-    private static final int ELEMENTS_PER_TASK = 1 << 14;
-
-    /// A range of rows.
-    interface Range {
-        void visit(int from, int to, int worker);
-    }
-
     private Rows() {}
-
-    /// Visits all rows in ranges whose size depends on the shape alone.
-    static void split(Workers workers, int rows, long width, Range body) {
-        int step = step(width);
-        int tasks = (rows + step - 1) / step;
-        workers.run(tasks, (task, worker) -> body.visit(task * step, Math.min(rows, (task + 1) * step), worker));
-    }
-
-    /// How many rows of a width make a task.
-    static int step(long width) {
-        return (int) Math.clamp(ELEMENTS_PER_TASK / Math.max(1, width), 1, ELEMENTS_PER_TASK);
-    }
-
-    /// These kernels compute in float32 and nothing else.
-    static void requireFloats(String op, Tensor... tensors) {
-        for (Tensor tensor : tensors) {
-            Shape.require(op + " on the vector backend", tensor, "an operand", DType.F32);
-        }
-    }
 
     /// Turns values into operands of a product.
     static void round(Precision precision, float[] values, int from, int count) {

@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Swiglu;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -16,8 +17,8 @@ final class SwigluVector extends Swiglu {
 
     @Override
     protected void activate(Tensor gateUp, Tensor out) {
-        Rows.requireFloats("Swiglu", gateUp, out);
-        Rows.split(workers, out.size(0), 4 * out.dim(1), (from, to, _) -> {
+        Tasks.requireFloats("Swiglu", gateUp, out);
+        Tasks.rows(workers, out.size(0), 4 * out.dim(1), (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 forwardRow(gateUp.memory(), t * gateUp.stride(0), out.memory(), t * out.stride(0), out.size(1));
             }
@@ -35,8 +36,8 @@ final class SwigluVector extends Swiglu {
 
     @Override
     protected void gradient(Tensor gateUp, Tensor dOut, Tensor dGateUp) {
-        Rows.requireFloats("Swiglu", gateUp, dOut, dGateUp);
-        Rows.split(workers, dOut.size(0), 4 * dOut.dim(1), (from, to, _) -> {
+        Tasks.requireFloats("Swiglu", gateUp, dOut, dGateUp);
+        Tasks.rows(workers, dOut.size(0), 4 * dOut.dim(1), (from, to, _) -> {
             for (int t = from; t < to; t++) {
                 backwardRow(
                         gateUp.memory(),

@@ -5,6 +5,7 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.HostBalanceLoss;
 
 /// Kernels in the Vector API: float32 on every thread of the host. [Precision#BF16] is emulated: operands are rounded
 /// as they are copied, which takes longer than float32 does.
@@ -34,7 +35,7 @@ public final class VectorKernels {
                 new LatentAttentionVector(workers, precision),
                 new SwigluVector(workers),
                 new RoutingVector(workers),
-                new BalanceLossVector(workers),
+                new HostBalanceLoss(workers),
                 new ExpertsVector(workers, gemm, precision),
                 new CrossEntropyVector(workers),
                 new ElementwiseVector(workers),

@@ -18,6 +18,7 @@ import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.kernel.AdamW;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.util.List;
 

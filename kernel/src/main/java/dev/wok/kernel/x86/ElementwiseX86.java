@@ -14,6 +14,7 @@ import dev.wok.device.Workers;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.kernel.Elementwise;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;

@@ -3,6 +3,7 @@ package dev.wok.kernel.x86;
 import dev.wok.device.Program;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Embedding;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;

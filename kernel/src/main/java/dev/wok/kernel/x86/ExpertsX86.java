@@ -20,6 +20,7 @@ import dev.wok.kernel.Experts;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
+import dev.wok.kernel.host.Assignment;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
@@ -59,34 +60,6 @@ final class ExpertsX86 extends Experts {
         }
     }
 
-    /// The plan as plain Java arrays.
-    private record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) {
-        static Assignment of(Routing.Plan plan, long tokens) {
-            return new Assignment(
-                    plan.offsets().toInts(),
-                    plan.rowSlot().toInts(),
-                    plan.slotRow().toInts(),
-                    Math.toIntExact(plan.rowSlot().dim(0) / tokens));
-        }
-
-        int token(int row) {
-            return rowSlot[row] / topK;
-        }
-
-        int count(int expert) {
-            return offsets[expert + 1] - offsets[expert];
-        }
-
-        /// The rows of an expert in a matrix of all rows.
-        Tensor of(Tensor x, int expert) {
-            return x.slice(0, offsets[expert], offsets[expert + 1]);
-        }
-
-        int experts() {
-            return offsets.length - 1;
-        }
-    }
-
     /// Runs a product for each expert that has rows.
     private void forEachExpert(Assignment rows, IntFunction<Gemm.Problem> problem) {
         List<Gemm.Problem> problems = new ArrayList<>();
@@ -106,7 +79,7 @@ final class ExpertsX86 extends Experts {
         Assignment rows = Assignment.of(plan, x.dim(0));
         List<Panels> right = forms.of(weight, true, precision);
         forEachExpert(rows, e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             return new Gemm.Problem(
                     rows.count(e),
                     gemm.rows(x, i -> rows.token(start + i), precision),
@@ -177,14 +150,14 @@ final class ExpertsX86 extends Experts {
         int tokens = y.size(0);
         workers.run((tokens + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, worker) -> {
             for (int t = task * ROWS_PER_TASK; t < Math.min(tokens, (task + 1) * ROWS_PER_TASK); t++) {
-                for (int k0 = 0; k0 < rows.topK; k0 += Sum.MOST) {
-                    int count = Math.min(Sum.MOST, rows.topK - k0);
+                for (int k0 = 0; k0 < rows.topK(); k0 += Sum.MOST) {
+                    int count = Math.min(Sum.MOST, rows.topK() - k0);
                     for (int k = 0; k < count; k++) {
-                        int slot = t * rows.topK + k0 + k;
+                        int slot = t * rows.topK() + k0 + k;
                         Sum.term(
                                 tables[worker],
                                 k,
-                                from + rows.slotRow[slot] * Span.stride(scratch, 0),
+                                from + rows.slotRow()[slot] * Span.stride(scratch, 0),
                                 factors == null ? 1 : factors[slot]);
                     }
                     programs.get(Sum.class, Sum::write)
@@ -239,7 +212,7 @@ final class ExpertsX86 extends Experts {
         Assignment rows = Assignment.of(plan, dy.dim(0));
         List<Panels> right = forms.of(weight, false, precision);
         forEachExpert(rows, e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             return new Gemm.Problem(
                     rows.count(e),
                     gemm.rows(dy, i -> rows.token(start + i), precision),
@@ -255,7 +228,7 @@ final class ExpertsX86 extends Experts {
         int count = activated.size(0);
         workers.run((count + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, _) -> {
             for (int row = task * ROWS_PER_TASK; row < Math.min(count, (task + 1) * ROWS_PER_TASK); row++) {
-                long slot = (long) rows.rowSlot[row] * Float.BYTES;
+                long slot = (long) rows.rowSlot()[row] * Float.BYTES;
                 programs.get(DotAndScale.class, DotAndScale::write)
                         .call(
                                 slopes + row * Span.stride(dActivated, 0),
@@ -296,10 +269,10 @@ final class ExpertsX86 extends Experts {
         float[] factors = weights.toFloats();
         List<Panels> right = pack(rows, activated.size(1), e -> rows.of(activated, e), null);
         forEachExpert(rows, e -> {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             return new Gemm.Problem(
                     dy.size(1),
-                    gemm.columns(dy, p -> rows.token(start + p), p -> factors[rows.rowSlot[start + p]], precision),
+                    gemm.columns(dy, p -> rows.token(start + p), p -> factors[rows.rowSlot()[start + p]], precision),
                     right.get(e),
                     dWeight.select(0, e),
                     true,
@@ -352,7 +325,7 @@ final class ExpertsX86 extends Experts {
         List<Panels> panels = new ArrayList<>();
         List<Gemm.Right> operands = new ArrayList<>();
         for (int e = 0; e < rows.experts(); e++) {
-            int start = rows.offsets[e];
+            int start = rows.offsets()[e];
             Panels to = gemm.panels(memory.asSlice(at[e]), n, rows.count(e), precision);
             panels.add(to);
             operands.add(

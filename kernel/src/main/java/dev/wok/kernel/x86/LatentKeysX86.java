@@ -16,6 +16,7 @@ import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.emit.X86;
 import dev.wok.kernel.LatentKeys;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 
 final class LatentKeysX86 extends LatentKeys {

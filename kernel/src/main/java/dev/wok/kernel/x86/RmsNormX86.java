@@ -29,6 +29,7 @@ import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.emit.X86;
 import dev.wok.kernel.RmsNorm;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 

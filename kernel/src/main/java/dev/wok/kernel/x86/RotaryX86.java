@@ -34,6 +34,7 @@ import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.emit.X86;
 import dev.wok.kernel.Rotary;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 

@@ -17,6 +17,7 @@ import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.emit.X86;
 import dev.wok.kernel.Swiglu;
+import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 
 final class SwigluX86 extends Swiglu {

@@ -170,10 +170,6 @@ record Tile(
     private static final int LINE = 64;
     static final int UNROLL = 4;
 
-    int width(Isa isa) {
-        return vectors * isa.lanes();
-    }
-
     /// Writes the code; its argument is the address of a [Call]'s block.
     void write(Lanes l) {
         Reg[] saved = {RBX, RBP, R12, R13, R14, R15};
@@ -193,7 +189,6 @@ record Tile(
             l.x.mov(AHEAD, Mem.at(RDI, Call.AHEAD));
         }
         Label narrow = l.x.label();
-        Label done = l.x.label();
         l.x.test(PANELS, PANELS);
         l.x.jump(Condition.EQUAL, narrow);
         Label again = l.x.here();
@@ -206,7 +201,6 @@ record Tile(
         if (lastVectors > 0) {
             panel(l, lastVectors, true);
         }
-        l.x.bind(done);
         for (int i = saved.length - 1; i >= 0; i--) {
             l.x.pop(saved[i]);
         }

@@ -5,6 +5,7 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.host.HostBalanceLoss;
 import dev.wok.notice.BadInput;
 
 /// Kernels in machine code that is written at run time for the processor at hand.
@@ -48,7 +49,7 @@ public final class X86Kernels {
                 new LatentAttentionX86(gemm, forms, precision),
                 new SwigluX86(programs),
                 new RoutingX86(programs),
-                new BalanceLossX86(programs),
+                new HostBalanceLoss(programs.device().workers()),
                 new ExpertsX86(gemm, forms, precision),
                 new CrossEntropyX86(programs),
                 new ElementwiseX86(programs),

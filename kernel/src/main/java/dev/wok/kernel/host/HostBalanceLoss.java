@@ -1,4 +1,4 @@
-package dev.wok.kernel.x86;
+package dev.wok.kernel.host;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.BalanceLoss;
@@ -6,21 +6,18 @@ import dev.wok.tensor.Tensor;
 import java.lang.foreign.ValueLayout;
 
 /* Small beside the experts it watches: plain loops, sequences spread over the workers. */
-final class BalanceLossX86 extends BalanceLoss {
-    private static final String OP = "BalanceLoss";
+public final class HostBalanceLoss extends BalanceLoss {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
     private final Workers workers;
 
-    BalanceLossX86(Programs programs) {
-        workers = programs.device().workers();
+    public HostBalanceLoss(Workers workers) {
+        this.workers = workers;
     }
 
     @Override
     protected void measure(Tensor scores, int topK, int length, double alpha, Tensor fractions, Tensor loss) {
-        Span.read(OP, scores);
-        Span.written(OP, fractions);
-        Span.written(OP, loss);
+        Tasks.requireFloats("BalanceLoss", scores, fractions, loss);
         int experts = scores.size(1);
         int sequences = scores.size(0) / length;
         double[] losses = new double[sequences];
@@ -73,9 +70,7 @@ final class BalanceLossX86 extends BalanceLoss {
 
     @Override
     protected void gradient(Tensor scores, int length, double factor, Tensor fractions, Tensor dScores) {
-        Span.read(OP, scores);
-        Span.read(OP, fractions);
-        Span.written(OP, dScores);
+        Tasks.requireFloats("BalanceLoss", scores, fractions, dScores);
         int experts = scores.size(1);
         int sequences = scores.size(0) / length;
         workers.run(sequences, (sequence, _) -> {
