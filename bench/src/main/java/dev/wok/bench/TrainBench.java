@@ -28,7 +28,7 @@ final class TrainBench {
     private static final int WARM_UP = 6;
     private static final int STEPS = 9;
     private static final int PRODUCT = 2048;
-    private static final int TRIES = 8;
+    private static final int TRIES = 20;
 
     private TrainBench() {}
 
