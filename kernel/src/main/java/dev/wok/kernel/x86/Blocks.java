@@ -155,7 +155,7 @@ final class Blocks {
         Span.address(x);
         for (int column = 0; column < n; column += width()) {
             int whole = Math.min(width(), padded(n - column)) / isa.lanes() - 1;
-            PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), whole);
+            PackColumns code = new PackColumns(Cast.of(x.dtype(), kind, precision), whole, false);
             programs.get(code, code::write)
                     .call(
                             table.address(),

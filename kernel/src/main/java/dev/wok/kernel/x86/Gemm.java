@@ -31,6 +31,8 @@ final class Gemm {
     /// have its rows packed again.
     private static final int LEAST_TILES = 4;
 
+    private static final int PANELS_PER_TASK = 4;
+
     /// Packs a block of the left operand.
     interface Left {
         Tile.Layout layout();
@@ -329,30 +331,33 @@ final class Gemm {
 
     /// Packs right operands, together on all workers.
     void pack(List<Right> operands, Precision in) {
-        record Piece(Right right, int block, int panel) {}
+        record Piece(Right right, int block, int panel, int panels) {}
         List<Piece> pieces = new ArrayList<>();
         for (Right right : operands) {
             Span.address(right.x);
+            int all = Math.ceilDiv(right.to.n(), right.to.width());
             for (int b = 0; b < right.to.blocks(); b++) {
-                for (int panel = 0; panel * right.to.width() < right.to.n(); panel++) {
-                    pieces.add(new Piece(right, b, panel));
+                for (int panel = 0; panel < all; panel += PANELS_PER_TASK) {
+                    pieces.add(new Piece(right, b, panel, Math.min(PANELS_PER_TASK, all - panel)));
                 }
             }
         }
-        int perTask = 4;
-        workers.run((pieces.size() + perTask - 1) / perTask, (task, worker) -> {
-            @Nullable Piece before = null;
-            for (int i = task * perTask; i < Math.min(pieces.size(), (task + 1) * perTask); i++) {
-                Piece piece = pieces.get(i);
-                if (piece.right.transposed) {
-                    packTransposed(piece.right, piece.block, piece.panel, in, scratch[worker]);
-                } else {
-                    if (before == null || before.right != piece.right || before.block != piece.block) {
-                        point(piece.right, piece.block, scratch[worker]);
-                    }
-                    packColumns(piece.right, piece.block, piece.panel, in, scratch[worker]);
+        workers.run(pieces.size(), (task, worker) -> {
+            Piece piece = pieces.get(task);
+            Right right = piece.right;
+            if (right.transposed) {
+                for (int panel = piece.panel; panel < piece.panel + piece.panels; panel++) {
+                    packTransposed(right, piece.block, panel, in, scratch[worker]);
                 }
-                before = piece;
+            } else {
+                point(right, piece.block, scratch[worker]);
+                int whole = Math.min(piece.panels, right.to.wholePanels() - piece.panel);
+                if (whole > 0) {
+                    packColumns(right, piece.block, piece.panel, whole, in, scratch[worker]);
+                }
+                if (whole < piece.panels) {
+                    packColumns(right, piece.block, piece.panel + whole, 0, in, scratch[worker]);
+                }
             }
         });
         Reference.reachabilityFence(operands);
@@ -391,18 +396,19 @@ final class Gemm {
         }
     }
 
-    private void packColumns(Right right, int block, int panel, Precision in, Scratch s) {
+    /// @param whole how many whole panels, 0 for the last, narrower one
+    private void packColumns(Right right, int block, int panel, int whole, Precision in, Scratch s) {
         Panels to = right.to;
         int column = panel * to.width();
-        int whole = to.groupStride(panel) / isa.bytes() - 1;
-        PackColumns code = new PackColumns(cast(right.x, to.kind(), in), whole);
+        int last = to.groupStride(panel) / isa.bytes() - 1;
+        PackColumns code = new PackColumns(cast(right.x, to.kind(), in), last, whole > 0);
         programs.get(code, code::write)
                 .call(
                         s.table.address(),
                         to.panel(block, panel),
                         (long) column * right.x.dtype().bytes(),
-                        Math.min(isa.lanes(), to.n() - column - whole * isa.lanes()),
+                        whole > 0 ? whole : Math.min(isa.lanes(), to.n() - column - last * isa.lanes()),
                         to.depth(block),
-                        to.groupStride(panel));
+                        whole > 0 ? to.stride(block) : to.groupStride(panel));
     }
 }

@@ -13,6 +13,7 @@ import static dev.wok.emit.Reg.R11;
 import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RBP;
 import static dev.wok.emit.Reg.RBX;
 import static dev.wok.emit.Reg.RCX;
 import static dev.wok.emit.Reg.RDI;
@@ -30,24 +31,24 @@ import dev.wok.tensor.DType;
 /// the common dimension.
 ///
 /// Arguments: table of row addresses, target, bytes to skip in each row, columns of the last vector (1 or more; zeros
-/// are written behind them), rows (1 or more), bytes between the target's groups.
+/// are written behind them), rows (1 or more), bytes between the target's groups. With many panels: how many instead of
+/// the columns, all of them whole, and bytes between them instead of between groups; each row is then read from end to
+/// end.
 ///
 /// @param whole vectors of columns before the last one
-record PackColumns(Cast cast, int whole) {
+record PackColumns(Cast cast, int whole, boolean many) {
     private static final int ROWS_AHEAD = 16;
+    private static final int LINES_AHEAD = 6;
 
     /// Writes the code.
     void write(Lanes l) {
         boolean pairs = cast.kind() == Tile.Kind.BF16;
         l.x.push(RBX);
-        if (!l.isa().hasMasks() && cast.from() == DType.BF16) {
+        l.x.push(RBP);
+        if (!many) {
             l.x.mov(RBX, RCX);
-            whole(l, false, RBX);
-            l.x.pop(RBX);
-            l.end();
-            return;
+            l.setTail(RCX);
         }
-        l.setTail(RCX);
         Vec order = l.v(20);
         if (pairs) {
             int[] interleaved = new int[16];
@@ -56,46 +57,70 @@ record PackColumns(Cast cast, int whole) {
             }
             l.load(order, l.x.constant(interleaved));
         }
-        whole(l, pairs, RCX);
+        whole(l, pairs);
+        l.x.pop(RBP);
         l.x.pop(RBX);
         l.end();
     }
 
-    private void whole(Lanes l, boolean pairs, Reg columns) {
+    private void whole(Lanes l, boolean pairs) {
         Label last = l.x.label();
         Label done = l.x.label();
         int perStep = pairs ? 2 : 1;
         l.x.sub(R8, perStep);
         l.x.jump(Condition.LESS, last);
         Label again = l.x.here();
-        step(l, pairs, columns);
+        step(l, pairs);
         l.x.add(RDI, perStep * Long.BYTES);
-        l.x.add(RSI, R9);
+        if (many) {
+            l.x.add(RSI, (whole + 1) * l.isa().bytes());
+        } else {
+            l.x.add(RSI, R9);
+        }
         l.x.sub(R8, perStep);
         l.x.jump(Condition.GREATER_OR_EQUAL, again);
         l.x.bind(last);
         if (pairs) {
             l.x.add(R8, perStep);
             l.x.jump(Condition.EQUAL, done);
-            step(l, false, columns);
+            step(l, false);
         }
         l.x.bind(done);
     }
 
-    private void step(Lanes l, boolean second, Reg columns) {
+    private void step(Lanes l, boolean second) {
         point(l, RAX, 0);
         if (second) {
             point(l, R10, 1);
         }
+        l.x.mov(RBP, RSI);
+        if (!many) {
+            panel(l, second);
+            return;
+        }
+        l.x.mov(RBX, RCX);
+        Label again = l.x.here();
+        panel(l, second);
+        l.x.add(RAX, (whole + 1) * bytes(l));
+        if (second) {
+            l.x.add(R10, (whole + 1) * bytes(l));
+        }
+        l.x.add(RBP, R9);
+        l.x.sub(RBX, 1);
+        l.x.jump(Condition.NOT_EQUAL, again);
+    }
+
+    private void panel(Lanes l, boolean second) {
         for (int vector = 0; vector <= whole; vector++) {
-            one(l, vector, second, columns);
+            one(l, vector, second);
         }
     }
 
     /// Points to a row's columns, and asks for those of a row further on.
     private void point(Lanes l, Reg at, int which) {
         l.x.mov(at, Mem.at(RDI, (which + ROWS_AHEAD) * Long.BYTES));
-        for (int line = 0; line < (whole + 1) * bytes(l); line += 64) {
+        int ahead = many ? LINES_AHEAD * 64 : (whole + 1) * bytes(l);
+        for (int line = 0; line < ahead; line += 64) {
             l.x.prefetch(Mem.at(at, RDX, 1, line));
         }
         l.x.mov(at, Mem.at(RDI, which * Long.BYTES));
@@ -107,13 +132,13 @@ record PackColumns(Cast cast, int whole) {
         return l.count() * cast.from().bytes();
     }
 
-    private void one(Lanes l, int vector, boolean second, Reg columns) {
+    private void one(Lanes l, int vector, boolean second) {
         Vec low = l.v(0);
         Vec high = l.v(1);
-        row(l, low, RAX, vector, columns);
+        row(l, low, RAX, vector);
         if (cast.kind() == Tile.Kind.BF16) {
             if (second) {
-                row(l, high, R10, vector, columns);
+                row(l, high, R10, vector);
             } else {
                 l.zero(high);
             }
@@ -127,13 +152,13 @@ record PackColumns(Cast cast, int whole) {
         } else if (cast.rounds()) {
             l.roundToBf16(low, l.v(2), l.v(3));
         }
-        Mem to = Mem.at(RSI, vector * l.isa().bytes());
+        Mem to = Mem.at(RBP, vector * l.isa().bytes());
         l.x.op(VMOVUPS, to, low);
     }
 
     /// Reads one row's columns: float32, or for bf16 pairs the bits.
-    private void row(Lanes l, Vec to, Reg at, int vector, Reg columns) {
-        boolean isLast = vector == whole;
+    private void row(Lanes l, Vec to, Reg at, int vector) {
+        boolean isLast = vector == whole && !many;
         Mem from = Mem.at(at, vector * bytes(l));
         if (cast.from() == DType.F32) {
             if (isLast) {
@@ -148,7 +173,7 @@ record PackColumns(Cast cast, int whole) {
             }
         } else {
             l.x.lea(R11, from);
-            Cast.loadWords(l, to, R11, columns);
+            Cast.loadWords(l, to, R11, RBX);
         }
     }
 }

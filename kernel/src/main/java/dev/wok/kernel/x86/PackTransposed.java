@@ -8,6 +8,7 @@ import static dev.wok.emit.Op.VUNPCKHPS;
 import static dev.wok.emit.Op.VUNPCKLPD;
 import static dev.wok.emit.Op.VUNPCKLPS;
 import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RBX;
 import static dev.wok.emit.Reg.RCX;
@@ -18,12 +19,16 @@ import static dev.wok.emit.Reg.RSI;
 import dev.wok.emit.Condition;
 import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
+import dev.wok.emit.Reg;
 
 /// Packs a piece of a matrix whose rows are the columns of a tile: a vector of rows, transposed.
 ///
 /// Arguments: table of a vector of row addresses (zero for a row of zeros), target, bytes to skip in each row,
 /// elements (1 or more), bytes between the target's groups.
 record PackTransposed(Cast cast) {
+    /// Bytes to the same row of the next vector of rows, which is asked for meanwhile.
+    private static final Reg NEXT = R9;
+
     /// Writes the code.
     void write(Lanes l) {
         int n = l.count();
@@ -32,6 +37,10 @@ record PackTransposed(Cast cast) {
         Label tail = l.x.label();
         Label done = l.x.label();
         l.x.push(RBX);
+        l.x.mov(NEXT, Mem.at(RDI, Long.BYTES));
+        l.x.mov(RAX, Mem.at(RDI));
+        l.x.sub(NEXT, RAX);
+        l.x.shl(NEXT, Integer.numberOfTrailingZeros(n));
         l.x.bind(again);
         l.x.cmp(RCX, step);
         l.x.jump(Condition.LESS, tail);
@@ -71,6 +80,9 @@ record PackTransposed(Cast cast) {
         l.x.test(RAX, RAX);
         l.x.jump(Condition.EQUAL, absent);
         l.x.add(RAX, RDX);
+        for (int line = 0; line < cast.perVector(l) * cast.from().bytes(); line += 64) {
+            l.x.prefetch2(Mem.at(RAX, NEXT, 1, line));
+        }
         cast.load(l, l.v(i), RAX, last ? RCX : null);
         l.x.bind(absent);
     }
