@@ -25,7 +25,7 @@ import java.util.WeakHashMap;
 final class QuantizedGemm {
     private static final int FEW_ROWS = 8;
     private static final long FEW_ROWS_BYTES = 2 << 20;
-    private static final int ROWS_MOST = 48;
+    private static final int ROWS_MOST = 192;
     private static final int DEPTH = 512;
     private static final int TASKS_PER_WORKER = 16;
     private static final int LINE = 64;
