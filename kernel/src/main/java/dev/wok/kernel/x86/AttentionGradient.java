@@ -9,7 +9,6 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.IntPredicate;
 
 /// The backward direction of attention.
 ///
@@ -147,7 +146,6 @@ final class AttentionGradient {
         final Buffer operands;
         final Buffer keySums;
         final Buffer valueSums;
-        final Buffer seen;
         final MemorySegment ranges;
         final Slots slope;
         final Slots dot;
@@ -161,7 +159,6 @@ final class AttentionGradient {
             operands = new Buffer(device);
             keySums = new Buffer(device);
             valueSums = new Buffer(device);
-            seen = new Buffer(device);
             ranges = device.scratch((long) QUERIES * Long.BYTES);
             slope = new Slots(device, RowSlope.COUNT);
             dot = new Slots(device, DotRows.COUNT);
@@ -258,13 +255,8 @@ final class AttentionGradient {
         Blocks.Left weightPanels = new Blocks.Left(Tile.Layout.PANELS, panelRows, operands, panelStride);
         Blocks.Left slopePanels = weightPanels.at(panelBytes);
         Blocks.Left slopeRows = new Blocks.Left(Tile.Layout.ROWS, 0, operands + 2 * panelBytes, rowStride);
-        Results results = new Results(
-                keySums.address(),
-                keyStride,
-                valueSums.address(),
-                valueStride,
-                task.sums.address(),
-                blocks.resultStride(qkDim));
+        long sumsStride = blocks.resultStride(qkDim);
+        int head = head(call, task, member);
         boolean finite = blocks.finite(k);
         for (Queries block : queries) {
             int rows = block.count;
@@ -295,65 +287,26 @@ final class AttentionGradient {
                     kind, precision == Precision.BF16, masked || odd, (int) scoresStride, (int) rowStride, (int)
                             panelStride);
             programs.get(code, code::write).call(w.slope.address());
-            Slopes found = new Slopes(weightPanels, slopePanels, slopeRows, rows, seen);
+            long sums = task.sums.address() + block.from * sumsStride;
             if (masked && !(finite && block.finite)) {
-                addSeen(call, head(call, task, member), segment, block.from, k, from, found, results, w);
+                Tensor q = rows(call.q, head, segment, block.from, rows);
+                Tensor dOut = rows(call.dOut, head, segment, block.from, rows);
+                Blocks.Seen seeing = (j, i) -> segment.sees(block.from + i, from + j);
+                Blocks.Seen seenBy = (i, j) -> segment.sees(block.from + i, from + j);
+                blocks.multiplySeen(weightPanels, seen, dOut, seeing, valueSums.address(), valueStride, true);
+                blocks.multiplySeen(slopePanels, seen, q, seeing, keySums.address(), keyStride, true);
+                blocks.multiplySeen(slopeRows, rows, k.slice(0, 0, seen), seenBy, sums, sumsStride, true);
                 continue;
             }
             int qkColumns = blocks.padded(qkDim);
             int vColumns = blocks.padded(vDim);
             blocks.multiply(
-                    weightPanels, seen, rows, block.dOutAlong, vColumns, results.values, results.valueStride, true);
-            blocks.multiply(slopePanels, seen, rows, block.qAlong, qkColumns, results.keys, results.keyStride, true);
-            blocks.multiply(
-                    slopeRows,
-                    rows,
-                    seen,
-                    keysAlong,
-                    qkColumns,
-                    results.queries + block.from * results.queryStride,
-                    results.queryStride,
-                    true);
+                    weightPanels, seen, rows, block.dOutAlong, vColumns, valueSums.address(), valueStride, true);
+            blocks.multiply(slopePanels, seen, rows, block.qAlong, qkColumns, keySums.address(), keyStride, true);
+            blocks.multiply(slopeRows, rows, seen, keysAlong, qkColumns, sums, sumsStride, true);
         }
         boolean add = member > 0;
         copy(keySums.address(), keyStride, rows(call.dk, task.kvHead, segment, from, count), add);
         copy(valueSums.address(), valueStride, rows(call.dv, task.kvHead, segment, from, count), add);
-    }
-
-    /// Probabilities and slopes of a block of queries and one of keys.
-    private record Slopes(Blocks.Left weights, Blocks.Left slopes, Blocks.Left slopeRows, int rows, int seen) {}
-
-    /// Where gradients are summed up: those of a block's keys and values, and those of all queries.
-    private record Results(long keys, long keyStride, long values, long valueStride, long queries, long queryStride) {}
-
-    /// Adds to the gradients row by row, each from the rows that it sees or that see it: there are infinities or NaN
-    /// among the others.
-    private static void addSeen(
-            Call call, int head, Segment segment, int query, Tensor k, int from, Slopes s, Results to, Worker w) {
-        Blocks blocks = w.blocks;
-        int qkColumns = blocks.padded(call.qkDim());
-        int vColumns = blocks.padded(call.vDim());
-        int columns = Math.max(qkColumns, vColumns);
-        long at = w.seen.at(blocks.rightBytes(columns, Math.max(QUERIES, KEYS)));
-        Tensor q = rows(call.q, head, segment, query, s.rows);
-        Tensor dOut = rows(call.dOut, head, segment, query, s.rows);
-        for (int j = 0; j < s.seen; j++) {
-            int key = from + j;
-            IntPredicate sees = i -> segment.sees(query + i, key);
-            long row = j / s.weights.rows() * s.weights.stride() + (long) (j % s.weights.rows()) * Integer.BYTES;
-            long value = to.values + j * to.valueStride;
-            blocks.multiply(
-                    s.weights.at(row), 1, s.rows, blocks.right(dOut, sees, at), vColumns, value, to.valueStride, true);
-            long sum = to.keys + j * to.keyStride;
-            blocks.multiply(s.slopes.at(row), 1, s.rows, blocks.right(q, sees, at), qkColumns, sum, to.keyStride, true);
-        }
-        Tensor keys = k.slice(0, 0, s.seen);
-        for (int i = 0; i < s.rows; i++) {
-            int t = query + i;
-            Blocks.Right seen = blocks.right(keys, j -> segment.sees(t, from + j), at);
-            long sum = to.queries + t * to.queryStride;
-            Blocks.Left row = s.slopeRows.at(i * s.slopeRows.stride());
-            blocks.multiply(row, 1, s.seen, seen, qkColumns, sum, to.queryStride, true);
-        }
     }
 }

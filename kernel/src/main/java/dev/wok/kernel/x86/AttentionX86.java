@@ -127,7 +127,6 @@ final class AttentionX86 extends Attention {
         final Buffer scores;
         final Buffer weights;
         final Buffer sums;
-        final Buffer seen;
         final MemorySegment ranges;
         final MemorySegment largest;
         final MemorySegment totals;
@@ -140,7 +139,6 @@ final class AttentionX86 extends Attention {
             scores = new Buffer(device);
             weights = new Buffer(device);
             sums = new Buffer(device);
-            seen = new Buffer(device);
             ranges = device.scratch((long) QUERIES * Long.BYTES);
             largest = device.scratch((long) QUERIES * Float.BYTES);
             totals = device.scratch((long) QUERIES * isa.bytes());
@@ -196,7 +194,8 @@ final class AttentionX86 extends Attention {
             int head = task.head / call.share();
             if (masked && !block.finite[head]) {
                 Tensor values = rows(call.v, head, segment, block.from, count);
-                sumSeen(task.query, rows, block, values, weights, sums, sumsStride, b > first, w);
+                Blocks.Seen seen = (i, j) -> segment.sees(task.query + i, block.from + j);
+                blocks.multiplySeen(weights, rows, values, seen, sums, sumsStride, b > first);
             } else {
                 Blocks.Right values = new Blocks.Right(
                         keysAt + blocks.rightBytes(block.count, qkDim), blocks.rightStride(block.count));
@@ -205,28 +204,6 @@ final class AttentionX86 extends Attention {
             w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) blocks.padded(vDim));
         }
         finish(call, task, rows, sums, sumsStride, w);
-    }
-
-    /// Sums up the values that each query sees, query by query: there are infinities or NaN among the others.
-    private static void sumSeen(
-            int query,
-            int rows,
-            KeyBlock block,
-            Tensor values,
-            Blocks.Left weights,
-            long sums,
-            long stride,
-            boolean accumulate,
-            Worker w) {
-        Blocks blocks = w.blocks;
-        int vDim = values.size(1);
-        long at = w.seen.at(blocks.rightBytes(vDim, KEYS));
-        for (int i = 0; i < rows; i++) {
-            int t = query + i;
-            Blocks.Right seen = blocks.right(values, j -> block.segment.sees(t, block.from + j), at);
-            Blocks.Left row = weights.at(i * weights.stride());
-            blocks.multiply(row, 1, values.size(0), seen, blocks.padded(vDim), sums + i * stride, stride, accumulate);
-        }
     }
 
     /// Fills the table of each query's keys.

@@ -24,6 +24,7 @@ final class Blocks {
     private final MemorySegment table;
     private final MemorySegment sum;
     private final Buffer zeros;
+    private final Buffer seen;
     private final Tile.Call call;
 
     Blocks(Programs programs, Tile.Kind kind, Precision precision) {
@@ -35,6 +36,7 @@ final class Blocks {
         table = programs.device().scratch((long) Long.BYTES * DEPTH_MOST);
         sum = programs.device().scratch(Float.BYTES);
         zeros = new Buffer(programs.device());
+        seen = new Buffer(programs.device());
         call = new Tile.Call(programs.device().scratch(Tile.Call.BYTES));
     }
 
@@ -45,6 +47,11 @@ final class Blocks {
     record Left(Tile.Layout layout, int rows, long address, long stride) {
         Left at(long bytes) {
             return new Left(layout, rows, address + bytes, stride);
+        }
+
+        /// @return what begins with row `i`
+        Left row(int i) {
+            return at(layout == Tile.Layout.ROWS ? i * stride : i / rows * stride + (long) (i % rows) * Integer.BYTES);
         }
     }
 
@@ -132,11 +139,8 @@ final class Blocks {
         return pack(x, to);
     }
 
-    /// Packs a right operand, zeros in place of rows that do not count. A product's other side has zeros there already,
-    /// but zero times an infinity is none.
-    ///
-    /// @param x `[k, n]`, `k` at most [#DEPTH_MOST]
-    Right right(Tensor x, IntPredicate counts, long to) {
+    /// Packs a right operand, zeros in place of rows that do not count.
+    private Right right(Tensor x, IntPredicate counts, long to) {
         long bytes = Span.stride(x, 1) * x.dim(1);
         long none = zeros.of(bytes).asSlice(0, bytes).fill((byte) 0).address();
         rows(x, 0, x.size(0));
@@ -250,5 +254,26 @@ final class Blocks {
         call.counts(rows / tall, columns / width(), isa.lanes());
         call.ahead(ahead.address);
         programs.get(tile, tile::write).call(call.address());
+    }
+
+    /// Which rows of a right operand count for a row of the left one.
+    interface Seen {
+        boolean sees(int row, int k);
+    }
+
+    /// `c = a b` or `c += a b`, row by row: there are infinities or NaN in rows of `b` that do not count. The left
+    /// operand
+    /// has zeros for them, but zero times an infinity is none.
+    ///
+    /// @param b `[k, n]`, not packed
+    void multiplySeen(Left a, int rows, Tensor b, Seen seen, long c, long cStride, boolean accumulate) {
+        int k = b.size(0);
+        int n = b.size(1);
+        long at = this.seen.at(rightBytes(n, k));
+        for (int i = 0; i < rows; i++) {
+            int row = i;
+            Right packed = right(b, j -> seen.sees(row, j), at);
+            multiply(a.row(i), 1, k, packed, padded(n), c + i * cStride, cStride, accumulate);
+        }
     }
 }

@@ -25,15 +25,15 @@ final class FiniteRows {
 
     /// Writes the code.
     static void write(Lanes l) {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 3; i++) {
             l.zero(l.v(i));
         }
-        l.broadcast(l.v(4), BEYOND);
+        l.broadcast(l.v(3), BEYOND);
         Label row = l.x.here();
         l.each(R10, RCX, RAX, 2, copy -> {
-            l.load(l.v(5 + copy), l.at(RDI, R10, copy));
-            l.mul(l.v(5 + copy), l.v(5 + copy), l.v(4));
-            l.fma(l.v(copy), l.v(5 + copy), l.v(2 + copy));
+            l.load(l.v(4 + copy), l.at(RDI, R10, copy));
+            l.mul(l.v(4 + copy), l.v(4 + copy), l.v(3));
+            l.fma(l.v(copy), l.v(4 + copy), l.v(2));
         });
         l.x.add(RDI, RSI);
         l.x.sub(RDX, 1);

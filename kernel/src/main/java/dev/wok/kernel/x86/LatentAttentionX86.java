@@ -321,7 +321,9 @@ final class LatentAttentionX86 extends LatentAttention {
             RowSoftmax code = new RowSoftmax(kind, precision == Precision.BF16, masked);
             programs.get(code, code::write).call(w.softmax.address());
             if (masked && !blocks.finite(latents)) {
-                sumSeen(group, from, latents, weights, to, call.stride, from > start, w);
+                int first = from;
+                Blocks.Seen seen = (i, j) -> first + j < group.ends[i];
+                blocks.multiplySeen(weights, rows, latents, seen, to.sums.address(), call.stride, from > start);
             } else {
                 blocks.multiply(
                         weights,
@@ -335,27 +337,6 @@ final class LatentAttentionX86 extends LatentAttention {
                         next.part(next.bytes() / 2, next.bytes()));
             }
             w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) rank);
-        }
-    }
-
-    /// Sums up the latents that each row sees, row by row: there are infinities or NaN among the others.
-    private static void sumSeen(
-            Group group,
-            int from,
-            Tensor latents,
-            Blocks.Left weights,
-            Sums to,
-            long stride,
-            boolean accumulate,
-            Worker w) {
-        Blocks blocks = w.blocks;
-        int rank = latents.size(1);
-        for (int i = 0; i < group.rows(); i++) {
-            int end = group.ends[i] - from;
-            Blocks.Right seen = blocks.right(latents, j -> j < end, w.values.at(blocks.rightBytes(rank, KEYS)));
-            long sum = to.sums.address() + i * stride;
-            Blocks.Left row = weights.at(i * weights.stride());
-            blocks.multiply(row, 1, latents.size(0), seen, blocks.padded(rank), sum, stride, accumulate);
         }
     }
 
