@@ -2,15 +2,11 @@ package dev.wok.kernel.x86;
 
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Op.VCVTNE2PS2BF16;
 import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPERMW;
 import static dev.wok.emit.Op.VPMOVZXWD;
-import static dev.wok.emit.Op.VPORD;
 import static dev.wok.emit.Op.VPSLLD;
 import static dev.wok.emit.Reg.R10;
 import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RBP;
@@ -42,50 +38,26 @@ record PackColumns(Cast cast, int whole, boolean many) {
 
     /// Writes the code.
     void write(Lanes l) {
-        boolean pairs = cast.kind() == Tile.Kind.BF16;
         l.x.push(RBX);
         l.x.push(RBP);
         if (!many) {
             l.x.mov(RBX, RCX);
             l.setTail(RCX);
         }
-        Vec order = l.v(20);
-        if (pairs) {
-            int[] interleaved = new int[16];
-            for (int i = 0; i < 16; i++) {
-                interleaved[i] = 16 + i << 16 | i;
+        pairs().each(l, second -> step(l, second), () -> {
+            if (many) {
+                l.x.add(RSI, (whole + 1) * l.isa().bytes());
+            } else {
+                l.x.add(RSI, R9);
             }
-            l.load(order, l.x.constant(interleaved));
-        }
-        whole(l, pairs);
+        });
         l.x.pop(RBP);
         l.x.pop(RBX);
         l.end();
     }
 
-    private void whole(Lanes l, boolean pairs) {
-        Label last = l.x.label();
-        Label done = l.x.label();
-        int perStep = pairs ? 2 : 1;
-        l.x.sub(R8, perStep);
-        l.x.jump(Condition.LESS, last);
-        Label again = l.x.here();
-        step(l, pairs);
-        l.x.add(RDI, perStep * Long.BYTES);
-        if (many) {
-            l.x.add(RSI, (whole + 1) * l.isa().bytes());
-        } else {
-            l.x.add(RSI, R9);
-        }
-        l.x.sub(R8, perStep);
-        l.x.jump(Condition.GREATER_OR_EQUAL, again);
-        l.x.bind(last);
-        if (pairs) {
-            l.x.add(R8, perStep);
-            l.x.jump(Condition.EQUAL, done);
-            step(l, false);
-        }
-        l.x.bind(done);
+    private RowPairs pairs() {
+        return new RowPairs(cast, false);
     }
 
     private void step(Lanes l, boolean second) {
@@ -136,22 +108,10 @@ record PackColumns(Cast cast, int whole, boolean many) {
         Vec low = l.v(0);
         Vec high = l.v(1);
         row(l, low, RAX, vector);
-        if (cast.kind() == Tile.Kind.BF16) {
-            if (second) {
-                row(l, high, R10, vector);
-            } else {
-                l.zero(high);
-            }
-            if (cast.from() == DType.BF16) {
-                l.x.op(VPSLLD, high, high, imm(16));
-                l.x.op(VPORD, low, low, high);
-            } else {
-                l.x.op(VCVTNE2PS2BF16, low, high, low);
-                l.x.op(VPERMW, low, l.v(20), low);
-            }
-        } else if (cast.rounds()) {
-            l.roundToBf16(low, l.v(2), l.v(3));
+        if (second) {
+            row(l, high, R10, vector);
         }
+        pairs().group(l, low, high, second);
         Mem to = Mem.at(RBP, vector * l.isa().bytes());
         l.x.op(VMOVUPS, to, low);
     }

@@ -5,16 +5,12 @@ import static dev.wok.emit.Mask.K1;
 import static dev.wok.emit.Mask.K4;
 import static dev.wok.emit.Op.KMOVW;
 import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VCVTNE2PS2BF16;
 import static dev.wok.emit.Op.VMASKMOVPS;
 import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPERMW;
 import static dev.wok.emit.Op.VPMOVZXWD;
-import static dev.wok.emit.Op.VPORD;
 import static dev.wok.emit.Op.VPSLLD;
 import static dev.wok.emit.Reg.R10;
 import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RBP;
@@ -46,43 +42,21 @@ record PackPanels(Cast cast, int tileRows, boolean scaled) {
     private static final int ROWS_AHEAD = 16;
     private static final int LINES_AHEAD = 6;
 
-    private static final int ORDER = 20;
     private static final int WHOLE = 14;
 
     /// Writes the code.
     void write(Lanes l) {
-        boolean pairs = cast.kind() == Tile.Kind.BF16;
         l.x.push(RBX);
         l.x.push(RBP);
         setMasks(l);
-        if (pairs) {
-            int[] interleaved = new int[16];
-            for (int i = 0; i < 16; i++) {
-                interleaved[i] = 16 + i << 16 | i;
-            }
-            l.load(l.v(ORDER), l.x.constant(interleaved));
-        }
-        Label last = l.x.label();
-        Label done = l.x.label();
-        int perStep = cast.kind().perGroup();
-        l.x.sub(R8, perStep);
-        l.x.jump(Condition.LESS, last);
-        Label again = l.x.here();
-        step(l, pairs);
-        l.x.add(RDI, perStep * Long.BYTES);
-        l.x.add(RSI, tileRows * Integer.BYTES);
-        l.x.sub(R8, perStep);
-        l.x.jump(Condition.GREATER_OR_EQUAL, again);
-        l.x.bind(last);
-        if (pairs) {
-            l.x.add(R8, perStep);
-            l.x.jump(Condition.EQUAL, done);
-            step(l, false);
-        }
-        l.x.bind(done);
+        pairs().each(l, second -> step(l, second), () -> l.x.add(RSI, tileRows * Integer.BYTES));
         l.x.pop(RBP);
         l.x.pop(RBX);
         l.end();
+    }
+
+    private RowPairs pairs() {
+        return new RowPairs(cast, scaled);
     }
 
     /// One mask for the columns of the last tile and one for those of the others.
@@ -149,22 +123,10 @@ record PackPanels(Cast cast, int tileRows, boolean scaled) {
         Vec low = l.v(0);
         Vec high = l.v(1);
         row(l, low, RAX, 0, last);
-        if (cast.kind() == Tile.Kind.BF16) {
-            if (second) {
-                row(l, high, R10, 1, last);
-            } else {
-                l.zero(high);
-            }
-            if (cast.from() == DType.BF16 && !scaled) {
-                l.x.op(VPSLLD, high, high, imm(16));
-                l.x.op(VPORD, low, low, high);
-            } else {
-                l.x.op(VCVTNE2PS2BF16, low, high, low);
-                l.x.op(VPERMW, low, l.v(ORDER), low);
-            }
-        } else if (cast.rounds()) {
-            l.roundToBf16(low, l.v(2), l.v(3));
+        if (second) {
+            row(l, high, R10, 1, last);
         }
+        pairs().group(l, low, high, second);
         if (l.isa().hasMasks()) {
             l.x.op(VMOVUPS, Mem.at(RBP).under(K4), low);
         } else {

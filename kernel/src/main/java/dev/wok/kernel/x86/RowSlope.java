@@ -2,13 +2,11 @@ package dev.wok.kernel.x86;
 
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VCVTNE2PS2BF16;
 import static dev.wok.emit.Op.VEXTRACTF128;
 import static dev.wok.emit.Op.VEXTRACTF64X4;
 import static dev.wok.emit.Op.VFMSUB213PS;
 import static dev.wok.emit.Op.VMOVUPS;
 import static dev.wok.emit.Op.VPBROADCASTD;
-import static dev.wok.emit.Op.VPERMW;
 import static dev.wok.emit.Reg.R10;
 import static dev.wok.emit.Reg.R11;
 import static dev.wok.emit.Reg.R12;
@@ -85,7 +83,7 @@ record RowSlope(Tile.Kind kind, boolean rounds, boolean masked, int scoresStride
         l.x.mov(R12, Mem.at(RDI, STEPS));
         l.x.op(VBROADCASTSS, scale, Mem.at(RDI, SCALE));
         if (kind == Tile.Kind.BF16) {
-            Panelled.loadOrder(l, order);
+            RowPairs.loadOrder(l, order);
         }
         int rows = kind.perGroup();
         Label step = l.x.here();
@@ -161,21 +159,12 @@ record RowSlope(Tile.Kind kind, boolean rounds, boolean masked, int scoresStride
 
     /// Stores a vector of columns as one group of two panels' rows.
     record Panelled(Tile.Kind kind, int panelStride) {
-        /// @param order filled with what [#store] interleaves pairs by
-        static void loadOrder(Lanes l, Vec order) {
-            int[] interleaved = new int[16];
-            for (int i = 0; i < 16; i++) {
-                interleaved[i] = 16 + i << 16 | i;
-            }
-            l.load(order, l.x.constant(interleaved));
-        }
-
+        /// @param order as [RowPairs#loadOrder] fills it
         /// @param first overwritten
         /// @param second the group's second element where it has two
         void store(Lanes l, Reg to, Vec first, Vec second, Vec order) {
             if (kind == Tile.Kind.BF16) {
-                l.x.op(VCVTNE2PS2BF16, first, second, first);
-                l.x.op(VPERMW, first, order, first);
+                RowPairs.interleave(l, first, second, order);
             }
             l.x.op(VMOVUPS, Mem.at(to), first.as(l.isa().bytes() / 2));
             l.x.op(l.isa().hasMasks() ? VEXTRACTF64X4 : VEXTRACTF128, Mem.at(to, panelStride), first, imm(1));
