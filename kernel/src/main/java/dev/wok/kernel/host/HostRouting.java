@@ -19,10 +19,10 @@ public abstract class HostRouting extends Routing {
         this.workers = workers;
     }
 
-    /// Turns one token's logits into scores.
+    /// Turns some tokens' logits into scores.
     ///
-    /// @param logits `[experts]`
-    /// @param scores `[experts]`, written
+    /// @param logits `[tokens, experts]`
+    /// @param scores `[tokens, experts]`, written
     /// @param worker the calling one
     protected abstract void score(Scoring scoring, Tensor logits, Tensor scores, int worker);
 
@@ -34,13 +34,13 @@ public abstract class HostRouting extends Routing {
         int topK = desc.topK();
         float[] shift = bias == null ? new float[experts] : bias.toFloats();
         Tasks.rows(workers, logits.size(0), (long) experts * COST_OF_A_SCORE, (from, to, worker) -> {
+            score(desc.scoring(), logits.slice(0, from, to), scores.slice(0, from, to), worker);
             float[] s = new float[experts];
             float[] choice = new float[experts];
             float[] group = new float[desc.groups()];
             int[] best = new int[topK];
             int[] bestGroups = new int[desc.topkGroup()];
             for (int t = from; t < to; t++) {
-                score(desc.scoring(), logits.select(0, t), scores.select(0, t), worker);
                 copy(scores.memory(), t * scores.stride(0), s);
                 for (int e = 0; e < experts; e++) {
                     choice[e] = s[e] + shift[e];

@@ -12,7 +12,12 @@ final class RoutingVector extends HostRouting {
 
     @Override
     protected void score(Scoring scoring, Tensor logits, Tensor scores, int worker) {
-        float[] s = logits.toFloats();
+        for (int t = 0; t < scores.size(0); t++) {
+            score(scoring, logits.select(0, t).toFloats(), scores.select(0, t));
+        }
+    }
+
+    private static void score(Scoring scoring, float[] s, Tensor scores) {
         switch (scoring) {
             case SIGMOID -> {
                 for (int e = 0; e < s.length; e++) {

@@ -41,14 +41,16 @@ final class RoutingX86 extends HostRouting {
     protected void score(Scoring scoring, Tensor logits, Tensor scores, int worker) {
         Span in = Span.read(OP, logits);
         Span out = Span.written(OP, scores);
-        int experts = scores.size(0);
-        switch (scoring) {
-            case SIGMOID -> sigmoid.call(in.address(), out.address(), experts);
-            case SOFTMAX -> {
-                measure.call(in.address(), experts, results.address(worker));
-                float max = results.result(worker, 0);
-                float share = 1 / results.result(worker, 1);
-                exponentials.call(in.address(), out.address(), experts, Arguments.bits(max), Arguments.bits(share));
+        int experts = scores.size(1);
+        for (int t = 0; t < scores.size(0); t++) {
+            switch (scoring) {
+                case SIGMOID -> sigmoid.call(in.row(t), out.row(t), experts);
+                case SOFTMAX -> {
+                    measure.call(in.row(t), experts, results.address(worker));
+                    float max = results.result(worker, 0);
+                    float share = 1 / results.result(worker, 1);
+                    exponentials.call(in.row(t), out.row(t), experts, Arguments.bits(max), Arguments.bits(share));
+                }
             }
         }
         Span.keep(in, out);
