@@ -27,8 +27,7 @@ final class Gemm {
     static final int DEPTH_MOST = Panels.DEPTH * 4;
 
     /// Tiles of a block below each other, at least, where columns are packed: splitting a product's columns instead
-    /// would
-    /// have its rows packed again.
+    /// would have its rows packed again.
     private static final int LEAST_TILES = 4;
 
     private static final int PANELS_PER_TASK = 4;

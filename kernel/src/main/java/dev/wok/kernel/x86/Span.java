@@ -53,8 +53,7 @@ record Span(Tensor tensor, long address) {
     }
 
     /// As [#read(String, Tensor, DType)] for an operand of a product, whose type others have checked; who calls it
-    /// keeps
-    /// the tensor reachable.
+    /// keeps the tensor reachable.
     ///
     /// @return where its first element lies
     static long address(Tensor tensor) {
