@@ -15,12 +15,14 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 
 /// Gradients and steps of a loaded model, against PyTorch: see [Fixture].
+@ExtendWith(ProcessorRunsIt.class)
 class FixtureTrainingTest {
     /// Gradients come from twice as many roundings as logits, and their noise is not in the fixtures: float32 sums over
     /// some hundreds of products are good to about 1e-5 of the tensor's norm.

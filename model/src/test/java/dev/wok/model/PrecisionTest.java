@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -22,6 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Where a router's scores come close, a token may visit other experts, which moves its logits and the gradients of
  * these experts by much more. Few do: so the median over tokens, and over tensors, is what is bounded.
  */
+@ExtendWith(ProcessorRunsIt.class)
 class PrecisionTest {
     private static final double U = 0x1p-8;
 
