@@ -37,10 +37,11 @@ public final class ProcessorX86 {
                             name, sets, Optional.empty(), "kernels in machine code need an x86-64 processor with AVX2")
                     : new Processor(name, sets, Optional.of(sets.getLast()), "the most that this processor runs");
         }
-        String reason = "%s=%s asks for it".formatted(Processor.VARIABLE, asked);
         if (asked.equals(VECTOR)) {
-            return new Processor(name, sets, Optional.empty(), reason);
+            String none = "%s=%s asks for none".formatted(Processor.VARIABLE, asked);
+            return new Processor(name, sets, Optional.empty(), none);
         }
+        String reason = "%s=%s asks for it".formatted(Processor.VARIABLE, asked);
         for (Isa isa : found) {
             if (isa.text().equals(asked)) {
                 return new Processor(name, sets, Optional.of(described(isa)), reason);

@@ -16,8 +16,9 @@ public final class X86Kernels {
     /// @throws BadInput where none are written for this processor, or the environment asks for none
     public static Kernels on(HostDevice host, Processor processor, Precision precision) {
         Isa isa = ProcessorX86.used(processor)
-                .orElseThrow(() -> new BadInput("there is no machine code for this processor (%s): %s."
-                        .formatted(processor.name(), processor.reason())));
+                .orElseThrow(
+                        () -> new BadInput("kernels in machine code do not run here (%s): %s; take another backend."
+                                .formatted(processor.name(), processor.reason())));
         return on(host, isa, Tuned.of(host, processor).orElse(Tilings.usualFor(isa)), precision);
     }
 

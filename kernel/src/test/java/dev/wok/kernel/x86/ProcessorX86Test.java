@@ -40,6 +40,7 @@ class ProcessorX86Test {
         Processor processor = ProcessorX86.choose("P", SOME, "vector");
         assertTrue(processor.used().isEmpty());
         assertEquals(2, processor.found().size());
+        assertEquals("WOK_ISA=vector asks for none", processor.reason());
         assertTrue(ProcessorX86.choose("P", List.of(), "vector").used().isEmpty());
     }
 
