@@ -9,6 +9,7 @@ import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Quantized;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
@@ -196,9 +197,9 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         Tensor q = floats(memory, 1, 1, 1, d.heads(), d.nopeDim() + d.ropeDim());
         List<Weight> kvB = new ArrayList<>();
         for (int layer = 0; layer < d.layers(); layer++) {
-            kvB.add(Weight.of(floats(memory, 0.02, 2, d.heads() * (d.nopeDim() + d.vDim()), d.rank())));
+            kvB.add(Weight.of(stored(memory, 0.02, 2, d.heads() * (d.nopeDim() + d.vDim()), d.rank())));
         }
-        Tensor cache = floats(memory, 1, 3, d.layers(), d.keys(), d.rank() + d.ropeDim());
+        Tensor cache = stored(memory, 1, 3, d.layers(), d.keys(), d.rank() + d.ropeDim());
         Tensor positions = Numbers.below(memory.tensor(DType.I32, 1), 1);
         positions.setInt(0, d.keys() - 1);
         Tensor out = memory.tensor(DType.F32, 1, d.heads(), d.vDim());
@@ -289,6 +290,12 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
 
     private static Tensor floats(Memory memory, double scale, long seed, long... shape) {
         return Numbers.fill(memory.tensor(DType.F32, shape), scale, seed);
+    }
+
+    /// Numbers as a model keeps them for the usual precision.
+    private Tensor stored(Memory memory, double scale, long seed, long... shape) {
+        DType dtype = usual.kernels().precision() == Precision.BF16 ? DType.BF16 : DType.F32;
+        return Numbers.fill(memory.tensor(dtype, shape), scale, seed);
     }
 
     private Work computing(Side side, double flops, double bytes, Runnable call) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.wok.device.Device;
 import dev.wok.kernel.x86.Isa;
 import dev.wok.kernel.x86.X86Kernels;
+import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -183,9 +184,19 @@ final class Contract {
         /// @param value by index in row order, rounded to float32
         /// @param gap how many foreign elements lie between rows
         Tensor input(LongToDoubleFunction value, int gap, long... shape) {
-            Tensors.Framed frame = frame(value, gap, shape);
+            return read(frame(value, gap, shape));
+        }
+
+        private Tensor read(Tensors.Framed frame) {
             inputs.add(new Operand(frame, Tensors.copy(frame.view())));
             return frame.view();
+        }
+
+        /// An operand that the operation only reads, in BF16 where it computes in F32: standard normal numbers.
+        Tensor narrow(Rng rng, int gap, long... shape) {
+            LongToDoubleFunction value = i -> Bf16.round(rng.normal(i));
+            Tensor source = Tensors.of(value, isReference() ? dtype : DType.BF16, shape);
+            return read(Tensors.Framed.of(source, gap));
         }
 
         Tensor integers(int... values) {

@@ -38,13 +38,14 @@ class LatentAttentionTest {
     void attends() {
         Property.of("LatentAttention")
                 .size("tokens", 0, 9)
-                .size("heads", 1, 4)
+                .size("heads", 1, 21)
                 .size("nope", 1, 33)
                 .size("rope", 0, 20)
                 .size("vDim", 1, 33)
                 .size("rank", 1, 50)
-                .size("keys", 0, 207)
+                .size("keys", 0, 307)
                 .size("gap", 0, 3)
+                .flag("narrow")
                 .cases(40)
                 .check(c -> Contract.checkProducts(run -> {
                     Sizes s = Sizes.of(c);
@@ -55,7 +56,9 @@ class LatentAttentionTest {
                             s.gap,
                             (long) s.heads * (s.nope + s.vDim),
                             s.rank);
-                    Tensor cache = run.input(c.rng("cache"), s.gap, s.keys, s.rank + s.rope);
+                    Tensor cache = c.flag("narrow")
+                            ? run.narrow(c.rng("cache"), s.gap, s.keys, s.rank + s.rope)
+                            : run.input(c.rng("cache"), s.gap, s.keys, s.rank + s.rope);
                     int[] positions = new int[s.tokens];
                     Arrays.setAll(positions, t -> c.rng("positions").below(t, s.keys + 1) - 1);
                     Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);

@@ -186,7 +186,7 @@ class ProductsGuardedTest {
                             .forward(
                                     p.normal(c.rng("q"), gap, tokens, heads, 9L + ropeDim),
                                     Weight.of(p.normal(c.rng("kvB"), gap, heads * (9L + 11), rank)),
-                                    p.normal(c.rng("cache"), gap, keys, rank + ropeDim),
+                                    operand(p, c, "cache", c.flag("bf16"), gap, keys, rank + ropeDim),
                                     p.integers(positions),
                                     0.3,
                                     p.zeros(gap, tokens, heads, 11)));

@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.kernel.Precision;
 import dev.wok.tensor.Bf16;
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -22,7 +23,7 @@ final class Rows {
 
     /// @return the values as operands of a product: a copy where that changes them
     static Tensor rounded(Precision precision, Tensor tensor) {
-        if (precision == Precision.F32) {
+        if (precision == Precision.F32 && tensor.dtype() == DType.F32) {
             return tensor;
         }
         float[] values = tensor.toFloats();

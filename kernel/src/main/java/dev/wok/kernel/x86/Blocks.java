@@ -178,18 +178,33 @@ final class Blocks {
     Right transposed(Tensor x, long to) {
         int n = x.size(0);
         int k = x.size(1);
-        PackTransposed code = new PackTransposed(Cast.of(x.dtype(), kind, precision));
         Span.address(x);
         for (int column = 0; column < n; column += isa.lanes()) {
-            int present = Math.min(isa.lanes(), n - column);
-            rows(x, column, present);
-            for (int i = present; i < isa.lanes(); i++) {
-                table.setAtIndex(ValueLayout.JAVA_LONG, i, 0);
-            }
-            programs.get(code, code::write)
-                    .call(table.address(), column(to, column, n, k), 0, k, groupStride(column, n));
+            vector(x, column, column(to, column, n, k), groupStride(column, n));
         }
         return new Right(to, rightStride(k));
+    }
+
+    /// Packs rows as groups of all of them one after another, zeros for what is missing.
+    ///
+    /// @param x `[n, k]`, `n` at most `width`
+    /// @param width whole vectors
+    void strip(Tensor x, int width, long to) {
+        Span.address(x);
+        for (int column = 0; column < width; column += isa.lanes()) {
+            vector(x, column, to + (long) column * Integer.BYTES, width * Integer.BYTES);
+        }
+    }
+
+    /// Packs a vector of rows, zeros for those that are not there.
+    private void vector(Tensor x, int from, long to, int groupStride) {
+        int present = Math.clamp(x.size(0) - from, 0, isa.lanes());
+        rows(x, from, present);
+        for (int i = present; i < isa.lanes(); i++) {
+            table.setAtIndex(ValueLayout.JAVA_LONG, i, 0);
+        }
+        PackTransposed code = new PackTransposed(Cast.of(x.dtype(), kind, precision));
+        programs.get(code, code::write).call(table.address(), to, 0, x.size(1), groupStride);
     }
 
     /// Where a vector of columns begins.
@@ -213,46 +228,20 @@ final class Blocks {
 
     // ---------------------------------------------------------------------------------------------- products
 
-    /// Memory that is needed later, to be asked for during a product.
-    record Ahead(long address, long bytes) {
-        static final Ahead NOTHING = new Ahead(0, 0);
-
-        private static final int LINE = 64;
-        private static final int MOST = 8;
-
-        Ahead part(long from, long to) {
-            return new Ahead(address + from, to - from);
-        }
-
-        /// @param steps in which they are asked for
-        /// @return the lines for each
-        private int lines(long steps) {
-            return (int) Math.min((bytes + LINE * steps - 1) / (LINE * Math.max(1, steps)), MOST);
-        }
-    }
-
     /// `c = a b` or `c += a b`.
     ///
     /// @param rows of the left operand
     /// @param k how much of the common dimension
     /// @param columns how many of the right operand: whole panels, or all
     void multiply(Left a, int rows, int k, Right b, int columns, long c, long cStride, boolean accumulate) {
-        multiply(a, rows, k, b, columns, c, cStride, accumulate, Ahead.NOTHING);
-    }
-
-    void multiply(
-            Left a, int rows, int k, Right b, int columns, long c, long cStride, boolean accumulate, Ahead ahead) {
         int tall = a.layout == Tile.Layout.PANELS ? a.rows : isa.hasMasks() ? 8 : 6;
         int groups = kind.groups(k);
-        long tiles = (rows + tall - 1) / tall;
-        int lines = ahead.lines(tiles * (wholePanels(columns) / width()) * (groups / Tile.UNROLL));
         int lastVectors = padded(columns % width()) / isa.lanes();
-        Tile tile = new Tile(kind, tall, vectors, a.layout, rows % tall, lastVectors, accumulate, lines);
+        Tile tile = new Tile(kind, tall, vectors, a.layout, rows % tall, lastVectors, accumulate);
         call.left(a.address, a.stride, groups);
         call.right(b.address, b.stride);
         call.result(c, cStride);
         call.counts(rows / tall, columns / width(), isa.lanes());
-        call.ahead(ahead.address);
         programs.get(tile, tile::write).call(call.address());
     }
 

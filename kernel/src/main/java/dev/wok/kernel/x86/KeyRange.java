@@ -36,14 +36,22 @@ record KeyRange(Lanes l, Vec columns, Vec set) {
     ///
     /// @param temporary overwritten with AVX2
     void find(Vec after, Vec end, Vec temporary) {
+        findBefore(end);
         if (l.isa().hasMasks()) {
-            l.x.op(VPCMPGTD, K3, end, columns);
             l.x.op(VPCMPGTD, K2, columns, after);
             l.x.op(KANDW, K3, K3, K2);
         } else {
-            l.x.op(VPCMPGTD, set, end, columns);
             l.x.op(VPCMPGTD, temporary, columns, after);
             l.x.op(VPANDD, set, set, temporary);
+        }
+    }
+
+    /// Finds the columns that count where nothing lies before them.
+    void findBefore(Vec end) {
+        if (l.isa().hasMasks()) {
+            l.x.op(VPCMPGTD, K3, end, columns);
+        } else {
+            l.x.op(VPCMPGTD, set, end, columns);
         }
     }
 

@@ -1,12 +1,10 @@
 package dev.wok.kernel.x86;
 
-import dev.wok.device.HostDevice;
 import dev.wok.device.Workers;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
-import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -16,17 +14,22 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
 
-/* All heads of some queries meet the cache together, as rows of one product: a block of the cache is read once and packed
- * twice, as keys and as values. Keys are taken in parts of fixed size, each with its own largest score; the results of
- * parts are joined in their order. So it is all the same whether a task goes through one part or through all of them,
- * and which other queries there are.
+/* All heads of some queries meet the cache together. Its rows are used where they lie, in both products: for the scores
+ * its elements are repeated in all lanes and each lane is a query, for the weighted sums a vector is some columns of a row
+ * and the weights are repeated. Nothing is packed but the queries. While the scores of one part of the keys are computed
+ * the next part is fetched, and during the sums a share of the weights that will make values of them.
+ *
+ * Keys are taken in parts of fixed size, each with its own largest score; the results of parts are joined in their order.
+ * So it is all the same whether a worker goes through one part or through all of them, and which other queries there
+ * are. What a query does not see is not even multiplied by zero: it may hold infinities or NaN.
  */
 final class LatentAttentionX86 extends LatentAttention {
-    private static final int KEYS = 128;
-    private static final int PART = 2 * KEYS;
+    private static final int STRIP = LatentScores.STRIP;
+    /// Of the second-level cache: a part of the keys of 576 elements takes 288 KiB.
+    private static final int PART_GROUPS = 128;
     private static final int ROWS = 128;
-    private static final int TASKS_PER_WORKER = 4;
     private static final int JOINED_ROWS = 4;
+    private static final int STRIDE_MOST = 1 << 24;
 
     private final Precision precision;
     private final Gemm gemm;
@@ -34,8 +37,10 @@ final class LatentAttentionX86 extends LatentAttention {
     private final Programs programs;
     private final Tile.Kind kind;
     private final Workers workers;
-    private final Blocks sizes;
+    private final int partKeys;
+    private final Arguments arguments;
     private final Buffer absorbed;
+    private final Buffer packed;
     private final Buffer means;
     private final Buffer parts;
     private final Worker[] worker;
@@ -47,91 +52,111 @@ final class LatentAttentionX86 extends LatentAttention {
         programs = gemm.programs();
         kind = gemm.kind(precision);
         workers = programs.device().workers();
-        sizes = new Blocks(programs, kind, precision);
+        partKeys = PART_GROUPS * kind.perGroup();
+        arguments = new Arguments(programs.device());
         absorbed = new Buffer(programs.device());
+        packed = new Buffer(programs.device());
         means = new Buffer(programs.device());
         parts = new Buffer(programs.device());
         worker = new Worker[workers.count()];
         for (int i = 0; i < worker.length; i++) {
-            worker[i] = new Worker(programs.device());
+            worker[i] = new Worker(i);
         }
     }
 
-    /// Some queries with all their heads, a row for each.
+    /// Some queries with all their heads, a row for each, in strips.
     ///
     /// @param first its first row of all
-    /// @param queries `[rows, rank + ropeDim]`, absorbed
+    /// @param strip its first strip of all
     /// @param ends for each row how many keys it sees
     /// @param keys the most of them
-    private record Group(int first, Tensor queries, int[] ends, int keys) {
+    /// @param parts of them
+    private record Group(int first, int strip, int[] ends, int keys, int parts) {
         int rows() {
             return ends.length;
         }
-
-        int parts() {
-            return (keys + PART - 1) / PART;
-        }
     }
 
-    /// Weighted sums of latents.
+    /// Weighted sums of latents over a part of the keys.
     ///
     /// @param largest the largest score of each row
-    /// @param totals the sums of weights, a vector for each row
+    /// @param totals the sums of weights
     /// @param sums the weighted sums, a row for each
     private record Sums(MemorySegment largest, MemorySegment totals, MemorySegment sums) {
         float largest(int row) {
             return largest.getAtIndex(ValueLayout.JAVA_FLOAT, row);
         }
 
-        float total(int row, int lanes) {
-            float total = 0;
-            for (int i = 0; i < lanes; i++) {
-                total += totals.getAtIndex(ValueLayout.JAVA_FLOAT, (long) row * lanes + i);
-            }
-            return total;
+        float total(int row) {
+            return totals.getAtIndex(ValueLayout.JAVA_FLOAT, row);
         }
     }
 
-    /// @param rows of a group, at most
+    /// @param queries strips of packed rows
+    /// @param strip bytes of a strip
+    /// @param rows of a group, at most, in whole strips
     /// @param stride bytes between rows of sums
-    private record Call(Tensor cache, int rank, float scale, int rows, long stride, int lanes) {
+    /// @param values where the weights of the values lie packed
+    private record Call(
+            Tensor cache,
+            int rank,
+            float scale,
+            long queries,
+            long strip,
+            int rows,
+            long stride,
+            MemorySegment values) {
+        int width() {
+            return cache.size(1);
+        }
+
         Sums sums(MemorySegment memory) {
-            long largest = ((long) rows * Float.BYTES + 63) / 64 * 64;
-            long totals = (long) rows * lanes * Float.BYTES;
+            long floats = (long) rows * Float.BYTES;
             return new Sums(
-                    memory.asSlice(0, largest),
-                    memory.asSlice(largest, totals),
-                    memory.asSlice(largest + totals, rows * stride));
+                    memory.asSlice(0, floats),
+                    memory.asSlice(floats, floats),
+                    memory.asSlice(2 * floats, rows * stride));
         }
 
         long sumsBytes() {
-            return ((long) rows * Float.BYTES + 63) / 64 * 64 + (long) rows * lanes * Float.BYTES + rows * stride;
+            return rows * (2 * Float.BYTES + stride);
         }
     }
 
+    /// Rows of the cache as operands.
+    ///
+    /// @param stride bytes between them
+    private record Keys(long address, int count, int stride) {}
+
     @Override
     protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
-        for (Tensor tensor : List.of(q, cache, out)) {
-            Shape.require("LatentAttention on the x86 backend", tensor, "an operand", DType.F32);
-            Span.address(tensor);
-        }
+        Span.read("LatentAttention", q);
+        Span.read("LatentAttention", cache, cache.dtype());
+        Span.written("LatentAttention", out);
         int tokens = q.size(0);
         int heads = q.size(1);
         int rank = kvB.value().size(1);
-        int nopeDim = q.size(2) - (cache.size(1) - rank);
+        int width = cache.size(1);
+        int nopeDim = q.size(2) - (width - rank);
         List<Panels> weights = forms.ofHeads(kvB, heads, nopeDim, precision);
-        Tensor queries = absorb(q, nopeDim, weights.subList(0, heads), rank, cache.size(1));
+        Tensor queries = absorb(q, nopeDim, weights.subList(0, heads), rank, width);
         int perGroup = Math.max(1, ROWS / heads);
+        List<Group> groups = groups(positions.toInts(), perGroup, heads);
+        long strip = (long) kind.groups(width) * LatentScores.STRIP_BYTES;
+        int rows = strips(Math.min(perGroup, tokens) * heads) * STRIP;
+        long stride = worker[0].blocks.resultStride(rank);
         Call call = new Call(
                 cache,
                 rank,
                 (float) scale,
-                Math.min(perGroup, tokens) * heads,
-                sizes.resultStride(rank),
-                programs.isa().lanes());
-        MemorySegment memory = means.of((long) tokens * heads * call.stride);
-        sum(call, groups(queries, positions.toInts(), perGroup, heads), memory);
-        Tensor latents = Tensor.of(memory, DType.F32, tokens, heads, call.stride / Float.BYTES)
+                pack(queries, groups, strip),
+                strip,
+                rows,
+                stride,
+                weights.get(heads).memory());
+        MemorySegment memory = means.of((long) tokens * heads * stride);
+        sum(call, groups, memory);
+        Tensor latents = Tensor.of(memory, DType.F32, tokens, heads, stride / Float.BYTES)
                 .slice(2, 0, rank);
         List<Gemm.Problem> problems = new ArrayList<>();
         for (int h = 0; h < heads; h++) {
@@ -141,6 +166,7 @@ final class LatentAttentionX86 extends LatentAttention {
         gemm.run(problems);
         Reference.reachabilityFence(q);
         Reference.reachabilityFence(cache);
+        Reference.reachabilityFence(out);
     }
 
     /// @return the queries that meet the cache's rows, `[tokens, heads, rank + ropeDim]`
@@ -167,8 +193,13 @@ final class LatentAttentionX86 extends LatentAttention {
         return queries;
     }
 
-    private static List<Group> groups(Tensor queries, int[] positions, int perGroup, int heads) {
+    private int strips(int rows) {
+        return (rows + STRIP - 1) / STRIP;
+    }
+
+    private List<Group> groups(int[] positions, int perGroup, int heads) {
         List<Group> groups = new ArrayList<>();
+        int strip = 0;
         for (int from = 0; from < positions.length; from += perGroup) {
             int count = Math.min(perGroup, positions.length - from);
             int[] ends = new int[count * heads];
@@ -177,10 +208,30 @@ final class LatentAttentionX86 extends LatentAttention {
                 ends[i] = positions[from + i / heads] + 1;
                 keys = Math.max(keys, ends[i]);
             }
-            Tensor rows = queries.slice(0, from, from + count).reshape(ends.length, queries.dim(2));
-            groups.add(new Group(from * heads, rows, ends, keys));
+            groups.add(new Group(from * heads, strip, ends, keys, (keys + partKeys - 1) / partKeys));
+            strip += strips(ends.length);
         }
         return groups;
+    }
+
+    /// @param queries `[tokens, heads, rank + ropeDim]`
+    /// @return where all strips lie, each as groups of all its rows one after another
+    private long pack(Tensor queries, List<Group> groups, long strip) {
+        Tensor rows = queries.reshape(queries.dim(0) * queries.dim(1), queries.dim(2));
+        record Task(int from, int to) {}
+        List<Task> tasks = new ArrayList<>();
+        for (Group group : groups) {
+            int end = group.first + group.rows();
+            for (int from = group.first; from < end; from += STRIP) {
+                tasks.add(new Task(from, Math.min(end, from + STRIP)));
+            }
+        }
+        long at = packed.at(tasks.size() * strip);
+        workers.run(tasks.size(), (number, w) -> {
+            Task task = tasks.get(number);
+            worker[w].blocks.strip(rows.slice(0, task.from, task.to), STRIP, at + number * strip);
+        });
+        return at;
     }
 
     /// Fills the rows with the means of latents. Few groups are split by parts of the keys.
@@ -189,38 +240,29 @@ final class LatentAttentionX86 extends LatentAttention {
             workers.run(groups.size(), (g, w) -> {
                 Worker own = worker[w];
                 Group group = groups.get(g);
-                Blocks.Left queries = own.pack(group);
                 join(call, group, 0, group.rows(), rows, own, part -> {
                     Sums sums = call.sums(own.part.of(call.sumsBytes()));
-                    part(call, group, queries, part, sums, own);
+                    part(call, group, part, part + 1, sums, own);
                     return sums;
                 });
             });
             return;
         }
-        record Task(Group group, int from, int to, long memory) {}
+        record Task(Group group, int part, long memory) {}
         List<Task> tasks = new ArrayList<>();
         long[] first = new long[groups.size()];
-        long bytes = 0;
-        int most = TASKS_PER_WORKER * workers.count();
         for (int g = 0; g < groups.size(); g++) {
             Group group = groups.get(g);
-            first[g] = bytes;
-            int count = Math.min(most, group.parts());
-            for (int i = 0; i < count; i++) {
-                int from = i * group.parts() / count;
-                tasks.add(new Task(group, from, (i + 1) * group.parts() / count, first[g]));
+            first[g] = tasks.size() * call.sumsBytes();
+            for (int part = 0; part < group.parts; part++) {
+                tasks.add(new Task(group, part, tasks.size() * call.sumsBytes()));
             }
-            bytes += group.parts() * call.sumsBytes();
         }
-        MemorySegment memory = parts.of(bytes);
+        MemorySegment memory = parts.of(tasks.size() * call.sumsBytes());
         workers.run(tasks.size(), (number, w) -> {
             Task task = tasks.get(number);
-            Blocks.Left queries = worker[w].pack(task.group);
-            for (int part = task.from; part < task.to; part++) {
-                Sums sums = call.sums(memory.asSlice(task.memory + part * call.sumsBytes()));
-                part(call, task.group, queries, part, sums, worker[w]);
-            }
+            Sums sums = call.sums(memory.asSlice(task.memory));
+            part(call, task.group, task.part, task.part + workers.count(), sums, worker[w]);
         });
         int pieces = (call.rows + JOINED_ROWS - 1) / JOINED_ROWS;
         workers.run(groups.size() * pieces, (task, w) -> {
@@ -243,124 +285,118 @@ final class LatentAttentionX86 extends LatentAttention {
 
     /// A worker's own memory.
     private final class Worker {
-        final Blocks blocks;
-        final Buffer queries;
-        final Buffer keys;
-        final Buffer values;
-        final Buffer scores;
-        final Buffer weights;
-        final Buffer part;
-        final Buffer ranges;
-        final Buffer factors;
-        final Slots softmax;
-        final Slots mix;
+        final int number;
+        final Blocks blocks = new Blocks(programs, kind, precision);
+        final Buffer keys = new Buffer(programs.device());
+        final Buffer part = new Buffer(programs.device());
+        final Buffer factors = new Buffer(programs.device());
+        final MemorySegment scores = strips(partKeys);
+        final MemorySegment weights = strips(partKeys);
+        final MemorySegment ends = strips(1);
 
-        Worker(HostDevice device) {
-            blocks = new Blocks(programs, kind, precision);
-            queries = new Buffer(device);
-            keys = new Buffer(device);
-            values = new Buffer(device);
-            scores = new Buffer(device);
-            weights = new Buffer(device);
-            part = new Buffer(device);
-            ranges = new Buffer(device);
-            factors = new Buffer(device);
-            softmax = new Slots(device, RowSoftmax.COUNT);
-            mix = new Slots(device, MixRows.COUNT);
+        Worker(int number) {
+            this.number = number;
         }
 
-        Blocks.Left pack(Group group) {
-            long bytes = group.rows() * blocks.rowStride(group.queries.size(1)) + 64;
-            return blocks.left(group.queries, queries.at(bytes));
+        private MemorySegment strips(int count) {
+            return programs.device().scratch((long) count * LatentScores.STRIP_BYTES);
         }
     }
 
     /// The weighted sums over one part of the keys.
-    private void part(Call call, Group group, Blocks.Left queries, int part, Sums to, Worker w) {
-        Blocks blocks = w.blocks;
-        int rows = group.rows();
-        int width = call.cache.size(1);
-        long scoresStride = blocks.resultStride(KEYS);
-        long scores = w.scores.at(call.rows * scoresStride);
-        long weightsStride = blocks.rowStride(KEYS);
-        Blocks.Left weights =
-                new Blocks.Left(Tile.Layout.ROWS, 0, w.weights.at(call.rows * weightsStride), weightsStride);
-        MemorySegment ranges = w.ranges.of((long) call.rows * Long.BYTES);
-        for (int i = 0; i < rows; i++) {
-            to.largest.setAtIndex(ValueLayout.JAVA_FLOAT, i, RowSoftmax.LOWEST);
-        }
-        to.totals.fill((byte) 0);
-        int rank = blocks.padded(call.rank);
-        w.softmax
-                .put(RowSoftmax.SCORES, scores)
-                .put(RowSoftmax.SCORES_STRIDE, scoresStride)
-                .put(RowSoftmax.WEIGHTS, weights.address())
-                .put(RowSoftmax.WEIGHTS_STRIDE, weightsStride)
-                .put(RowSoftmax.RANGES, ranges.address())
-                .put(RowSoftmax.LARGEST, to.largest.address())
-                .put(RowSoftmax.SUMS, to.totals.address())
-                .put(RowSoftmax.OUT, to.sums.address())
-                .put(RowSoftmax.OUT_STRIDE, call.stride)
-                .put(RowSoftmax.OUT_COLUMNS, 0L)
-                .put(RowSoftmax.ROWS, (long) rows)
-                .put(RowSoftmax.SCALE, call.scale);
-        int start = part * PART;
-        int end = Math.min(group.keys, start + PART);
-        for (int from = start; from < end; from += KEYS) {
-            int count = Math.min(KEYS, end - from);
-            Tensor block = call.cache.slice(0, from, from + count);
-            Blocks.Right keys = blocks.transposed(block, w.keys.at(blocks.rightBytes(KEYS, width)));
-            Tensor latents = block.slice(1, 0, call.rank);
-            Blocks.Right values = blocks.right(latents, w.values.at(blocks.rightBytes(call.rank, KEYS)));
-            Blocks.Ahead next = ahead(call.cache, from + count, Math.min(group.keys, from + count + KEYS));
-            int columns = blocks.padded(count);
-            blocks.multiply(
-                    queries, rows, width, keys, columns, scores, scoresStride, false, next.part(0, next.bytes() / 2));
-            w.softmax.put(RowSoftmax.COLUMNS, (long) columns);
-            boolean masked = ranges(group, from, columns, ranges);
-            RowSoftmax code = new RowSoftmax(kind, precision == Precision.BF16, masked);
-            programs.get(code, code::write).call(w.softmax.address());
-            if (masked && !blocks.finite(latents)) {
-                int first = from;
-                Blocks.Seen seen = (i, j) -> first + j < group.ends[i];
-                blocks.multiplySeen(weights, rows, latents, seen, to.sums.address(), call.stride, from > start);
-            } else {
-                blocks.multiply(
-                        weights,
-                        rows,
-                        count,
-                        values,
-                        rank,
-                        to.sums.address(),
-                        call.stride,
-                        from > start,
-                        next.part(next.bytes() / 2, next.bytes()));
-            }
-            w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) rank);
-        }
-    }
-
-    /// Fills the table of each row's keys.
     ///
-    /// @return whether any of the columns does not count for some row
-    private static boolean ranges(Group group, int from, int columns, MemorySegment ranges) {
-        boolean masked = false;
-        for (int i = 0; i < group.rows(); i++) {
-            int seen = Math.clamp(group.ends[i] - from, 0, columns);
-            ranges.setAtIndex(ValueLayout.JAVA_INT, 2L * i, -1);
-            ranges.setAtIndex(ValueLayout.JAVA_INT, 2L * i + 1, seen);
-            masked |= seen < columns;
+    /// @param next the part that is needed next, if there is one
+    private void part(Call call, Group group, int part, int next, Sums to, Worker w) {
+        int start = part * partKeys;
+        Keys keys = keys(call, start, Math.min(partKeys, group.keys - start), w);
+        int later = next < group.parts ? next * partKeys : start;
+        long nextKeys = call.cache.memory().address() + later * Span.stride(call.cache, 0);
+        long nextValues = call.values.address() + call.values.byteSize() * part / group.parts;
+        for (int from = 0; from < group.rows(); from += STRIP) {
+            int rows = Math.min(STRIP, group.rows() - from);
+            int[] seen = new int[STRIP];
+            for (int i = 0; i < STRIP; i++) {
+                seen[i] = i < rows ? Math.clamp(group.ends[from + i] - start, 0, keys.count) : keys.count;
+            }
+            boolean masked = Arrays.stream(seen).anyMatch(count -> count < keys.count);
+            MemorySegment.copy(seen, 0, w.ends, ValueLayout.JAVA_INT, 0, STRIP);
+            scores(call, keys, call.queries + (group.strip + from / STRIP) * call.strip, nextKeys, w);
+            LatentSoftmax softmax = new LatentSoftmax(kind, precision == Precision.BF16, masked);
+            for (int lane = 0; lane < STRIP; lane += programs.isa().lanes()) {
+                long vector = (long) lane * Float.BYTES;
+                long row = (long) from * Float.BYTES + vector;
+                arguments.call(
+                        programs.get(softmax, softmax::write),
+                        w.number,
+                        w.scores.address() + vector,
+                        keys.count,
+                        w.weights.address() + vector,
+                        to.largest.address() + row,
+                        to.totals.address() + row,
+                        Arguments.bits(call.scale),
+                        w.ends.address() + vector);
+            }
+            for (int i = 0; i < rows; ) {
+                int same = i + 1;
+                while (same < rows && seen[same] == seen[i]) {
+                    same++;
+                }
+                MemorySegment sums = to.sums.asSlice((from + i) * call.stride, (same - i) * call.stride);
+                if (seen[i] == 0) {
+                    sums.fill((byte) 0);
+                } else {
+                    sums(call, new Keys(keys.address, seen[i], keys.stride), i, same, sums.address(), nextValues, w);
+                }
+                i = same;
+            }
         }
-        return masked;
     }
 
-    /// @return the cache's rows that come next, where they lie together
-    private static Blocks.Ahead ahead(Tensor cache, int from, int to) {
-        boolean together = cache.stride(0) == cache.dim(1);
-        return from < to && together
-                ? new Blocks.Ahead(
-                        cache.memory().address() + from * Span.stride(cache, 0), (to - from) * Span.stride(cache, 0))
-                : Blocks.Ahead.NOTHING;
+    /// @return rows of the cache, where they lie if products can read them there
+    private Keys keys(Call call, int start, int count, Worker w) {
+        Tensor rows = call.cache.slice(0, start, start + count);
+        boolean asTheyAre = kind == Tile.Kind.BF16
+                ? rows.dtype() == DType.BF16 && call.width() % kind.perGroup() == 0
+                : rows.dtype() == DType.F32 && precision == Precision.F32;
+        long stride = Span.stride(rows, 0);
+        if (asTheyAre && stride <= STRIDE_MOST) {
+            return new Keys(Span.address(rows), count, (int) stride);
+        }
+        Blocks.Left copy = w.blocks.left(
+                rows,
+                w.keys.at(partKeys * w.blocks.rowStride(call.width())
+                        + programs.isa().bytes()));
+        return new Keys(copy.address(), count, Math.toIntExact(copy.stride()));
+    }
+
+    private void scores(Call call, Keys keys, long queries, long next, Worker w) {
+        int tile = LatentScores.tileRows(programs.isa());
+        LatentScores code = new LatentScores(kind, keys.stride, keys.count % tile);
+        arguments.call(
+                programs.get(code, code::write),
+                w.number,
+                keys.address,
+                kind.groups(call.width()),
+                queries,
+                w.scores.address(),
+                keys.count / tile,
+                next);
+    }
+
+    /// The sums of the rows `from` to `to` of a strip.
+    private void sums(Call call, Keys keys, int from, int to, long sums, long next, Worker w) {
+        int block = LatentSums.blockColumns(programs.isa());
+        LatentSums code = new LatentSums(kind, to - from, keys.stride, call.rank % block);
+        arguments.call(
+                programs.get(code, code::write),
+                w.number,
+                keys.address,
+                keys.count,
+                w.weights.address() + (long) from * Float.BYTES,
+                sums,
+                call.stride,
+                call.rank / block,
+                next);
     }
 
     /// Joins the parts of some rows' sums and divides by the sums of weights.
@@ -374,7 +410,7 @@ final class LatentAttentionX86 extends LatentAttention {
         float[] totals = new float[rows];
         Arrays.fill(largest, RowSoftmax.LOWEST);
         to.fill((byte) 0);
-        for (int part = 0; part < group.parts(); part++) {
+        for (int part = 0; part < group.parts; part++) {
             Sums more = parts.apply(part);
             for (int i = 0; i < rows; i++) {
                 float most = Math.max(largest[i], more.largest(row + i));
@@ -383,7 +419,7 @@ final class LatentAttentionX86 extends LatentAttention {
                 factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, a);
                 factors.set(ValueLayout.JAVA_FLOAT, bytes + (long) i * Float.BYTES, b);
                 largest[i] = most;
-                totals[i] = a * totals[i] + b * more.total(row + i, call.lanes);
+                totals[i] = a * totals[i] + b * more.total(row + i);
             }
             MemorySegment from = more.sums.asSlice(row * call.stride);
             mix(call, rows, to, from, factors.address(), factors.address() + bytes, w);
@@ -397,14 +433,16 @@ final class LatentAttentionX86 extends LatentAttention {
 
     /// `to = a to + b from`, without `b from` where that is 0.
     private void mix(Call call, int rows, MemorySegment to, MemorySegment from, long a, long b, Worker w) {
-        w.mix.put(MixRows.TO, to.address())
-                .put(MixRows.FROM, from.address())
-                .put(MixRows.STRIDE, call.stride)
-                .put(MixRows.A, a)
-                .put(MixRows.B, b)
-                .put(MixRows.ROWS, (long) rows)
-                .put(MixRows.COLUMNS, (long) w.blocks.padded(call.rank));
         MixRows code = new MixRows(b != 0);
-        programs.get(code, code::write).call(w.mix.address());
+        arguments.call(
+                programs.get(code, code::write),
+                w.number,
+                to.address(),
+                from.address(),
+                a,
+                b,
+                rows,
+                w.blocks.padded(call.rank),
+                call.stride);
     }
 }

@@ -8,7 +8,6 @@ import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
 import static dev.wok.emit.Reg.RSI;
 
@@ -17,28 +16,14 @@ import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 
 /// `to = a to` or `to = a to + b from`, with factors for each row; rows of whole vectors.
+///
+/// Arguments ([Arguments]): to, from, the floats a, the floats b, rows (1 or more), columns, bytes between rows.
 record MixRows(boolean adds) {
-    static final int TO = 0;
-    static final int FROM = 8;
-    /// Of both.
-    static final int STRIDE = 16;
-    /// Floats.
-    static final int A = 24;
-    static final int B = 32;
-    static final int ROWS = 40;
-    static final int COLUMNS = 48;
-    static final int COUNT = 7;
-
     private static final int ONE = 0x3F800000;
 
-    /// Writes the code; its argument is the address of such [Arguments].
+    /// Writes the code.
     void write(Lanes l) {
-        l.x.mov(RSI, Mem.at(RDI, TO));
-        l.x.mov(RDX, Mem.at(RDI, FROM));
-        l.x.mov(RCX, Mem.at(RDI, A));
-        l.x.mov(R8, Mem.at(RDI, B));
-        l.x.mov(R9, Mem.at(RDI, ROWS));
-        l.x.mov(R10, Mem.at(RDI, COLUMNS));
+        l.arguments(RSI, RDX, RCX, R8, R9, R10);
         Label row = l.x.here();
         Label next = l.x.label();
         if (!adds) {
@@ -61,7 +46,7 @@ record MixRows(boolean adds) {
         l.x.cmp(RAX, R10);
         l.x.jump(Condition.LESS, again);
         l.x.bind(next);
-        l.x.mov(R11, Mem.at(RDI, STRIDE));
+        l.x.mov(R11, l.argument(6));
         l.x.add(RSI, R11);
         l.x.add(RDX, R11);
         l.x.add(RCX, Float.BYTES);

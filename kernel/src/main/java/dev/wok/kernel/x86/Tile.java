@@ -50,13 +50,7 @@ import java.lang.foreign.ValueLayout;
 /// @param lastRows rows of a last, smaller tile, 0 for none
 /// @param lastVectors vectors of a last, narrower panel, whose last vector is stored in part; 0 for none
 /// @param accumulate whether results are added to what is there
-/// @param ahead how many lines of memory that is needed later are asked for with every four groups, 0 for none
-record Tile(
-        Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate, int ahead) {
-    Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate) {
-        this(kind, rows, vectors, layout, lastRows, lastVectors, accumulate, 0);
-    }
-
+record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate) {
     enum Kind {
         F32(VFMADD231PS, VADDPS, 1),
         BF16(VDPBF16PS, VADDPS, 2),
@@ -81,6 +75,20 @@ record Tile(
         int groups(int k) {
             return (k + perGroup - 1) / perGroup;
         }
+
+        /// Adds the products of vectors of groups and one group in memory.
+        ///
+        /// @param sums the first of their registers
+        /// @param groups the first of the vectors' registers
+        /// @param temporary overwritten with AVX2
+        void dots(Lanes l, int sums, int groups, int vectors, Mem group, Vec temporary) {
+            if (!l.isa().hasMasks()) {
+                l.x.op(VBROADCASTSS, temporary, group);
+            }
+            for (int v = 0; v < vectors; v++) {
+                l.x.op(dot, l.v(sums + v), l.v(groups + v), l.isa().hasMasks() ? group.broadcast() : temporary);
+            }
+        }
     }
 
     enum Layout {
@@ -100,8 +108,7 @@ record Tile(
         private static final int TILES = 56;
         private static final int PANELS = 64;
         private static final int LAST_LANES = 72;
-        private static final int AHEAD = 80;
-        static final int BYTES = 88;
+        static final int BYTES = 80;
 
         private final MemorySegment block;
 
@@ -142,11 +149,6 @@ record Tile(
             put(LAST_LANES, lastLanes);
         }
 
-        /// @param address where the memory that is needed later begins
-        void ahead(long address) {
-            put(AHEAD, address);
-        }
-
         private void put(int at, long value) {
             block.set(ValueLayout.JAVA_LONG, at, value);
         }
@@ -164,11 +166,12 @@ record Tile(
     private static final Reg C_TILE = RBP;
     private static final Reg PANELS = R15;
     private static final Reg[] MORE_ROWS = {A_TILE, R12, R13};
-    private static final Reg AHEAD = R14;
+    /// In the next panel.
+    private static final Reg NEXT = R14;
     /// Lines of the next panel that are asked for with each tile.
     private static final int SHARE = 16;
     private static final int LINE = 64;
-    static final int UNROLL = 4;
+    private static final int UNROLL = 4;
 
     /// Writes the code; its argument is the address of a [Call]'s block.
     void write(Lanes l) {
@@ -185,9 +188,6 @@ record Tile(
         l.x.mov(A_STRIDE, Mem.at(RDI, Call.A_STRIDE));
         l.x.mov(C_STRIDE, Mem.at(RDI, Call.C_STRIDE));
         l.x.mov(PANELS, Mem.at(RDI, Call.PANELS));
-        if (ahead > 0) {
-            l.x.mov(AHEAD, Mem.at(RDI, Call.AHEAD));
-        }
         Label narrow = l.x.label();
         l.x.test(PANELS, PANELS);
         l.x.jump(Condition.EQUAL, narrow);
@@ -212,10 +212,8 @@ record Tile(
         Label remainder = l.x.label();
         l.x.mov(A, Mem.at(RDI, Call.A));
         l.x.mov(C_TILE, C);
-        if (ahead == 0) {
-            l.x.mov(AHEAD, B);
-            l.x.add(AHEAD, Mem.at(RDI, Call.B_STRIDE));
-        }
+        l.x.mov(NEXT, B);
+        l.x.add(NEXT, Mem.at(RDI, Call.B_STRIDE));
         l.x.mov(TILES, Mem.at(RDI, Call.TILES));
         l.x.test(TILES, TILES);
         l.x.jump(Condition.EQUAL, remainder);
@@ -256,12 +254,10 @@ record Tile(
                 l.x.add(GROUP, C_STRIDE);
             }
         }
-        if (ahead == 0) {
-            for (int i = 0; i < SHARE; i++) {
-                l.x.prefetch2(Mem.at(AHEAD, i * LINE));
-            }
-            l.x.add(AHEAD, SHARE * LINE);
+        for (int i = 0; i < SHARE; i++) {
+            l.x.prefetch2(Mem.at(NEXT, i * LINE));
         }
+        l.x.add(NEXT, SHARE * LINE);
     }
 
     private void tile(Lanes l, int height, int width, boolean partial) {
@@ -292,14 +288,8 @@ record Tile(
         Label again = l.x.here();
         for (int g = 0; g < UNROLL; g++) {
             step(l, height, width, g);
-            for (int line = g * ahead / UNROLL; line < (g + 1) * ahead / UNROLL; line++) {
-                l.x.prefetch2(Mem.at(AHEAD, line * LINE));
-            }
         }
         next(l, height, width, UNROLL);
-        if (ahead > 0) {
-            l.x.add(AHEAD, ahead * LINE);
-        }
         l.x.sub(GROUP, UNROLL);
         l.x.jump(Condition.GREATER_OR_EQUAL, again);
         l.x.bind(single);
