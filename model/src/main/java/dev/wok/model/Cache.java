@@ -8,7 +8,7 @@ import java.util.List;
 
 /// What one sequence's tokens leave behind for those that follow: per layer and token a normalised latent and a
 /// rotated key (DeepSeek-V2 §2.1), `[capacity, kv_lora_rank + qk_rope_head_dim]`. Made by [Model#cache], filled by
-/// [Model#extend]. One thread at a time.
+/// [Model#extend]; bfloat16 where the model's products are. One thread at a time.
 public final class Cache implements AutoCloseable {
     private final Memory memory;
     private final int capacity;

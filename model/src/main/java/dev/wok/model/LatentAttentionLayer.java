@@ -97,12 +97,12 @@ final class LatentAttentionLayer {
     /// @param from how many tokens came before
     void extend(Pass p, Weights.Attention w, Tensor x, Tensor cache, long from, Tensor y) {
         Queries queries = queries(p, w, x);
-        Tensor rows = cache.slice(0, from, from + p.tokens());
-        p.kernels().matmul().linear(x, w.kvA(), rows, false);
+        Tensor rows = p.linear(x, w.kvA());
         Tensor latent = latentPart(rows);
         Tensor rstd = p.tensor(p.tokens());
         p.kernels().rmsNorm().forward(latent, w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(rows), false);
+        p.kernels().elementwise().cast(rows, cache.slice(0, from, from + p.tokens()));
         if (from == 0 && p.tokens() > 1) {
             attend(p, w, x, queries, rows, latent, rstd, y);
             return;

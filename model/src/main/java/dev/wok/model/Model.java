@@ -5,6 +5,7 @@ import dev.wok.device.DryDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
@@ -189,7 +190,13 @@ public final class Model implements AutoCloseable {
             throw new BadInput("a context of %d tokens is asked for, expected 1 to max_position_embeddings (%d)."
                     .formatted(capacity, longest));
         }
-        return new Cache(network.config, network.device().memory(), network.dtype, capacity);
+        return new Cache(network.config, network.device().memory(), cacheType(), capacity);
+    }
+
+    /// What products round anyway is kept rounded.
+    private DType cacheType() {
+        boolean rounded = network.kernels.precision() == Precision.BF16 && network.dtype == DType.F32;
+        return rounded ? DType.BF16 : network.dtype;
     }
 
     /// Reads tokens into a cache.
