@@ -56,6 +56,7 @@ final class AttentionGradient {
     private final Programs programs;
     private final Tile.Kind kind;
     private final Workers workers;
+    private final Arguments arguments;
     private final Buffer parts;
     private final Worker[] worker;
 
@@ -64,10 +65,11 @@ final class AttentionGradient {
         programs = gemm.programs();
         kind = gemm.kind(precision);
         workers = programs.device().workers();
+        arguments = new Arguments(programs.device());
         parts = new Buffer(programs.device());
         worker = new Worker[workers.count()];
         for (int i = 0; i < worker.length; i++) {
-            worker[i] = new Worker(programs.device());
+            worker[i] = new Worker(i, programs.device());
         }
     }
 
@@ -138,6 +140,7 @@ final class AttentionGradient {
 
     /// A worker's own memory.
     private final class Worker {
+        final int number;
         final Blocks blocks;
         final Buffer queries;
         final Buffer keys;
@@ -147,10 +150,9 @@ final class AttentionGradient {
         final Buffer keySums;
         final Buffer valueSums;
         final MemorySegment ranges;
-        final Slots slope;
-        final Slots dot;
 
-        Worker(HostDevice device) {
+        Worker(int number, HostDevice device) {
+            this.number = number;
             blocks = new Blocks(programs, kind, precision);
             queries = new Buffer(device);
             keys = new Buffer(device);
@@ -160,8 +162,6 @@ final class AttentionGradient {
             keySums = new Buffer(device);
             valueSums = new Buffer(device);
             ranges = device.scratch((long) QUERIES * Long.BYTES);
-            slope = new Slots(device, RowSlope.COUNT);
-            dot = new Slots(device, DotRows.COUNT);
         }
     }
 
@@ -209,14 +209,16 @@ final class AttentionGradient {
                     blocks.right(dOut, along + blocks.rightBytes(call.qkDim(), QUERIES)),
                     blocks.finite(q) && blocks.finite(dOut)));
             Tensor out = rows(call.out, head, segment, from, count);
-            w.dot.put(DotRows.A, out.memory().address())
-                    .put(DotRows.A_STRIDE, Span.stride(out, 0))
-                    .put(DotRows.B, dOut.memory().address())
-                    .put(DotRows.B_STRIDE, Span.stride(dOut, 0))
-                    .put(DotRows.TO, state.address() + (long) from * Long.BYTES + Float.BYTES)
-                    .put(DotRows.ROWS, (long) count)
-                    .put(DotRows.COLUMNS, out.dim(1));
-            programs.get(DotRows.class, DotRows::write).call(w.dot.address());
+            arguments.call(
+                    programs.get(DotRows.class, DotRows::write),
+                    w.number,
+                    out.memory().address(),
+                    dOut.memory().address(),
+                    state.address() + (long) from * Long.BYTES + Float.BYTES,
+                    count,
+                    out.dim(1),
+                    Span.stride(out, 0),
+                    Span.stride(dOut, 0));
             for (int i = from; i < from + count; i++) {
                 double lse = call.lse.get(call.lse.offset(segment.from() + i, head));
                 state.setAtIndex(ValueLayout.JAVA_FLOAT, 2L * i, (float) lse);
@@ -272,21 +274,22 @@ final class AttentionGradient {
             if (odd) {
                 w.ranges.setAtIndex(ValueLayout.JAVA_LONG, rows, 0);
             }
-            w.slope
-                    .put(RowSlope.SCORES, scores)
-                    .put(RowSlope.SLOPES, slopes)
-                    .put(RowSlope.RANGES, w.ranges.address())
-                    .put(RowSlope.STATE, w.state.at(0) + (long) block.from * Long.BYTES)
-                    .put(RowSlope.WEIGHT_PANELS, weightPanels.address())
-                    .put(RowSlope.SLOPE_PANELS, slopePanels.address())
-                    .put(RowSlope.SLOPE_ROWS, slopeRows.address())
-                    .put(RowSlope.STEPS, (long) kind.groups(rows))
-                    .put(RowSlope.COLUMNS, (long) columns)
-                    .put(RowSlope.SCALE, call.scale);
             RowSlope code = new RowSlope(
                     kind, precision == Precision.BF16, masked || odd, (int) scoresStride, (int) rowStride, (int)
                             panelStride);
-            programs.get(code, code::write).call(w.slope.address());
+            arguments.call(
+                    programs.get(code, code::write),
+                    w.number,
+                    scores,
+                    slopes,
+                    w.ranges.address(),
+                    w.state.at(0) + (long) block.from * Long.BYTES,
+                    slopeRows.address(),
+                    weightPanels.address(),
+                    slopePanels.address(),
+                    kind.groups(rows),
+                    columns,
+                    Arguments.bits(call.scale));
             long sums = task.sums.address() + block.from * sumsStride;
             if (masked && !(finite && block.finite)) {
                 Tensor q = rows(call.q, head, segment, block.from, rows);

@@ -26,6 +26,7 @@ final class AttentionX86 extends Attention {
     private final Isa isa;
     private final Tile.Kind kind;
     private final Workers workers;
+    private final Arguments arguments;
     private final Buffer packed;
     private final Worker[] worker;
     private final AttentionGradient gradient;
@@ -36,10 +37,11 @@ final class AttentionX86 extends Attention {
         isa = programs.isa();
         kind = gemm.kind(precision);
         workers = programs.device().workers();
+        arguments = new Arguments(programs.device());
         packed = new Buffer(programs.device());
         worker = new Worker[workers.count()];
         for (int i = 0; i < worker.length; i++) {
-            worker[i] = new Worker(programs.device());
+            worker[i] = new Worker(i, programs.device());
         }
         gradient = new AttentionGradient(gemm, precision);
     }
@@ -122,6 +124,7 @@ final class AttentionX86 extends Attention {
 
     /// A worker's own memory.
     private final class Worker {
+        final int number;
         final Blocks blocks;
         final Buffer queries;
         final Buffer scores;
@@ -130,10 +133,9 @@ final class AttentionX86 extends Attention {
         final MemorySegment ranges;
         final MemorySegment largest;
         final MemorySegment totals;
-        final Slots softmax;
-        final Slots divide;
 
-        Worker(HostDevice device) {
+        Worker(int number, HostDevice device) {
+            this.number = number;
             blocks = new Blocks(programs, kind, precision);
             queries = new Buffer(device);
             scores = new Buffer(device);
@@ -142,8 +144,6 @@ final class AttentionX86 extends Attention {
             ranges = device.scratch((long) QUERIES * Long.BYTES);
             largest = device.scratch((long) QUERIES * Float.BYTES);
             totals = device.scratch((long) QUERIES * isa.bytes());
-            softmax = new Slots(device, RowSoftmax.COUNT);
-            divide = new Slots(device, DivideRows.COUNT);
         }
     }
 
@@ -166,19 +166,6 @@ final class AttentionX86 extends Attention {
             w.largest.setAtIndex(ValueLayout.JAVA_FLOAT, i, RowSoftmax.LOWEST);
         }
         w.totals.fill((byte) 0);
-        w.softmax
-                .put(RowSoftmax.SCORES, scores)
-                .put(RowSoftmax.SCORES_STRIDE, scoresStride)
-                .put(RowSoftmax.WEIGHTS, weights.address())
-                .put(RowSoftmax.WEIGHTS_STRIDE, weightsStride)
-                .put(RowSoftmax.RANGES, w.ranges.address())
-                .put(RowSoftmax.LARGEST, w.largest.address())
-                .put(RowSoftmax.SUMS, w.totals.address())
-                .put(RowSoftmax.OUT, sums)
-                .put(RowSoftmax.OUT_STRIDE, sumsStride)
-                .put(RowSoftmax.OUT_COLUMNS, 0L)
-                .put(RowSoftmax.ROWS, (long) rows)
-                .put(RowSoftmax.SCALE, call.scale);
         int first = segment.firstKey(task.query) / KEYS;
         for (int b = first; b * KEYS < task.query + rows; b++) {
             KeyBlock block = keys.get(b);
@@ -188,9 +175,23 @@ final class AttentionX86 extends Attention {
             Blocks.Right right = new Blocks.Right(keysAt, blocks.rightStride(qkDim));
             blocks.multiply(left, rows, qkDim, right, columns, scores, scoresStride, false);
             boolean masked = ranges(segment, task.query, rows, block.from, columns, w.ranges);
-            w.softmax.put(RowSoftmax.COLUMNS, (long) columns);
             RowSoftmax code = new RowSoftmax(kind, precision == Precision.BF16, masked);
-            programs.get(code, code::write).call(w.softmax.address());
+            arguments.call(
+                    programs.get(code, code::write),
+                    w.number,
+                    scores,
+                    weights.address(),
+                    w.ranges.address(),
+                    w.largest.address(),
+                    w.totals.address(),
+                    sums,
+                    sumsStride,
+                    b > first ? blocks.padded(vDim) : 0,
+                    scoresStride,
+                    weightsStride,
+                    rows,
+                    columns,
+                    Arguments.bits(call.scale));
             int head = task.head / call.share();
             if (masked && !block.finite[head]) {
                 Tensor values = rows(call.v, head, segment, block.from, count);
@@ -201,7 +202,6 @@ final class AttentionX86 extends Attention {
                         keysAt + blocks.rightBytes(block.count, qkDim), blocks.rightStride(block.count));
                 blocks.multiply(weights, rows, count, values, blocks.padded(vDim), sums, sumsStride, b > first);
             }
-            w.softmax.put(RowSoftmax.OUT_COLUMNS, (long) blocks.padded(vDim));
         }
         finish(call, task, rows, sums, sumsStride, w);
     }
@@ -220,15 +220,16 @@ final class AttentionX86 extends Attention {
 
     private void finish(Call call, Task task, int rows, long sums, long sumsStride, Worker w) {
         Tensor out = rows(call.out, task.head, task.segment, task.query, rows);
-        w.divide
-                .put(DivideRows.FROM, sums)
-                .put(DivideRows.FROM_STRIDE, sumsStride)
-                .put(DivideRows.TO, out.memory().address())
-                .put(DivideRows.TO_STRIDE, Span.stride(out, 0))
-                .put(DivideRows.SUMS, w.totals.address())
-                .put(DivideRows.ROWS, (long) rows)
-                .put(DivideRows.COLUMNS, out.dim(1));
-        programs.get(DivideRows.class, DivideRows::write).call(w.divide.address());
+        arguments.call(
+                programs.get(DivideRows.class, DivideRows::write),
+                w.number,
+                sums,
+                out.memory().address(),
+                w.totals.address(),
+                rows,
+                out.dim(1),
+                sumsStride,
+                Span.stride(out, 0));
         for (int i = 0; i < rows; i++) {
             float total = w.totals.get(ValueLayout.JAVA_FLOAT, (long) i * isa.bytes());
             double lse = w.largest.getAtIndex(ValueLayout.JAVA_FLOAT, i) + Math.log(total == 0 ? Double.NaN : total);

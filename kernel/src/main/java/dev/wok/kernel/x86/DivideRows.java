@@ -8,7 +8,6 @@ import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
 import static dev.wok.emit.Reg.RSI;
 
@@ -17,26 +16,16 @@ import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 
 /// Divides rows of weighted sums by the sums of their weights.
+///
+/// Arguments ([Arguments]): the rows, where the quotients go, the sums (a vector for each row, whose lanes' sum
+/// replaces
+/// the first lane), rows (1 or more), columns, bytes between rows of the sums, and between those of the quotients.
 final class DivideRows {
-    static final int FROM = 0;
-    static final int FROM_STRIDE = 8;
-    static final int TO = 16;
-    static final int TO_STRIDE = 24;
-    /// A vector for each row; its lanes' sum replaces the first lane.
-    static final int SUMS = 32;
-    static final int ROWS = 40;
-    static final int COLUMNS = 48;
-    static final int COUNT = 7;
-
     private DivideRows() {}
 
-    /// Writes the code; its argument is the address of such [Slots].
+    /// Writes the code.
     static void write(Lanes l) {
-        l.x.mov(RSI, Mem.at(RDI, FROM));
-        l.x.mov(RDX, Mem.at(RDI, TO));
-        l.x.mov(RCX, Mem.at(RDI, SUMS));
-        l.x.mov(R8, Mem.at(RDI, ROWS));
-        l.x.mov(R9, Mem.at(RDI, COLUMNS));
+        l.arguments(RSI, RDX, RCX, R8, R9);
         Label row = l.x.here();
         l.x.op(VMOVUPS, l.v(0), Mem.at(RCX));
         l.sum(l.v(0), l.v(1));
@@ -49,8 +38,8 @@ final class DivideRows {
             l.mul(l.v(1), l.v(1), l.v(0));
             l.store(Mem.at(RDX, R10, 4, 0), l.v(1));
         });
-        l.x.add(RSI, Mem.at(RDI, FROM_STRIDE));
-        l.x.add(RDX, Mem.at(RDI, TO_STRIDE));
+        l.x.add(RSI, l.argument(5));
+        l.x.add(RDX, l.argument(6));
         l.x.add(RCX, l.isa().bytes());
         l.x.sub(R8, 1);
         l.x.jump(Condition.NOT_EQUAL, row);

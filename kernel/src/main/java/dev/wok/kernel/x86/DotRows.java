@@ -6,7 +6,6 @@ import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
 import static dev.wok.emit.Reg.RSI;
 
@@ -15,26 +14,15 @@ import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 
 /// The dot products of rows with rows.
+///
+/// Arguments ([Arguments]): both rows, the products (a float every 8 bytes), rows (1 or more), columns, bytes between
+/// the rows of either.
 final class DotRows {
-    static final int A = 0;
-    static final int A_STRIDE = 8;
-    static final int B = 16;
-    static final int B_STRIDE = 24;
-    /// A float every 8 bytes.
-    static final int TO = 32;
-    static final int ROWS = 40;
-    static final int COLUMNS = 48;
-    static final int COUNT = 7;
-
     private DotRows() {}
 
-    /// Writes the code; its argument is the address of such [Slots].
+    /// Writes the code.
     static void write(Lanes l) {
-        l.x.mov(RSI, Mem.at(RDI, A));
-        l.x.mov(RDX, Mem.at(RDI, B));
-        l.x.mov(RCX, Mem.at(RDI, TO));
-        l.x.mov(R8, Mem.at(RDI, ROWS));
-        l.x.mov(R9, Mem.at(RDI, COLUMNS));
+        l.arguments(RSI, RDX, RCX, R8, R9);
         Label row = l.x.here();
         l.zero(l.v(0));
         l.zero(l.v(1));
@@ -46,8 +34,8 @@ final class DotRows {
         l.add(l.v(0), l.v(0), l.v(1));
         l.sum(l.v(0), l.v(1));
         l.x.op(VMOVSS, Mem.at(RCX), l.v(0).as(16));
-        l.x.add(RSI, Mem.at(RDI, A_STRIDE));
-        l.x.add(RDX, Mem.at(RDI, B_STRIDE));
+        l.x.add(RSI, l.argument(5));
+        l.x.add(RDX, l.argument(6));
         l.x.add(RCX, Long.BYTES);
         l.x.sub(R8, 1);
         l.x.jump(Condition.NOT_EQUAL, row);

@@ -16,7 +16,6 @@ import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RBP;
 import static dev.wok.emit.Reg.RBX;
 import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
 import static dev.wok.emit.Reg.RSI;
 
@@ -32,6 +31,9 @@ import dev.wok.emit.Vec;
 ///
 /// Rows go two at a time where a 32-bit group holds two; a second one that does not exist has no keys that count.
 ///
+/// Arguments ([Arguments]): `s`, `dp`, ranges as for [RowSoftmax], each row's pair of floats lse and delta, the rows of
+/// `ds`, the panels of `p` and of `ds`, how often one or two rows, columns (whole vectors), the scale.
+///
 /// @param kind what they become
 /// @param rounds whether as float32 they are rounded to bf16
 /// @param masked whether each row has a range of keys that count, as for [RowSoftmax]
@@ -39,21 +41,6 @@ import dev.wok.emit.Vec;
 /// @param rowStride bytes between rows of `ds`
 /// @param panelStride bytes between panels
 record RowSlope(Tile.Kind kind, boolean rounds, boolean masked, int scoresStride, int rowStride, int panelStride) {
-    static final int SCORES = 0;
-    static final int SLOPES = 8;
-    static final int RANGES = 16;
-    /// A row's pair of floats: lse and delta.
-    static final int STATE = 24;
-    static final int WEIGHT_PANELS = 32;
-    static final int SLOPE_PANELS = 40;
-    static final int SLOPE_ROWS = 48;
-    /// How often one or two rows.
-    static final int STEPS = 56;
-    /// Whole vectors.
-    static final int COLUMNS = 64;
-    static final int SCALE = 72;
-    static final int COUNT = 10;
-
     private static final int P = 0;
     private static final int DS = 2;
     private static final int LSE = 7;
@@ -66,22 +53,15 @@ record RowSlope(Tile.Kind kind, boolean rounds, boolean masked, int scoresStride
         return l.v(row == 0 ? first : MORE + first);
     }
 
-    /// Writes the code; its argument is the address of such [Slots].
+    /// Writes the code.
     void write(Lanes l) {
         Vec scale = l.v(6);
         Vec order = l.v(31);
         l.x.push(RBX);
         l.x.push(RBP);
         l.x.push(R12);
-        l.x.mov(RSI, Mem.at(RDI, SCORES));
-        l.x.mov(RDX, Mem.at(RDI, SLOPES));
-        l.x.mov(RCX, Mem.at(RDI, RANGES));
-        l.x.mov(R8, Mem.at(RDI, STATE));
-        l.x.mov(R9, Mem.at(RDI, SLOPE_ROWS));
-        l.x.mov(R10, Mem.at(RDI, WEIGHT_PANELS));
-        l.x.mov(R11, Mem.at(RDI, SLOPE_PANELS));
-        l.x.mov(R12, Mem.at(RDI, STEPS));
-        l.x.op(VBROADCASTSS, scale, Mem.at(RDI, SCALE));
+        l.arguments(RSI, RDX, RCX, R8, R9, R10, R11, R12);
+        l.argument(scale, 9);
         if (kind == Tile.Kind.BF16) {
             RowPairs.loadOrder(l, order);
         }
@@ -109,7 +89,7 @@ record RowSlope(Tile.Kind kind, boolean rounds, boolean masked, int scoresStride
         l.x.add(RBX, 2 * panelStride);
         l.x.add(RBP, 2 * panelStride);
         l.x.add(RAX, l.count());
-        l.x.cmp(RAX, Mem.at(RDI, COLUMNS));
+        l.x.cmp(RAX, l.argument(8));
         l.x.jump(Condition.LESS, again);
         l.x.add(RSI, rows * scoresStride);
         l.x.add(RDX, rows * scoresStride);

@@ -14,7 +14,6 @@ import static dev.wok.emit.Reg.RAX;
 import static dev.wok.emit.Reg.RBP;
 import static dev.wok.emit.Reg.RBX;
 import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
 import static dev.wok.emit.Reg.RSI;
 
@@ -30,33 +29,18 @@ import dev.wok.emit.Vec;
  * exponentials and a sum of zero. No number in a row makes its sums none.
  */
 ///
+/// Arguments ([Arguments]): scores, weights, ranges (a row's pair of 32-bit numbers: the column before the first that
+/// counts, and the one behind the last), the largest (a float for each row), the sums (a vector for each row), what was
+/// summed up, bytes between its rows, its columns (0 where there is nothing yet), bytes between rows of scores, and of
+/// weights, rows (1 or more), columns (whole vectors), the scale.
+///
 /// @param kind what the exponentials become
 /// @param rounds whether as float32 they are rounded to bf16
 /// @param masked whether each row has a range of keys that count
 record RowSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
-    static final int SCORES = 0;
-    static final int SCORES_STRIDE = 8;
-    static final int WEIGHTS = 16;
-    static final int WEIGHTS_STRIDE = 24;
-    /// A row's pair of 32-bit numbers: the column before the first that counts, and the one behind the last.
-    static final int RANGES = 32;
-    /// A float for each row.
-    static final int LARGEST = 40;
-    /// A vector for each row.
-    static final int SUMS = 48;
-    static final int OUT = 56;
-    static final int OUT_STRIDE = 64;
-    /// 0 where there is none yet.
-    static final int OUT_COLUMNS = 72;
-    static final int ROWS = 80;
-    /// Whole vectors.
-    static final int COLUMNS = 88;
-    static final int SCALE = 96;
-    static final int COUNT = 13;
-
     static final float LOWEST = -Float.MAX_VALUE;
 
-    /// Writes the code; its argument is the address of such [Slots].
+    /// Writes the code.
     void write(Lanes l) {
         Vec value = l.v(0);
         Vec n = l.v(1);
@@ -71,15 +55,10 @@ record RowSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
         KeyRange range = new KeyRange(l, l.v(10), l.v(11));
         l.x.push(RBX);
         l.x.push(RBP);
-        l.x.mov(RSI, Mem.at(RDI, SCORES));
-        l.x.mov(RDX, Mem.at(RDI, WEIGHTS));
-        l.x.mov(RCX, Mem.at(RDI, RANGES));
-        l.x.mov(R8, Mem.at(RDI, LARGEST));
-        l.x.mov(R9, Mem.at(RDI, SUMS));
-        l.x.mov(R10, Mem.at(RDI, OUT));
-        l.x.mov(RBX, Mem.at(RDI, ROWS));
-        l.x.mov(RBP, Mem.at(RDI, COLUMNS));
-        l.x.op(VBROADCASTSS, scale, Mem.at(RDI, SCALE));
+        l.arguments(RSI, RDX, RCX, R8, R9, R10);
+        l.x.mov(RBX, l.argument(10));
+        l.x.mov(RBP, l.argument(11));
+        l.argument(scale, 12);
         l.broadcast(infinity, Float.NEGATIVE_INFINITY);
         Label row = l.x.here();
         if (masked) {
@@ -125,9 +104,9 @@ record RowSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
         l.x.bind(same);
         l.add(sum, sum, Mem.at(R9));
         l.x.op(VMOVUPS, Mem.at(R9), sum);
-        l.x.add(RSI, Mem.at(RDI, SCORES_STRIDE));
-        l.x.add(RDX, Mem.at(RDI, WEIGHTS_STRIDE));
-        l.x.add(R10, Mem.at(RDI, OUT_STRIDE));
+        l.x.add(RSI, l.argument(8));
+        l.x.add(RDX, l.argument(9));
+        l.x.add(R10, l.argument(6));
         l.x.add(RCX, Long.BYTES);
         l.x.add(R8, Float.BYTES);
         l.x.add(R9, l.isa().bytes());
@@ -162,7 +141,7 @@ record RowSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
 
     private static void scaleOut(Lanes l, Vec factor, Vec t) {
         Label none = l.x.label();
-        l.x.mov(R11, Mem.at(RDI, OUT_COLUMNS));
+        l.x.mov(R11, l.argument(7));
         l.x.xor(RAX, RAX);
         l.x.test(R11, R11);
         l.x.jump(Condition.EQUAL, none);
