@@ -3,12 +3,14 @@ package dev.wok.kernel.x86;
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VCVTDQ2PS;
+import static dev.wok.emit.Op.VPABSB;
 import static dev.wok.emit.Op.VPADDD;
 import static dev.wok.emit.Op.VPANDD;
 import static dev.wok.emit.Op.VPDPBUSD;
 import static dev.wok.emit.Op.VPERMPS;
 import static dev.wok.emit.Op.VPMADDUBSW;
 import static dev.wok.emit.Op.VPMADDWD;
+import static dev.wok.emit.Op.VPSIGNB;
 import static dev.wok.emit.Op.VPSLLD;
 import static dev.wok.emit.Op.VPSRAD;
 import static dev.wok.emit.Op.VPSRLD;
@@ -46,8 +48,9 @@ import java.util.Arrays;
  * the bytes. The weights' values lie 128 or 8 too high, so that they are the unsigned operand of the byte dot products;
  * a group's sum begins with -128 or -8 times the sum of the row's bytes. Whole numbers are exact, whatever the order.
  *
- * Without byte dot products pairs of products are added in 16 bits, which holds for values up to 127: the eighth bit of
- * a weight goes through a product of its own.
+ * Without byte dot products pairs of products are added in 16 bits. There AVX2 multiplies magnitudes of the weights with
+ * the row's bytes under the weights' signs, at most 2 * 128 * 127. AVX-512 cannot move signs: the eighth bit of a weight
+ * goes through a product of its own, so that values are up to 127.
  */
 ///
 /// @param bits of the weights
@@ -282,8 +285,12 @@ record GroupTile(
         }
     }
 
+    private boolean movesSigns(Lanes l) {
+        return bytes && bits == 8 && l.isa() == Isa.AVX2;
+    }
+
     private void begin(Lanes l, int height) {
-        if (!bytes) {
+        if (!bytes || movesSigns(l)) {
             for (int i = 0; i < height * vectors; i++) {
                 l.zero(l.v(i));
             }
@@ -356,6 +363,8 @@ record GroupTile(
             load(l, values, u, j);
             if (!bytes) {
                 floats(l, height, j, values, x);
+            } else if (movesSigns(l)) {
+                magnitudesInPairs(l, height, j, values, x);
             } else if (bits == 8) {
                 wholeBytesInPairs(l, height, j, values, x);
             } else {
@@ -415,6 +424,22 @@ record GroupTile(
             for (int j = 0; j < vectors; j++) {
                 l.x.op(VPDPBUSD, l.v(i * vectors + j), temporary(l, values + j), x);
             }
+        }
+    }
+
+    /// Multiplies four signed bytes of each column with four of each row.
+    private void magnitudesInPairs(Lanes l, int height, int j, Vec values, int at) {
+        Vec magnitudes = temporary(l, 1);
+        Vec products = temporary(l, 2);
+        l.x.op(VPXORD, values, values, l.c(0x80808080));
+        l.x.op(VPABSB, magnitudes, values);
+        for (int i = 0; i < height; i++) {
+            Vec sum = l.v(i * vectors + j);
+            l.x.op(VBROADCASTSS, products, left(i, at));
+            l.x.op(VPSIGNB, products, products, values);
+            l.x.op(VPMADDUBSW, products, magnitudes, products);
+            l.x.op(VPMADDWD, products, products, l.c(0x00010001));
+            l.x.op(VPADDD, sum, sum, products);
         }
     }
 

@@ -121,7 +121,7 @@ final class QuantizedGemm {
         int depth = Math.min(groups * w.group(), QuantizedPanels.padded(w.k()) - from);
         int lastSteps = (depth - (groups - 1) * w.group()) / perStep;
         boolean single = groups == 1;
-        int rows = isa.hasMasks() ? single ? 8 : 4 : 2;
+        int rows = tileRows(w.bits(), left.bytes, single);
         GroupTile.Call call = new GroupTile.Call(worker.call);
         call.left(
                 left.memory.address() + block.row * left.stride,
@@ -155,6 +155,14 @@ final class QuantizedGemm {
                 programs.get(tile, tile::write).call(call.address());
             }
         }
+    }
+
+    /// As many as there are registers for sums, totals and what a step needs.
+    private int tileRows(int bits, boolean bytes, boolean single) {
+        if (isa.hasMasks()) {
+            return single ? 8 : 4;
+        }
+        return bits == 4 && bytes ? 2 : 3;
     }
 
     // ---------------------------------------------------------------------------------------------- left operands
