@@ -12,7 +12,6 @@ import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.IntFunction;
 
 /* All heads of some queries meet the cache together. Its rows are used where they lie, in both products: for the scores
  * its elements are repeated in all lanes and each lane is a query, for the weighted sums a vector is some columns of a row
@@ -20,15 +19,16 @@ import java.util.function.IntFunction;
  * the next part is fetched, and during the sums a share of the weights that will make values of them.
  *
  * Keys are taken in parts of fixed size, each with its own largest score; the results of parts are joined in their order.
- * So it is all the same whether a worker goes through one part or through all of them, and which other queries there
- * are. What a query does not see is not even multiplied by zero: it may hold infinities or NaN.
+ * So it is all the same who computes which part, and which other queries there are. What a query does not see is not even
+ * multiplied by zero: it may hold infinities or NaN.
  */
 final class LatentAttentionX86 extends LatentAttention {
     private static final int STRIP = LatentScores.STRIP;
     /// Of the second-level cache: a part of the keys of 576 elements takes 288 KiB.
     private static final int PART_GROUPS = 128;
     private static final int ROWS = 128;
-    private static final int JOINED_ROWS = 4;
+    /// Bytes of parts that wait to be joined; one group may take more.
+    private static final long PARTS_MOST = 64 << 20;
     private static final int STRIDE_MOST = 1 << 24;
 
     private final Precision precision;
@@ -77,21 +77,6 @@ final class LatentAttentionX86 extends LatentAttention {
         }
     }
 
-    /// Weighted sums of latents over a part of the keys.
-    ///
-    /// @param largest the largest score of each row
-    /// @param totals the sums of weights
-    /// @param sums the weighted sums, a row for each
-    private record Sums(MemorySegment largest, MemorySegment totals, MemorySegment sums) {
-        float largest(int row) {
-            return largest.getAtIndex(ValueLayout.JAVA_FLOAT, row);
-        }
-
-        float total(int row) {
-            return totals.getAtIndex(ValueLayout.JAVA_FLOAT, row);
-        }
-    }
-
     /// @param queries strips of packed rows
     /// @param strip bytes of a strip
     /// @param rows of a group, at most, in whole strips
@@ -110,16 +95,23 @@ final class LatentAttentionX86 extends LatentAttention {
             return cache.size(1);
         }
 
-        Sums sums(MemorySegment memory) {
-            long floats = (long) rows * Float.BYTES;
-            return new Sums(
-                    memory.asSlice(0, floats),
-                    memory.asSlice(floats, floats),
-                    memory.asSlice(2 * floats, rows * stride));
+        /* What a part leaves behind: for each row of a group its largest score, the sum of its weights, and the sums of
+         * latents under these weights.
+         */
+        long partBytes() {
+            return rows * (2 * Float.BYTES + stride);
         }
 
-        long sumsBytes() {
-            return rows * (2 * Float.BYTES + stride);
+        static long largest(int row) {
+            return (long) row * Float.BYTES;
+        }
+
+        long total(int row) {
+            return (long) (rows + row) * Float.BYTES;
+        }
+
+        long sums(int row) {
+            return 2L * rows * Float.BYTES + row * stride;
         }
     }
 
@@ -193,7 +185,11 @@ final class LatentAttentionX86 extends LatentAttention {
         return queries;
     }
 
-    private int strips(int rows) {
+    private int parts(int keys) {
+        return (keys + partKeys - 1) / partKeys;
+    }
+
+    private static int strips(int rows) {
         return (rows + STRIP - 1) / STRIP;
     }
 
@@ -208,7 +204,7 @@ final class LatentAttentionX86 extends LatentAttention {
                 ends[i] = positions[from + i / heads] + 1;
                 keys = Math.max(keys, ends[i]);
             }
-            groups.add(new Group(from * heads, strip, ends, keys, (keys + partKeys - 1) / partKeys));
+            groups.add(new Group(from * heads, strip, ends, keys, parts(keys)));
             strip += strips(ends.length);
         }
         return groups;
@@ -234,53 +230,34 @@ final class LatentAttentionX86 extends LatentAttention {
         return at;
     }
 
-    /// Fills the rows with the means of latents. Few groups are split by parts of the keys.
-    private void sum(Call call, List<Group> groups, MemorySegment rows) {
-        if (groups.size() >= 2 * workers.count()) {
-            workers.run(groups.size(), (g, w) -> {
-                Worker own = worker[w];
+    /// Fills the rows with the means of latents: parts of some groups, as far as memory reaches, then their joining.
+    private void sum(Call call, List<Group> groups, MemorySegment means) {
+        record Task(Group group, int part, long at) {}
+        for (int g = 0; g < groups.size(); ) {
+            List<Task> tasks = new ArrayList<>();
+            List<Task> joins = new ArrayList<>();
+            long bytes = 0;
+            do {
                 Group group = groups.get(g);
-                join(call, group, 0, group.rows(), rows, own, part -> {
-                    Sums sums = call.sums(own.part.of(call.sumsBytes()));
-                    part(call, group, part, part + 1, sums, own);
-                    return sums;
-                });
+                for (int part = 0; part < group.parts; part++) {
+                    tasks.add(new Task(group, part, bytes + part * call.partBytes()));
+                }
+                for (int row = 0; row < group.rows(); row++) {
+                    joins.add(new Task(group, row, bytes));
+                }
+                bytes += group.parts * call.partBytes();
+                g++;
+            } while (g < groups.size() && bytes + groups.get(g).parts * call.partBytes() <= PARTS_MOST);
+            MemorySegment memory = parts.of(bytes);
+            workers.run(tasks.size(), (number, w) -> {
+                Task task = tasks.get(number);
+                part(call, task.group, task.part, memory.address() + task.at, worker[w]);
             });
-            return;
+            workers.run(joins.size(), (number, w) -> {
+                Task task = joins.get(number);
+                join(call, task.group, task.part, memory.asSlice(task.at), means, worker[w]);
+            });
         }
-        record Task(Group group, int part, long memory) {}
-        List<Task> tasks = new ArrayList<>();
-        long[] first = new long[groups.size()];
-        for (int g = 0; g < groups.size(); g++) {
-            Group group = groups.get(g);
-            first[g] = tasks.size() * call.sumsBytes();
-            for (int part = 0; part < group.parts; part++) {
-                tasks.add(new Task(group, part, tasks.size() * call.sumsBytes()));
-            }
-        }
-        MemorySegment memory = parts.of(tasks.size() * call.sumsBytes());
-        workers.run(tasks.size(), (number, w) -> {
-            Task task = tasks.get(number);
-            Sums sums = call.sums(memory.asSlice(task.memory));
-            part(call, task.group, task.part, task.part + workers.count(), sums, worker[w]);
-        });
-        int pieces = (call.rows + JOINED_ROWS - 1) / JOINED_ROWS;
-        workers.run(groups.size() * pieces, (task, w) -> {
-            Group group = groups.get(task / pieces);
-            long at = first[task / pieces];
-            int row = task % pieces * JOINED_ROWS;
-            int end = Math.min(group.rows(), row + JOINED_ROWS);
-            if (row < end) {
-                join(
-                        call,
-                        group,
-                        row,
-                        end,
-                        rows,
-                        worker[w],
-                        part -> call.sums(memory.asSlice(at + part * call.sumsBytes())));
-            }
-        });
     }
 
     /// A worker's own memory.
@@ -288,7 +265,6 @@ final class LatentAttentionX86 extends LatentAttention {
         final int number;
         final Blocks blocks = new Blocks(programs, kind, precision);
         final Buffer keys = new Buffer(programs.device());
-        final Buffer part = new Buffer(programs.device());
         final Buffer factors = new Buffer(programs.device());
         final MemorySegment scores = strips(partKeys);
         final MemorySegment weights = strips(partKeys);
@@ -305,12 +281,12 @@ final class LatentAttentionX86 extends LatentAttention {
 
     /// The weighted sums over one part of the keys.
     ///
-    /// @param next the part that is needed next, if there is one
-    private void part(Call call, Group group, int part, int next, Sums to, Worker w) {
+    /// @param to where its results go
+    private void part(Call call, Group group, int part, long to, Worker w) {
         int start = part * partKeys;
         Keys keys = keys(call, start, Math.min(partKeys, group.keys - start), w);
-        int later = next < group.parts ? next * partKeys : start;
-        long nextKeys = call.cache.memory().address() + later * Span.stride(call.cache, 0);
+        int next = part + workers.count() < group.parts ? part + workers.count() : part;
+        long nextKeys = call.cache.memory().address() + next * partKeys * Span.stride(call.cache, 0);
         long nextValues = call.values.address() + call.values.byteSize() * part / group.parts;
         for (int from = 0; from < group.rows(); from += STRIP) {
             int rows = Math.min(STRIP, group.rows() - from);
@@ -324,15 +300,14 @@ final class LatentAttentionX86 extends LatentAttention {
             LatentSoftmax softmax = new LatentSoftmax(kind, precision == Precision.BF16, masked);
             for (int lane = 0; lane < STRIP; lane += programs.isa().lanes()) {
                 long vector = (long) lane * Float.BYTES;
-                long row = (long) from * Float.BYTES + vector;
                 arguments.call(
                         programs.get(softmax, softmax::write),
                         w.number,
                         w.scores.address() + vector,
                         keys.count,
                         w.weights.address() + vector,
-                        to.largest.address() + row,
-                        to.totals.address() + row,
+                        to + Call.largest(from + lane),
+                        to + call.total(from + lane),
                         Arguments.bits(call.scale),
                         w.ends.address() + vector);
             }
@@ -341,11 +316,9 @@ final class LatentAttentionX86 extends LatentAttention {
                 while (same < rows && seen[same] == seen[i]) {
                     same++;
                 }
-                MemorySegment sums = to.sums.asSlice((from + i) * call.stride, (same - i) * call.stride);
-                if (seen[i] == 0) {
-                    sums.fill((byte) 0);
-                } else {
-                    sums(call, new Keys(keys.address, seen[i], keys.stride), i, same, sums.address(), nextValues, w);
+                if (seen[i] > 0) {
+                    Keys first = new Keys(keys.address, seen[i], keys.stride);
+                    sums(call, first, i, same, to + call.sums(from + i), nextValues, w);
                 }
                 i = same;
             }
@@ -399,50 +372,38 @@ final class LatentAttentionX86 extends LatentAttention {
                 next);
     }
 
-    /// Joins the parts of some rows' sums and divides by the sums of weights.
-    private void join(
-            Call call, Group group, int row, int end, MemorySegment means, Worker w, IntFunction<Sums> parts) {
-        int rows = end - row;
-        MemorySegment to = means.asSlice((group.first + row) * call.stride, rows * call.stride);
-        long bytes = ((long) rows * Float.BYTES + 63) / 64 * 64;
-        MemorySegment factors = w.factors.of(2 * bytes);
-        float[] largest = new float[rows];
-        float[] totals = new float[rows];
-        Arrays.fill(largest, RowSoftmax.LOWEST);
-        to.fill((byte) 0);
-        for (int part = 0; part < group.parts; part++) {
-            Sums more = parts.apply(part);
-            for (int i = 0; i < rows; i++) {
-                float most = Math.max(largest[i], more.largest(row + i));
-                float a = (float) Math.exp(largest[i] - most);
-                float b = (float) Math.exp(more.largest(row + i) - most);
-                factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, a);
-                factors.set(ValueLayout.JAVA_FLOAT, bytes + (long) i * Float.BYTES, b);
-                largest[i] = most;
-                totals[i] = a * totals[i] + b * more.total(row + i);
-            }
-            MemorySegment from = more.sums.asSlice(row * call.stride);
-            mix(call, rows, to, from, factors.address(), factors.address() + bytes, w);
+    /// Joins the parts of a row's sums, those that it sees, and divides by the sum of weights.
+    private void join(Call call, Group group, int row, MemorySegment parts, MemorySegment means, Worker w) {
+        MemorySegment mean = means.asSlice((group.first + row) * call.stride, call.stride);
+        int count = parts(group.ends[row]);
+        if (count == 0) {
+            mean.fill((byte) 0);
+            return;
         }
-        for (int i = 0; i < rows; i++) {
-            float factor = group.ends[row + i] == 0 ? 1 : 1 / totals[i];
-            factors.set(ValueLayout.JAVA_FLOAT, (long) i * Float.BYTES, factor);
+        float most = RowSoftmax.LOWEST;
+        for (int part = 0; part < count; part++) {
+            most = Math.max(most, parts.get(ValueLayout.JAVA_FLOAT, part * call.partBytes() + Call.largest(row)));
         }
-        mix(call, rows, to, MemorySegment.NULL, factors.address(), 0, w);
-    }
-
-    /// `to = a to + b from`, without `b from` where that is 0.
-    private void mix(Call call, int rows, MemorySegment to, MemorySegment from, long a, long b, Worker w) {
-        MixRows code = new MixRows(b != 0);
+        MemorySegment factors = w.factors.of((long) count * Float.BYTES);
+        float total = 0;
+        for (int part = 0; part < count; part++) {
+            long at = part * call.partBytes();
+            float factor = (float) Math.exp(parts.get(ValueLayout.JAVA_FLOAT, at + Call.largest(row)) - most);
+            factors.setAtIndex(ValueLayout.JAVA_FLOAT, part, factor);
+            total += factor * parts.get(ValueLayout.JAVA_FLOAT, at + call.total(row));
+        }
+        int vectors = w.blocks.padded(call.rank) / programs.isa().lanes();
+        int block = JoinParts.blockVectors(programs.isa());
+        JoinParts code = new JoinParts(vectors % block);
         arguments.call(
                 programs.get(code, code::write),
                 w.number,
-                to.address(),
-                from.address(),
-                a,
-                b,
-                rows,
-                w.blocks.padded(call.rank),
-                call.stride);
+                parts.address() + call.sums(row),
+                call.partBytes(),
+                factors.address(),
+                count,
+                mean.address(),
+                vectors / block,
+                Arguments.bits(1 / total));
     }
 }

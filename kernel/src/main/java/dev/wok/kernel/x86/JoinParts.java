@@ -1,0 +1,76 @@
+package dev.wok.kernel.x86;
+
+import static dev.wok.emit.Op.VBROADCASTSS;
+import static dev.wok.emit.Reg.R10;
+import static dev.wok.emit.Reg.R11;
+import static dev.wok.emit.Reg.R8;
+import static dev.wok.emit.Reg.R9;
+import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RCX;
+import static dev.wok.emit.Reg.RDX;
+import static dev.wok.emit.Reg.RSI;
+
+import dev.wok.emit.Condition;
+import dev.wok.emit.Label;
+import dev.wok.emit.Mem;
+import dev.wok.emit.Vec;
+
+/// `to = scale (factor_0 row_0 + factor_1 row_1 + ..)`, in that order.
+///
+/// Arguments ([Arguments]): the first row, bytes to the next one, factors (floats), rows (1 or more), to, whole blocks
+/// of columns, the scale.
+///
+/// @param lastVectors of columns behind the whole blocks
+record JoinParts(int lastVectors) {
+    private static final int LINE = 64;
+
+    /// @return the vectors of a block
+    static int blockVectors(Isa isa) {
+        return isa.registers() / 2;
+    }
+
+    /// Writes the code.
+    void write(Lanes l) {
+        l.arguments(RSI, RDX, RCX, R8, R9, R10);
+        Vec scale = l.v(l.isa().registers() - 1);
+        l.argument(scale, 6);
+        Label last = l.x.label();
+        l.x.test(R10, R10);
+        l.x.jump(Condition.EQUAL, last);
+        l.repeat(R10, () -> {
+            block(l, blockVectors(l.isa()), scale);
+            l.x.add(RSI, blockVectors(l.isa()) * l.isa().bytes());
+            l.x.add(R9, blockVectors(l.isa()) * l.isa().bytes());
+        });
+        l.x.bind(last);
+        if (lastVectors > 0) {
+            block(l, lastVectors, scale);
+        }
+        l.end();
+    }
+
+    private static void block(Lanes l, int vectors, Vec scale) {
+        Vec factor = l.v(vectors);
+        for (int v = 0; v < vectors; v++) {
+            l.zero(l.v(v));
+        }
+        l.x.mov(RAX, RSI);
+        l.x.xor(R11, R11);
+        Label again = l.x.here();
+        l.x.op(VBROADCASTSS, factor, Mem.at(RCX, R11, Float.BYTES, 0));
+        for (int v = 0; v < vectors; v++) {
+            l.fma(l.v(v), factor, Mem.at(RAX, v * l.isa().bytes()));
+        }
+        for (int at = 0; at < vectors * l.isa().bytes(); at += LINE) {
+            l.x.prefetch(Mem.at(RAX, RDX, 4, at));
+        }
+        l.x.add(RAX, RDX);
+        l.x.add(R11, 1);
+        l.x.cmp(R11, R8);
+        l.x.jump(Condition.LESS, again);
+        for (int v = 0; v < vectors; v++) {
+            l.mul(l.v(v), l.v(v), scale);
+            l.store(Mem.at(R9, v * l.isa().bytes()), l.v(v));
+        }
+    }
+}
