@@ -174,6 +174,33 @@ class LatentAttentionTest {
         }
     }
 
+    /// So many that the machine code joins the parts of some before it begins with the others.
+    @Test
+    void aQueryDoesNotDependOnAHundredOthers() {
+        Rng rng = Seeds.rng("hundred");
+        int tokens = 100;
+        int keys = 300;
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, tokens, 128, 6);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 128 * 4, 512);
+        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, keys, 516);
+        int[] positions = new int[tokens];
+        Arrays.setAll(positions, t -> keys - tokens + t);
+        for (Precision precision : Precision.values()) {
+            for (Kernels kernels : Contract.machineCode(2, precision)) {
+                LatentAttention attention = kernels.latentAttention();
+                Tensor together = Tensors.zeros(DType.F32, tokens, 128, 2);
+                attention.forward(q, Weight.of(kvB), cache, Tensor.of(positions), 0.1, together);
+                for (int t : new int[] {0, 41, tokens - 1}) {
+                    Tensor alone = Tensors.zeros(DType.F32, 1, 128, 2);
+                    Tensor query = q.slice(0, t, t + 1);
+                    attention.forward(query, Weight.of(kvB), cache, Tensor.of(positions[t]), 0.1, alone);
+                    Close.assertSame("query " + t, together.slice(0, t, t + 1), alone);
+                }
+                kernels.stream().device().close();
+            }
+        }
+    }
+
     /// Latents beyond a query's position do not reach it, be they infinities or NaN.
     @Test
     void nothingUnseenIsSeen() {

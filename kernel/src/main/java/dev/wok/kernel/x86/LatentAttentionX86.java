@@ -27,8 +27,8 @@ final class LatentAttentionX86 extends LatentAttention {
     /// Of the second-level cache: a part of the keys of 576 elements takes 288 KiB.
     private static final int PART_GROUPS = 128;
     private static final int ROWS = 128;
-    /// Bytes of parts that wait to be joined; one group may take more.
-    private static final long PARTS_MOST = 64 << 20;
+    /// Bytes of parts that wait to be joined, which the last-level cache holds; one group may take more.
+    private static final long PARTS_MOST = 16 << 20;
     private static final int STRIDE_MOST = 1 << 24;
 
     private final Precision precision;
