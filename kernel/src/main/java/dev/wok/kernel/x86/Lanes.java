@@ -157,6 +157,27 @@ final class Lanes {
         x.jump(Condition.NOT_EQUAL, again);
     }
 
+    /// Runs `body` until a counter is at 0: in steps of `most` while there are as many, then one by one.
+    ///
+    /// @param counter 0 or more
+    /// @param body is told the step
+    void countDown(Reg counter, int most, IntConsumer body) {
+        Label few = x.label();
+        Label done = x.label();
+        x.sub(counter, most);
+        x.jump(Condition.LESS, few);
+        x.align(32);
+        Label again = x.here();
+        body.accept(most);
+        x.sub(counter, most);
+        x.jump(Condition.GREATER_OR_EQUAL, again);
+        x.bind(few);
+        x.add(counter, most);
+        x.jump(Condition.EQUAL, done);
+        repeat(counter, () -> body.accept(1));
+        x.bind(done);
+    }
+
     /// Writes a body whose loads and stores touch `left` lanes.
     ///
     /// @param left 1 to [#count], overwritten

@@ -79,36 +79,20 @@ record LatentScores(Tile.Kind kind, int stride, int lastRows) {
         l.x.mov(RAX, RSI);
         l.x.mov(R11, RCX);
         l.x.mov(RDX, l.argument(1));
-        Label few = l.x.label();
-        Label done = l.x.label();
-        l.x.sub(RDX, UNROLL);
-        l.x.jump(Condition.LESS, few);
-        l.x.align(32);
-        Label again = l.x.here();
-        for (int g = 0; g < UNROLL; g++) {
-            step(l, rows, g);
-        }
-        ask(l, R10, linesAhead(l));
-        next(l, UNROLL);
-        l.x.sub(RDX, UNROLL);
-        l.x.jump(Condition.GREATER_OR_EQUAL, again);
-        l.x.bind(few);
-        l.x.add(RDX, UNROLL);
-        l.x.jump(Condition.EQUAL, done);
-        l.repeat(RDX, () -> {
-            step(l, rows, 0);
-            next(l, 1);
+        l.countDown(RDX, UNROLL, groups -> {
+            for (int g = 0; g < groups; g++) {
+                step(l, rows, g);
+            }
+            if (groups == UNROLL) {
+                ask(l, R10, linesAhead(l));
+            }
+            l.x.add(RAX, groups * Float.BYTES);
+            l.x.add(R11, groups * STRIP_BYTES);
         });
-        l.x.bind(done);
         for (int i = 0; i < sums; i++) {
             l.store(Mem.at(R8, i * l.isa().bytes()), l.v(i));
         }
         l.x.add(R8, rows * STRIP_BYTES);
-    }
-
-    private static void next(Lanes l, int groups) {
-        l.x.add(RAX, groups * Float.BYTES);
-        l.x.add(R11, groups * STRIP_BYTES);
     }
 
     private void step(Lanes l, int rows, int g) {

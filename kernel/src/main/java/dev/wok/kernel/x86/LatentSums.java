@@ -116,38 +116,21 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
             l.x.mov(RAX, RSI);
             l.x.mov(R11, RCX);
             l.x.mov(RBX, RDX);
-            int perGroup = kind.perGroup();
-            int step = UNROLL * perGroup;
-            Label few = l.x.label();
-            Label last = l.x.label();
-            Label done = l.x.label();
-            l.x.sub(RBX, step);
-            l.x.jump(Condition.LESS, few);
-            l.x.align(32);
-            Label again = l.x.here();
-            for (int g = 0; g < UNROLL; g++) {
-                group(g);
-            }
-            LatentScores.ask(l, RDI, l.isa().hasMasks() ? 2 : 1);
-            next(UNROLL);
-            l.x.sub(RBX, step);
-            l.x.jump(Condition.GREATER_OR_EQUAL, again);
-            l.x.bind(few);
-            l.x.add(RBX, step - perGroup);
-            l.x.jump(Condition.LESS, last);
-            Label single = l.x.here();
-            group(0);
-            next(1);
-            l.x.sub(RBX, perGroup);
-            l.x.jump(Condition.GREATER_OR_EQUAL, single);
-            l.x.bind(last);
             if (inPairs()) {
-                l.x.add(RBX, perGroup);
-                l.x.jump(Condition.EQUAL, done);
-                half(l.v(columns), 0);
-                l.x.op(VPERMW, l.v(columns), order(l), l.v(columns));
-                dots(0);
-                l.x.bind(done);
+                l.x.shr(RBX, 1);
+            }
+            l.countDown(RBX, UNROLL, groups -> {
+                for (int g = 0; g < groups; g++) {
+                    group(g);
+                }
+                if (groups == UNROLL) {
+                    LatentScores.ask(l, RDI, l.isa().hasMasks() ? 2 : 1);
+                }
+                l.x.add(RAX, groups * kind.perGroup() * stride);
+                l.x.add(R11, groups * LatentScores.STRIP_BYTES);
+            });
+            if (inPairs()) {
+                single();
             }
             l.x.mov(RAX, R8);
             if (from > 0) {
@@ -163,9 +146,16 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
             }
         }
 
-        private void next(int groups) {
-            l.x.add(RAX, groups * kind.perGroup() * stride);
-            l.x.add(R11, groups * LatentScores.STRIP_BYTES);
+        /// A last row without another.
+        private void single() {
+            Label even = l.x.label();
+            l.x.mov(RBX, RDX);
+            l.x.and(RBX, 1);
+            l.x.jump(Condition.EQUAL, even);
+            half(l.v(columns), 0);
+            l.x.op(VPERMW, l.v(columns), order(l), l.v(columns));
+            dots(0);
+            l.x.bind(even);
         }
 
         private void group(int g) {

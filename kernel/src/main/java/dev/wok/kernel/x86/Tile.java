@@ -279,28 +279,12 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
         }
         l.x.mov(B_AT, B);
         l.x.mov(GROUP, Mem.at(RDI, Call.GROUPS));
-        Label single = l.x.label();
-        Label tail = l.x.label();
-        Label stored = l.x.label();
-        l.x.sub(GROUP, UNROLL);
-        l.x.jump(Condition.LESS, single);
-        l.x.align(32);
-        Label again = l.x.here();
-        for (int g = 0; g < UNROLL; g++) {
-            step(l, height, width, g);
-        }
-        next(l, height, width, UNROLL);
-        l.x.sub(GROUP, UNROLL);
-        l.x.jump(Condition.GREATER_OR_EQUAL, again);
-        l.x.bind(single);
-        l.x.add(GROUP, UNROLL);
-        l.x.jump(Condition.EQUAL, stored);
-        l.x.bind(tail);
-        step(l, height, width, 0);
-        next(l, height, width, 1);
-        l.x.sub(GROUP, 1);
-        l.x.jump(Condition.NOT_EQUAL, tail);
-        l.x.bind(stored);
+        l.countDown(GROUP, UNROLL, groups -> {
+            for (int g = 0; g < groups; g++) {
+                step(l, height, width, g);
+            }
+            next(l, height, width, groups);
+        });
         store(l, height, width, partial);
     }
 
