@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.wok.device.Device;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
@@ -91,6 +92,38 @@ class CacheTest {
             model.extend(cache, Arrays.copyOfRange(ids, 7, 19));
             float[] logits = model.extend(cache, ids[19]);
             Close.assertRelative("logits", Tensor.of(expected), Tensor.of(logits), 2.5e-7);
+        }
+    }
+
+    /* Both sides round what enters each of the 9 products of a layer: PrecisionTest says how far that moves a whole model,
+     * and here two such models are apart.
+     */
+    @Test
+    void inBfloat16TheCacheIsToo() {
+        int[] ids = ids(new Rng(6), 40);
+        ModelConfig config = Models.config(6, null, false, 0);
+        for (Backend backend : Fixture.fastBackends()) {
+            try (Device two = Device.host(2);
+                    Model model =
+                            Model.create(config, Kernels.on(two.stream(), backend, Precision.BF16), DType.F32, 3);
+                    Cache cache = model.cache(40)) {
+                assertEquals(DType.BF16, cache.layer(0).dtype());
+                Tensor all = model.logits(ids);
+                double square = 0;
+                double difference = 0;
+                for (int t = 0; t < ids.length; t++) {
+                    float[] logits = model.extend(cache, ids[t]);
+                    for (int i = 0; i < logits.length; i++) {
+                        double expected = all.get(all.offset(t, i));
+                        square += expected * expected;
+                        difference += (logits[i] - expected) * (logits[i] - expected);
+                    }
+                }
+                double bound = Math.sqrt(2.0 * (9 * config.numHiddenLayers() + 1)) * 0x1p-8;
+                double distance = Math.sqrt(difference / square);
+                assertTrue(distance < Math.sqrt(2) * bound, backend + ": off by " + distance);
+                assertTrue(distance > 0x1p-20, backend + ": nothing is rounded");
+            }
         }
     }
 
