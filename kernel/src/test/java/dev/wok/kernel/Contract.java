@@ -192,10 +192,10 @@ final class Contract {
             return frame.view();
         }
 
-        /// An operand that the operation only reads, in BF16 where it computes in F32: standard normal numbers.
-        Tensor narrow(Rng rng, int gap, long... shape) {
-            LongToDoubleFunction value = i -> Bf16.round(rng.normal(i));
-            Tensor source = Tensors.of(value, isReference() ? dtype : DType.BF16, shape);
+        /// An operand that the operation only reads, in BF16 where it computes in F32.
+        Tensor narrow(LongToDoubleFunction value, int gap, long... shape) {
+            LongToDoubleFunction rounded = i -> Bf16.round(value.applyAsDouble(i));
+            Tensor source = Tensors.of(rounded, isReference() ? dtype : DType.BF16, shape);
             return read(Tensors.Framed.of(source, gap));
         }
 

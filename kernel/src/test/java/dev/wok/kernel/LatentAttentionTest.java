@@ -13,6 +13,7 @@ import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.Arrays;
+import java.util.function.LongToDoubleFunction;
 import org.junit.jupiter.api.Test;
 
 class LatentAttentionTest {
@@ -45,20 +46,22 @@ class LatentAttentionTest {
                 .size("rank", 1, 50)
                 .size("keys", 0, 307)
                 .size("gap", 0, 3)
-                .flag("narrow")
+                .flag("narrow weights")
+                .flag("narrow cache")
                 .cases(40)
                 .check(c -> Contract.checkProducts(run -> {
                     Sizes s = Sizes.of(c);
                     double scale = (float) (1 / Math.sqrt(s.nope + s.rope));
                     Tensor q = run.input(c.rng("q"), s.gap, s.tokens, s.heads, s.nope + s.rope);
-                    Tensor kvB = run.input(
-                            i -> c.rng("w").normal(i) / Math.sqrt(s.rank),
-                            s.gap,
-                            (long) s.heads * (s.nope + s.vDim),
-                            s.rank);
-                    Tensor cache = c.flag("narrow")
-                            ? run.narrow(c.rng("cache"), s.gap, s.keys, s.rank + s.rope)
-                            : run.input(c.rng("cache"), s.gap, s.keys, s.rank + s.rope);
+                    LongToDoubleFunction weights = i -> c.rng("w").normal(i) / Math.sqrt(s.rank);
+                    long outputs = (long) s.heads * (s.nope + s.vDim);
+                    Tensor kvB = c.flag("narrow weights")
+                            ? run.narrow(weights, s.gap, outputs, s.rank)
+                            : run.input(weights, s.gap, outputs, s.rank);
+                    LongToDoubleFunction latents = c.rng("cache")::normal;
+                    Tensor cache = c.flag("narrow cache")
+                            ? run.narrow(latents, s.gap, s.keys, s.rank + s.rope)
+                            : run.input(latents, s.gap, s.keys, s.rank + s.rope);
                     int[] positions = new int[s.tokens];
                     Arrays.setAll(positions, t -> c.rng("positions").below(t, s.keys + 1) - 1);
                     Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);

@@ -22,7 +22,7 @@ final class LatentAttentionVector extends LatentAttention {
 
     @Override
     protected void attend(Tensor q, Weight weight, Tensor cache, Tensor positions, double scale, Tensor out) {
-        Tasks.requireFloats("LatentAttention", q, weight.value(), out);
+        Tasks.requireFloats("LatentAttention", q, out);
         Tensor queries = Rows.rounded(precision, q);
         Tensor kvB = Rows.rounded(precision, weight.value());
         Tensor latents = Rows.rounded(precision, cache);
