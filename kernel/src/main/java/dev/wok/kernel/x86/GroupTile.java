@@ -5,6 +5,7 @@ import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VCVTDQ2PS;
 import static dev.wok.emit.Op.VPABSB;
 import static dev.wok.emit.Op.VPADDD;
+import static dev.wok.emit.Op.VPADDW;
 import static dev.wok.emit.Op.VPANDD;
 import static dev.wok.emit.Op.VPDPBUSD;
 import static dev.wok.emit.Op.VPERMPS;
@@ -50,7 +51,8 @@ import java.util.Arrays;
  *
  * Without byte dot products pairs of products are added in 16 bits. There AVX2 multiplies magnitudes of the weights with
  * the row's bytes under the weights' signs, at most 2 * 128 * 127. AVX-512 cannot move signs: the eighth bit of a weight
- * goes through a product of its own, so that values are up to 127.
+ * goes through a product of its own, so that values are up to 127. Half bytes are so small that AVX2 has registers for
+ * adding eight pairs in 16 bits, at most 8 * 2 * 15 * 127, before they are widened.
  */
 ///
 /// @param bits of the weights
@@ -71,6 +73,7 @@ record GroupTile(
         boolean single,
         boolean accumulate) {
     private static final int UNROLL = 4;
+    private static final int LOWER_HALVES = 0x0F0F0F0F;
 
     /// Bytes of a group's scale and first sum.
     static final int HEAD_BYTES = 8;
@@ -174,7 +177,7 @@ record GroupTile(
             l.x.mov(RCX, argument(Call.LAST_LANES));
             l.setTail(RCX);
         }
-        if (bits == 4) {
+        if (bits == 4 && !addsWords(l)) {
             prepareHalfBytes(l);
         }
         l.x.mov(VALUES, argument(Call.VALUES));
@@ -248,8 +251,19 @@ record GroupTile(
         l.x.mov(STEP, argument(Call.LAST_STEPS));
         l.x.align(32);
         l.x.bind(steps);
+        if (addsWords(l)) {
+            for (int i = 0; i < height * vectors; i++) {
+                l.zero(words(l, i));
+            }
+        }
         for (int u = 0; u < UNROLL; u++) {
             step(l, height, u);
+        }
+        if (addsWords(l)) {
+            for (int i = 0; i < height * vectors; i++) {
+                l.x.op(VPMADDWD, words(l, i), words(l, i), l.c(0x00010001));
+                l.x.op(VPADDD, l.v(i), l.v(i), words(l, i));
+            }
         }
         next(l, height);
         l.x.sub(STEP, UNROLL);
@@ -287,6 +301,15 @@ record GroupTile(
 
     private boolean movesSigns(Lanes l) {
         return bytes && bits == 8 && l.isa() == Isa.AVX2;
+    }
+
+    private boolean addsWords(Lanes l) {
+        return bytes && bits == 4 && l.isa() == Isa.AVX2;
+    }
+
+    /// The sums of a round of steps, in 16 bits, behind three temporaries.
+    private Vec words(Lanes l, int i) {
+        return temporary(l, 3 + i);
     }
 
     private void begin(Lanes l, int height) {
@@ -348,7 +371,7 @@ record GroupTile(
                 dots(l, height, 0, vectors, x);
             } else {
                 for (int j = 0; j < vectors; j++) {
-                    l.x.op(VPANDD, temporary(l, vectors + j), temporary(l, j), constant(l));
+                    l.x.op(VPANDD, temporary(l, vectors + j), temporary(l, j), lowerHalves(l));
                 }
                 dots(l, height, vectors, 2 * vectors, x);
                 for (int j = 0; j < vectors; j++) {
@@ -369,7 +392,7 @@ record GroupTile(
                 wholeBytesInPairs(l, height, j, values, x);
             } else {
                 Vec half = temporary(l, 1);
-                l.x.op(VPANDD, half, values, constant(l));
+                l.x.op(VPANDD, half, values, lowerHalves(l));
                 inPairs(l, height, j, half, 1, x);
                 upperHalves(l, half, values);
                 inPairs(l, height, j, half, 1, x + Integer.BYTES);
@@ -393,9 +416,14 @@ record GroupTile(
         l.load(to, Mem.at(VALUES_AT, (u * vectors + j) * l.isa().bytes()));
     }
 
-    private static void upperHalves(Lanes l, Vec to, Vec values) {
+    private void upperHalves(Lanes l, Vec to, Vec values) {
         l.x.op(VPSRLD, to, values, imm(4));
-        l.x.op(VPANDD, to, to, constant(l));
+        l.x.op(VPANDD, to, to, lowerHalves(l));
+    }
+
+    /// A mask, in a register where one is left.
+    private Operand lowerHalves(Lanes l) {
+        return addsWords(l) ? l.c(LOWER_HALVES) : constant(l);
     }
 
     private static Mem left(int row, int at) {
@@ -461,8 +489,12 @@ record GroupTile(
             Vec sum = l.v(i * vectors + j);
             l.x.op(VBROADCASTSS, products, left(i, at));
             l.x.op(VPMADDUBSW, products, values, products);
-            l.x.op(VPMADDWD, products, products, l.x.constant(factors));
-            l.x.op(VPADDD, sum, sum, products);
+            if (addsWords(l)) {
+                l.x.op(VPADDW, words(l, i * vectors + j), words(l, i * vectors + j), products);
+            } else {
+                l.x.op(VPMADDWD, products, products, l.x.constant(factors));
+                l.x.op(VPADDD, sum, sum, products);
+            }
         }
     }
 
@@ -509,7 +541,7 @@ record GroupTile(
     /// What half bytes stand for as float32, or a mask for the lower ones.
     private void prepareHalfBytes(Lanes l) {
         if (bytes) {
-            l.x.op(VBROADCASTSS, constant(l), l.x.constant(0x0F0F0F0F));
+            l.x.op(VBROADCASTSS, constant(l), l.x.constant(LOWER_HALVES));
         } else if (l.isa().hasMasks()) {
             float[] table = new float[16];
             for (int i = 0; i < table.length; i++) {
