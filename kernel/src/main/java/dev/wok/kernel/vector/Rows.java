@@ -21,7 +21,7 @@ final class Rows {
         }
     }
 
-    /// @return the values as operands of a product: a copy where that changes them
+    /// @return the values as operands of a product, float32: a copy where that changes them
     static Tensor rounded(Precision precision, Tensor tensor) {
         if (precision == Precision.F32 && tensor.dtype() == DType.F32) {
             return tensor;

@@ -232,30 +232,31 @@ final class LatentAttentionX86 extends LatentAttention {
 
     /// Fills the rows with the means of latents: parts of some groups, as far as memory reaches, then their joining.
     private void sum(Call call, List<Group> groups, MemorySegment means) {
-        record Task(Group group, int part, long at) {}
+        record Part(Group group, int number, long at) {}
+        record Join(Group group, int row, long at) {}
         for (int g = 0; g < groups.size(); ) {
-            List<Task> tasks = new ArrayList<>();
-            List<Task> joins = new ArrayList<>();
+            List<Part> wave = new ArrayList<>();
+            List<Join> joins = new ArrayList<>();
             long bytes = 0;
             do {
                 Group group = groups.get(g);
                 for (int part = 0; part < group.parts; part++) {
-                    tasks.add(new Task(group, part, bytes + part * call.partBytes()));
+                    wave.add(new Part(group, part, bytes + part * call.partBytes()));
                 }
                 for (int row = 0; row < group.rows(); row++) {
-                    joins.add(new Task(group, row, bytes));
+                    joins.add(new Join(group, row, bytes));
                 }
                 bytes += group.parts * call.partBytes();
                 g++;
             } while (g < groups.size() && bytes + groups.get(g).parts * call.partBytes() <= PARTS_MOST);
             MemorySegment memory = parts.of(bytes);
-            workers.run(tasks.size(), (number, w) -> {
-                Task task = tasks.get(number);
-                part(call, task.group, task.part, memory.address() + task.at, worker[w]);
+            workers.run(wave.size(), (task, w) -> {
+                Part part = wave.get(task);
+                part(call, part.group, part.number, memory.address() + part.at, worker[w]);
             });
-            workers.run(joins.size(), (number, w) -> {
-                Task task = joins.get(number);
-                join(call, task.group, task.part, memory.asSlice(task.at), means, worker[w]);
+            workers.run(joins.size(), (task, w) -> {
+                Join join = joins.get(task);
+                join(call, join.group, join.row, memory.asSlice(join.at), means, worker[w]);
             });
         }
     }
@@ -266,15 +267,15 @@ final class LatentAttentionX86 extends LatentAttention {
         final Blocks blocks = new Blocks(programs, kind, precision);
         final Buffer keys = new Buffer(programs.device());
         final Buffer factors = new Buffer(programs.device());
-        final MemorySegment scores = strips(partKeys);
-        final MemorySegment weights = strips(partKeys);
-        final MemorySegment ends = strips(1);
+        final MemorySegment scores = stripOf(partKeys);
+        final MemorySegment weights = stripOf(partKeys);
+        final MemorySegment ends = stripOf(1);
 
         Worker(int number) {
             this.number = number;
         }
 
-        private MemorySegment strips(int count) {
+        private MemorySegment stripOf(int count) {
             return programs.device().scratch((long) count * LatentScores.STRIP_BYTES);
         }
     }
