@@ -10,6 +10,8 @@ public enum DType {
     BF16(2),
     /// IEEE 754 binary16.
     F16(2),
+    /// 8 bits: see [E4m3].
+    F8_E4M3(1),
     /// Two's complement, 64 bits.
     I64(8),
     /// Two's complement, 32 bits.
@@ -33,7 +35,7 @@ public enum DType {
     /// @return whether the elements are floating-point numbers
     public boolean isFloating() {
         return switch (this) {
-            case F64, F32, BF16, F16 -> true;
+            case F64, F32, BF16, F16, F8_E4M3 -> true;
             case I64, I32, I8, U8 -> false;
         };
     }

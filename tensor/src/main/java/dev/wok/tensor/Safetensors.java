@@ -217,8 +217,9 @@ public final class Safetensors implements AutoCloseable {
         try {
             dtype = DType.valueOf(entry.dtype);
         } catch (IllegalArgumentException e) {
-            throw new BadInput("%s: tensor %s is stored as %s; supported are F32, F16, BF16, F64, I64, I32, I8 and U8."
-                    .formatted(file, name, entry.dtype));
+            throw new BadInput(
+                    "%s: tensor %s is stored as %s; supported are F32, F16, BF16, F8_E4M3, F64, I64, I32, I8 and U8."
+                            .formatted(file, name, entry.dtype));
         }
         long bytes;
         try {

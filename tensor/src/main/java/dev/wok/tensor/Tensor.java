@@ -178,6 +178,17 @@ public final class Tensor {
         return new Tensor(dtype, sizes, steps, memory);
     }
 
+    /// @return the view with two dimensions in each other's place
+    public Tensor swap(int a, int b) {
+        long[] sizes = shape.clone();
+        long[] steps = strides.clone();
+        sizes[a] = shape[b];
+        sizes[b] = shape[a];
+        steps[a] = strides[b];
+        steps[b] = strides[a];
+        return new Tensor(dtype, sizes, steps, memory);
+    }
+
     private MemorySegment after(long bytes) {
         return memory.byteSize() == 0 ? MemorySegment.ofAddress(memory.address() + bytes) : memory.asSlice(bytes);
     }
@@ -199,6 +210,7 @@ public final class Tensor {
             case F32 -> memory.get(FLOAT, offset * 4);
             case BF16 -> Bf16.value(memory.get(SHORT, offset * 2));
             case F16 -> Float.float16ToFloat(memory.get(SHORT, offset * 2));
+            case F8_E4M3 -> E4m3.value(memory.get(ValueLayout.JAVA_BYTE, offset));
             case I64 -> memory.get(LONG, offset * 8);
             case I32 -> memory.get(INT, offset * 4);
             case I8 -> memory.get(ValueLayout.JAVA_BYTE, offset);
@@ -214,6 +226,7 @@ public final class Tensor {
             case F32 -> memory.set(FLOAT, offset * 4, (float) value);
             case BF16 -> memory.set(SHORT, offset * 2, Bf16.bits(Bf16.sticky(value)));
             case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16(Bf16.sticky(value)));
+            case F8_E4M3 -> memory.set(ValueLayout.JAVA_BYTE, offset, E4m3.bits(Bf16.sticky(value)));
             case I64 -> memory.set(LONG, offset * 8, (long) value);
             case I32 -> memory.set(INT, offset * 4, (int) value);
             case I8, U8 -> memory.set(ValueLayout.JAVA_BYTE, offset, (byte) value);

@@ -74,6 +74,16 @@ class TensorTest {
     }
 
     @Test
+    void swapsDimensions() {
+        Tensor x = counting(DType.F32, 2, 3, 4);
+        Tensor swapped = x.swap(0, 2);
+        assertEquals("F32[4, 3, 2]", swapped.toString());
+        assertEquals(x.get(x.offset(1, 2, 3)), swapped.get(swapped.offset(3, 2, 1)));
+        assertFalse(swapped.isContiguous());
+        assertTrue(swapped.swap(2, 0).isContiguous());
+    }
+
+    @Test
     void refusesWhatDoesNotFit() {
         Tensor x = counting(DType.F32, 4, 6);
         assertEquals(
@@ -113,8 +123,9 @@ class TensorTest {
                         .slice(2, 2, 7);
                 strided.copyFrom(source);
                 for (int i = 0; i < 30; i++) {
-                    assertEquals(i, target.get(i), from + " to " + to);
-                    assertEquals(i, strided.get(strided.offset(i / 10, i / 5 % 2, i % 5)), from + " to " + to);
+                    double value = from == DType.F8_E4M3 || to == DType.F8_E4M3 ? E4m3.value(E4m3.bits(i)) : i;
+                    assertEquals(value, target.get(i), from + " to " + to);
+                    assertEquals(value, strided.get(strided.offset(i / 10, i / 5 % 2, i % 5)), from + " to " + to);
                 }
             }
         }
