@@ -3,7 +3,7 @@ package dev.wok.kernel;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
-/// What is done element by element: the residual's sum, filling, and the change of type. Cost: memory traffic.
+/// What is done element by element: the residual's sum, a bias, filling, and the change of type. Cost: memory traffic.
 public abstract class Elementwise {
     protected Elementwise() {}
 
@@ -23,6 +23,35 @@ public abstract class Elementwise {
         if (a.elements() > 0) {
             sum(a, b, out);
         }
+    }
+
+    /// `x[t] += bias`: the bias of a linear layer.
+    ///
+    /// @param x `[tokens, n]`, rows of adjacent elements, added to
+    /// @param bias `[n]`
+    public final void addBias(Tensor x, Tensor bias) {
+        requireBias("Elementwise.addBias", x, "x", bias, "bias");
+        if (x.elements() > 0) {
+            addToRows(x, bias);
+        }
+    }
+
+    /// `dBias += sum_t dy[t]`: the gradient of [#addBias]'s bias.
+    ///
+    /// @param dy `[tokens, n]`, rows of adjacent elements
+    /// @param dBias `[n]`, accumulated into
+    public final void biasGradient(Tensor dy, Tensor dBias) {
+        requireBias("Elementwise.biasGradient", dy, "dy", dBias, "dBias");
+        if (dy.elements() > 0) {
+            sumRows(dy, dBias);
+        }
+    }
+
+    private static void requireBias(String op, Tensor rows, String rowsName, Tensor bias, String biasName) {
+        Shape.require(op, rows, rowsName, -1, -1);
+        Shape.requireRows(op, rows, rowsName);
+        Shape.require(op, bias, biasName, rows.dim(1));
+        Shape.requireRows(op, bias, biasName, rows.dtype());
     }
 
     /// `x = value` everywhere.
@@ -50,6 +79,10 @@ public abstract class Elementwise {
     }
 
     protected abstract void sum(Tensor a, Tensor b, Tensor out);
+
+    protected abstract void addToRows(Tensor x, Tensor bias);
+
+    protected abstract void sumRows(Tensor dy, Tensor dBias);
 
     protected abstract void set(Tensor x, double value);
 

@@ -40,6 +40,28 @@ class ElementwiseTest {
     }
 
     @Test
+    void addsABiasAndSumsItsGradient() {
+        Property.of("Elementwise.addBias")
+                .size("rows", 0, 70)
+                .size("n", 1, 600)
+                .size("gap", 0, 3)
+                .cases(20)
+                .check(c -> Contract.check(run -> {
+                    int rows = c.size("rows");
+                    Tensor x = run.updated(c.rng("x"), c.size("gap"), rows, c.size("n"));
+                    run.kernels().elementwise().addBias(x, run.input(c.rng("bias"), 0, c.size("n")));
+                    run.relative("x", x, U);
+                    Tensor sum = run.updated(c.rng("sum"), 0, c.size("n"));
+                    run.kernels()
+                            .elementwise()
+                            .biasGradient(run.input(c.rng("dy"), c.size("gap"), rows, c.size("n")), sum);
+                    // Normal numbers stay below 6: partial sums below 6 (rows + 1), each rounded once.
+                    double bound = U * 6 * (rows + 1) * (rows + 1);
+                    run.result("sum", sum, () -> Contract.map(sum, _ -> bound));
+                }));
+    }
+
+    @Test
     void fillsAnyType() {
         for (DType dtype : DType.values()) {
             for (Kernels kernels : Contract.ALL) {

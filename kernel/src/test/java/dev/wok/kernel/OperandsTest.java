@@ -206,6 +206,8 @@ class OperandsTest {
                         "Elementwise",
                         "a:3,4 b:3,4 out:3,4",
                         (k, o) -> k.elementwise().add(o[0], o[1], o[2])),
+                door("Elementwise", "x:3*,4 bias:4", (k, o) -> k.elementwise().addBias(o[0], o[1])),
+                door("Elementwise", "dy:3*,4 dBias:4", (k, o) -> k.elementwise().biasGradient(o[0], o[1])),
                 door(
                         "Elementwise",
                         "from*:3,4 to*:3,4",

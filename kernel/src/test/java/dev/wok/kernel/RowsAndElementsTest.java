@@ -101,6 +101,12 @@ class RowsAndElementsTest {
             Tensor a = p.normal(c.rng("a"), 0, rows, n);
             k.elementwise().add(a, p.normal(c.rng("b"), 0, rows, n), one ? a : p.zeros(0, rows, n));
         });
+        calls.put(
+                "Elementwise.addBias",
+                p -> k.elementwise().addBias(p.normal(c.rng("x"), gap, rows, n), p.normal(c.rng("bias"), 0, n)));
+        calls.put(
+                "Elementwise.biasGradient",
+                p -> k.elementwise().biasGradient(p.normal(c.rng("dy"), gap, rows, n), p.normal(c.rng("sum"), 0, n)));
         calls.put("Elementwise.fill", p -> {
             for (DType dtype : DType.values()) {
                 k.elementwise().fill(p.exactly(_ -> 0, dtype, 0, rows, n), one ? 0 : -3);

@@ -196,6 +196,12 @@ public final class DryKernels {
         protected void sum(Tensor a, Tensor b, Tensor out) {}
 
         @Override
+        protected void addToRows(Tensor x, Tensor bias) {}
+
+        @Override
+        protected void sumRows(Tensor dy, Tensor dBias) {}
+
+        @Override
         protected void set(Tensor x, double value) {}
 
         @Override

@@ -12,6 +12,27 @@ final class ElementwiseReference extends Elementwise {
     }
 
     @Override
+    protected void addToRows(Tensor x, Tensor bias) {
+        for (long t = 0; t < x.dim(0); t++) {
+            for (long i = 0; i < x.dim(1); i++) {
+                long at = x.offset(t, i);
+                x.set(at, x.get(at) + bias.get(i));
+            }
+        }
+    }
+
+    @Override
+    protected void sumRows(Tensor dy, Tensor dBias) {
+        for (long i = 0; i < dy.dim(1); i++) {
+            double sum = dBias.get(i);
+            for (long t = 0; t < dy.dim(0); t++) {
+                sum += dy.get(dy.offset(t, i));
+            }
+            dBias.set(i, sum);
+        }
+    }
+
+    @Override
     protected void set(Tensor x, double value) {
         for (long i = 0; i < x.elements(); i++) {
             x.set(i, value);

@@ -9,6 +9,7 @@ import jdk.incubator.vector.VectorMask;
 
 final class ElementwiseVector extends Elementwise {
     private static final int BLOCK = 1 << 15;
+    private static final int COLUMNS_PER_TASK = 256;
 
     private final Workers workers;
 
@@ -38,6 +39,36 @@ final class ElementwiseVector extends Elementwise {
         for (int i = 0; i < count; i += Lanes.COUNT) {
             VectorMask<Float> mask = Lanes.tail(i, count);
             Lanes.store(Lanes.load(a, from + i, mask).add(Lanes.load(b, from + i, mask)), out, from + i, mask);
+        }
+    }
+
+    @Override
+    protected void addToRows(Tensor x, Tensor bias) {
+        Tasks.requireFloats("Elementwise", x, bias);
+        int n = x.size(1);
+        Tasks.rows(workers, x.size(0), n, (from, to, _) -> {
+            for (int t = from; t < to; t++) {
+                add(x.memory(), t * x.stride(0), bias.memory(), 0, n);
+            }
+        });
+    }
+
+    /// The rows are added in their order, whichever thread has the columns.
+    @Override
+    protected void sumRows(Tensor dy, Tensor dBias) {
+        Tasks.requireFloats("Elementwise", dy, dBias);
+        Tasks.ranges(workers, dy.size(1), COLUMNS_PER_TASK, (from, to, _) -> {
+            for (int t = 0; t < dy.size(0); t++) {
+                add(dBias.memory(), from, dy.memory(), t * dy.stride(0) + from, to - from);
+            }
+        });
+    }
+
+    /// `a += b`, elements counted from `i` and `j`.
+    private static void add(MemorySegment a, long i, MemorySegment b, long j, int count) {
+        for (int at = 0; at < count; at += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(at, count);
+            Lanes.store(Lanes.load(a, i + at, mask).add(Lanes.load(b, j + at, mask)), a, i + at, mask);
         }
     }
 

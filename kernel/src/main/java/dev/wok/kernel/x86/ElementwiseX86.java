@@ -24,6 +24,7 @@ import java.lang.foreign.ValueLayout;
 final class ElementwiseX86 extends Elementwise {
     private static final String OP = "Elementwise";
     private static final int COPIES = 4;
+    private static final int COLUMNS_PER_TASK = 256;
 
     private record Fill(boolean past) {}
 
@@ -52,6 +53,33 @@ final class ElementwiseX86 extends Elementwise {
                 out.elements(),
                 (from, count, _) -> add.call(left.at(from), right.at(from), result.at(from), count));
         Span.keep(left, right, result);
+    }
+
+    @Override
+    protected void addToRows(Tensor x, Tensor bias) {
+        Span rows = Span.written(OP, x);
+        Span row = Span.read(OP, bias);
+        Program add = Rows.add(programs, false);
+        int n = x.size(1);
+        Tasks.rows(workers, x.size(0), n, (from, to, _) -> {
+            for (int t = from; t < to; t++) {
+                add.call(rows.row(t), row.address(), rows.row(t), n);
+            }
+        });
+        Span.keep(rows, row);
+    }
+
+    @Override
+    protected void sumRows(Tensor dy, Tensor dBias) {
+        Span rows = Span.read(OP, dy);
+        Span sums = Span.written(OP, dBias);
+        Program sum = Rows.sum(programs, true);
+        Tasks.ranges(
+                workers,
+                dy.size(1),
+                COLUMNS_PER_TASK,
+                (from, to, _) -> sum.call(rows.at(from), rows.stride(0), dy.dim(0), sums.at(from), to - from));
+        Span.keep(rows, sums);
     }
 
     /* Eight bytes of the value repeat; what is left behind whole floats is one element of two bytes. */
