@@ -180,31 +180,42 @@ final class Blocks {
         int k = x.size(1);
         Span.address(x);
         for (int column = 0; column < n; column += isa.lanes()) {
-            vector(x, column, column(to, column, n, k), groupStride(column, n));
+            int present = Math.min(n - column, isa.lanes());
+            rows(x, column, present);
+            vector(x, 1, present, column(to, column, n, k), groupStride(column, n));
         }
         return new Right(to, rightStride(k));
     }
 
     /// Packs rows as groups of all of them one after another, zeros for what is missing.
     ///
-    /// @param x `[n, k]`, `n` at most `width`
+    /// @param x `[tokens, heads, k]`, whose rows are counted through the heads of one token after another
+    /// @param from the first of `count` rows, at most `width`
     /// @param width whole vectors
-    void strip(Tensor x, int width, long to) {
-        Span.address(x);
+    void strip(Tensor x, int from, int count, int width, long to) {
+        long address = Span.address(x);
+        int heads = x.size(1);
         for (int column = 0; column < width; column += isa.lanes()) {
-            vector(x, column, to + (long) column * Integer.BYTES, width * Integer.BYTES);
+            int first = from + column;
+            int present = Math.clamp(count - column, 0, isa.lanes());
+            for (int i = 0; i < present; i++) {
+                long row = x.offset((first + i) / heads, (first + i) % heads);
+                table.setAtIndex(
+                        ValueLayout.JAVA_LONG, i, address + row * x.dtype().bytes());
+            }
+            vector(x, 2, present, to + (long) column * Integer.BYTES, width * Integer.BYTES);
         }
     }
 
-    /// Packs a vector of rows, zeros for those that are not there.
-    private void vector(Tensor x, int from, long to, int groupStride) {
-        int present = Math.clamp(x.size(0) - from, 0, isa.lanes());
-        rows(x, from, present);
+    /// Packs a vector of rows that the table points to, zeros for those that are not there.
+    ///
+    /// @param dimension along the rows
+    private void vector(Tensor x, int dimension, int present, long to, int groupStride) {
         for (int i = present; i < isa.lanes(); i++) {
             table.setAtIndex(ValueLayout.JAVA_LONG, i, 0);
         }
         PackTransposed code = new PackTransposed(Cast.of(x.dtype(), kind, precision));
-        programs.get(code, code::write).call(table.address(), to, 0, x.size(1), groupStride);
+        programs.get(code, code::write).call(table.address(), to, 0, x.size(dimension), groupStride);
     }
 
     /// Where a vector of columns begins.
@@ -221,8 +232,12 @@ final class Blocks {
     /// @param x `[rows, columns]`, float32
     /// @return whether it holds neither an infinity nor NaN, also as an operand
     boolean finite(Tensor x) {
-        programs.get(FiniteRows.class, FiniteRows::write)
-                .call(x.memory().address(), Span.stride(x, 0), x.dim(0), x.dim(1), sum.address());
+        return finite(x.memory().address(), Span.stride(x, 0), x.size(0), x.size(1));
+    }
+
+    /// @return whether rows of float32 hold neither an infinity nor NaN
+    boolean finite(long address, long stride, int rows, int columns) {
+        programs.get(FiniteRows.class, FiniteRows::write).call(address, stride, rows, columns, sum.address());
         return sum.get(ValueLayout.JAVA_FLOAT, 0) == 0;
     }
 

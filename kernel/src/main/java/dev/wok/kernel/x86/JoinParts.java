@@ -20,36 +20,44 @@ import dev.wok.emit.Vec;
 /// Arguments ([Arguments]): the first row, bytes to the next one, factors (floats), rows (1 or more), to, whole blocks
 /// of columns, the scale.
 ///
-/// @param lastVectors of columns behind the whole blocks
-record JoinParts(int lastVectors) {
-    private static final int LINE = 64;
+/// @param lastColumns columns behind the whole blocks
+record JoinParts(int lastColumns) {
+    /// @return the columns of a block
+    static int blockColumns(Isa isa) {
+        return blockVectors(isa) * isa.lanes();
+    }
 
-    /// @return the vectors of a block
-    static int blockVectors(Isa isa) {
+    private static int blockVectors(Isa isa) {
         return isa.registers() / 2;
     }
 
     /// Writes the code.
     void write(Lanes l) {
         l.arguments(RSI, RDX, RCX, R8, R9, R10);
-        Vec scale = l.v(l.isa().registers() - 1);
+        Vec scale = l.v(l.isa().registers() - 2);
         l.argument(scale, 6);
         Label last = l.x.label();
         l.x.test(R10, R10);
         l.x.jump(Condition.EQUAL, last);
         l.repeat(R10, () -> {
-            block(l, blockVectors(l.isa()), scale);
-            l.x.add(RSI, blockVectors(l.isa()) * l.isa().bytes());
-            l.x.add(R9, blockVectors(l.isa()) * l.isa().bytes());
+            block(l, blockVectors(l.isa()), false, scale);
+            l.x.add(RSI, blockColumns(l.isa()) * Float.BYTES);
+            l.x.add(R9, blockColumns(l.isa()) * Float.BYTES);
         });
         l.x.bind(last);
-        if (lastVectors > 0) {
-            block(l, lastVectors, scale);
+        if (lastColumns > 0) {
+            int tail = lastColumns % l.count();
+            if (tail > 0) {
+                l.x.mov(RAX, tail);
+                l.setTail(RAX);
+            }
+            block(l, (lastColumns + l.count() - 1) / l.count(), tail > 0, scale);
         }
         l.end();
     }
 
-    private static void block(Lanes l, int vectors, Vec scale) {
+    /// @param partial whether the last vector is
+    private static void block(Lanes l, int vectors, boolean partial, Vec scale) {
         Vec factor = l.v(vectors);
         for (int v = 0; v < vectors; v++) {
             l.zero(l.v(v));
@@ -61,7 +69,7 @@ record JoinParts(int lastVectors) {
         for (int v = 0; v < vectors; v++) {
             l.fma(l.v(v), factor, Mem.at(RAX, v * l.isa().bytes()));
         }
-        for (int at = 0; at < vectors * l.isa().bytes(); at += LINE) {
+        for (int at = 0; at < vectors * l.isa().bytes(); at += Ahead.LINE) {
             l.x.prefetch(Mem.at(RAX, RDX, 4, at));
         }
         l.x.add(RAX, RDX);
@@ -70,7 +78,13 @@ record JoinParts(int lastVectors) {
         l.x.jump(Condition.LESS, again);
         for (int v = 0; v < vectors; v++) {
             l.mul(l.v(v), l.v(v), scale);
-            l.store(Mem.at(R9, v * l.isa().bytes()), l.v(v));
+            Mem to = Mem.at(R9, v * l.isa().bytes());
+            Vec mean = l.v(v);
+            if (partial && v == vectors - 1) {
+                l.inTailAsSet(() -> l.store(to, mean));
+            } else {
+                l.store(to, mean);
+            }
         }
     }
 }

@@ -13,8 +13,8 @@ import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Vec;
 
-/// Turns the scores of a vector of a strip's queries, as [LatentScores] leaves them, into exponentials relative to each
-/// query's largest score, as [LatentSums] reads them; keeps the largest and the sums. Scales the scores in their place.
+/// Turns the scores of a vector of a strip's queries, as [StripScores] leaves them, into exponentials relative to each
+/// query's largest score, as [StripSums] reads them; keeps the largest and the sums. Scales the scores in their place.
 ///
 /* The largest begins at the lowest number and passes over what is none, as in RowSoftmax. */
 ///
@@ -24,7 +24,7 @@ import dev.wok.emit.Vec;
 /// @param kind of the product that reads the exponentials
 /// @param rounds whether as float32 they are rounded to bf16
 /// @param masked whether some query does not see all keys
-record LatentSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
+record StripSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
     /// Writes the code.
     void write(Lanes l) {
         l.arguments(RSI, RDX, RCX, R8, R9);
@@ -60,7 +60,7 @@ record LatentSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
             }
             l.store(Mem.at(RSI), value);
             l.max(largest, value, largest);
-            l.x.add(RSI, LatentScores.STRIP_BYTES);
+            l.x.add(RSI, StripScores.STRIP_BYTES);
         });
         l.store(Mem.at(R8), largest);
     }
@@ -113,7 +113,7 @@ record LatentSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
     }
 
     private static void exponential(Lanes l, Vec value, int key, Vec sum) {
-        l.load(value, Mem.at(RSI, key * LatentScores.STRIP_BYTES));
+        l.load(value, Mem.at(RSI, key * StripScores.STRIP_BYTES));
         l.sub(value, value, largestScore(l));
         l.exp(value, l.v(4), l.v(5));
         l.add(sum, sum, value);
@@ -121,7 +121,7 @@ record LatentSoftmax(Tile.Kind kind, boolean rounds, boolean masked) {
 
     private void next(Lanes l, Vec group) {
         l.store(Mem.at(RCX), group);
-        l.x.add(RCX, LatentScores.STRIP_BYTES);
-        l.x.add(RSI, kind.perGroup() * LatentScores.STRIP_BYTES);
+        l.x.add(RCX, StripScores.STRIP_BYTES);
+        l.x.add(RSI, kind.perGroup() * StripScores.STRIP_BYTES);
     }
 }

@@ -11,6 +11,7 @@ import static dev.wok.emit.Reg.R11;
 import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.R9;
 import static dev.wok.emit.Reg.RAX;
+import static dev.wok.emit.Reg.RBP;
 import static dev.wok.emit.Reg.RBX;
 import static dev.wok.emit.Reg.RCX;
 import static dev.wok.emit.Reg.RDI;
@@ -30,10 +31,18 @@ import dev.wok.emit.Vec;
 /// between them, whole blocks of columns, what is needed next.
 ///
 /// @param queries how many sums
-/// @param stride bytes between rows of the cache
 /// @param lastColumns columns behind the whole blocks; of the sums whole vectors are written
-record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
+/// @param ahead how what is needed next lies
+/// @param lines of it that are asked for with each unrolled step
+record StripSums(CacheRows rows, int queries, int lastColumns, Ahead ahead, int lines) {
     private static final int UNROLL = 4;
+
+    /// @return the lines to ask for with each unrolled step, such that as many bytes are asked for as are read
+    static int linesAhead(Isa isa, CacheRows rows, int queries) {
+        int read = UNROLL * rows.kind().perGroup() * blockColumns(isa) * rows.elementBytes();
+        int passes = (queries + together(isa) - 1) / together(isa);
+        return (read + passes * Ahead.LINE - 1) / (passes * Ahead.LINE);
+    }
 
     /// @return the columns of a block
     static int blockColumns(Isa isa) {
@@ -50,14 +59,16 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
     }
 
     private boolean inPairs() {
-        return kind == Tile.Kind.BF16;
+        return rows.kind() == Tile.Kind.BF16;
     }
 
     /// Writes the code.
     void write(Lanes l) {
         l.x.push(RBX);
+        l.x.push(RBP);
         l.arguments(RSI, RDX, RCX, R8, R9, R10);
         l.x.mov(RDI, l.argument(6));
+        ahead.begin(l, RBP);
         if (inPairs()) {
             RowPairs.loadOrder(l, order(l));
         }
@@ -66,7 +77,7 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
         l.x.jump(Condition.EQUAL, last);
         l.repeat(R10, () -> {
             block(l, blockVectors(l.isa()), false);
-            l.x.add(RSI, blockColumns(l.isa()) * Float.BYTES / kind.perGroup());
+            l.x.add(RSI, blockColumns(l.isa()) * rows.elementBytes());
             l.x.add(R8, blockColumns(l.isa()) * Float.BYTES);
         });
         l.x.bind(last);
@@ -78,6 +89,7 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
             }
             block(l, (lastColumns + l.count() - 1) / l.count(), tail > 0);
         }
+        l.x.pop(RBP);
         l.x.pop(RBX);
         l.end();
     }
@@ -124,10 +136,10 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
                     group(g);
                 }
                 if (groups == UNROLL) {
-                    LatentScores.ask(l, RDI, l.isa().hasMasks() ? 2 : 1);
+                    ahead.ask(l, RDI, RBP, lines);
                 }
-                l.x.add(RAX, groups * kind.perGroup() * stride);
-                l.x.add(R11, groups * LatentScores.STRIP_BYTES);
+                l.x.add(RAX, groups * rows.kind().perGroup() * rows.stride());
+                l.x.add(R11, groups * StripScores.STRIP_BYTES);
             });
             if (inPairs()) {
                 single();
@@ -160,19 +172,27 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
 
         private void group(int g) {
             if (inPairs()) {
-                pair(2 * g * stride);
+                pair(2 * g * rows.stride());
             } else {
                 for (int v = 0; v < vectors; v++) {
                     Vec to = l.v(columns + v);
-                    Mem at = Mem.at(RAX, g * stride + v * l.isa().bytes());
+                    Mem at = Mem.at(RAX, g * rows.stride() + v * l.count() * rows.elementBytes());
                     if (partial && v == vectors - 1) {
-                        l.inTailAsSet(() -> l.load(to, at));
+                        l.inTailAsSet(() -> load(to, at));
                     } else {
-                        l.load(to, at);
+                        load(to, at);
                     }
                 }
             }
             dots(g);
+        }
+
+        private void load(Vec to, Mem at) {
+            if (rows.widens()) {
+                l.loadBf16(to, at);
+            } else {
+                l.load(to, at);
+            }
         }
 
         /// A vector of columns of two rows.
@@ -181,10 +201,10 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
             half(pairs, offset);
             if (partial) {
                 Vec second = l.v(columns + 1);
-                half(second, offset + stride);
+                half(second, offset + rows.stride());
                 l.x.op(VINSERTF64X4, pairs, pairs, second.as(32), imm(1));
             } else {
-                l.x.op(VINSERTF64X4, pairs, pairs, Mem.at(RAX, offset + stride), imm(1));
+                l.x.op(VINSERTF64X4, pairs, pairs, Mem.at(RAX, offset + rows.stride()), imm(1));
             }
             l.x.op(VPERMW, pairs, order(l), pairs);
         }
@@ -201,8 +221,8 @@ record LatentSums(Tile.Kind kind, int queries, int stride, int lastColumns) {
 
         private void dots(int g) {
             for (int i = 0; i < count; i++) {
-                Mem weight = Mem.at(R11, g * LatentScores.STRIP_BYTES + (from + i) * Float.BYTES);
-                kind.dots(l, i * vectors, columns, vectors, weight, l.v(columns + vectors));
+                Mem weight = Mem.at(R11, g * StripScores.STRIP_BYTES + (from + i) * Float.BYTES);
+                rows.kind().dots(l, i * vectors, columns, vectors, weight, l.v(columns + vectors));
             }
         }
     }
