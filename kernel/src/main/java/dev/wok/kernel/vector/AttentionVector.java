@@ -120,50 +120,14 @@ final class AttentionVector extends Attention {
         private float[] rows(Tensor x, int h, int dim) {
             float[] rows = new float[(length + Tiles.ROWS) * dim];
             for (int t = 0; t < length; t++) {
-                copy(x, from + t, h, rows, t * dim, dim);
+                Rows.copy(precision, x, (from + t) * x.stride(0) + h * x.stride(1), rows, t * dim, dim);
             }
-            Rows.round(precision, rows, 0, length * dim);
             return rows;
-        }
-
-        private static void copy(Tensor x, long t, long h, float[] to, int at, int dim) {
-            long element = t * x.stride(0) + h * x.stride(1);
-            MemorySegment.copy(x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, to, at, dim);
         }
 
         private static void write(float[] rows, int at, Tensor x, long t, long h, int dim) {
             long element = t * x.stride(0) + h * x.stride(1);
             MemorySegment.copy(rows, at, x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, dim);
-        }
-
-        /// Packs rows `at .. at + count` of row-major `[.., dim]` transposed: `dim` deep, `padded(count)` wide.
-        private static float[] packTransposed(float[] rows, int at, int count, int dim, float[] packed) {
-            int width = Tiles.padded(count);
-            Arrays.fill(packed, 0, width * dim, 0);
-            for (int j = 0; j < count; j++) {
-                int panel = j / Tiles.WIDTH * Tiles.WIDTH;
-                int panelWidth = Math.min(Tiles.WIDTH, width - panel);
-                int to = panel * dim + j - panel;
-                for (int p = 0; p < dim; p++) {
-                    packed[to + p * panelWidth] = rows[(at + j) * dim + p];
-                }
-            }
-            return packed;
-        }
-
-        /// Packs rows `at .. at + count` of row-major `[.., dim]` as they are: `count` deep, `padded(dim)` wide.
-        private static float[] pack(float[] rows, int at, int count, int dim, float[] packed) {
-            int width = Tiles.padded(dim);
-            for (int panel = 0; panel < width; panel += Tiles.WIDTH) {
-                int panelWidth = Math.min(Tiles.WIDTH, width - panel);
-                int columns = Math.min(panelWidth, dim - panel);
-                for (int p = 0; p < count; p++) {
-                    int to = panel * count + p * panelWidth;
-                    System.arraycopy(rows, (at + p) * dim + panel, packed, to, columns);
-                    Arrays.fill(packed, to + columns, to + panelWidth, 0);
-                }
-            }
-            return packed;
         }
 
         private boolean apart(int q0, int qEnd, int k0, int kEnd) {
@@ -192,35 +156,20 @@ final class AttentionVector extends Attention {
             return end;
         }
 
-        /// Adds the weighted sum of rows `first` to `end` of `[.., dim]`, as [Tiles] does, and no other rows: there are
-        /// infinities or NaN among those, of which zero times is none.
-        private static void addSeen(
-                float[] weights, int at, int step, float[] x, int first, int end, int dim, float[] sums, int to) {
-            for (int i = 0; i < dim; i++) {
-                float sum = 0;
-                for (int j = first; j < end; j++) {
-                    sum = Math.fma(weights[at + (j - first) * step], x[j * dim + i], sum);
-                }
-                sums[to + i] = sum + sums[to + i];
-            }
-        }
-
         void attend(Tensor out, Tensor lse) {
             float[] keys = rows(k, kvHead, qkDim);
             float[] values = rows(v, kvHead, vDim);
             int vWidth = Tiles.padded(vDim);
-            float[] sums = new float[(length + Tiles.ROWS) * vWidth];
-            float[] max = new float[length];
-            float[] total = new float[length];
-            Arrays.fill(max, Float.NEGATIVE_INFINITY);
+            RunningSoftmax softmax = new RunningSoftmax(precision, scale, length, vDim);
+            float[] sums = softmax.sums();
             float[] packedKeys = new float[KEYS * qkDim];
             float[] packedValues = new float[KEYS * vWidth];
             boolean finite = Rows.finite(values);
             for (int k0 = 0; k0 < length; k0 += KEYS) {
                 int kEnd = Math.min(length, k0 + KEYS);
                 int width = Tiles.padded(kEnd - k0);
-                packTransposed(keys, k0, kEnd - k0, qkDim, packedKeys);
-                pack(values, k0, kEnd - k0, vDim, packedValues);
+                Tiles.packTransposed(keys, k0, kEnd - k0, qkDim, packedKeys);
+                Tiles.pack(values, k0, kEnd - k0, vDim, packedValues);
                 for (int q0 = k0 / QUERIES * QUERIES; q0 < length; q0 += QUERIES) {
                     int qEnd = Math.min(length, q0 + QUERIES);
                     if (apart(q0, qEnd, k0, kEnd)) {
@@ -241,14 +190,16 @@ final class AttentionVector extends Attention {
                             KEYS,
                             false);
                     for (int t = q0; t < qEnd; t++) {
-                        update(t, k0, kEnd, max, total, sums, vWidth);
+                        int first = firstSeen(t, k0) - k0;
+                        int end = endSeen(t, kEnd) - k0;
+                        softmax.update(t, scores, t % QUERIES * KEYS, first, end, width);
                     }
                     if (!finite && masked(q0, qEnd, k0, kEnd)) {
                         for (int t = q0; t < qEnd; t++) {
                             int row = t % QUERIES * KEYS - k0;
                             int first = firstSeen(t, k0);
                             int end = endSeen(t, kEnd);
-                            addSeen(scores, row + first, 1, values, first, end, vDim, sums, t * vWidth);
+                            Tiles.addSeen(scores, row + first, 1, values, first, end, vDim, sums, t * vWidth);
                         }
                         continue;
                     }
@@ -269,46 +220,9 @@ final class AttentionVector extends Attention {
                 }
             }
             for (int t = 0; t < length; t++) {
-                scale(sums, t * vWidth, vWidth, 1 / total[t]);
+                softmax.divide(t);
                 write(sums, t * vWidth, out, from + t, head, vDim);
-                lse.set((from + t) * lse.stride(0) + head, max[t] + Math.log(total[t]));
-            }
-        }
-
-        /// Turns a row of scores into exponentials relative to the running maximum, and scales what was summed
-        /// before to the new one.
-        private void update(int t, int k0, int kEnd, float[] max, float[] total, float[] sums, int vWidth) {
-            int row = t % QUERIES * KEYS;
-            int first = Math.max(0, keyStart[from + t] - from - k0);
-            int end = Math.min(kEnd, t + 1) - k0;
-            if (first >= end) {
-                Arrays.fill(scores, row, row + Tiles.padded(kEnd - k0), 0);
-                return;
-            }
-            float largest = max[t];
-            for (int j = first; j < end; j++) {
-                scores[row + j] *= scale;
-                largest = Math.max(largest, scores[row + j]);
-            }
-            if (largest == Float.NEGATIVE_INFINITY) {
-                Arrays.fill(scores, row, row + Tiles.padded(kEnd - k0), 0);
-                return;
-            }
-            Arrays.fill(scores, row, row + first, 0);
-            Arrays.fill(scores, row + end, row + Tiles.padded(kEnd - k0), 0);
-            if (largest > max[t]) {
-                float factor = (float) Math.exp(max[t] - largest);
-                scale(sums, t * vWidth, vWidth, factor);
-                total[t] *= factor;
-                max[t] = largest;
-            }
-            total[t] += LatentAttentionVector.exponentials(scores, row + first, end - first, largest);
-            Rows.round(precision, scores, row + first, end - first);
-        }
-
-        private static void scale(float[] x, int at, int count, float factor) {
-            for (int i = 0; i < count; i += Lanes.COUNT) {
-                FloatVector.fromArray(Lanes.FLOATS, x, at + i).mul(factor).intoArray(x, at + i);
+                lse.set((from + t) * lse.stride(0) + head, softmax.logSum(t));
             }
         }
 
@@ -341,9 +255,9 @@ final class AttentionVector extends Attention {
                 int kEnd = Math.min(length, k0 + KEYS);
                 int count = kEnd - k0;
                 int width = Tiles.padded(count);
-                packTransposed(keys, k0, count, qkDim, keysAcross);
-                pack(keys, k0, count, qkDim, keysAlong);
-                packTransposed(values, k0, count, vDim, valuesAcross);
+                Tiles.packTransposed(keys, k0, count, qkDim, keysAcross);
+                Tiles.pack(keys, k0, count, qkDim, keysAlong);
+                Tiles.packTransposed(values, k0, count, vDim, valuesAcross);
                 Arrays.fill(dKeys, 0);
                 Arrays.fill(dValues, 0);
                 for (int q0 = k0 / QUERIES * QUERIES; q0 < length; q0 += QUERIES) {
@@ -366,18 +280,18 @@ final class AttentionVector extends Attention {
                             int end = endSeeing(j, qEnd);
                             int at = first % QUERIES * KEYS + j - k0;
                             int row = j - k0;
-                            addSeen(scores, at, KEYS, dOuts, first, end, vDim, dValues, row * vWidth);
-                            addSeen(slopes, at, KEYS, queries, first, end, qkDim, dKeys, row * qkWidth);
+                            Tiles.addSeen(scores, at, KEYS, dOuts, first, end, vDim, dValues, row * vWidth);
+                            Tiles.addSeen(slopes, at, KEYS, queries, first, end, qkDim, dKeys, row * qkWidth);
                         }
                         for (int t = q0; t < qEnd; t++) {
                             int first = firstSeen(t, k0);
                             int at = t % QUERIES * KEYS - k0 + first;
-                            addSeen(slopes, at, 1, keys, first, endSeen(t, kEnd), qkDim, dQueries, t * qkWidth);
+                            Tiles.addSeen(slopes, at, 1, keys, first, endSeen(t, kEnd), qkDim, dQueries, t * qkWidth);
                         }
                         continue;
                     }
-                    pack(queries, q0, rows, qkDim, queriesAlong);
-                    pack(dOuts, q0, rows, vDim, dOutsAlong);
+                    Tiles.pack(queries, q0, rows, qkDim, queriesAlong);
+                    Tiles.pack(dOuts, q0, rows, vDim, dOutsAlong);
                     Tiles.multiply(scores, 0, 1, KEYS, count, dOutsAlong, 0, rows, vWidth, dValues, 0, vWidth, true);
                     Tiles.multiply(slopes, 0, 1, KEYS, count, queriesAlong, 0, rows, qkWidth, dKeys, 0, qkWidth, true);
                     Tiles.multiply(

@@ -5,6 +5,7 @@ import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -19,6 +20,20 @@ final class Rows {
                 values[i] = Bf16.round(values[i]);
             }
         }
+    }
+
+    /// Copies a row's values as operands of a product.
+    ///
+    /// @param element its first, of `count`
+    static void copy(Precision precision, Tensor x, long element, float[] to, int at, int count) {
+        if (x.dtype() == DType.BF16) {
+            for (int i = 0; i < count; i++) {
+                to[at + i] = Bf16.value(x.memory().get(ValueLayout.JAVA_SHORT, (element + i) * Short.BYTES));
+            }
+            return;
+        }
+        MemorySegment.copy(x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, to, at, count);
+        round(precision, to, at, count);
     }
 
     /// @return the values as operands of a product, float32: a copy where that changes them
@@ -104,8 +119,13 @@ final class Rows {
 
     /// @return whether there is neither an infinity nor NaN among them
     static boolean finite(float[] values) {
-        for (float value : values) {
-            if (!Float.isFinite(value)) {
+        return finite(values, values.length);
+    }
+
+    /// @return whether there is neither an infinity nor NaN among the first ones
+    static boolean finite(float[] values, int count) {
+        for (int i = 0; i < count; i++) {
+            if (!Float.isFinite(values[i])) {
                 return false;
             }
         }

@@ -1,5 +1,6 @@
 package dev.wok.kernel.vector;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /// The inner loops of every matrix product here: tiles of 4 rows by up to three vectors, held in registers while the
@@ -56,6 +57,49 @@ final class Tiles {
                     default -> one(a, left, aRow, aDepth, b, panel, depth, c, result, ldc, add);
                 }
             }
+        }
+    }
+
+    /// Packs rows `at .. at + count` of row-major `[.., dim]` transposed: `dim` deep, `padded(count)` wide.
+    static float[] packTransposed(float[] rows, int at, int count, int dim, float[] packed) {
+        int width = padded(count);
+        Arrays.fill(packed, 0, width * dim, 0);
+        for (int j = 0; j < count; j++) {
+            int panel = j / WIDTH * WIDTH;
+            int panelWidth = Math.min(WIDTH, width - panel);
+            int to = panel * dim + j - panel;
+            for (int p = 0; p < dim; p++) {
+                packed[to + p * panelWidth] = rows[(at + j) * dim + p];
+            }
+        }
+        return packed;
+    }
+
+    /// Packs rows `at .. at + count` of row-major `[.., dim]` as they are: `count` deep, `padded(dim)` wide.
+    static float[] pack(float[] rows, int at, int count, int dim, float[] packed) {
+        int width = padded(dim);
+        for (int panel = 0; panel < width; panel += WIDTH) {
+            int panelWidth = Math.min(WIDTH, width - panel);
+            int columns = Math.min(panelWidth, dim - panel);
+            for (int p = 0; p < count; p++) {
+                int to = panel * count + p * panelWidth;
+                System.arraycopy(rows, (at + p) * dim + panel, packed, to, columns);
+                Arrays.fill(packed, to + columns, to + panelWidth, 0);
+            }
+        }
+        return packed;
+    }
+
+    /// Adds the weighted sum of rows `first` to `end` of `[.., dim]`, as [#multiply] does, and no other rows: there are
+    /// infinities or NaN among those, of which zero times is none.
+    static void addSeen(
+            float[] weights, int at, int step, float[] x, int first, int end, int dim, float[] sums, int to) {
+        for (int i = 0; i < dim; i++) {
+            float sum = 0;
+            for (int j = first; j < end; j++) {
+                sum = Math.fma(weights[at + (j - first) * step], x[j * dim + i], sum);
+            }
+            sums[to + i] = sum + sums[to + i];
         }
     }
 
