@@ -27,6 +27,7 @@ public record Kernels(
         Attention attention,
         LatentKeys latentKeys,
         LatentAttention latentAttention,
+        CachedAttention cachedAttention,
         Swiglu swiglu,
         Routing routing,
         BalanceLoss balanceLoss,

@@ -6,7 +6,8 @@ import java.util.Locale;
 /// The arithmetic of matrix products: what their operands are rounded to as they enter. Sums, and everything that is
 /// no matrix product, are float32 in both (double on the reference kernels).
 ///
-/// The products are those of [Matmul], [Experts], [Attention] and [LatentAttention]; each says what enters them.
+/// The products are those of [Matmul], [Experts], [Attention], [LatentAttention] and [CachedAttention]; each says what
+/// enters them.
 public enum Precision {
     /// Operands as they are.
     F32,

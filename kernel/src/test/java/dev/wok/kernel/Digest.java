@@ -119,7 +119,16 @@ final class Digest {
                         Tensor.of(39, 17),
                         0.3,
                         absorbed);
-        add(cos, sin, out, lse, dq, dk, dv, absorbed);
+        Tensor cached = result(2, 6, 7);
+        kernels.cachedAttention()
+                .forward(
+                        input("cq", 2, 6, 9),
+                        input("keys", 40, 2, 9),
+                        input("values", 40, 2, 7),
+                        Tensor.of(39, 17),
+                        0.3,
+                        cached);
+        add(cos, sin, out, lse, dq, dk, dv, absorbed, cached);
     }
 
     private void experts() {

@@ -144,6 +144,10 @@ class OperandsTest {
                         "LatentAttention",
                         "q:3,2,7 kvB:14,5 cache:9*,8 positions:I32,3 out:3,2,3",
                         (k, o) -> k.latentAttention().forward(o[0], Weight.of(o[1]), o[2], o[3], 1, o[4])),
+                door(
+                        "CachedAttention",
+                        "q:3,4,2 keys:9,2,2 values:9,2,5 positions:I32,3 out:3,4,5",
+                        (k, o) -> k.cachedAttention().forward(o[0], o[1], o[2], o[3], 1, o[4])),
                 door("Swiglu", "gateUp:3,4 out:3,2", (k, o) -> k.swiglu().forward(o[0], o[1])),
                 door(
                         "Swiglu",

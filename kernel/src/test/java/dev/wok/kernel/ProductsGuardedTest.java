@@ -169,6 +169,34 @@ class ProductsGuardedTest {
     }
 
     @Test
+    void cachedAttention() {
+        everywhere(sizes("cached attention, guarded"), (kernels, c) -> {
+            int tokens = c.size("m") % 7;
+            int rows = 1 + c.size("k");
+            int kvHeads = 1 + c.size("m") % 3;
+            int heads = kvHeads * (1 + c.size("n") % 7);
+            int width = c.size("m") % 2 == 0 ? 8 : 1;
+            int qkDim = width * (1 + c.size("n") % 20);
+            int vDim = width * (1 + c.size("n") % 30);
+            int gap = c.size("gap");
+            int[] positions = new int[tokens];
+            Arrays.setAll(positions, t -> (t * 37 + rows) % (rows + 1) - 1);
+            SequencedMap<String, Guarded.Call> calls = new LinkedHashMap<>();
+            calls.put(
+                    "forward",
+                    p -> kernels.cachedAttention()
+                            .forward(
+                                    p.normal(c.rng("q"), gap, tokens, heads, qkDim),
+                                    operand(p, c, "keys", c.flag("bf16"), gap, rows, kvHeads, qkDim),
+                                    operand(p, c, "values", c.flag("bf16"), gap, rows, kvHeads, vDim),
+                                    p.integers(positions),
+                                    0.3,
+                                    p.zeros(gap, tokens, heads, vDim)));
+            return calls;
+        });
+    }
+
+    @Test
     void latentAttention() {
         everywhere(sizes("latent attention, guarded"), (kernels, c) -> {
             int tokens = c.size("m") % 7;

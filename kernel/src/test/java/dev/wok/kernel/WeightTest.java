@@ -47,6 +47,7 @@ class WeightTest {
                 k.attention(),
                 k.latentKeys(),
                 k.latentAttention(),
+                k.cachedAttention(),
                 k.swiglu(),
                 k.routing(),
                 k.balanceLoss(),

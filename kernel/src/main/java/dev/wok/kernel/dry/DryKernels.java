@@ -6,6 +6,7 @@ import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Attention;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.BalanceLoss;
+import dev.wok.kernel.CachedAttention;
 import dev.wok.kernel.CrossEntropy;
 import dev.wok.kernel.Elementwise;
 import dev.wok.kernel.Embedding;
@@ -43,6 +44,7 @@ public final class DryKernels {
                 new DryAttention(),
                 new DryLatentKeys(),
                 new DryLatentAttention(),
+                new DryCachedAttention(),
                 new DrySwiglu(),
                 new DryRouting(),
                 new DryBalanceLoss(),
@@ -121,6 +123,11 @@ public final class DryKernels {
     private static final class DryLatentAttention extends LatentAttention {
         @Override
         protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {}
+    }
+
+    private static final class DryCachedAttention extends CachedAttention {
+        @Override
+        protected void attend(Tensor q, Tensor keys, Tensor values, Tensor positions, double scale, Tensor out) {}
     }
 
     private static final class DrySwiglu extends Swiglu {

@@ -24,6 +24,7 @@ public final class ReferenceKernels {
                 new AttentionReference(precision),
                 new LatentKeysReference(),
                 new LatentAttentionReference(precision),
+                new CachedAttentionReference(precision),
                 new SwigluReference(),
                 new RoutingReference(),
                 new BalanceLossReference(),

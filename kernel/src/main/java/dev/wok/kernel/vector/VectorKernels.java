@@ -33,6 +33,7 @@ public final class VectorKernels {
                 new AttentionVector(workers, precision),
                 new LatentKeysVector(workers),
                 new LatentAttentionVector(workers, precision),
+                new CachedAttentionVector(workers, precision),
                 new SwigluVector(workers),
                 new RoutingVector(workers),
                 new HostBalanceLoss(workers),

@@ -48,6 +48,7 @@ public final class X86Kernels {
                 new AttentionX86(gemm, precision),
                 new LatentKeysX86(programs),
                 new LatentAttentionX86(gemm, forms, precision),
+                new CachedAttentionX86(gemm, precision),
                 new SwigluX86(programs),
                 new RoutingX86(programs),
                 new HostBalanceLoss(programs.device().workers()),

@@ -1,0 +1,47 @@
+package dev.wok.kernel.x86;
+
+import dev.wok.kernel.CachedAttention;
+import dev.wok.kernel.Precision;
+import dev.wok.tensor.Tensor;
+import java.lang.ref.Reference;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/* The query heads that share a key head meet its keys and values together. */
+final class CachedAttentionX86 extends CachedAttention {
+    /// Elements of keys and values in a part: as float32, half of a second-level cache.
+    private static final int PART_ELEMENTS = 1 << 16;
+    /// Scores of so many keys for a strip stay in the first-level cache.
+    private static final int PART_GROUPS_MOST = 256;
+
+    private final StripAttention attention;
+
+    CachedAttentionX86(Gemm gemm, Precision precision) {
+        attention = new StripAttention(gemm, precision);
+    }
+
+    @Override
+    protected void attend(Tensor q, Tensor keys, Tensor values, Tensor positions, double scale, Tensor out) {
+        Span.read("CachedAttention", q);
+        Span.read("CachedAttention", keys, keys.dtype());
+        Span.read("CachedAttention", values, values.dtype());
+        Span.written("CachedAttention", out);
+        int share = q.size(1) / keys.size(1);
+        List<StripAttention.Problem> problems = IntStream.range(0, keys.size(1))
+                .mapToObj(g -> new StripAttention.Problem(
+                        q.slice(1, g * share, (g + 1) * share),
+                        keys.select(1, g),
+                        values.select(1, g),
+                        out.slice(1, g * share, (g + 1) * share)))
+                .toList();
+        attention.run(problems, positions.toInts(), (float) scale, partGroups(q.size(2) + values.size(2)), null);
+        Reference.reachabilityFence(q);
+        Reference.reachabilityFence(keys);
+        Reference.reachabilityFence(values);
+        Reference.reachabilityFence(out);
+    }
+
+    private static int partGroups(int elements) {
+        return Math.clamp(Integer.highestOneBit(PART_ELEMENTS / elements), 1, PART_GROUPS_MOST);
+    }
+}

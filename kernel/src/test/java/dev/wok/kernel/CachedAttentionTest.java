@@ -1,0 +1,225 @@
+package dev.wok.kernel;
+
+import static dev.wok.kernel.Contract.REFERENCE;
+import static dev.wok.kernel.Contract.U;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Close;
+import dev.wok.testkit.Property;
+import dev.wok.testkit.Property.Case;
+import dev.wok.testkit.Seeds;
+import dev.wok.testkit.Tensors;
+import dev.wok.testkit.Thrown;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class CachedAttentionTest {
+    private record Sizes(int tokens, int kvHeads, int share, int qkDim, int vDim, int keys, int gap) {
+        static Sizes of(Case c) {
+            return new Sizes(
+                    c.size("tokens"),
+                    c.size("kvHeads"),
+                    c.size("share"),
+                    c.size("qkDim"),
+                    c.size("vDim"),
+                    c.size("keys"),
+                    c.size("gap"));
+        }
+
+        int heads() {
+            return kvHeads * share;
+        }
+    }
+
+    private static Property sizes(String name, int mostKeys) {
+        return Property.of(name)
+                .size("tokens", 0, 9)
+                .size("kvHeads", 1, 3)
+                .size("share", 1, 9)
+                .size("qkDim", 1, 50)
+                .size("vDim", 1, 70)
+                .size("keys", 0, mostKeys)
+                .size("gap", 0, 3)
+                .flag("even")
+                .flag("narrow");
+    }
+
+    private static Tensor cache(Contract.Run run, Case c, String name, long... shape) {
+        int gap = c.size("gap");
+        return c.flag("narrow") ? run.narrow(c.rng(name)::normal, gap, shape) : run.input(c.rng(name), gap, shape);
+    }
+
+    /* An exponent is off by (qkDim + 6) u times its sum of absolute products, a probability by twice that and a rounding
+     * per key, as in AttentionTest; in bfloat16 each side rounds its own probabilities.
+     */
+    private static void attends(Case c) {
+        Contract.checkProducts(run -> {
+            Sizes s = Sizes.of(c);
+            int qkDim = c.flag("even") ? 8 * s.qkDim : s.qkDim;
+            int vDim = c.flag("even") ? 8 * s.vDim : s.vDim;
+            double scale = (float) (1.5 / Math.sqrt(qkDim));
+            Tensor q = run.input(c.rng("q"), s.gap, s.tokens, s.heads(), qkDim);
+            Tensor keys = cache(run, c, "keys", s.keys, s.kvHeads, qkDim);
+            Tensor values = cache(run, c, "values", s.keys, s.kvHeads, vDim);
+            int[] positions = new int[s.tokens];
+            Arrays.setAll(positions, t -> c.rng("positions").below(t, s.keys + 1) - 1);
+            Tensor out = run.written(s.gap, s.tokens, s.heads(), vDim);
+            run.kernels().cachedAttention().forward(q, keys, values, run.integers(positions), scale, out);
+            run.result("out", out, () -> bounds(run, s.share, q, keys, values, positions, scale));
+        });
+    }
+
+    private static Tensor bounds(
+            Contract.Run run, int share, Tensor q, Tensor keys, Tensor values, int[] positions, double scale) {
+        Precision in = run.kernels().precision();
+        Tensor bounds = Tensors.zeros(DType.F64, q.dim(0), q.dim(1), values.dim(2));
+        for (int t = 0; t < q.dim(0); t++) {
+            for (int h = 0; h < q.dim(1); h++) {
+                double exponent = 0;
+                double[] largest = new double[values.size(2)];
+                for (int j = 0; j <= positions[t]; j++) {
+                    double sum = 0;
+                    for (int i = 0; i < q.dim(2); i++) {
+                        sum += Math.abs(in.operand(q.get(q.offset(t, h, i)))
+                                * in.operand(keys.get(keys.offset(j, h / share, i))));
+                    }
+                    exponent = Math.max(exponent, scale * sum);
+                    for (int i = 0; i < largest.length; i++) {
+                        double value = Math.abs(in.operand(values.get(values.offset(j, h / share, i))));
+                        largest[i] = Math.max(largest[i], value);
+                    }
+                }
+                double error = Math.expm1(2 * (q.dim(2) + 6) * U * exponent)
+                        + (2 * keys.dim(0) + 16) * U
+                        + run.roundingError();
+                for (int i = 0; i < largest.length; i++) {
+                    bounds.set(bounds.offset(t, h, i), error * largest[i]);
+                }
+            }
+        }
+        return bounds;
+    }
+
+    @Test
+    void attends() {
+        sizes("CachedAttention", 307).cases(40).check(CachedAttentionTest::attends);
+    }
+
+    /// Several parts of the keys, and ranges of them.
+    @Test
+    void attendsToManyKeys() {
+        sizes("CachedAttention.many", 3000).cases(6).check(CachedAttentionTest::attends);
+    }
+
+    /// With the keys and values of a sequence it equals attention over the sequence, to double's
+    /// accuracy.
+    @Test
+    void equalsAttentionOverTheSequence() {
+        Rng rng = Seeds.rng("sequence");
+        int tokens = 23;
+        Tensor q = Tensors.normal(rng.split("q"), DType.F64, tokens, 6, 13);
+        Tensor k = Tensors.normal(rng.split("k"), DType.F64, tokens, 2, 13);
+        Tensor v = Tensors.normal(rng.split("v"), DType.F64, tokens, 2, 7);
+        Tensor expected = Tensors.zeros(DType.F64, tokens, 6, 7);
+        Tensor keyStart = Tensors.zeros(DType.I32, tokens);
+        REFERENCE.attention().forward(q, k, v, keyStart, 0.3, expected, Tensors.zeros(DType.F64, tokens, 6));
+        Tensor actual = Tensors.zeros(DType.F64, tokens, 6, 7);
+        REFERENCE.cachedAttention().forward(q, k, v, Tensors.of(t -> t, DType.I32, tokens), 0.3, actual);
+        Close.assertClose("out", expected, actual, 1e-11);
+    }
+
+    private static Stream<CachedAttention> fast(Precision precision) {
+        return Contract.fast(precision).map(Kernels::cachedAttention);
+    }
+
+    /// One query alone, against a cache that ends with its position, and the same query among 512
+    /// others: the same bits, so that a batch changes no answer.
+    @Test
+    void aQueryDoesNotDependOnItsBatch() {
+        Rng rng = Seeds.rng("batch");
+        int tokens = 512;
+        int rows = 1500;
+        int[] positions = new int[tokens];
+        Arrays.setAll(positions, t -> rng.below(t, rows + 1) - 1);
+        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            for (int[] dims : new int[][] {{1, 3, 8, 8}, {2, 6, 13, 10}, {1, 4, 64, 40}}) {
+                Tensor q = Tensors.normal(rng.split("q"), DType.F32, tokens, dims[1], dims[2]);
+                Tensor keys = Tensors.normal(rng.split("keys"), dtype, rows, dims[0], dims[2]);
+                Tensor values = Tensors.normal(rng.split("values"), dtype, rows, dims[0], dims[3]);
+                for (Precision precision : Precision.values()) {
+                    fast(precision).forEach(attention -> {
+                        Tensor together = Tensors.zeros(DType.F32, tokens, dims[1], dims[3]);
+                        attention.forward(q, keys, values, Tensor.of(positions), 0.3, together);
+                        for (int t : new int[] {0, 77, 311, tokens - 1}) {
+                            int seen = positions[t] + 1;
+                            Tensor alone = Tensors.zeros(DType.F32, 1, dims[1], dims[3]);
+                            attention.forward(
+                                    q.slice(0, t, t + 1),
+                                    keys.slice(0, 0, seen),
+                                    values.slice(0, 0, seen),
+                                    Tensor.of(positions[t]),
+                                    0.3,
+                                    alone);
+                            Close.assertSame("query " + t, together.slice(0, t, t + 1), alone);
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// Rows beyond a query's position do not reach it, be they infinities or NaN.
+    @Test
+    void nothingUnseenIsSeen() {
+        Rng rng = Seeds.rng("unseen");
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 4, 12);
+        Tensor positions = Tensor.of(3, 29, 0, 17, 8);
+        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            Tensor keys = Tensors.normal(rng.split("keys"), dtype, 30, 2, 12);
+            Tensor values = Tensors.normal(rng.split("values"), dtype, 30, 2, 8);
+            for (double special : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+                for (boolean inValues : new boolean[] {false, true}) {
+                    Tensor spoilt = Tensors.copy(inValues ? values : keys);
+                    for (int g = 0; g < 2; g++) {
+                        spoilt.set(spoilt.offset(18, g, 5), special);
+                    }
+                    for (Precision precision : Precision.values()) {
+                        fast(precision).forEach(attention -> {
+                            Tensor expected = Tensors.zeros(DType.F32, 5, 4, 8);
+                            attention.forward(q, keys, values, positions, 0.3, expected);
+                            Tensor actual = Tensors.zeros(DType.F32, 5, 4, 8);
+                            Tensor otherKeys = inValues ? keys : spoilt;
+                            attention.forward(q, otherKeys, inValues ? spoilt : values, positions, 0.3, actual);
+                            Close.assertSame("before", expected.slice(0, 0, 1), actual.slice(0, 0, 1));
+                            Close.assertSame("behind", expected.slice(0, 2, 5), actual.slice(0, 2, 5));
+                            Tensor seeing = inValues ? actual.slice(2, 5, 6) : actual;
+                            if (inValues || !(special < 0 || special > 0)) {
+                                for (double value : Tensors.values(seeing.slice(0, 1, 2))) {
+                                    assertFalse(Double.isFinite(value));
+                                }
+                            }
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void queryHeadsThatCannotShareAreRefused() {
+        Tensor q = Tensors.zeros(DType.F32, 1, 5, 2);
+        Tensor cache = Tensors.zeros(DType.F32, 3, 2, 2);
+        assertEquals(
+                "CachedAttention: 5 query heads cannot share 2 key heads",
+                Thrown.message(
+                        IllegalArgumentException.class,
+                        () -> REFERENCE
+                                .cachedAttention()
+                                .forward(q, cache, cache, Tensor.of(0), 1, Tensors.zeros(DType.F32, 1, 5, 2))));
+    }
+}
