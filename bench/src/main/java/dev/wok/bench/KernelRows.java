@@ -1,6 +1,7 @@
 package dev.wok.bench;
 
 import dev.wok.bench.Loops.Kind;
+import dev.wok.bench.Sizes.Cached;
 import dev.wok.bench.Sizes.Decode;
 import dev.wok.bench.Sizes.Mixture;
 import dev.wok.bench.Sizes.Prompt;
@@ -8,6 +9,7 @@ import dev.wok.device.Memory;
 import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Backend;
+import dev.wok.kernel.CachedAttention;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Quantized;
@@ -52,6 +54,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         rows.put("attention_prefill", memory -> attention(memory, false));
         rows.put("attention_backward", memory -> attention(memory, true));
         rows.put("mla_decode", this::decode);
+        rows.put("gqa_decode", this::cachedDecode);
         if (readsBf16()) {
             rows.put("matvec_bf16", memory -> matvec(bf16, DType.BF16, memory));
         }
@@ -218,6 +221,25 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         return work(usual, flops, bytes, Work.GFLOPS, slower, () -> {
             for (int layer = 0; layer < d.layers(); layer++) {
                 kernels.latentAttention().forward(q, kvB.get(layer), cache.select(0, layer), positions, scale, out);
+            }
+        });
+    }
+
+    /// A token through the attention of several layers, each with keys and values of its own.
+    private Work cachedDecode(Memory memory) {
+        Cached c = sizes.cached();
+        Tensor q = floats(memory, 1, 1, 1, c.heads(), c.dim());
+        Tensor keys = stored(memory, 1, 2, c.layers(), c.keys(), c.kvHeads(), c.dim());
+        Tensor values = stored(memory, 1, 3, c.layers(), c.keys(), c.kvHeads(), c.dim());
+        Tensor positions = memory.tensor(DType.I32, 1);
+        positions.setInt(0, c.keys() - 1);
+        Tensor out = memory.tensor(DType.F32, 1, c.heads(), c.dim());
+        double scale = 1 / Math.sqrt(c.dim());
+        double flops = 4.0 * c.layers() * c.heads() * c.dim() * c.keys();
+        CachedAttention attention = usual.kernels().cachedAttention();
+        return moving(usual, Mix.READ, flops, (double) keys.bytes() + values.bytes(), () -> {
+            for (int layer = 0; layer < c.layers(); layer++) {
+                attention.forward(q, keys.select(0, layer), values.select(0, layer), positions, scale, out);
             }
         });
     }

@@ -7,6 +7,7 @@ package dev.wok.bench;
 /// @param experts of the mixture
 /// @param attention of the prompt
 /// @param decode of the generated token
+/// @param cached of the generated token that attends over keys and values
 /// @param matvec rows and columns of a weight that meets one token
 /// @param elements that the optimizer updates, and that are converted
 /// @param norm rows and columns that are normalised
@@ -19,6 +20,7 @@ record Sizes(
         Mixture experts,
         Prompt attention,
         Decode decode,
+        Cached cached,
         int[] matvec,
         int elements,
         int[] norm,
@@ -36,12 +38,16 @@ record Sizes(
     /// @param layers each with a cache of its own, so that they come from memory as they do in a model
     record Decode(int layers, int keys, int heads, int rank, int ropeDim, int nopeDim, int vDim) {}
 
+    /// @param layers each with a cache of its own
+    record Cached(int layers, int keys, int heads, int kvHeads, int dim) {}
+
     static final Sizes FULL = new Sizes(
             1024,
             2048,
             new Mixture(32, 4, 2048, 512, 256),
             new Prompt(2048, 16, 192, 128),
             new Decode(24, 4096, 16, 512, 64, 128, 128),
+            new Cached(24, 4096, 12, 2, 128),
             new int[] {65_536, 8192},
             32 << 20,
             new int[] {16384, 2048},

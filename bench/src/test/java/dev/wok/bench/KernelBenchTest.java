@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.wok.bench.Sizes.Cached;
 import dev.wok.bench.Sizes.Decode;
 import dev.wok.bench.Sizes.Mixture;
 import dev.wok.bench.Sizes.Prompt;
@@ -34,6 +35,7 @@ class KernelBenchTest {
             new Mixture(16, 2, 24, 16, 8),
             new Prompt(8, 2, 6, 4),
             new Decode(2, 8, 2, 8, 4, 4, 4),
+            new Cached(2, 8, 4, 2, 8),
             new int[] {20, 24},
             1000,
             new int[] {4, 20},
@@ -50,6 +52,7 @@ class KernelBenchTest {
             Map.entry("attention_prefill", "GFLOP/s"),
             Map.entry("attention_backward", "GFLOP/s"),
             Map.entry("mla_decode", "GFLOP/s"),
+            Map.entry("gqa_decode", "GB/s"),
             Map.entry("adamw", "GB/s"),
             Map.entry("rms_norm", "GB/s"),
             Map.entry("cross_entropy_129k", "GB/s"),
