@@ -1,4 +1,5 @@
-/// Numbers in memory: tensors over memory segments, element types, seeded random numbers, the safetensors file format.
+/// Numbers in memory: tensors over memory segments, element types, seeded random numbers, the safetensors and GGUF file
+/// formats.
 @org.jspecify.annotations.NullMarked
 module wok.tensor {
     requires static transitive org.jspecify;
