@@ -16,7 +16,6 @@ import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.ObjectMapper;
 
 /// Learns a byte-level BPE vocabulary from text.
 ///
@@ -29,7 +28,6 @@ public final class BpeTrainer {
     private static final int MAX_VOCABULARY = 1 << 20;
     private static final long LEAST_COUNT = 2;
     private static final int ADVANCE_EVERY = 1 << 16;
-    private static final ObjectMapper JSON = new ObjectMapper();
 
     private BpeTrainer() {}
 
@@ -182,13 +180,9 @@ public final class BpeTrainer {
 
         private Tokenizer tokenizer(List<String> patterns) {
             Map<String, byte[]> files = new LinkedHashMap<>();
-            files.put(Tokenizer.FILE, json(TrainedFiles.tokenizer(ids, merges, SPECIAL, patterns)));
-            files.put(Tokenizer.CONFIG_FILE, json(TrainedFiles.config(SPECIAL)));
+            files.put(Tokenizer.FILE, TokenizerJson.bytes(TrainedFiles.tokenizer(ids, merges, SPECIAL, patterns)));
+            files.put(Tokenizer.CONFIG_FILE, TokenizerJson.bytes(TrainedFiles.config(SPECIAL)));
             return TokenizerReader.read("just trained", "just trained", files);
-        }
-
-        private static byte[] json(Map<String, Object> root) {
-            return JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root);
         }
     }
 }
