@@ -16,8 +16,8 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
 
-/// A byte-level BPE tokenizer as Hugging Face writes it (`tokenizer.json`, `tokenizer_config.json`), giving the ids
-/// that the Hugging Face libraries give.
+/// A byte-level BPE tokenizer as Hugging Face writes it (`tokenizer.json`, `tokenizer_config.json`) or as a GGUF file
+/// holds it, giving the ids that the Hugging Face libraries give.
 ///
 /// Text is cut at added tokens, normalised, cut into words by regular expressions, and each word's bytes are merged by
 /// [Bpe]. An unpaired surrogate counts as U+FFFD. As in transformers 5, `tokenizer.json` alone says which tokens are
@@ -78,6 +78,19 @@ public final class Tokenizer {
     /// @throws BadInput where there is none, or it is corrupt, or of a kind that is not read here
     public static Tokenizer load(Path folderOrFile) {
         return TokenizerReader.load(folderOrFile);
+    }
+
+    /// Reads the tokenizer that a GGUF file holds.
+    ///
+    /// What its keys (`tokenizer.ggml.*`) do not say, how text is cut into words, the name under `pre` stands
+    /// for. A token is special where its type is control. `add_bos_token` and `add_eos_token` tell which tokens
+    /// are put around a text; without the first it is as usual for `pre`.
+    ///
+    /// @param metadata by key: `String`, `Long`, `Double`, `Boolean`, or a `List` of those
+    /// @param where it comes from, for messages
+    /// @throws BadInput where it describes no tokenizer, or one of a kind that is not read here
+    public static Tokenizer of(Map<String, Object> metadata, String where) {
+        return GgufTokenizer.read(metadata, where);
     }
 
     /// @return the highest id + 1
@@ -234,7 +247,7 @@ public final class Tokenizer {
         return parts.template;
     }
 
-    /// Writes the files that this tokenizer was loaded from or trained into.
+    /// Writes the files that this tokenizer was loaded from or trained into, or that say what a GGUF file said.
     ///
     /// @throws BadInput where they cannot be written; none is left half-written
     public void save(Path folder) {

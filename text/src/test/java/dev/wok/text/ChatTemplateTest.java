@@ -24,9 +24,12 @@ class ChatTemplateTest {
     @ParameterizedTest
     @MethodSource("dev.wok.text.Fixtures#names")
     void rendersEveryFixture(String name) {
-        Tokenizer tokenizer = Fixtures.tokenizer(name);
+        requireChats(Fixtures.tokenizer(name), Fixtures.expected(name));
+    }
+
+    static void requireChats(Tokenizer tokenizer, JsonNode expected) {
         ChatTemplate template = tokenizer.chatTemplate().orElseThrow();
-        JsonNode chats = Fixtures.expected(name).path("chats");
+        JsonNode chats = expected.path("chats");
         assertTrue(chats.size() >= 8);
         for (JsonNode chat : chats.values()) {
             String text = template.render(
