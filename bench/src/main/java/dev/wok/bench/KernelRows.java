@@ -10,18 +10,21 @@ import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.CachedAttention;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Quantized;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
+import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.stream.IntStream;
 
 /// The rows of `wok bench kernels`: what each calls, how much it has to do, and what it is held against.
 ///
@@ -56,7 +59,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         rows.put("mla_decode", this::decode);
         rows.put("gqa_decode", this::cachedDecode);
         if (readsBf16()) {
-            rows.put("matvec_bf16", memory -> matvec(bf16, DType.BF16, memory));
+            rows.put("matvec_bf16", memory -> matvec(bf16, Packed.Element.BF16, memory));
         }
         rows.putAll(quantized());
         rows.put("adamw", this::adamW);
@@ -78,8 +81,8 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         }
         SequencedMap<String, Maker> rows = new LinkedHashMap<>();
         rows.put("int8_matmul_2048", this::wholeNumbers);
-        rows.put("matvec_int8", memory -> matvec(8, memory));
-        rows.put("matvec_int4", memory -> matvec(4, memory));
+        rows.put("matvec_int8", memory -> matvec(in8Bits(usual), Packed.Element.INT8, memory));
+        rows.put("matvec_int4", memory -> matvec(in8Bits(usual), Packed.Element.INT4, memory));
         return rows;
     }
 
@@ -87,24 +90,23 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
     private Work wholeNumbers(Memory memory) {
         int n = sizes.large();
         Tensor x = floats(memory, 1, 1, n, n);
-        Quantized w = quantized(8, memory, n, n, n);
+        Packed w = packed(Packed.Element.INT8, memory, n, n, n);
         Tensor y = memory.tensor(DType.F32, n, n);
-        double bytes = (double) x.bytes() + bytes(w) + y.bytes();
+        double bytes = (double) x.bytes() + w.bytes() + y.bytes();
         Side side = in8Bits(usual);
-        Runnable call = () -> side.kernels().matmul().linear(x, w, Activations.INT8, y, false);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
         return work(side, 2.0 * n * n * n, bytes, Work.GFLOPS, limits.products(Kind.BYTES), call);
     }
 
-    /// As many bytes of weights as in bfloat16.
-    private Work matvec(int bits, Memory memory) {
-        int rows = sizes.matvec()[0] * (Short.SIZE / bits);
+    /// A linear layer over one token: every byte of the weight is used once, as many whatever its elements.
+    private Work matvec(Side side, Packed.Element element, Memory memory) {
+        int rows = sizes.matvec()[0] * (Short.SIZE / element.bits());
         int columns = sizes.matvec()[1];
         Tensor x = floats(memory, 1, 1, 1, columns);
-        Quantized w = quantized(bits, memory, rows, columns, GROUP);
+        Packed w = packed(element, memory, rows, columns, GROUP);
         Tensor y = memory.tensor(DType.F32, 1, rows);
-        Side side = in8Bits(usual);
-        Runnable call = () -> side.kernels().matmul().linear(x, w, Activations.INT8, y, false);
-        return moving(side, Mix.READ, 2.0 * rows * columns, bytes(w), call);
+        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
+        return moving(side, Mix.READ, 2.0 * rows * columns, w.bytes(), call);
     }
 
     private static Side in8Bits(Side side) {
@@ -112,14 +114,17 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         return new Side(side.kernels(), new Setup(s.backend(), s.instructionSet(), "int8", s.threads()));
     }
 
-    private static Quantized quantized(int bits, Memory memory, int n, int k, int group) {
-        Tensor values = memory.tensor(bits == 8 ? DType.I8 : DType.U8, n, (long) k * bits / Byte.SIZE);
-        Tensor scales = memory.tensor(DType.BF16, n, (k + group - 1) / group);
-        return Quantized.of(Numbers.fill(values, 40, 2), Numbers.fill(scales, 1e-3, 3), k, group);
-    }
-
-    private static double bytes(Quantized w) {
-        return (double) w.values().bytes() + w.scales().bytes();
+    private static Packed packed(Packed.Element element, Memory memory, int n, int k, int group) {
+        Packed w = Packed.allocate(element, 0, n, k, group, Activations.INT8, memory);
+        Rng rng = new Rng(2);
+        IntStream.range(0, n).parallel().forEach(row -> {
+            float[] values = new float[k];
+            for (int p = 0; p < k; p++) {
+                values[p] = (float) rng.normal((long) row * k + p);
+            }
+            w.put(row, values);
+        });
+        return w;
     }
 
     /// A linear layer `[n, n]` over n tokens.
@@ -127,22 +132,11 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
     /// @param operands type of the input and the weight
     private Work matmul(Side side, DType operands, Memory memory, int n) {
         Tensor x = Numbers.fill(memory.tensor(operands, n, n), 1, 1);
-        Weight w = Weight.of(Numbers.fill(memory.tensor(operands, n, n), 0.02, 2));
+        Dense w = Weight.of(Numbers.fill(memory.tensor(operands, n, n), 0.02, 2));
         Tensor y = memory.tensor(DType.F32, n, n);
         double bytes = (double) x.bytes() + w.value().bytes() + y.bytes();
         Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
         return computing(side, 2.0 * n * n * n, bytes, call);
-    }
-
-    /// A linear layer over one token: every byte of the weight is used once.
-    private Work matvec(Side side, DType weights, Memory memory) {
-        int rows = sizes.matvec()[0];
-        int columns = sizes.matvec()[1];
-        Tensor x = floats(memory, 1, 1, 1, columns);
-        Weight w = Weight.of(Numbers.fill(memory.tensor(weights, rows, columns), 0.02, 2));
-        Tensor y = memory.tensor(DType.F32, 1, rows);
-        Runnable call = () -> side.kernels().matmul().linear(x, w, y, false);
-        return moving(side, Mix.READ, 2.0 * rows * columns, w.value().bytes(), call);
     }
 
     private Work expertsForward(Memory memory) {
@@ -198,7 +192,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
     private Work decode(Memory memory) {
         Decode d = sizes.decode();
         Tensor q = floats(memory, 1, 1, 1, d.heads(), d.nopeDim() + d.ropeDim());
-        List<Weight> kvB = new ArrayList<>();
+        List<Dense> kvB = new ArrayList<>();
         for (int layer = 0; layer < d.layers(); layer++) {
             kvB.add(Weight.of(stored(memory, 0.02, 2, d.heads() * (d.nopeDim() + d.vDim()), d.rank())));
         }
@@ -348,8 +342,8 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         private final Mixture sizes;
         private final Routing.Plan plan;
         private final Tensor x;
-        private final Weight gateUp;
-        private final Weight down;
+        private final Dense gateUp;
+        private final Dense down;
         private final Tensor weights;
         private final Tensor gateUpOut;
         private final Tensor activated;

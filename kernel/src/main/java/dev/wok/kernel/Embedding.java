@@ -15,10 +15,11 @@ public abstract class Embedding {
     /// `out[t] = table[ids[t]]`.
     ///
     /// @param ids `[tokens]`, I32, each below `vocab`
-    /// @param table `[vocab, hidden]`
+    /// @param table `[vocab, hidden]`; BF16 where `out` is F32, if one likes
     /// @param out `[tokens, hidden]`, written
     public final void forward(Tensor ids, Tensor table, Tensor out) {
         check(ids, out, "out", table, "table");
+        Operands.requireRead("Embedding", table, "table", out.dtype());
         if (out.elements() > 0) {
             gather(ids, table, out);
         }
@@ -31,6 +32,7 @@ public abstract class Embedding {
     /// @param dTable `[vocab, hidden]`, accumulated into
     public final void backward(Tensor ids, Tensor dOut, Tensor dTable) {
         check(ids, dOut, "dOut", dTable, "dTable");
+        Shape.requireRows("Embedding", dOut, "dOut", dTable.dtype());
         if (dOut.elements() > 0) {
             scatter(ids, dOut, dTable);
         }
@@ -42,7 +44,7 @@ public abstract class Embedding {
         Shape.require("Embedding", table, tableName, -1, -1);
         Shape.require("Embedding", rows, rowsName, ids.dim(0), table.dim(1));
         Shape.requireRows("Embedding", table, tableName);
-        Shape.requireRows("Embedding", rows, rowsName, table.dtype());
+        Shape.requireRows("Embedding", rows, rowsName);
     }
 
     protected abstract void gather(Tensor ids, Tensor table, Tensor out);

@@ -3,18 +3,19 @@ package dev.wok.kernel;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
-/// The routed experts' feed-forward layers over rows sorted by expert, each expert with as many rows as chose it:
-/// matrix products fused with the gather of their input and with SwiGLU or the weighted scatter of their output
-/// (DeepSeekMoE §3). No row is dropped.
+/// The routed experts' feed-forward layers over rows sorted by expert, each expert with as many rows as
+/// chose it: matrix products fused with the gather of their input and with SwiGLU or the weighted
+/// scatter of their output (DeepSeekMoE §3). No row is dropped.
 ///
-/// For a row `r` of expert `e` and token `t`: `a_r = swiglu(x_t G_e^T)`, `y_t += sum over its rows w_r D_e a_r`.
-/// A token's rows are added in the order of its choices. Shapes below: `rows = tokens * topK`, `inner` the experts'
-/// intermediate size. Weights may be BF16 where all else is F32. Cost: `2 * rows * hidden * inner` FLOPs per product
-/// and unit of width.
+/// For a row `r` of expert `e` and token `t`: `a_r = swiglu(x_t G_e^T)`, `y_t += sum over its rows w_r
+/// D_e a_r`. A token's rows are added in the order of its choices. Shapes below: `rows = tokens *
+/// topK`, `inner` the experts' intermediate size. Dense weights may be BF16 where all else is F32.
+/// Cost: `2 * rows * hidden * inner` FLOPs per product and unit of width.
 ///
-/// `x_t`, `a_r`, `dy_t` (in the weights' gradient `w_r dy_t`), `dGateUp_r` and the experts' weights enter their matrix
-/// products in the kernels' [Precision]. The gradient of a token's weight, the dot of `a_r` and the unscaled gradient
-/// that [#downBackward] finds, is none of them.
+/// `x_t`, `a_r`, `dy_t` (in the weights' gradient `w_r dy_t`), `dGateUp_r` and the experts' weights
+/// enter their matrix products in the kernels' [Precision]; with a [Packed] weight as [Matmul#linear]
+/// has it. The gradient of a token's weight, the dot of `a_r` and the unscaled gradient that
+/// [#downBackward] finds, is none of them.
 public abstract class Experts {
     protected Experts() {}
 
@@ -29,12 +30,15 @@ public abstract class Experts {
         requireTokens(op, plan, x, "x");
         Shape.require(op, activated, "activated", rows(plan), -1);
         Shape.require(op, gateUp, "gateUp", rows(plan), 2 * activated.dim(1));
-        Shape.require(op, weight.value(), "weight", experts(plan), gateUp.dim(1), x.dim(1));
-        Operands.requireRead(op, weight.value(), "weight", x.dtype());
+        Operands.requireShape(op, weight, "weight", experts(plan), gateUp.dim(1), x.dim(1));
+        Operands.requireRead(op, weight, "weight", x.dtype());
         Shape.requireRows(op, gateUp, "gateUp", x.dtype());
         Shape.requireRows(op, activated, "activated", x.dtype());
         if (gateUp.elements() > 0) {
-            gatherGateUp(x, plan, weight, gateUp, activated);
+            switch (weight) {
+                case Dense dense -> gatherGateUp(x, plan, dense, gateUp, activated);
+                case Packed packed -> gatherGateUp(x, plan, packed, gateUp, activated);
+            }
         }
     }
 
@@ -51,13 +55,16 @@ public abstract class Experts {
         requireTokens(op, plan, y, "y");
         requireWeights(op, plan, weights, "weights", y);
         Shape.require(op, activated, "activated", rows(plan), -1);
-        Shape.require(op, weight.value(), "weight", experts(plan), y.dim(1), activated.dim(1));
+        Operands.requireShape(op, weight, "weight", experts(plan), y.dim(1), activated.dim(1));
         Shape.require(op, scratch, "scratch", rows(plan), y.dim(1));
         Shape.requireRows(op, activated, "activated", y.dtype());
-        Operands.requireRead(op, weight.value(), "weight", y.dtype());
+        Operands.requireRead(op, weight, "weight", y.dtype());
         Shape.requireRows(op, scratch, "scratch", y.dtype());
         if (scratch.elements() > 0) {
-            downScatter(activated, plan, weight, weights, scratch, y);
+            switch (weight) {
+                case Dense dense -> downScatter(activated, plan, dense, weights, scratch, y);
+                case Packed packed -> downScatter(activated, plan, packed, weights, scratch, y);
+            }
         }
     }
 
@@ -70,7 +77,7 @@ public abstract class Experts {
     public final void downBackward(
             Tensor dy,
             Routing.Plan plan,
-            Weight weight,
+            Dense weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -112,7 +119,7 @@ public abstract class Experts {
     /// @param dGateUp `[rows, 2 * inner]`
     /// @param scratch `[rows, hidden]`, overwritten
     /// @param dx `[tokens, hidden]`, added to
-    public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
+    public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
         String op = "Experts.gateUpBackward";
         requireTokens(op, plan, dx, "dx");
         Shape.require(op, dGateUp, "dGateUp", rows(plan), -1);
@@ -165,15 +172,20 @@ public abstract class Experts {
         Shape.requireContiguous(op, weights, name);
     }
 
-    protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated);
+    protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Dense weight, Tensor gateUp, Tensor activated);
+
+    protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated);
 
     protected abstract void downScatter(
-            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y);
+            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y);
+
+    protected abstract void downScatter(
+            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y);
 
     protected abstract void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Weight weight,
+            Dense weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -181,7 +193,7 @@ public abstract class Experts {
 
     protected abstract void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight);
 
-    protected abstract void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx);
+    protected abstract void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx);
 
     protected abstract void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight);
 }

@@ -101,17 +101,13 @@ public record Kernels(
         return switch (choice.backend) {
             case REFERENCE, VECTOR, DRY -> 0;
             case X86 ->
-                forms
-                        * weight.value().elements()
-                        * (precision == Precision.BF16 && !weight.exact() ? DType.BF16 : DType.F32).bytes();
-        };
-    }
-
-    /// The bytes that this backend's form of a weight takes beside its values, where it keeps one.
-    public long formBytes(Quantized weight) {
-        return switch (choice.backend) {
-            case REFERENCE, VECTOR, DRY -> 0;
-            case X86 -> weight.values().bytes() + weight.scales().bytes();
+                switch (weight) {
+                    case Packed _ -> 0;
+                    case Dense dense ->
+                        forms
+                                * dense.value().elements()
+                                * (precision == Precision.BF16 && !dense.exact() ? DType.BF16 : DType.F32).bytes();
+                };
         };
     }
 

@@ -27,12 +27,42 @@ public abstract class LatentAttention {
     ///     sees none, its output is zero
     /// @param scale on the scores
     /// @param out `[tokens, heads, vDim]`, written
-    public final void forward(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+    public final void forward(Tensor q, Dense kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+        Shape.require("LatentAttention", kvB.value(), "kvB", -1, -1);
+        long nopeDim = check(q, kvB.value().dim(1), cache, positions, out);
+        long rows = out.dim(1) * (nopeDim + out.dim(2));
+        Shape.require("LatentAttention", kvB.value(), "kvB", rows, kvB.value().dim(1));
+        Operands.requireRead("LatentAttention", kvB.value(), "kvB", out.dtype());
+        if (out.elements() > 0) {
+            attend(q, kvB, cache, positions, scale, out);
+        }
+    }
+
+    /// As [#forward(Tensor, Dense, Tensor, Tensor, double, Tensor)], with `kvB` taken apart and packed; with these
+    /// weights
+    /// products are those of [Matmul#linear].
+    ///
+    /// @param keys `[heads, rank, nopeDim]`, `W_UK,h^T`
+    /// @param values `[heads, vDim, rank]`, `W_UV,h`
+    public final void forward(
+            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+        long nopeDim = check(q, keys.n(), cache, positions, out);
+        Operands.requireShape("LatentAttention", keys, "keys", out.dim(1), keys.n(), nopeDim);
+        Operands.requireShape("LatentAttention", values, "values", out.dim(1), out.dim(2), keys.n());
+        if (keys.element().isWhole() || values.element().isWhole()) {
+            throw new IllegalArgumentException(
+                    "LatentAttention: keys are %s, values %s, expected floats".formatted(keys, values));
+        }
+        if (out.elements() > 0) {
+            attend(q, keys, values, cache, positions, scale, out);
+        }
+    }
+
+    /// @return `nopeDim`
+    private static long check(Tensor q, long rank, Tensor cache, Tensor positions, Tensor out) {
         Shape.require("LatentAttention", out, "out", -1, -1, -1);
         Shape.require("LatentAttention", q, "q", out.dim(0), out.dim(1), -1);
-        Shape.require("LatentAttention", kvB.value(), "kvB", -1, -1);
         Shape.require("LatentAttention", cache, "cache", -1, -1);
-        long rank = kvB.value().dim(1);
         long ropeDim = cache.dim(1) - rank;
         long nopeDim = q.dim(2) - ropeDim;
         if (ropeDim < 0 || nopeDim < 0) {
@@ -40,17 +70,16 @@ public abstract class LatentAttention {
                     "LatentAttention: cache is %s, expected %d (rank) to %d (rank and a query's dimensions) columns"
                             .formatted(cache, rank, rank + q.dim(2)));
         }
-        Shape.require("LatentAttention", kvB.value(), "kvB", out.dim(1) * (nopeDim + out.dim(2)), rank);
         Shape.require("LatentAttention", positions, "positions", out.dim(0));
         Shape.requireRows("LatentAttention", positions, "positions", DType.I32);
         Shape.requireRows("LatentAttention", q, "q", out.dtype());
-        Operands.requireRead("LatentAttention", kvB.value(), "kvB", out.dtype());
         Operands.requireRead("LatentAttention", cache, "cache", out.dtype());
         Shape.requireRows("LatentAttention", out, "out");
-        if (out.elements() > 0) {
-            attend(q, kvB, cache, positions, scale, out);
-        }
+        return nopeDim;
     }
 
-    protected abstract void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out);
+    protected abstract void attend(Tensor q, Dense kvB, Tensor cache, Tensor positions, double scale, Tensor out);
+
+    protected abstract void attend(
+            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out);
 }

@@ -2,7 +2,6 @@ package dev.wok.kernel;
 
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
-import java.util.Arrays;
 
 /// Matrix products in the three orientations that a linear layer `y = x * W^T` needs: [#nt] forward, [#nn] for the
 /// gradient of `x`, [#tn] for the gradient of `W`; and the same of a [Weight]: [#linear], [#linearInput],
@@ -64,36 +63,24 @@ public abstract class Matmul {
 
     /// `y (+)= x * w^T`: the forward pass of a linear layer.
     ///
+    /// A [Packed] weight's elements enter as they are, and `x` as its [Activations] say.
+    ///
     /// @param x `[m, k]`
     /// @param w `[n, k]`
     /// @param y `[m, n]`, written, or added to where `accumulate`
     public final void linear(Tensor x, Weight w, Tensor y, boolean accumulate) {
-        Shape.require("Matmul.linear", y, "y", -1, -1);
-        Shape.require("Matmul.linear", x, "x", y.dim(0), -1);
-        Shape.require("Matmul.linear", w.value(), "w", y.dim(1), x.dim(1));
-        requireOperands(x, "x", w.value(), "w", y, "y");
-        if (y.elements() > 0) {
-            multiplyWeight(Orientation.NT, x, w, y, x.size(1), accumulate);
-        }
-    }
-
-    /// `y (+)= x * w^T` with a weight of small whole numbers.
-    ///
-    /// @param x `[m, k]`
-    /// @param w `[n, k]`
-    /// @param activations how `x` enters
-    /// @param y `[m, n]`, written, or added to where `accumulate`
-    public final void linear(Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {
-        Shape.require("Matmul.linear", y, "y", -1, -1);
-        Shape.require("Matmul.linear", x, "x", y.dim(0), -1);
-        if (!Arrays.equals(w.shape(), new long[] {y.dim(1), x.dim(1)})) {
-            throw new IllegalArgumentException("Matmul.linear: w is %s, expected %s"
-                    .formatted(Shape.text(w.shape()), Shape.text(y.dim(1), x.dim(1))));
-        }
+        String op = "Matmul.linear";
+        Shape.require(op, y, "y", -1, -1);
+        Shape.require(op, x, "x", y.dim(0), -1);
+        Operands.requireShape(op, w, "w", y.dim(1), x.dim(1));
         Operands.requireRead("Matmul", x, "x", y.dtype());
+        Operands.requireRead("Matmul", w, "w", y.dtype());
         Shape.requireRows("Matmul", y, "y");
         if (y.elements() > 0) {
-            multiplyQuantized(x, w, activations, y, accumulate);
+            switch (w) {
+                case Dense dense -> multiplyDense(Orientation.NT, x, dense, y, x.size(1), accumulate);
+                case Packed packed -> multiplyPacked(x, packed, y, accumulate);
+            }
         }
     }
 
@@ -102,13 +89,13 @@ public abstract class Matmul {
     /// @param dy `[m, n]`
     /// @param w `[n, k]`
     /// @param dx `[m, k]`, written, or added to where `accumulate`
-    public final void linearInput(Tensor dy, Weight w, Tensor dx, boolean accumulate) {
+    public final void linearInput(Tensor dy, Dense w, Tensor dx, boolean accumulate) {
         Shape.require("Matmul.linearInput", dx, "dx", -1, -1);
         Shape.require("Matmul.linearInput", dy, "dy", dx.dim(0), -1);
         Shape.require("Matmul.linearInput", w.value(), "w", dy.dim(1), dx.dim(1));
         requireOperands(dy, "dy", w.value(), "w", dx, "dx");
         if (dx.elements() > 0) {
-            multiplyWeight(Orientation.NN, dy, w, dx, dy.size(1), accumulate);
+            multiplyDense(Orientation.NN, dy, w, dx, dy.size(1), accumulate);
         }
     }
 
@@ -118,7 +105,7 @@ public abstract class Matmul {
     /// @param x `[m, k]`
     /// @param w `[n, k]`, which says the precision; its values are not read
     /// @param dw `[n, k]`, accumulated into
-    public final void linearWeight(Tensor dy, Tensor x, Weight w, Tensor dw) {
+    public final void linearWeight(Tensor dy, Tensor x, Dense w, Tensor dw) {
         Shape.require("Matmul.linearWeight", dw, "dw", -1, -1);
         Shape.require("Matmul.linearWeight", dy, "dy", -1, dw.dim(0));
         Shape.require("Matmul.linearWeight", x, "x", dy.dim(0), dw.dim(1));
@@ -155,13 +142,12 @@ public abstract class Matmul {
     /// As [#multiply], in [#precision(Weight)]; for backends that keep forms of a weight.
     ///
     /// @param orientation NT or NN
-    protected void multiplyWeight(Orientation orientation, Tensor a, Weight b, Tensor c, int k, boolean accumulate) {
+    protected void multiplyDense(Orientation orientation, Tensor a, Dense b, Tensor c, int k, boolean accumulate) {
         multiply(precision(b), orientation, a, b.value(), c, k, accumulate);
     }
 
-    /// `y (+)= x * w^T`, as [Activations] defines it; `k` may be 0.
-    protected abstract void multiplyQuantized(
-            Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate);
+    /// `y (+)= x * w^T` with a weight that is one matrix; its rows may be empty.
+    protected abstract void multiplyPacked(Tensor x, Packed w, Tensor y, boolean accumulate);
 
     /// @return what tensors are multiplied in
     protected final Precision precision() {

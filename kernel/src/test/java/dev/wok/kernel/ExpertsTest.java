@@ -5,12 +5,16 @@ import static dev.wok.kernel.Contract.U;
 import static dev.wok.kernel.Contract.abs;
 import static dev.wok.kernel.Contract.dot;
 import static dev.wok.kernel.Contract.map;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.device.Device;
+import dev.wok.device.Memory;
 import dev.wok.kernel.Routing.Plan;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Close;
 import dev.wok.testkit.GradCheck;
 import dev.wok.testkit.Property;
 import dev.wok.testkit.Property.Case;
@@ -18,6 +22,7 @@ import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /* All but SwiGLU is a sum of products, linear in each operand: the reference on absolute values gives sum |a b|, and
@@ -26,6 +31,8 @@ import org.junit.jupiter.api.Test;
  * each side computes and then rounds.
  */
 class ExpertsTest {
+    private static final Memory MEMORY = Device.host(1).memory();
+
     private static Property sizes(String name) {
         return Property.of(name)
                 .size("tokens", 1, 70)
@@ -34,6 +41,7 @@ class ExpertsTest {
                 .size("hidden", 1, 70)
                 .size("inner", 1, 50)
                 .size("gap", 0, 3)
+                .flag("bytes")
                 .cases(25);
     }
 
@@ -47,6 +55,7 @@ class ExpertsTest {
                 .size("hidden", 257, 270)
                 .size("inner", 241, 258)
                 .size("gap", 0, 3)
+                .flag("bytes")
                 .cases(2)
                 .check(body);
     }
@@ -67,6 +76,84 @@ class ExpertsTest {
 
         int rows() {
             return tokens * topK;
+        }
+    }
+
+    /* A row of an expert is a row of that expert's matrix product, bit for bit. Of the activation each of the few steps of
+     * a sigmoid and two products rounds once; of the sum each product and each sum does.
+     */
+    @Test
+    void packed() {
+        for (Packed.Element element : Packed.Element.values()) {
+            Consumer<Case> body = c -> {
+                Layer l = Layer.of(c);
+                Activations entering = c.flag("bytes") ? Activations.INT8 : Activations.FLOAT;
+                Tensor x = Tensors.normal(c.rng("x"), DType.F32, l.tokens, l.hidden);
+                Tensor factors = Tensors.normal(c.rng("f"), DType.F32, l.tokens, l.topK);
+                Packed up = Packed.of(
+                        Tensors.normal(c.rng("up"), DType.F32, l.experts, 2L * l.inner, l.hidden),
+                        element,
+                        32,
+                        entering,
+                        MEMORY);
+                Packed down = Packed.of(
+                        Tensors.normal(c.rng("down"), DType.F32, l.experts, l.hidden, l.inner),
+                        element,
+                        32,
+                        entering,
+                        MEMORY);
+                for (Precision precision : Precision.values()) {
+                    Stream.concat(Stream.of(Contract.reference(precision)), Contract.fast(precision))
+                            .forEach(kernels -> packed(kernels, l, x, factors, up, down));
+                }
+            };
+            sizes("Experts, %s".formatted(element)).cases(6).check(body);
+            Property.of("Experts, %s, many rows".formatted(element))
+                    .size("tokens", 40, 50)
+                    .size("experts", 2, 3)
+                    .size("topK", 1, 2)
+                    .size("hidden", 65, 100)
+                    .size("inner", 17, 40)
+                    .size("gap", 0, 0)
+                    .flag("bytes")
+                    .cases(2)
+                    .check(body);
+        }
+    }
+
+    private static void packed(Kernels kernels, Layer l, Tensor x, Tensor factors, Packed up, Packed down) {
+        String what = up + " on " + kernels.choice();
+        Tensor gateUp = Tensors.zeros(DType.F32, l.rows(), 2L * l.inner);
+        Tensor activated = Tensors.zeros(DType.F32, l.rows(), l.inner);
+        Tensor scratch = Tensors.zeros(DType.F32, l.rows(), l.hidden);
+        Tensor y = Tensors.zeros(DType.F32, l.tokens, l.hidden);
+        kernels.experts().gateUp(x, l.plan, up, gateUp, activated);
+        kernels.experts().down(activated, l.plan, down, factors, scratch, y);
+        double[] sums = new double[l.tokens * l.hidden];
+        double[] sizes = new double[sums.length];
+        for (int e = 0; e < l.experts; e++) {
+            for (int row = l.plan.offsets().getInt(e); row < l.plan.offsets().getInt(e + 1); row++) {
+                int slot = l.plan.rowSlot().getInt(row);
+                int token = slot / l.topK;
+                Tensor wide = Tensors.zeros(DType.F32, 1, 2L * l.inner);
+                kernels.matmul().linear(x.slice(0, token, token + 1), up.matrix(e), wide, false);
+                Close.assertSame(what, wide, gateUp.slice(0, row, row + 1));
+                for (int i = 0; i < l.inner; i++) {
+                    double silu = wide.get(i) / (1 + Math.exp(-wide.get(i)));
+                    double expected = silu * wide.get(l.inner + i);
+                    double bound = 12 * U * Math.abs(expected) + Contract.TINY;
+                    assertEquals(expected, activated.get((long) row * l.inner + i), bound, what);
+                }
+                Tensor out = Tensors.zeros(DType.F32, 1, l.hidden);
+                kernels.matmul().linear(activated.slice(0, row, row + 1), down.matrix(e), out, false);
+                for (int i = 0; i < l.hidden; i++) {
+                    sums[token * l.hidden + i] += factors.get(slot) * out.get(i);
+                    sizes[token * l.hidden + i] += Math.abs(factors.get(slot) * out.get(i));
+                }
+            }
+        }
+        for (int i = 0; i < sums.length; i++) {
+            assertEquals(sums[i], y.get(i), (l.topK + 2) * U * sizes[i] + Contract.TINY, what);
         }
     }
 

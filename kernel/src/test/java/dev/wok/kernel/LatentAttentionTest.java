@@ -4,6 +4,8 @@ import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.U;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import dev.wok.device.Device;
+import dev.wok.device.Memory;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -17,6 +19,8 @@ import java.util.function.LongToDoubleFunction;
 import org.junit.jupiter.api.Test;
 
 class LatentAttentionTest {
+    private static final Memory MEMORY = Device.host(1).memory();
+
     private record Sizes(int tokens, int heads, int nope, int rope, int vDim, int rank, int keys, int gap) {
         static Sizes of(Case c) {
             return new Sizes(
@@ -48,7 +52,8 @@ class LatentAttentionTest {
                 .size("gap", 0, 3)
                 .flag("narrow weights")
                 .flag("narrow cache")
-                .cases(40)
+                .flag("packed")
+                .cases(60)
                 .check(c -> Contract.checkProducts(run -> {
                     Sizes s = Sizes.of(c);
                     double scale = (float) (1 / Math.sqrt(s.nope + s.rope));
@@ -65,11 +70,27 @@ class LatentAttentionTest {
                     int[] positions = new int[s.tokens];
                     Arrays.setAll(positions, t -> c.rng("positions").below(t, s.keys + 1) - 1);
                     Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);
-                    run.kernels()
-                            .latentAttention()
-                            .forward(q, Weight.of(kvB), cache, run.integers(positions), scale, out);
+                    LatentAttention attention = run.kernels().latentAttention();
+                    Tensor at = run.integers(positions);
+                    boolean narrow = c.flag("narrow weights");
+                    if (c.flag("packed") && (narrow || run.kernels().precision() == Precision.F32)) {
+                        Packed.Element element = narrow ? Packed.Element.BF16 : Packed.Element.F32;
+                        Packed keys = packed(s, kvB, element, true);
+                        attention.forward(q, keys, packed(s, kvB, element, false), cache, at, scale, out);
+                    } else {
+                        attention.forward(q, Weight.of(kvB), cache, at, scale, out);
+                    }
                     run.result("out", out, () -> bounds(run, s, q, kvB, cache, positions, scale));
                 }));
+    }
+
+    /// Each head's rows of the keys, transposed, or of the values.
+    private static Packed packed(Sizes s, Tensor kvB, Packed.Element element, boolean keys) {
+        Tensor rows = kvB.split(0, s.nope + (long) s.vDim);
+        Tensor part = keys ? rows.slice(1, 0, s.nope).swap(1, 2) : rows.slice(1, s.nope, s.nope + s.vDim);
+        Tensor contiguous = Tensors.zeros(DType.F32, part.shape());
+        contiguous.copyFrom(part);
+        return Packed.of(contiguous, element, 0, Activations.FLOAT, MEMORY);
     }
 
     private static Tensor bounds(

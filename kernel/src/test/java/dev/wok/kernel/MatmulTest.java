@@ -21,7 +21,7 @@ class MatmulTest {
     private interface Accumulating extends Product {}
 
     private interface UnaryWeight {
-        Weight of(Tensor value);
+        Dense of(Tensor value);
     }
 
     private interface Product {
@@ -132,7 +132,7 @@ class MatmulTest {
         }
     }
 
-    private static Tensor linear(Kernels kernels, Tensor x, Weight w) {
+    private static Tensor linear(Kernels kernels, Tensor x, Dense w) {
         Tensor y = Tensors.zeros(DType.F32, x.dim(0), w.value().dim(0));
         kernels.matmul().linear(x, w, y, false);
         return y;
@@ -145,7 +145,7 @@ class MatmulTest {
         for (Precision precision : Precision.values()) {
             Contract.fast(precision).forEach(kernels -> {
                 Tensor x = Tensors.normal(rng.split("x"), DType.F32, 9, 40);
-                Weight w = Weight.of(Tensors.normal(rng.split("before"), DType.F32, 11, 40));
+                Dense w = Weight.of(Tensors.normal(rng.split("before"), DType.F32, 11, 40));
                 linear(kernels, x, w);
                 Tensor after = Tensors.normal(rng.split("after"), DType.F32, 11, 40);
                 w.value().copyFrom(after);

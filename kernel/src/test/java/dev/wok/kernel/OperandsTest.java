@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
+import dev.wok.device.Memory;
 import dev.wok.kernel.Routing.Desc;
 import dev.wok.kernel.Routing.Plan;
 import dev.wok.kernel.Routing.Scoring;
@@ -76,9 +77,14 @@ class OperandsTest {
 
     private static final Desc DESC = new Desc(Scoring.SIGMOID, 4, 2, 2, 1, true, 1);
     private static final AdamW.Step STEP = new AdamW.Step(0.1, 0.9, 0.95, 1e-8, 0, 1);
-    private static final Quantized QUANTIZED =
-            Quantized.of(Tensors.zeros(DType.I8, 5, 4), Tensors.zeros(DType.BF16, 5, 1), 4, 32);
+    private static final Memory MEMORY = Device.host(1).memory();
+    private static final Packed PACKED =
+            Packed.of(Tensors.zeros(DType.F32, 5, 4), Packed.Element.INT8, 32, Activations.INT8, MEMORY);
     private static final String PLAN = "offsets:I32,4 rowSlot:I32,6 slotRow:I32,6";
+
+    private static Packed packed(long... shape) {
+        return Packed.of(Tensors.zeros(DType.F32, shape), Packed.Element.F32, 0, Activations.FLOAT, MEMORY);
+    }
 
     private static List<Door> doors() {
         return List.of(
@@ -102,10 +108,7 @@ class OperandsTest {
                 door("Matmul", "a:3,4 b:4,5 c:3,5", (k, o) -> k.matmul().nn(o[0], o[1], o[2], true)),
                 door("Matmul", "a:4,3 b:4,5 c:3,5", (k, o) -> k.matmul().tn(o[0], o[1], o[2], true)),
                 door("Matmul", "x:3,4 w:5,4 y:3,5", (k, o) -> k.matmul().linear(o[0], Weight.of(o[1]), o[2], true)),
-                door(
-                        "Matmul",
-                        "x:3,4 y:3,5",
-                        (k, o) -> k.matmul().linear(o[0], QUANTIZED, Activations.INT8, o[1], true)),
+                door("Matmul", "x:3,4 y:3,5", (k, o) -> k.matmul().linear(o[0], PACKED, o[1], true)),
                 door(
                         "Matmul",
                         "dy:3,5 w:5,4 dx:3,4",
@@ -148,6 +151,11 @@ class OperandsTest {
                         "CachedAttention",
                         "q:3,4,2 keys:9,2,2 values:9,2,5 positions:I32,3 out:3,4,5",
                         (k, o) -> k.cachedAttention().forward(o[0], o[1], o[2], o[3], 1, o[4])),
+                door(
+                        "LatentAttention",
+                        "q:3,2,7 cache:9*,8 positions:I32,3 out:3,2,3",
+                        (k, o) -> k.latentAttention()
+                                .forward(o[0], packed(2, 5, 4), packed(2, 3, 5), o[1], o[2], 1, o[3])),
                 door("Swiglu", "gateUp:3,4 out:3,2", (k, o) -> k.swiglu().forward(o[0], o[1])),
                 door(
                         "Swiglu",
@@ -235,7 +243,8 @@ class OperandsTest {
                 .flatMap(type -> Arrays.stream(type.getDeclaredMethods()))
                 .filter(method -> Modifier.isPublic(method.getModifiers()) && Modifier.isFinal(method.getModifiers()))
                 .count();
-        assertEquals(operations, doors.size() + 1, "every operation but fill, which takes any tensor, has its line");
+        // Fill, which takes any tensor, has none; a linear layer has two, for dense and for packed weights.
+        assertEquals(operations, doors.size(), "every operation has its line");
         for (Door door : doors) {
             door.call.on(DRY, door.operands);
         }

@@ -58,7 +58,7 @@ class ProductsGuardedTest {
                         p.normal(c.rng("c"), gap, m, n),
                         add));
         calls.put("linear", p -> {
-            Weight weight = Weight.of(operand(p, c, "w", bf16, gap, n, k));
+            Dense weight = Weight.of(operand(p, c, "w", bf16, gap, n, k));
             Tensor x = operand(p, c, "x", bf16, gap, m, k);
             Tensor y = p.normal(c.rng("y"), gap, m, n);
             matmul.linear(x, weight, y, add);
@@ -111,8 +111,8 @@ class ProductsGuardedTest {
             calls.put("both passes", p -> {
                 Experts experts = kernels.experts();
                 Tensor x = p.normal(c.rng("x"), gap, tokens, hidden);
-                Weight up = Weight.of(p.normal(c.rng("up"), gap, 5, 2L * inner, hidden));
-                Weight down = Weight.of(p.normal(c.rng("down"), gap, 5, hidden, inner));
+                Dense up = Weight.of(p.normal(c.rng("up"), gap, 5, 2L * inner, hidden));
+                Dense down = Weight.of(p.normal(c.rng("down"), gap, 5, hidden, inner));
                 Tensor weights = p.normal(c.rng("weights"), 0, tokens, topK);
                 Tensor gateUp = p.zeros(gap, rows, 2L * inner);
                 Tensor activated = p.zeros(gap, rows, inner);

@@ -9,8 +9,8 @@ import dev.wok.testkit.Tensors;
 import org.junit.jupiter.api.Test;
 
 class WeightTest {
-    private final Weight weight = Weight.of(Tensors.zeros(DType.F32, 2, 3, 4));
-    private final Weight exact = Weight.exact(Tensors.zeros(DType.F32, 3, 4));
+    private final Dense weight = Weight.of(Tensors.zeros(DType.F32, 2, 3, 4));
+    private final Dense exact = Weight.exact(Tensors.zeros(DType.F32, 3, 4));
 
     @Test
     void versionsTellChangesApart() {
@@ -28,9 +28,15 @@ class WeightTest {
         assertEquals(2 * 24 * 2, emitted(Precision.BF16).formBytes(weight, 2));
         assertEquals(12 * 4, emitted(Precision.BF16).formBytes(exact, 1));
         assertEquals(24 * 4, emitted(Precision.F32).formBytes(weight, 1));
-        Quantized small = Quantized.of(Tensors.zeros(DType.U8, 3, 20), Tensors.zeros(DType.BF16, 3, 2), 40, 32);
-        assertEquals(0, Contract.VECTOR.formBytes(small));
-        assertEquals(60 + 12, emitted(Precision.F32).formBytes(small));
+        Packed packed = Packed.of(
+                Tensors.zeros(DType.F32, 3, 40),
+                Packed.Element.INT4,
+                32,
+                Activations.INT8,
+                Device.host(1).memory());
+        assertEquals(0, Contract.VECTOR.formBytes(packed, 1));
+        assertEquals(0, emitted(Precision.F32).formBytes(packed, 1));
+        assertEquals(64 * 8 + 2 * 16 * 2, packed.bytes());
     }
 
     /// Operations of other kernels under the name of those that keep forms.

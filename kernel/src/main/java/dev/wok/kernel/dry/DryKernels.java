@@ -1,13 +1,13 @@
 package dev.wok.kernel.dry;
 
 import dev.wok.device.Stream;
-import dev.wok.kernel.Activations;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Attention;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.BalanceLoss;
 import dev.wok.kernel.CachedAttention;
 import dev.wok.kernel.CrossEntropy;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Elementwise;
 import dev.wok.kernel.Embedding;
 import dev.wok.kernel.Experts;
@@ -15,13 +15,12 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.LatentKeys;
 import dev.wok.kernel.Matmul;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Quantized;
 import dev.wok.kernel.RmsNorm;
 import dev.wok.kernel.Rotary;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Swiglu;
-import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -81,8 +80,7 @@ public final class DryKernels {
                 Precision in, Orientation orientation, Tensor a, Tensor b, Tensor c, int k, boolean accumulate) {}
 
         @Override
-        protected void multiplyQuantized(
-                Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {}
+        protected void multiplyPacked(Tensor x, Packed w, Tensor y, boolean accumulate) {}
     }
 
     private static final class DryRotary extends Rotary {
@@ -122,7 +120,11 @@ public final class DryKernels {
 
     private static final class DryLatentAttention extends LatentAttention {
         @Override
-        protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {}
+        protected void attend(Tensor q, Dense kvB, Tensor cache, Tensor positions, double scale, Tensor out) {}
+
+        @Override
+        protected void attend(
+                Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {}
     }
 
     private static final class DryCachedAttention extends CachedAttention {
@@ -164,17 +166,24 @@ public final class DryKernels {
 
     private static final class DryExperts extends Experts {
         @Override
-        protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {}
+        protected void gatherGateUp(Tensor x, Routing.Plan plan, Dense weight, Tensor gateUp, Tensor activated) {}
+
+        @Override
+        protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {}
 
         @Override
         protected void downScatter(
-                Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {}
+                Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {}
+
+        @Override
+        protected void downScatter(
+                Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {}
 
         @Override
         protected void downGradient(
                 Tensor dy,
                 Routing.Plan plan,
-                Weight weight,
+                Dense weight,
                 Tensor weights,
                 Tensor activated,
                 Tensor dActivated,
@@ -184,7 +193,7 @@ public final class DryKernels {
         protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {}
 
         @Override
-        protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {}
+        protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {}
 
         @Override
         protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {}

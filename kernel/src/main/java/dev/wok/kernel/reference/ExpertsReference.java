@@ -1,9 +1,10 @@
 package dev.wok.kernel.reference;
 
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Experts;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
-import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 
 final class ExpertsReference extends Experts {
@@ -17,7 +18,7 @@ final class ExpertsReference extends Experts {
         return precision.operand(tensor.get(offset));
     }
 
-    private double entry(Weight weight, long expert, long row, long column) {
+    private double entry(Dense weight, long expert, long row, long column) {
         Tensor value = weight.value();
         return operand(value, expert * value.stride(0) + row * value.stride(1) + column);
     }
@@ -40,7 +41,7 @@ final class ExpertsReference extends Experts {
     }
 
     @Override
-    protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Dense weight, Tensor gateUp, Tensor activated) {
         long inner = activated.dim(1);
         rows(plan, x.dim(0), (e, row, _, token) -> {
             for (long j = 0; j < 2 * inner; j++) {
@@ -50,17 +51,46 @@ final class ExpertsReference extends Experts {
                 }
                 gateUp.set(row * gateUp.stride(0) + j, sum);
             }
-            for (long j = 0; j < inner; j++) {
-                double gate = gateUp.get(row * gateUp.stride(0) + j);
-                double up = gateUp.get(row * gateUp.stride(0) + inner + j);
-                activated.set(row * activated.stride(0) + j, Numbers.silu(gate) * up);
-            }
+            activate(gateUp, activated, row);
         });
     }
 
     @Override
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {
+        PackedReference product = new PackedReference(weight, precision);
+        rows(plan, x.dim(0), (e, row, _, token) -> {
+            double[] sums = product.times(x, token * x.stride(0), e);
+            for (int j = 0; j < sums.length; j++) {
+                gateUp.set(row * gateUp.stride(0) + j, sums[j]);
+            }
+            activate(gateUp, activated, row);
+        });
+    }
+
+    private static void activate(Tensor gateUp, Tensor activated, int row) {
+        for (long j = 0; j < activated.dim(1); j++) {
+            double gate = gateUp.get(row * gateUp.stride(0) + j);
+            double up = gateUp.get(row * gateUp.stride(0) + activated.dim(1) + j);
+            activated.set(row * activated.stride(0) + j, Numbers.silu(gate) * up);
+        }
+    }
+
+    @Override
     protected void downScatter(
-            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
+            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
+        PackedReference product = new PackedReference(weight, precision);
+        rows(plan, y.dim(0), (e, row, slot, _) -> {
+            double[] sums = product.times(activated, row * activated.stride(0), e);
+            for (int j = 0; j < sums.length; j++) {
+                scratch.set(row * scratch.stride(0) + j, weights.get(slot) * sums[j]);
+            }
+        });
+        gatherSum(plan, scratch, y);
+    }
+
+    @Override
+    protected void downScatter(
+            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
         rows(plan, y.dim(0), (e, row, slot, _) -> {
             for (long j = 0; j < y.dim(1); j++) {
                 double sum = 0;
@@ -91,7 +121,7 @@ final class ExpertsReference extends Experts {
     protected void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Weight weight,
+            Dense weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -143,7 +173,7 @@ final class ExpertsReference extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
         rows(plan, dx.dim(0), (e, row, _, _) -> {
             for (long i = 0; i < dx.dim(1); i++) {
                 double sum = 0;

@@ -1,9 +1,12 @@
 package dev.wok.kernel.reference;
 
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Weight;
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 
 final class LatentAttentionReference extends LatentAttention {
     private final Precision precision;
@@ -12,31 +15,93 @@ final class LatentAttentionReference extends LatentAttention {
         this.precision = precision;
     }
 
+    /// The products with what expands latents.
+    private interface Up {
+        /// @return a head's query among latents, `[rank]`
+        double[] absorb(int head, long query);
+
+        /// @param latent `[rank]`
+        /// @return a head's output, `[vDim]`
+        double[] expand(int head, double[] latent);
+    }
+
     @Override
-    protected void attend(Tensor q, Weight weight, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(Tensor q, Dense weight, Tensor cache, Tensor positions, double scale, Tensor out) {
         Tensor kvB = weight.value();
         int rank = kvB.size(1);
-        int ropeDim = cache.size(1) - rank;
-        int nopeDim = q.size(2) - ropeDim;
+        int nopeDim = q.size(2) - (cache.size(1) - rank);
         int vDim = out.size(2);
-        for (long t = 0; t < q.dim(0); t++) {
-            for (long h = 0; h < q.dim(1); h++) {
-                long query = t * q.stride(0) + h * q.stride(1);
-                long keyRows = h * (nopeDim + vDim);
-                double[] absorbed = new double[rank];
-                for (int r = 0; r < rank; r++) {
-                    for (int i = 0; i < nopeDim; i++) {
-                        absorbed[r] += operand(kvB, (keyRows + i) * kvB.stride(0) + r) * operand(q, query + i);
+        attend(
+                q,
+                new Up() {
+                    @Override
+                    public double[] absorb(int head, long query) {
+                        double[] absorbed = new double[rank];
+                        for (int r = 0; r < rank; r++) {
+                            for (int i = 0; i < nopeDim; i++) {
+                                absorbed[r] += operand(kvB, row(head, i) + r) * operand(q, query + i);
+                            }
+                        }
+                        return absorbed;
                     }
-                }
-                double[] latent = weigh(absorbed, q, query + nopeDim, cache, positions.getInt(t) + 1, scale, ropeDim);
-                for (int i = 0; i < vDim; i++) {
-                    double value = 0;
-                    for (int r = 0; r < rank; r++) {
-                        value += operand(kvB, (keyRows + nopeDim + i) * kvB.stride(0) + r)
-                                * precision.operand(latent[r]);
+
+                    @Override
+                    public double[] expand(int head, double[] latent) {
+                        double[] values = new double[vDim];
+                        for (int i = 0; i < vDim; i++) {
+                            for (int r = 0; r < rank; r++) {
+                                values[i] += operand(kvB, row(head, nopeDim + i) + r) * precision.operand(latent[r]);
+                            }
+                        }
+                        return values;
                     }
-                    out.set(t * out.stride(0) + h * out.stride(1) + i, value);
+
+                    private long row(int head, int i) {
+                        return (head * (nopeDim + (long) vDim) + i) * kvB.stride(0);
+                    }
+                },
+                cache,
+                positions,
+                scale,
+                out);
+    }
+
+    @Override
+    protected void attend(
+            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+        PackedReference up = new PackedReference(keys, precision);
+        PackedReference down = new PackedReference(values, precision);
+        attend(
+                q,
+                new Up() {
+                    @Override
+                    public double[] absorb(int head, long query) {
+                        return up.times(q, query, head);
+                    }
+
+                    @Override
+                    public double[] expand(int head, double[] latent) {
+                        Tensor row = Tensor.of(MemorySegment.ofArray(latent), DType.F64, latent.length);
+                        return down.times(row, 0, head);
+                    }
+                },
+                cache,
+                positions,
+                scale,
+                out);
+    }
+
+    private void attend(Tensor q, Up up, Tensor cache, Tensor positions, double scale, Tensor out) {
+        for (int t = 0; t < q.size(0); t++) {
+            for (int h = 0; h < q.size(1); h++) {
+                long query = q.offset(t, h, 0);
+                double[] absorbed = up.absorb(h, query);
+                int ropeDim = cache.size(1) - absorbed.length;
+                long rope = query + q.dim(2) - ropeDim;
+                double[] latent = weigh(absorbed, q, rope, cache, positions.getInt(t) + 1, scale, ropeDim);
+                double[] values = up.expand(h, latent);
+                for (int i = 0; i < values.length; i++) {
+                    out.set(out.offset(t, h, i), values[i]);
                 }
             }
         }

@@ -1,11 +1,9 @@
 package dev.wok.kernel.reference;
 
-import dev.wok.kernel.Activations;
 import dev.wok.kernel.Matmul;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Quantized;
 import dev.wok.tensor.Tensor;
-import java.util.Arrays;
 
 final class MatmulReference extends Matmul {
     MatmulReference(Precision precision) {
@@ -31,27 +29,10 @@ final class MatmulReference extends Matmul {
     }
 
     @Override
-    protected void multiplyQuantized(Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {
-        byte[] values = new byte[w.group()];
-        double[] sums = new double[y.size(1)];
+    protected void multiplyPacked(Tensor x, Packed w, Tensor y, boolean accumulate) {
+        PackedReference product = new PackedReference(w, precision());
         for (long i = 0; i < y.dim(0); i++) {
-            Arrays.fill(sums, 0);
-            for (int g = 0; g < w.groups(); g++) {
-                int from = g * w.group();
-                int count = Math.min(w.group(), w.k() - from);
-                long row = i * x.stride(0) + from;
-                double scale = activations == Activations.INT8 ? Activations.quantize(x, row, count, values) : 1;
-                for (int j = 0; j < sums.length; j++) {
-                    double sum = 0;
-                    for (int p = 0; p < count; p++) {
-                        double left = activations == Activations.INT8
-                                ? values[p]
-                                : precision().operand(x.get(row + p));
-                        sum += left * w.value(j, from + p);
-                    }
-                    sums[j] += scale * w.scale(j, g) * sum;
-                }
-            }
+            double[] sums = product.times(x, i * x.stride(0), 0);
             for (int j = 0; j < sums.length; j++) {
                 Numbers.put(y, i * y.stride(0) + j, sums[j], accumulate);
             }

@@ -3,6 +3,7 @@ package dev.wok.kernel.vector;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Embedding;
 import dev.wok.kernel.host.Tasks;
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -18,7 +19,7 @@ final class EmbeddingVector extends Embedding {
 
     @Override
     protected void gather(Tensor ids, Tensor table, Tensor out) {
-        Tasks.requireFloats("Embedding", table, out);
+        Tasks.requireFloats("Embedding", out);
         long bytes = out.dim(1) * Float.BYTES;
         Tasks.rows(workers, out.size(0), out.dim(1), (from, to, _) -> {
             for (int t = from; t < to; t++) {
@@ -26,8 +27,12 @@ final class EmbeddingVector extends Embedding {
                 MemorySegment row = out.memory().asSlice(t * out.stride(0) * Float.BYTES, bytes);
                 if (id < 0) {
                     row.fill((byte) 0);
+                    continue;
+                }
+                Objects.checkIndex(id, table.size(0));
+                if (table.dtype() != DType.F32) {
+                    out.select(0, t).copyFrom(table.select(0, id));
                 } else {
-                    Objects.checkIndex(id, table.size(0));
                     MemorySegment.copy(table.memory(), id * table.stride(0) * Float.BYTES, row, 0, bytes);
                 }
             }

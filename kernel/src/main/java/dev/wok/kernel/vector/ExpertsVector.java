@@ -1,23 +1,28 @@
 package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Experts;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
-import dev.wok.kernel.Weight;
 import dev.wok.kernel.host.Assignment;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntFunction;
 
 final class ExpertsVector extends Experts {
     private final Workers workers;
     private final Gemm gemm;
+    private final PackedVector packed;
     private final Precision precision;
 
-    ExpertsVector(Workers workers, Gemm gemm, Precision precision) {
+    ExpertsVector(Workers workers, Gemm gemm, PackedVector packed, Precision precision) {
+        this.packed = packed;
         this.precision = precision;
         this.workers = workers;
         this.gemm = gemm;
@@ -32,7 +37,7 @@ final class ExpertsVector extends Experts {
     }
 
     @Override
-    protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Dense weight, Tensor gateUp, Tensor activated) {
         Tasks.requireFloats("Experts", x, weight.value(), gateUp, activated);
         Assignment rows = Assignment.of(plan, x.dim(0));
         forEachExpert(weight.value().size(0), e -> {
@@ -47,6 +52,34 @@ final class ExpertsVector extends Experts {
                     Gemm.transposed(weight.value().select(0, e)),
                     Gemm.into(out, false));
         });
+        activate(gateUp, activated);
+    }
+
+    @Override
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {
+        Tasks.requireFloats("Experts", x, gateUp, activated);
+        Assignment rows = Assignment.of(plan, x.dim(0));
+        multiply(rows, weight, x, (e, i) -> rows.token(rows.offsets()[e] + i), gateUp);
+        activate(gateUp, activated);
+    }
+
+    private interface Pick {
+        int row(int expert, int row);
+    }
+
+    private void multiply(Assignment rows, Packed weight, Tensor x, Pick pick, Tensor y) {
+        List<PackedVector.Problem> problems = new ArrayList<>();
+        for (int e = 0; e < rows.experts(); e++) {
+            int expert = e;
+            if (rows.count(e) > 0) {
+                problems.add(new PackedVector.Problem(
+                        rows.count(e), i -> pick.row(expert, i), x, weight.matrix(e), rows.of(y, e), false));
+            }
+        }
+        packed.run(problems);
+    }
+
+    private void activate(Tensor gateUp, Tensor activated) {
         Tasks.rows(workers, activated.size(0), 4 * activated.dim(1), (from, to, _) -> {
             for (int row = from; row < to; row++) {
                 SwigluVector.forwardRow(
@@ -61,7 +94,7 @@ final class ExpertsVector extends Experts {
 
     @Override
     protected void downScatter(
-            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
+            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
         Tasks.requireFloats("Experts", activated, weight.value(), weights, scratch, y);
         Assignment rows = Assignment.of(plan, y.dim(0));
         float[] factors = weights.toFloats();
@@ -76,6 +109,21 @@ final class ExpertsVector extends Experts {
                     false,
                     Gemm.transposed(weight.value().select(0, e)),
                     Gemm.scaled(scratch.slice(0, start, end), i -> factors[rows.rowSlot()[start + i]]));
+        });
+        gatherSum(rows, scratch, y);
+    }
+
+    @Override
+    protected void downScatter(
+            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
+        Tasks.requireFloats("Experts", activated, weights, scratch, y);
+        Assignment rows = Assignment.of(plan, y.dim(0));
+        float[] factors = weights.toFloats();
+        multiply(rows, weight, activated, (e, i) -> rows.offsets()[e] + i, scratch);
+        Tasks.rows(workers, scratch.size(0), y.dim(1), (from, to, _) -> {
+            for (int row = from; row < to; row++) {
+                Rows.scale(scratch.memory(), row * scratch.stride(0), factors[rows.rowSlot()[row]], y.size(1));
+            }
         });
         gatherSum(rows, scratch, y);
     }
@@ -96,7 +144,7 @@ final class ExpertsVector extends Experts {
     protected void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Weight weight,
+            Dense weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -146,7 +194,7 @@ final class ExpertsVector extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
         Tasks.requireFloats("Experts", dGateUp, weight.value(), scratch, dx);
         Assignment rows = Assignment.of(plan, dx.dim(0));
         forEachExpert(weight.value().size(0), e -> {

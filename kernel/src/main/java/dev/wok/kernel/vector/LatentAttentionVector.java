@@ -1,78 +1,126 @@
 package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Weight;
 import dev.wok.kernel.host.Tasks;
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
 /* One task is one query of one head: it reads the latents twice, once for the scores and once for their mean. */
 final class LatentAttentionVector extends LatentAttention {
     private final Workers workers;
+    private final PackedVector packed;
     private final Precision precision;
 
-    LatentAttentionVector(Workers workers, Precision precision) {
+    LatentAttentionVector(Workers workers, PackedVector packed, Precision precision) {
+        this.packed = packed;
         this.precision = precision;
         this.workers = workers;
     }
 
     @Override
-    protected void attend(Tensor q, Weight weight, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(Tensor q, Dense weight, Tensor cache, Tensor positions, double scale, Tensor out) {
         Tasks.requireFloats("LatentAttention", q, out);
         Tensor queries = Rows.rounded(precision, q);
         Tensor kvB = Rows.rounded(precision, weight.value());
         Tensor latents = Rows.rounded(precision, cache);
-        int heads = q.size(1);
-        workers.run(q.size(0) * heads, (task, _) -> {
-            int t = task / heads;
-            int h = task % heads;
-            attend(queries, kvB, latents, positions.getInt(t) + 1, (float) scale, out, t, h);
+        int rank = kvB.size(1);
+        int vDim = out.size(2);
+        int nopeDim = q.size(2) - (cache.size(1) - rank);
+        each(q, (t, h) -> {
+            long query = queries.offset(t, h, 0);
+            long rows = (long) h * (nopeDim + vDim);
+            float[] absorbed = new float[rank];
+            for (int i = 0; i < nopeDim; i++) {
+                float factor = (float) queries.get(query + i);
+                Rows.add(kvB.memory(), (rows + i) * kvB.stride(0), factor, absorbed, 0, rank);
+            }
+            float[] latent = new float[rank];
+            float sum =
+                    weigh(queries, query + nopeDim, absorbed, latents, positions.getInt(t) + 1, (float) scale, latent);
+            Rows.round(precision, latent, 0, rank);
+            for (int i = 0; i < vDim; i++) {
+                float value = Rows.dot(latent, 0, kvB.memory(), (rows + nopeDim + i) * kvB.stride(0), rank);
+                out.set(out.offset(t, h, i), sum == 0 ? 0 : value / sum);
+            }
         });
     }
 
-    private void attend(Tensor q, Tensor kvB, Tensor cache, int keys, float scale, Tensor out, int t, int h) {
-        int rank = kvB.size(1);
-        int ropeDim = cache.size(1) - rank;
-        int nopeDim = q.size(2) - ropeDim;
-        int vDim = out.size(2);
-        if (keys == 0) {
-            for (int i = 0; i < vDim; i++) {
-                out.set(t * out.stride(0) + h * out.stride(1) + i, 0);
+    @Override
+    protected void attend(
+            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+        Tasks.requireFloats("LatentAttention", q, out);
+        int tokens = q.size(0);
+        int heads = q.size(1);
+        int rank = keys.n();
+        int nopeDim = keys.k();
+        Tensor queries = Rows.rounded(precision, q);
+        Tensor latents = Rows.rounded(precision, cache);
+        Tensor absorbed = Tensor.allocate(Arena.ofAuto(), DType.F32, tokens, heads, rank);
+        multiply(heads, q.slice(2, 0, nopeDim), keys, absorbed);
+        Tensor means = Tensor.allocate(Arena.ofAuto(), DType.F32, tokens, heads, rank);
+        each(q, (t, h) -> {
+            float[] latent = new float[rank];
+            long query = queries.offset(t, h, nopeDim);
+            float[] own = absorbed.select(0, t).select(0, h).toFloats();
+            float sum = weigh(queries, query, own, latents, positions.getInt(t) + 1, (float) scale, latent);
+            for (int r = 0; r < rank; r++) {
+                means.set(means.offset(t, h, r), sum == 0 ? 0 : latent[r] / sum);
             }
-            return;
-        }
-        long query = t * q.stride(0) + h * q.stride(1);
-        long keyRows = (long) h * (nopeDim + vDim);
-        MemorySegment weights = kvB.memory();
-        MemorySegment latents = cache.memory();
+        });
+        multiply(heads, means, values, out);
+    }
 
-        float[] absorbed = new float[rank];
-        for (int i = 0; i < nopeDim; i++) {
-            Rows.add(weights, (keyRows + i) * kvB.stride(0), (float) q.get(query + i), absorbed, 0, rank);
+    /// Each head's rows times its own matrix.
+    private void multiply(int heads, Tensor x, Packed weight, Tensor y) {
+        List<PackedVector.Problem> problems = new ArrayList<>();
+        for (int h = 0; h < heads; h++) {
+            problems.add(new PackedVector.Problem(
+                    x.size(0), i -> i, x.select(1, h), weight.matrix(h), y.select(1, h), false));
         }
+        packed.run(problems);
+    }
+
+    private interface Body {
+        void visit(int token, int head);
+    }
+
+    private void each(Tensor q, Body body) {
+        int heads = q.size(1);
+        workers.run(q.size(0) * heads, (task, _) -> body.visit(task / heads, task % heads));
+    }
+
+    /// The sum of latents under exponentials of their scores.
+    ///
+    /// @param rope where the rotated part of a query begins
+    /// @param absorbed the rest of it, `[rank]`; overwritten
+    /// @param latent `[rank]`, zeros, written
+    /// @return the sum of the exponentials
+    private float weigh(Tensor q, long rope, float[] absorbed, Tensor cache, int keys, float scale, float[] latent) {
+        int rank = absorbed.length;
+        int ropeDim = cache.size(1) - rank;
         Rows.round(precision, absorbed, 0, rank);
         float[] scores = new float[keys];
         for (int j = 0; j < keys; j++) {
             long row = j * cache.stride(0);
             scores[j] = scale
-                    * (Rows.dot(absorbed, 0, latents, row, rank)
-                            + Rows.dot(q.memory(), query + nopeDim, latents, row + rank, ropeDim));
+                    * (Rows.dot(absorbed, 0, cache.memory(), row, rank)
+                            + Rows.dot(q.memory(), rope, cache.memory(), row + rank, ropeDim));
         }
         float sum = softmax(scores);
         Rows.round(precision, scores, 0, keys);
-        float[] latent = new float[rank];
         for (int j = 0; j < keys; j++) {
-            Rows.add(latents, j * cache.stride(0), scores[j], latent, 0, rank);
+            Rows.add(cache.memory(), j * cache.stride(0), scores[j], latent, 0, rank);
         }
-        Rows.round(precision, latent, 0, rank);
-        for (int i = 0; i < vDim; i++) {
-            float value = Rows.dot(latent, 0, weights, (keyRows + nopeDim + i) * kvB.stride(0), rank);
-            out.set(t * out.stride(0) + h * out.stride(1) + i, value / sum);
-        }
+        return sum;
     }
 
     /// Replaces scores by exponentials relative to the largest, and returns their sum.

@@ -22,22 +22,23 @@ public final class VectorKernels {
                         precision == Precision.F32 ? "float32" : "bfloat16 products emulated in float32",
                         workers.count(),
                         workers.count() == 1 ? "" : "s");
+        PackedVector packed = new PackedVector(workers, precision);
         return new Kernels(
                 new Kernels.Choice(Backend.VECTOR, reason),
                 precision,
                 host.stream(),
                 new EmbeddingVector(workers),
                 new RmsNormVector(workers),
-                new MatmulVector(workers, gemm, precision),
+                new MatmulVector(workers, gemm, packed, precision),
                 new RotaryVector(workers),
                 new AttentionVector(workers, precision),
                 new LatentKeysVector(workers),
-                new LatentAttentionVector(workers, precision),
+                new LatentAttentionVector(workers, packed, precision),
                 new CachedAttentionVector(workers, precision),
                 new SwigluVector(workers),
                 new RoutingVector(workers),
                 new HostBalanceLoss(workers),
-                new ExpertsVector(workers, gemm, precision),
+                new ExpertsVector(workers, gemm, packed, precision),
                 new CrossEntropyVector(workers),
                 new ElementwiseVector(workers),
                 new AdamWVector(workers));

@@ -24,7 +24,7 @@ final class EmbeddingX86 extends Embedding {
     @Override
     protected void gather(Tensor ids, Tensor table, Tensor out) {
         Span tokens = Span.read(OP, ids, DType.I32);
-        Span rows = Span.read(OP, table);
+        Span rows = Span.read(OP, table, table.dtype());
         Span result = Span.written(OP, out);
         long bytes = out.dim(1) * Float.BYTES;
         Tasks.rows(workers, out.size(0), out.dim(1), (from, to, _) -> {
@@ -33,8 +33,12 @@ final class EmbeddingX86 extends Embedding {
                 MemorySegment row = out.memory().asSlice(t * result.stride(0), bytes);
                 if (id < 0) {
                     row.fill((byte) 0);
+                    continue;
+                }
+                Objects.checkIndex(id, table.size(0));
+                if (table.dtype() != DType.F32) {
+                    out.select(0, t).copyFrom(table.select(0, id));
                 } else {
-                    Objects.checkIndex(id, table.size(0));
                     MemorySegment.copy(table.memory(), id * rows.stride(0), row, 0, bytes);
                 }
             }

@@ -16,10 +16,11 @@ import dev.wok.device.Workers;
 import dev.wok.emit.Condition;
 import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Experts;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
-import dev.wok.kernel.Weight;
 import dev.wok.kernel.host.Assignment;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
@@ -37,12 +38,14 @@ final class ExpertsX86 extends Experts {
 
     private final Gemm gemm;
     private final Forms forms;
+    private final PackedGemm packed;
     private final Precision precision;
     private final Workers workers;
     private final Programs programs;
     private final MemorySegment[] tables;
 
-    ExpertsX86(Gemm gemm, Forms forms, Precision precision) {
+    ExpertsX86(Gemm gemm, Forms forms, PackedGemm packed, Precision precision) {
+        this.packed = packed;
         this.gemm = gemm;
         this.forms = forms;
         this.precision = precision;
@@ -72,18 +75,68 @@ final class ExpertsX86 extends Experts {
     }
 
     @Override
-    protected void gatherGateUp(Tensor x, Routing.Plan plan, Weight weight, Tensor gateUp, Tensor activated) {
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Dense weight, Tensor gateUp, Tensor activated) {
+        List<Panels> right = forms.of(weight, true, precision);
+        gatherGateUp(x, plan, right::get, precision, gateUp, activated);
+    }
+
+    @Override
+    protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {
+        if (!weight.element().isWhole()) {
+            gatherGateUp(x, plan, e -> gemm.panels(weight.matrix(e), precision), entering(weight), gateUp, activated);
+            return;
+        }
         requireFloats(x, gateUp, activated);
         Span.address(gateUp);
         Span.address(activated);
         Assignment rows = Assignment.of(plan, x.dim(0));
-        List<Panels> right = forms.of(weight, true, precision);
+        PackedGemm.Left tokens = packed.enter(x, weight, precision);
+        multiply(rows, inOrder(rows, tokens), weight, gateUp);
+        workers.run((gateUp.size(0) + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, _) -> {
+            int row = task * ROWS_PER_TASK;
+            activate(gateUp, activated, row, Math.min(ROWS_PER_TASK, gateUp.size(0) - row));
+        });
+        Reference.reachabilityFence(activated);
+    }
+
+    private Precision entering(Packed weight) {
+        return weight.exact() ? Precision.F32 : precision;
+    }
+
+    /// The rows of each expert, one behind the other. Where there is one token, it is every expert's row.
+    private IntFunction<PackedGemm.Left> inOrder(Assignment rows, PackedGemm.Left tokens) {
+        int count = rows.rowSlot().length;
+        if (count == rows.topK()) {
+            return _ -> tokens;
+        }
+        PackedGemm.Left sorted = packed.gather(tokens, count, rows::token);
+        return e -> sorted.from(rows.offsets()[e]);
+    }
+
+    /// The rows of each expert that has some times its matrix.
+    private void multiply(Assignment rows, IntFunction<PackedGemm.Left> left, Packed weight, Tensor y) {
+        List<PackedGemm.Problem> problems = new ArrayList<>();
+        for (int e = 0; e < rows.experts(); e++) {
+            if (rows.count(e) > 0) {
+                problems.add(
+                        new PackedGemm.Problem(rows.count(e), left.apply(e), weight.matrix(e), rows.of(y, e), false));
+            }
+        }
+        packed.run(problems);
+    }
+
+    private void gatherGateUp(
+            Tensor x, Routing.Plan plan, IntFunction<Panels> right, Precision in, Tensor gateUp, Tensor activated) {
+        requireFloats(x, gateUp, activated);
+        Span.address(gateUp);
+        Span.address(activated);
+        Assignment rows = Assignment.of(plan, x.dim(0));
         forEachExpert(rows, e -> {
             int start = rows.offsets()[e];
             return new Gemm.Problem(
                     rows.count(e),
-                    gemm.rows(x, i -> rows.token(start + i), precision),
-                    right.get(e),
+                    gemm.rows(x, i -> rows.token(start + i), in),
+                    right.apply(e),
                     rows.of(gateUp, e),
                     false,
                     (row, count) -> activate(gateUp, activated, start + row, count));
@@ -127,16 +180,48 @@ final class ExpertsX86 extends Experts {
 
     @Override
     protected void downScatter(
-            Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
+            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
+        List<Panels> right = forms.of(weight, true, precision);
+        downScatter(activated, plan, right::get, precision, weights, scratch, y);
+    }
+
+    @Override
+    protected void downScatter(
+            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
+        if (!weight.element().isWhole()) {
+            downScatter(
+                    activated,
+                    plan,
+                    e -> gemm.panels(weight.matrix(e), precision),
+                    entering(weight),
+                    weights,
+                    scratch,
+                    y);
+            return;
+        }
         requireFloats(activated, weights, scratch, y);
         Assignment rows = Assignment.of(plan, y.dim(0));
-        List<Panels> right = forms.of(weight, true, precision);
+        PackedGemm.Left left = packed.enter(activated, weight, precision);
+        multiply(rows, e -> left.from(rows.offsets()[e]), weight, scratch);
+        sum(rows, scratch, weights.toFloats(), y);
+    }
+
+    private void downScatter(
+            Tensor activated,
+            Routing.Plan plan,
+            IntFunction<Panels> right,
+            Precision in,
+            Tensor weights,
+            Tensor scratch,
+            Tensor y) {
+        requireFloats(activated, weights, scratch, y);
+        Assignment rows = Assignment.of(plan, y.dim(0));
         forEachExpert(
                 rows,
                 e -> new Gemm.Problem(
                         rows.count(e),
-                        gemm.rows(rows.of(activated, e), i -> i, precision),
-                        right.get(e),
+                        gemm.rows(rows.of(activated, e), i -> i, in),
+                        right.apply(e),
                         rows.of(scratch, e),
                         false,
                         null));
@@ -203,7 +288,7 @@ final class ExpertsX86 extends Experts {
     protected void downGradient(
             Tensor dy,
             Routing.Plan plan,
-            Weight weight,
+            Dense weight,
             Tensor weights,
             Tensor activated,
             Tensor dActivated,
@@ -281,7 +366,7 @@ final class ExpertsX86 extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Weight weight, Tensor scratch, Tensor dx) {
+    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
         requireFloats(dGateUp, scratch, dx);
         Assignment rows = Assignment.of(plan, dx.dim(0));
         List<Panels> right = forms.of(weight, false, precision);

@@ -1,7 +1,7 @@
 package dev.wok.kernel.x86;
 
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Weight;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,7 +37,7 @@ final class Forms {
     }
 
     private final Gemm gemm;
-    private final Map<Weight, Map<Object, Form>> forms = new WeakHashMap<>();
+    private final Map<Dense, Map<Object, Form>> forms = new WeakHashMap<>();
 
     Forms(Gemm gemm) {
         this.gemm = gemm;
@@ -45,7 +45,7 @@ final class Forms {
 
     /// @param transposed true for `x w^T`, false for `dy w`
     /// @return the right operand, one for each expert
-    List<Panels> of(Weight weight, boolean transposed, Precision precision) {
+    List<Panels> of(Dense weight, boolean transposed, Precision precision) {
         return of(weight, new Key(transposed, precision), precision, () -> {
             Tensor value = weight.value();
             List<Part> parts = new ArrayList<>();
@@ -59,7 +59,7 @@ final class Forms {
     /// The heads of a weight `[heads * (keyRows + valueRows), k]`.
     ///
     /// @return for each head `w` of its key rows, then for each head `w^T` of its value rows
-    List<Panels> ofHeads(Weight weight, int heads, int keyRows, Precision precision) {
+    List<Panels> ofHeads(Dense weight, int heads, int keyRows, Precision precision) {
         return of(weight, new HeadsKey(heads, keyRows, precision), precision, () -> {
             List<Part> keys = new ArrayList<>();
             List<Part> values = new ArrayList<>();
@@ -73,7 +73,7 @@ final class Forms {
         });
     }
 
-    private synchronized List<Panels> of(Weight weight, Object key, Precision precision, Supplier<List<Part>> whole) {
+    private synchronized List<Panels> of(Dense weight, Object key, Precision precision, Supplier<List<Part>> whole) {
         Map<Object, Form> ofWeight = forms.computeIfAbsent(weight, _ -> new HashMap<>());
         Form form = ofWeight.get(key);
         if (form == null || form.version != weight.version()) {

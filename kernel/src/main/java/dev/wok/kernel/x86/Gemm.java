@@ -3,6 +3,7 @@ package dev.wok.kernel.x86;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
 import dev.wok.device.Workers;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -130,7 +131,7 @@ final class Gemm {
 
     /// Computes all problems; their results must not overlap.
     void run(List<Problem> problems) {
-        run(problems, p -> tilings.of(p.right.kind(), p.m));
+        run(problems, p -> tilings.of(p.right.kind().ofLeft(), p.m).wide(p.right.vectors(), isa));
     }
 
     /// @param choice of a tiling; its tiles must be as wide as the problem's panels
@@ -197,10 +198,14 @@ final class Gemm {
         for (int b = 0; b < right.blocks(); b++) {
             int groups = right.groups(b);
             long stride = p.left.layout() == Tile.Layout.ROWS
-                    ? (groups * Integer.BYTES + 127) / 64 * 64L
+                    ? (groups * right.kind().leftBytes() + 127) / 64 * 64L
                     : (long) groups * rows * Integer.BYTES;
-            p.left.pack(
-                    block.row, block.rows, b * Panels.DEPTH * right.kind().perGroup(), right.depth(b), stride, rows, s);
+            p.left.pack(block.row, block.rows, right.from(b), right.depth(b), stride, rows, s);
+            if (right.kind() == Tile.Kind.WIDENED && right.depth(b) % 2 == 1) {
+                for (int i = 0; i < block.rows; i++) {
+                    s.left.set(ValueLayout.JAVA_FLOAT, i * stride + right.depth(b) * (long) Float.BYTES, 0);
+                }
+            }
             s.call.left(s.left.address(), stride, groups);
             s.call.right(right.panel(b, block.panel), right.stride(b));
             Tile tile = new Tile(
@@ -210,7 +215,8 @@ final class Gemm {
                     p.left.layout(),
                     block.rows % rows,
                     lastVectors,
-                    p.accumulate || b > 0);
+                    p.accumulate || b > 0,
+                    right.packedBytes());
             programs.get(tile, tile::write).call(s.call.address());
         }
         if (right.k() == 0 && !p.accumulate) {
@@ -315,7 +321,17 @@ final class Gemm {
     /// @return panels of a shape, not yet filled
     Panels panels(MemorySegment memory, int n, int k, Precision in) {
         Tile.Kind kind = kind(in);
-        return new Panels(memory.asSlice(0, panelBytes(n, k, in)), kind, n, k, tilings.vectors(kind), isa.lanes());
+        return new Panels(memory.asSlice(0, panelBytes(n, k, in)), kind, n, k, tilings.vectors(kind), isa.lanes(), 0);
+    }
+
+    /// @param w one matrix of floats
+    /// @return it as it lies
+    Panels panels(Packed w, Precision in) {
+        Tile.Kind kind = w.element() == Packed.Element.F32
+                ? Tile.Kind.F32
+                : kind(in) == Tile.Kind.BF16 ? Tile.Kind.BF16 : Tile.Kind.WIDENED;
+        int perPanel = Packed.ROWS / isa.lanes();
+        return Panels.of(w, kind, isa.hasMasks() ? tilings.vectors(kind.ofLeft()) : perPanel, isa.lanes());
     }
 
     long panelBytes(int n, int k, Precision in) {
@@ -367,8 +383,7 @@ final class Gemm {
         Tensor x = right.x;
         long address = x.memory().address();
         long rowStride = Span.stride(x, 0);
-        long from =
-                (long) block * Panels.DEPTH * to.kind().perGroup() * x.dtype().bytes();
+        long from = (long) to.from(block) * x.dtype().bytes();
         PackTransposed code = new PackTransposed(cast(x, to.kind(), in));
         Program program = programs.get(code, code::write);
         for (int vector = 0; vector * isa.bytes() < to.groupStride(panel); vector++) {
@@ -387,7 +402,7 @@ final class Gemm {
 
     /// Fills the table with a block's rows.
     private static void point(Right right, int block, Scratch s) {
-        int from = block * Panels.DEPTH * right.to.kind().perGroup();
+        int from = right.to.from(block);
         long address = right.x.memory().address();
         long rowStride = Span.stride(right.x, 0);
         for (int p = 0; p < right.to.depth(block); p++) {

@@ -38,12 +38,14 @@ import dev.wok.emit.Mem;
 import dev.wok.emit.Operand;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
+import dev.wok.kernel.Packed;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.BiConsumer;
 
-/// The inner loops of products with [QuantizedPanels]: tile by tile, the sums of a group in registers, scaled and added
-/// to the tile's totals, also in registers, at the end of the group.
+/// The inner loops of products with [PackedPanels]: tile by tile, the sums of a group in registers,
+/// scaled and added to the tile's totals, also in registers, at the end of the group.
 ///
 /* A row of the left operand is float32, or what QuantizeRow made of it: a scale and a first sum for each group, then
  * the bytes. The weights' values lie 128 or 8 too high, so that they are the unsigned operand of the byte dot products;
@@ -58,11 +60,13 @@ import java.util.Arrays;
 /// @param bits of the weights
 /// @param bytes whether the left operand is bytes
 /// @param rows of a tile
-/// @param vectors of columns in a panel
+/// @param vectors of columns
 /// @param lastRows rows of a last, smaller tile, 0 for none
-/// @param partial whether the panels' last vector is stored in part
+/// @param partial whether the last vector is stored in part
 /// @param single whether there is one group, whose sums are the totals
 /// @param accumulate whether results are added to what is there
+/// @param panelBytes between the values of a tile's panels, where it has several
+/// @param scaleBytes between their scales
 record GroupTile(
         int bits,
         boolean bytes,
@@ -71,7 +75,9 @@ record GroupTile(
         int lastRows,
         boolean partial,
         boolean single,
-        boolean accumulate) {
+        boolean accumulate,
+        long panelBytes,
+        long scaleBytes) {
     private static final int UNROLL = 4;
     private static final int LOWER_HALVES = 0x0F0F0F0F;
 
@@ -237,9 +243,13 @@ record GroupTile(
         l.x.mov(VALUES_AT, VALUES);
         l.x.mov(SCALES_AT, argument(Call.SCALES));
         if (!single) {
-            for (int i = 0; i < height * vectors; i++) {
-                l.zero(l.v(total(i)));
-            }
+            eachResult(l, height, (total, at) -> {
+                if (accumulate) {
+                    l.load(total, at);
+                } else {
+                    l.zero(total);
+                }
+            });
         }
         l.x.mov(GROUP, argument(Call.GROUPS));
         Label group = l.x.here();
@@ -332,9 +342,9 @@ record GroupTile(
 
     private void end(Lanes l, int height) {
         for (int j = 0; j < vectors; j++) {
-            l.fromBf16(temporary(l, j), Mem.at(SCALES_AT, j * l.count() * Short.BYTES));
+            l.fromBf16(temporary(l, j), Mem.at(SCALES_AT, behind(l, j, scaleBytes, Short.BYTES)));
         }
-        l.x.add(SCALES_AT, vectors * l.count() * Short.BYTES);
+        l.x.add(SCALES_AT, Packed.ROWS * Short.BYTES);
         Vec scale = temporary(l, vectors);
         heads(l, height, i -> {
             if (bytes) {
@@ -401,7 +411,7 @@ record GroupTile(
     }
 
     private void next(Lanes l, int height) {
-        l.x.add(VALUES_AT, UNROLL * vectors * l.isa().bytes());
+        l.x.add(VALUES_AT, UNROLL * Packed.STEP_BYTES);
         for (int i = 0; 3 * i < height; i++) {
             l.x.add(ROWS[i], UNROLL * elementBytes());
         }
@@ -409,11 +419,20 @@ record GroupTile(
 
     /// @return what a step takes of a row of the left operand
     private int elementBytes() {
-        return QuantizedPanels.perStep(bits) * (bytes ? 1 : Float.BYTES);
+        return Integer.SIZE / bits * (bytes ? 1 : Float.BYTES);
     }
 
     private void load(Lanes l, Vec to, int u, int j) {
-        l.load(to, Mem.at(VALUES_AT, (u * vectors + j) * l.isa().bytes()));
+        l.load(to, Mem.at(VALUES_AT, u * Packed.STEP_BYTES + behind(l, j, panelBytes, Integer.BYTES)));
+    }
+
+    /// Where a vector of columns begins.
+    ///
+    /// @param stride bytes between panels
+    /// @param size bytes of a column
+    private static int behind(Lanes l, int j, long stride, int size) {
+        int column = j * l.count();
+        return Math.toIntExact(column / Packed.ROWS * stride + (long) (column % Packed.ROWS) * size);
     }
 
     private void upperHalves(Lanes l, Vec to, Vec values) {
@@ -504,7 +523,7 @@ record GroupTile(
             l.x.op(VPXORD, values, values, l.c(0x80808080));
         }
         Vec value = temporary(l, 1);
-        for (int e = 0; e < QuantizedPanels.perStep(bits); e++) {
+        for (int e = 0; e < Integer.SIZE / bits; e++) {
             if (bits == 8) {
                 wholeByte(l, value, values, e);
             } else {
@@ -552,23 +571,27 @@ record GroupTile(
     }
 
     private void store(Lanes l, int height) {
+        eachResult(l, height, (total, at) -> {
+            if (single && accumulate) {
+                l.load(temporary(l, 0), at);
+                l.add(total, total, temporary(l, 0));
+            }
+            l.store(at, total);
+        });
+    }
+
+    /// Visits the totals' registers with their places in memory. Overwrites a pointer.
+    private void eachResult(Lanes l, int height, BiConsumer<Vec, Mem> body) {
         Reg at = RAX;
         l.x.mov(at, C_TILE);
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < vectors; j++) {
-                Vec sum = l.v(total(i * vectors + j));
-                Mem to = Mem.at(at, j * l.isa().bytes());
-                Runnable put = () -> {
-                    if (accumulate) {
-                        l.load(temporary(l, 0), to);
-                        l.add(sum, sum, temporary(l, 0));
-                    }
-                    l.store(to, sum);
-                };
+                Vec total = l.v(total(i * vectors + j));
+                Mem place = Mem.at(at, j * l.isa().bytes());
                 if (partial && j == vectors - 1) {
-                    l.inTailAsSet(put);
+                    l.inTailAsSet(() -> body.accept(total, place));
                 } else {
-                    put.run();
+                    body.accept(total, place);
                 }
             }
             if (i < height - 1) {

@@ -1,14 +1,17 @@
 package dev.wok.kernel.x86;
 
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /* All heads of a query meet the cache together: its rows are keys, and their beginnings values. During the sums a share of
  * the weights that will make values of them is fetched.
@@ -34,17 +37,34 @@ final class LatentAttentionX86 extends LatentAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Weight kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(Tensor q, Dense kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+        int heads = q.size(1);
+        int nopeDim = q.size(2) - (cache.size(1) - kvB.value().size(1));
+        attend(q, forms.ofHeads(kvB, heads, nopeDim, precision), precision, cache, positions, scale, out);
+    }
+
+    @Override
+    protected void attend(
+            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+        List<Panels> weights = Stream.of(keys, values)
+                .flatMap(w -> IntStream.range(0, q.size(1)).mapToObj(h -> gemm.panels(w.matrix(h), precision)))
+                .toList();
+        attend(q, weights, keys.exact() ? Precision.F32 : precision, cache, positions, scale, out);
+    }
+
+    /// @param weights what makes latents of each head's queries, then what makes each head's values of latents
+    /// @param in how the other operand enters products with them
+    private void attend(
+            Tensor q, List<Panels> weights, Precision in, Tensor cache, Tensor positions, double scale, Tensor out) {
         Span.read("LatentAttention", q);
         Span.read("LatentAttention", cache, cache.dtype());
         Span.written("LatentAttention", out);
         int tokens = q.size(0);
         int heads = q.size(1);
-        int rank = kvB.value().size(1);
+        int rank = weights.getFirst().n();
         int width = cache.size(1);
-        int nopeDim = q.size(2) - (width - rank);
-        List<Panels> weights = forms.ofHeads(kvB, heads, nopeDim, precision);
-        Tensor queries = absorb(q, nopeDim, weights.subList(0, heads), rank, width);
+        int nopeDim = weights.getFirst().k();
+        Tensor queries = absorb(q, nopeDim, weights, in, rank, width);
         Tensor latents =
                 Tensor.of(means.of((long) tokens * heads * rank * Float.BYTES), DType.F32, tokens, heads, rank);
         StripAttention.Problem problem = new StripAttention.Problem(queries, cache, cache.slice(1, 0, rank), latents);
@@ -52,7 +72,7 @@ final class LatentAttentionX86 extends LatentAttention {
         attention.run(List.of(problem), positions.toInts(), (float) scale, PART_GROUPS, after);
         List<Gemm.Problem> problems = new ArrayList<>();
         for (int h = 0; h < heads; h++) {
-            Gemm.Left left = gemm.rows(latents.select(1, h), i -> i, precision);
+            Gemm.Left left = gemm.rows(latents.select(1, h), i -> i, in);
             problems.add(new Gemm.Problem(tokens, left, weights.get(heads + h), out.select(1, h), false, null));
         }
         gemm.run(problems);
@@ -62,14 +82,14 @@ final class LatentAttentionX86 extends LatentAttention {
     }
 
     /// @return the queries that meet the cache's rows, `[tokens, heads, rank + ropeDim]`
-    private Tensor absorb(Tensor q, int nopeDim, List<Panels> weights, int rank, int width) {
+    private Tensor absorb(Tensor q, int nopeDim, List<Panels> weights, Precision in, int rank, int width) {
         int tokens = q.size(0);
         int heads = q.size(1);
         long bytes = (long) tokens * heads * width * Float.BYTES;
         Tensor queries = Tensor.of(absorbed.of(bytes), DType.F32, tokens, heads, width);
         List<Gemm.Problem> problems = new ArrayList<>();
         for (int h = 0; h < heads; h++) {
-            Gemm.Left left = gemm.rows(q.select(1, h).slice(1, 0, nopeDim), i -> i, precision);
+            Gemm.Left left = gemm.rows(q.select(1, h).slice(1, 0, nopeDim), i -> i, in);
             Tensor c = queries.select(1, h).slice(1, 0, rank);
             problems.add(new Gemm.Problem(tokens, left, weights.get(h), c, false, null));
         }

@@ -1,10 +1,9 @@
 package dev.wok.kernel.x86;
 
-import dev.wok.kernel.Activations;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Matmul;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
-import dev.wok.kernel.Quantized;
-import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
@@ -13,11 +12,11 @@ import java.util.List;
 final class MatmulX86 extends Matmul {
     private final Gemm gemm;
     private final Forms forms;
-    private final QuantizedGemm quantized;
+    private final PackedGemm packed;
 
-    MatmulX86(Gemm gemm, Forms forms, Precision precision) {
+    MatmulX86(Gemm gemm, Forms forms, PackedGemm packed, Precision precision) {
         super(precision);
-        quantized = new QuantizedGemm(gemm.programs());
+        this.packed = packed;
         this.gemm = gemm;
         this.forms = forms;
     }
@@ -33,16 +32,22 @@ final class MatmulX86 extends Matmul {
     }
 
     @Override
-    protected void multiplyWeight(Orientation orientation, Tensor a, Weight b, Tensor c, int k, boolean accumulate) {
+    protected void multiplyDense(Orientation orientation, Tensor a, Dense b, Tensor c, int k, boolean accumulate) {
         Precision in = precision(b);
         Panels right = forms.of(b, orientation == Orientation.NT, in).getFirst();
         run(gemm.rows(a, p -> p, in), right, c, accumulate);
     }
 
     @Override
-    protected void multiplyQuantized(Tensor x, Quantized w, Activations activations, Tensor y, boolean accumulate) {
+    protected void multiplyPacked(Tensor x, Packed w, Tensor y, boolean accumulate) {
         Shape.require("Matmul on the x86 backend", y, "y", DType.F32);
-        quantized.multiply(x, w, activations, precision(), y, accumulate);
+        if (w.element().isWhole()) {
+            PackedGemm.Left left = packed.enter(x, w, precision());
+            packed.run(List.of(new PackedGemm.Problem(y.size(0), left, w, y, accumulate)));
+            return;
+        }
+        Precision in = w.exact() ? Precision.F32 : precision();
+        run(gemm.rows(x, i -> i, in), gemm.panels(w, in), y, accumulate);
     }
 
     private void run(Gemm.Left left, Panels right, Tensor c, boolean accumulate) {

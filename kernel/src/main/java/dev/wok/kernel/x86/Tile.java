@@ -1,11 +1,14 @@
 package dev.wok.kernel.x86;
 
+import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Op.VADDPS;
 import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VDPBF16PS;
 import static dev.wok.emit.Op.VFMADD231PS;
 import static dev.wok.emit.Op.VPADDD;
+import static dev.wok.emit.Op.VPANDD;
 import static dev.wok.emit.Op.VPDPBUSD;
+import static dev.wok.emit.Op.VPSLLD;
 import static dev.wok.emit.Reg.R10;
 import static dev.wok.emit.Reg.R11;
 import static dev.wok.emit.Reg.R12;
@@ -28,6 +31,7 @@ import dev.wok.emit.Mem;
 import dev.wok.emit.Op;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
+import dev.wok.kernel.Packed;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -50,21 +54,49 @@ import java.lang.foreign.ValueLayout;
 /// @param lastRows rows of a last, smaller tile, 0 for none
 /// @param lastVectors vectors of a last, narrower panel, whose last vector is stored in part; 0 for none
 /// @param accumulate whether results are added to what is there
-record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int lastVectors, boolean accumulate) {
+/// @param packedBytes between the panels of a packed weight that a tile goes along; 0 where panels were
+///     packed for tiles
+record Tile(
+        Kind kind,
+        int rows,
+        int vectors,
+        Layout layout,
+        int lastRows,
+        int lastVectors,
+        boolean accumulate,
+        long packedBytes) {
     enum Kind {
         F32(VFMADD231PS, VADDPS, 1),
         BF16(VDPBF16PS, VADDPS, 2),
         /// Unsigned bytes on the left, signed ones on the right, sums in int32.
-        BYTES(VPDPBUSD, VPADDD, 4);
+        BYTES(VPDPBUSD, VPADDD, 4),
+        /// Two float32 on the left, two bf16 on the right that are widened as they are read.
+        WIDENED(VFMADD231PS, VADDPS, 2, 2 * Float.BYTES);
 
         private final Op dot;
         private final Op add;
         private final int perGroup;
+        private final int leftBytes;
 
         Kind(Op dot, Op add, int perGroup) {
+            this(dot, add, perGroup, Integer.BYTES);
+        }
+
+        Kind(Op dot, Op add, int perGroup, int leftBytes) {
             this.dot = dot;
             this.add = add;
             this.perGroup = perGroup;
+            this.leftBytes = leftBytes;
+        }
+
+        /// @return the bytes of a group of the left operand
+        int leftBytes() {
+            return leftBytes;
+        }
+
+        /// @return what rows of the left operand are packed as
+        Kind ofLeft() {
+            return this == WIDENED ? F32 : this;
         }
 
         /// @return the elements of the common dimension in 32 bits
@@ -166,6 +198,7 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
     private static final Reg C_TILE = RBP;
     private static final Reg PANELS = R15;
     private static final Reg[] MORE_ROWS = {A_TILE, R12, R13};
+    private static final int UPPER_HALF = 0xFFFF0000;
     /// In the next panel.
     private static final Reg NEXT = R14;
     /// Lines of the next panel that are asked for with each tile.
@@ -254,10 +287,14 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
                 l.x.add(GROUP, C_STRIDE);
             }
         }
-        for (int i = 0; i < SHARE; i++) {
-            l.x.prefetch2(Mem.at(NEXT, i * LINE));
+        int streams = packedBytes == 0 ? 1 : Math.max(1, width * l.count() / Packed.ROWS);
+        int share = SHARE / streams;
+        for (int s = 0; s < streams; s++) {
+            for (int i = 0; i < share; i++) {
+                l.x.prefetch2(Mem.at(NEXT, Math.toIntExact(s * packedBytes) + i * LINE));
+            }
         }
-        l.x.add(NEXT, SHARE * LINE);
+        l.x.add(NEXT, share * LINE);
     }
 
     private void tile(Lanes l, int height, int width, boolean partial) {
@@ -289,43 +326,75 @@ record Tile(Kind kind, int rows, int vectors, Layout layout, int lastRows, int l
     }
 
     private void next(Lanes l, int height, int width, int groups) {
-        l.x.add(B_AT, groups * width * l.isa().bytes());
+        l.x.add(B_AT, groups * groupBytes(l, width));
         if (layout == Layout.PANELS) {
             l.x.add(A_TILE, groups * rows * Float.BYTES);
         } else {
             for (int i = 0; 3 * i < height; i++) {
-                l.x.add(MORE_ROWS[i], groups * Float.BYTES);
+                l.x.add(MORE_ROWS[i], groups * kind.leftBytes);
             }
         }
     }
 
     /// One group of the common dimension, `g` behind the pointers.
     private void step(Lanes l, int height, int width, int g) {
-        int right = height * width;
-        for (int j = 0; j < width; j++) {
-            l.x.op(
-                    Op.VMOVUPS,
-                    l.v(right + j),
-                    Mem.at(B_AT, (g * width + j) * l.isa().bytes()));
+        if (kind != Kind.WIDENED) {
+            load(l, height, width, g);
+            dots(l, height, width, g * kind.leftBytes);
+            return;
         }
+        load(l, height, width, g);
+        for (int j = 0; j < width; j++) {
+            l.x.op(VPSLLD, l.v(height * width + j), l.v(height * width + j), imm(Short.SIZE));
+        }
+        dots(l, height, width, g * kind.leftBytes);
+        load(l, height, width, g);
+        for (int j = 0; j < width; j++) {
+            l.x.op(VPANDD, l.v(height * width + j), l.v(height * width + j), l.c(UPPER_HALF));
+        }
+        dots(l, height, width, g * kind.leftBytes + Float.BYTES);
+    }
+
+    private void load(Lanes l, int height, int width, int g) {
+        for (int j = 0; j < width; j++) {
+            int at = g * groupBytes(l, width) + vectorAt(l, j);
+            l.x.op(Op.VMOVUPS, l.v(height * width + j), Mem.at(B_AT, at));
+        }
+    }
+
+    /// @return the bytes between groups of the right operand
+    private int groupBytes(Lanes l, int width) {
+        return packedBytes == 0 ? width * l.isa().bytes() : Packed.STEP_BYTES;
+    }
+
+    private int vectorAt(Lanes l, int j) {
+        int column = j * l.count();
+        return packedBytes == 0
+                ? column * Integer.BYTES
+                : Math.toIntExact(column / Packed.ROWS * packedBytes + (long) (column % Packed.ROWS) * Integer.BYTES);
+    }
+
+    /// Adds the products of the vectors behind the sums and what lies `at` bytes behind each row's pointer.
+    private void dots(Lanes l, int height, int width, int at) {
+        int right = height * width;
         int spare = right + width;
         // The last register of AVX2 holds the tail's mask.
         int spares = Math.min(4, (l.isa().hasMasks() ? 32 : 15) - spare);
         for (int i = 0; i < height; i++) {
             Vec repeated = l.v(spare + i % spares);
-            l.x.op(VBROADCASTSS, repeated, left(i, g));
+            l.x.op(VBROADCASTSS, repeated, left(i, at));
             for (int j = 0; j < width; j++) {
                 l.x.op(kind.dot, l.v(i * width + j), repeated, l.v(right + j));
             }
         }
     }
 
-    private Mem left(int row, int g) {
+    private Mem left(int row, int at) {
         if (layout == Layout.PANELS) {
-            return Mem.at(A_TILE, (g * rows + row) * Float.BYTES);
+            return Mem.at(A_TILE, at * rows + row * Float.BYTES);
         }
         Reg base = MORE_ROWS[row / 3];
-        return row % 3 == 0 ? Mem.at(base, g * Float.BYTES) : Mem.at(base, A_STRIDE, row % 3, g * Float.BYTES);
+        return row % 3 == 0 ? Mem.at(base, at) : Mem.at(base, A_STRIDE, row % 3, at);
     }
 
     private void store(Lanes l, int height, int width, boolean partial) {

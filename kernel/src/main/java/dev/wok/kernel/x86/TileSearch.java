@@ -271,7 +271,7 @@ final class TileSearch implements AutoCloseable {
         return panels.computeIfAbsent(new PanelsKey(kind, p, vectors), _ -> {
             long bytes = gemm.panelBytes(p.n, p.k, in);
             Panels to =
-                    new Panels(device.scratch(arena, bytes).asSlice(0, bytes), kind, p.n, p.k, vectors, isa.lanes());
+                    new Panels(device.scratch(arena, bytes).asSlice(0, bytes), kind, p.n, p.k, vectors, isa.lanes(), 0);
             gemm.pack(List.of(new Gemm.Right(of(right, p), true, i -> i, to)), in);
             return to;
         });

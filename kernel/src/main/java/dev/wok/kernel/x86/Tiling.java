@@ -42,6 +42,15 @@ record Tiling(int rows, int vectors, int blockRows, int tasksPerWorker) {
         return new Tiling(rows, vectors, blockRows, tasksPerWorker);
     }
 
+    /// @return the same with as many rows as fit beside tiles of this width
+    Tiling wide(int vectors, Isa isa) {
+        Tiling tiling = withTile(rows, vectors);
+        while (!tiling.fits(isa)) {
+            tiling = tiling.withTile(tiling.rows - 1, vectors);
+        }
+        return tiling;
+    }
+
     Tiling withBlockRows(int most) {
         return new Tiling(rows, vectors, most, tasksPerWorker);
     }

@@ -31,6 +31,7 @@ public final class X86Kernels {
         Programs programs = new Programs(host, isa);
         Gemm gemm = new Gemm(programs, tilings);
         Forms forms = new Forms(gemm);
+        PackedGemm packed = new PackedGemm(programs);
         String reason = "machine code for %s, %s, %d thread%s"
                 .formatted(
                         isa.text(),
@@ -43,7 +44,7 @@ public final class X86Kernels {
                 host.stream(),
                 new EmbeddingX86(programs),
                 new RmsNormX86(programs),
-                new MatmulX86(gemm, forms, precision),
+                new MatmulX86(gemm, forms, packed, precision),
                 new RotaryX86(programs),
                 new AttentionX86(gemm, precision),
                 new LatentKeysX86(programs),
@@ -52,7 +53,7 @@ public final class X86Kernels {
                 new SwigluX86(programs),
                 new RoutingX86(programs),
                 new HostBalanceLoss(programs.device().workers()),
-                new ExpertsX86(gemm, forms, precision),
+                new ExpertsX86(gemm, forms, packed, precision),
                 new CrossEntropyX86(programs),
                 new ElementwiseX86(programs),
                 new AdamWX86(programs));
