@@ -34,9 +34,7 @@ final class Speaker implements AutoCloseable {
         this.ownsModel = ownsModel;
         this.tokenizer = tokenizer;
         generator = new Generator(model);
-        if (model.config().eosTokenId() >= 0) {
-            stops.add(model.config().eosTokenId());
-        }
+        stops.addAll(model.config().eosTokenIds());
         tokenizer.ifPresent(t -> t.eosId().ifPresent(stops::add));
     }
 

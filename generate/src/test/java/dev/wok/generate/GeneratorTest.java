@@ -43,6 +43,7 @@ class GeneratorTest {
                 48,
                 1,
                 1,
+                List.of(),
                 new MoeConfig(4, 1, 2, 16, 1, 1, true, 1, Routing.Scoring.SIGMOID, true),
                 new RopeConfig(10000, null),
                 64,
@@ -51,7 +52,7 @@ class GeneratorTest {
                 false,
                 0,
                 0,
-                1);
+                List.of(1));
         model = Model.create(config, Kernels.on(device.stream(), Kernels.fastest(device)), DType.F32, 11);
     }
 

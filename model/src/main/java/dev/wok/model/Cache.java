@@ -6,9 +6,11 @@ import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 
-/// What one sequence's tokens leave behind for those that follow: per layer and token a normalised latent and a
-/// rotated key (DeepSeek-V2 §2.1), `[capacity, kv_lora_rank + qk_rope_head_dim]`. Made by [Model#cache], filled by
-/// [Model#extend]; bfloat16 where the model's products are. One thread at a time.
+/// What one sequence's tokens leave behind for those that follow. In latent attention that is per layer
+/// and token a normalised latent and a rotated key (DeepSeek-V2 §2.1), `[capacity, kv_lora_rank +
+/// qk_rope_head_dim]`; in grouped attention each head's rotated keys, then each head's values, `[2 *
+/// kvHeads, capacity, headDim]`. Made by [Model#cache], filled by [Model#extend]; bfloat16 where the
+/// model's products are. One thread at a time.
 public final class Cache implements AutoCloseable {
     private final Memory memory;
     private final int capacity;
@@ -19,7 +21,12 @@ public final class Cache implements AutoCloseable {
         this.memory = memory;
         this.capacity = capacity;
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(memory.tensor(dtype, capacity, config.mla().cacheDim()));
+            layers.add(
+                    switch (config.attention()) {
+                        case MlaConfig mla -> memory.tensor(dtype, capacity, mla.cacheDim());
+                        case GqaConfig gqa ->
+                            memory.tensor(dtype, 2L * gqa.numKeyValueHeads(), capacity, gqa.headDim());
+                    });
         }
     }
 

@@ -9,6 +9,8 @@ import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -20,6 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -31,22 +35,28 @@ final class CheckpointFolder implements AutoCloseable {
     private static final String INDEX = "model.safetensors.index.json";
     private static final String MTP = "mtp.safetensors";
     private static final String SHARED = ".mlp.shared_experts.";
+    private static final String SCALE = "_scale_inv";
+
+    /// Elements that are converted at once.
+    private static final long AT_ONCE = 1 << 22;
 
     private final Path folder;
     private final ModelConfig config;
+    private final Stored.@Nullable Blocks blocks;
     private final List<Safetensors> files = new ArrayList<>();
     private final Map<String, Safetensors> byName = new LinkedHashMap<>();
 
-    private CheckpointFolder(Path folder, ModelConfig config) {
+    private CheckpointFolder(Path folder, ModelConfig config, Stored.@Nullable Blocks blocks) {
         this.folder = folder;
         this.config = config;
+        this.blocks = blocks;
     }
 
     static CheckpointFolder open(Path folder) {
         if (!Files.isDirectory(folder)) {
             throw new BadInput("there is no model folder %s.".formatted(folder));
         }
-        CheckpointFolder checkpoint = new CheckpointFolder(folder, ModelConfig.load(folder));
+        CheckpointFolder checkpoint = new CheckpointFolder(folder, ModelConfig.load(folder), ConfigJson.blocks(folder));
         try {
             for (String name : fileNames(folder)) {
                 checkpoint.add(folder.resolve(name));
@@ -118,7 +128,7 @@ final class CheckpointFolder implements AutoCloseable {
         }
         requireEnough(found);
         try (DryDevice device = Device.dry()) {
-            requireTensors(found, new Weights(found, device.memory(), DType.F32).named());
+            requireTensors(found, new Weights(found, device.memory(), DType.F32).places());
         }
         return found;
     }
@@ -137,10 +147,10 @@ final class CheckpointFolder implements AutoCloseable {
         }
     }
 
-    private void requireTensors(ModelConfig config, SequencedMap<String, Tensor> wanted) {
+    private void requireTensors(ModelConfig config, SequencedMap<String, Place> wanted) {
         requireNothingElse(config, wanted.keySet());
-        for (Map.Entry<String, Tensor> entry : wanted.entrySet()) {
-            Tensor stored = stored(entry.getKey());
+        for (Map.Entry<String, Place> entry : wanted.entrySet()) {
+            Tensor stored = stored(entry.getKey()).tensor();
             if (!Arrays.equals(stored.shape(), entry.getValue().shape())) {
                 throw new BadInput("%s: tensor %s is %s, expected %s by config.json."
                         .formatted(
@@ -154,18 +164,106 @@ final class CheckpointFolder implements AutoCloseable {
 
     /// Fills the weights of a network that has this [#config].
     void read(Network network, Progress progress) {
-        SequencedMap<String, Tensor> wanted = network.weights.named();
-        long bytes = wanted.values().stream().mapToLong(Tensor::bytes).sum();
-        try (Progress.Task task = progress.start("loading " + folder.getFileName(), bytes, "bytes")) {
-            for (Map.Entry<String, Tensor> entry : wanted.entrySet()) {
-                network.device().upload(stored(entry.getKey()), entry.getValue());
-                task.advance(entry.getValue().bytes());
+        SequencedMap<String, Place> wanted = network.weights.places();
+        long bytes = 0;
+        for (String name : wanted.keySet()) {
+            bytes += stored(name).tensor().bytes();
+        }
+        try (Progress.Task task = progress.start("loading " + folder.getFileName(), bytes, "bytes");
+                Arena arena = Arena.ofShared()) {
+            Tensor rows = Tensor.allocate(arena, DType.F32, AT_ONCE);
+            for (Map.Entry<String, Place> entry : wanted.entrySet()) {
+                Stored stored = stored(entry.getKey());
+                for (Place place : entry.getValue().each()) {
+                    switch (place) {
+                        case Place.Values(Tensor to) -> fill(network.device(), stored, to, rows);
+                        case Place.Rows to -> fill(stored, to);
+                        case Place.Up to -> fill(stored, to);
+                        case Place.Both _ -> throw new IllegalStateException("places lie one in another");
+                    }
+                }
+                task.advance(stored.tensor().bytes());
             }
         }
         network.weights.changed();
     }
 
-    private Tensor stored(String name) {
+    /// @param rows memory for some rows as float32
+    private static void fill(Device device, Stored stored, Tensor to, Tensor rows) {
+        int width = stored.width();
+        boolean direct = stored.tensor().dtype() == to.dtype() || to.dtype() == DType.F64 && stored.isPlain();
+        if (direct || to.rank() < 2 || width > AT_ONCE) {
+            device.upload(stored.isPlain() ? stored.tensor() : stored.whole(), to);
+            return;
+        }
+        int most = (int) (AT_ONCE / Math.max(1, width));
+        for (long from = 0; from < stored.rows(); from += most) {
+            long first = from;
+            int count = (int) Math.min(most, stored.rows() - from);
+            Tensor part = rows.slice(0, 0, (long) count * width).reshape(count, width);
+            IntStream.range(0, count).parallel().forEach(i -> {
+                float[] row = new float[width];
+                stored.row(first + i, row);
+                MemorySegment.copy(
+                        row, 0, part.memory(), ValueLayout.JAVA_FLOAT, (long) i * width * Float.BYTES, width);
+            });
+            device.upload(part, to.slice(0, from, from + count));
+        }
+    }
+
+    private static void fill(Stored stored, Place.Rows to) {
+        IntStream.range(0, to.count()).parallel().forEach(i -> {
+            float[] row = new float[stored.width()];
+            stored.row(i, row);
+            to.weight().put(to.from() + i, row);
+        });
+    }
+
+    private static void fill(Stored stored, Place.Up to) {
+        int nope = to.keys().k();
+        int rank = to.keys().n();
+        int values = to.values().n();
+        IntStream.range(0, (int) to.keys().dim(0)).parallel().forEach(head -> {
+            long first = (long) head * (nope + values);
+            float[][] columns = new float[rank][nope];
+            float[] row = new float[rank];
+            for (int i = 0; i < nope; i++) {
+                stored.row(first + i, row);
+                for (int r = 0; r < rank; r++) {
+                    columns[r][i] = row[r];
+                }
+            }
+            for (int r = 0; r < rank; r++) {
+                to.keys().put((long) head * rank + r, columns[r]);
+            }
+            for (int i = 0; i < values; i++) {
+                stored.row(first + nope + i, row);
+                to.values().put((long) head * values + i, row);
+            }
+        });
+    }
+
+    private Stored stored(String name) {
+        Tensor tensor = tensor(name);
+        if (tensor.dtype() != DType.F8_E4M3) {
+            return Stored.of(tensor);
+        }
+        String scaleName = name + SCALE;
+        if (blocks == null || tensor.rank() != 2 || !byName.containsKey(scaleName)) {
+            throw new BadInput(
+                    "%s: tensor %s holds F8_E4M3, expected a matrix with %s beside it and quantization_config in config.json."
+                            .formatted(folder, name, scaleName));
+        }
+        Tensor scales = tensor(scaleName);
+        long[] expected = {Math.ceilDiv(tensor.dim(0), blocks.rows()), Math.ceilDiv(tensor.dim(1), blocks.columns())};
+        if (!Arrays.equals(scales.shape(), expected)) {
+            throw new BadInput("%s: tensor %s is %s, expected %s by weight_block_size."
+                    .formatted(folder, scaleName, scales, Arrays.toString(expected)));
+        }
+        return new Stored(tensor, scales, blocks.rows(), blocks.columns());
+    }
+
+    private Tensor tensor(String name) {
         Safetensors file = byName.get(name);
         if (file == null) {
             throw new BadInput("%s: tensor %s is missing.".formatted(folder, name));
@@ -182,13 +280,18 @@ final class CheckpointFolder implements AutoCloseable {
         for (String name : byName.keySet()) {
             boolean superfluous = name.endsWith(".rotary_emb.inv_freq")
                     || (network.tieWordEmbeddings() && name.equals("lm_head.weight"))
-                    || (name.contains(SHARED) && stored(name).elements() == 0)
+                    || (name.contains(SHARED) && tensor(name).elements() == 0)
+                    || isScale(name)
                     || (Weights.isMtp(network, name) && hasMtp(Weights.layer(name)));
             if (!wanted.contains(name) && !superfluous) {
                 throw new BadInput("%s: tensor %s is not part of a %s model with this config.json."
                         .formatted(folder, name, network.family().modelType()));
             }
         }
+    }
+
+    private boolean isScale(String name) {
+        return name.endsWith(SCALE) && byName.containsKey(name.substring(0, name.length() - SCALE.length()));
     }
 
     @Override
@@ -229,7 +332,7 @@ final class CheckpointFolder implements AutoCloseable {
     /// Transformers expects the shared experts' tensors even where there are none: empty ones.
     private static void nameMissingExperts(ModelConfig config, Arena arena, SequencedMap<String, Tensor> main) {
         MoeConfig moe = config.moe();
-        if (moe == null || moe.nSharedExperts() > 0) {
+        if (moe == null || moe.nSharedExperts() > 0 || !config.family().isDeepseek()) {
             return;
         }
         for (int layer : config.moeLayers()) {

@@ -16,18 +16,18 @@ final class DecoderLayer {
     record Saved(
             Tensor x,
             Tensor inputRstd,
-            LatentAttentionLayer.Saved attention,
+            AttentionLayer.Saved attention,
             Tensor middle,
             Tensor postRstd,
             FeedForwardSaved feedForward) {}
 
     private final double eps;
-    private final LatentAttentionLayer attention;
+    private final AttentionLayer attention;
     private final @Nullable MoeLayer experts;
 
     DecoderLayer(ModelConfig config, int index) {
         eps = config.rmsNormEps();
-        attention = new LatentAttentionLayer(config);
+        attention = AttentionLayer.of(config);
         MoeConfig moe = config.moe();
         experts = moe != null && config.isMoe(index) ? new MoeLayer(moe) : null;
     }
@@ -38,7 +38,7 @@ final class DecoderLayer {
         Tensor inputRstd = p.tensor(p.tokens());
         Tensor normed = norm(p, x, w.inputNorm(), inputRstd);
         Tensor middle = p.rows(x.dim(1));
-        LatentAttentionLayer.Saved attended = attention.forward(p, w.attention(), normed, middle);
+        AttentionLayer.Saved attended = attention.forward(p, w.attention(), normed, middle);
         Residual.join(p, x, middle);
         Tensor postRstd = p.tensor(p.tokens());
         FeedForwardSaved fed = feed(p, w, middle, postRstd, balance, y);

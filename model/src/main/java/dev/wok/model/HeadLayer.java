@@ -52,7 +52,7 @@ final class HeadLayer {
     }
 
     private static Tensor logits(Pass p, Weight head, Tensor rows) {
-        Tensor logits = p.tensor(rows.dim(0), head.value().dim(0));
+        Tensor logits = p.tensor(rows.dim(0), head.dim(0));
         p.kernels().matmul().linear(rows, head, logits, false);
         return logits;
     }

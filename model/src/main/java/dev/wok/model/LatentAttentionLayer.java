@@ -1,6 +1,9 @@
 package dev.wok.model;
 
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.LatentAttention;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Rotary;
 import dev.wok.tensor.Tensor;
 import java.util.Objects;
@@ -9,8 +12,9 @@ import org.jspecify.annotations.Nullable;
 /// Multi-head latent attention (DeepSeek-V2 §2.1, DeepSeek-V3 §2.1.1): queries through a narrow latent or
 /// directly, keys and values from a latent that is all the cache holds, plus one rotated key that the heads share.
 ///
-/// Training and the first chunk of a prompt expand keys and values; later tokens use the absorbed form.
-final class LatentAttentionLayer {
+/// Training and the first chunk of a prompt expand keys and values; later tokens use the absorbed form, and models that
+/// only infer use no other.
+final class LatentAttentionLayer implements AttentionLayer {
     /// The norms of the latents have this one whatever `rms_norm_eps` says, in the released code as in transformers.
     static final double LATENT_EPS = 1e-6;
 
@@ -18,8 +22,8 @@ final class LatentAttentionLayer {
     private final int heads;
     private final double scale;
 
-    LatentAttentionLayer(ModelConfig config) {
-        mla = config.mla();
+    LatentAttentionLayer(ModelConfig config, MlaConfig mla) {
+        this.mla = mla;
         heads = config.numAttentionHeads();
         scale = config.rope().softmaxScale(mla.qkHeadDim());
     }
@@ -43,11 +47,12 @@ final class LatentAttentionLayer {
             Tensor kv,
             Tensor k,
             Tensor out,
-            Tensor lse) {}
+            Tensor lse)
+            implements AttentionLayer.Saved {}
 
-    /// @param x `[tokens, hidden]`
-    /// @param y `[tokens, hidden]`, written
-    Saved forward(Pass p, Weights.Attention w, Tensor x, Tensor y) {
+    @Override
+    public Saved forward(Pass p, Weights.Attention weights, Tensor x, Tensor y) {
+        Weights.Latent w = (Weights.Latent) weights;
         Queries queries = queries(p, w, x);
         Tensor latentRow = p.linear(x, w.kvA());
         Tensor latent = p.rows(mla.kvLoraRank());
@@ -59,7 +64,7 @@ final class LatentAttentionLayer {
 
     private Saved attend(
             Pass p,
-            Weights.Attention w,
+            Weights.Latent w,
             Tensor x,
             Queries queries,
             Tensor latentRow,
@@ -72,11 +77,11 @@ final class LatentAttentionLayer {
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
         Tensor lse = p.tensor(p.tokens(), heads);
         p.kernels().attention().forward(queries.q, k, valuePart(kv), p.keyStart(), scale, out, lse);
-        p.kernels().matmul().linear(flat(p, out), w.o(), y, false);
+        p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
         return new Saved(x, queries, latentRow, latent, rstd, kv, k, out, lse);
     }
 
-    private Queries queries(Pass p, Weights.Attention w, Tensor x) {
+    private Queries queries(Pass p, Weights.Latent w, Tensor x) {
         Tensor compressed = null;
         Tensor rstd = null;
         Tensor latent = x;
@@ -91,11 +96,9 @@ final class LatentAttentionLayer {
         return new Queries(compressed, rstd, latent, q);
     }
 
-    /// Appends this pass's tokens to one sequence's cache and attends over it.
-    ///
-    /// @param cache `[capacity, cacheDim]`: rows up to `from` are filled
-    /// @param from how many tokens came before
-    void extend(Pass p, Weights.Attention w, Tensor x, Tensor cache, long from, Tensor y) {
+    @Override
+    public void extend(Pass p, Weights.Attention weights, Tensor x, Tensor cache, long from, Tensor y) {
+        Weights.Latent w = (Weights.Latent) weights;
         Queries queries = queries(p, w, x);
         Tensor rows = p.linear(x, w.kvA());
         Tensor latent = latentPart(rows);
@@ -103,23 +106,36 @@ final class LatentAttentionLayer {
         p.kernels().rmsNorm().forward(latent, w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(rows), false);
         p.kernels().elementwise().cast(rows, cache.slice(0, from, from + p.tokens()));
-        if (from == 0 && p.tokens() > 1) {
+        if (from == 0 && p.tokens() > 1 && w.up() instanceof Weights.Up.Whole) {
             attend(p, w, x, queries, rows, latent, rstd, y);
             return;
         }
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
         Tensor filled = cache.slice(0, 0, from + p.tokens());
-        p.kernels().latentAttention().forward(queries.q, w.kvB(), filled, p.positions(), scale, out);
-        p.kernels().matmul().linear(flat(p, out), w.o(), y, false);
+        LatentAttention attention = p.kernels().latentAttention();
+        switch (w.up()) {
+            case Weights.Up.Whole(Dense kvB) -> attention.forward(queries.q, kvB, filled, p.positions(), scale, out);
+            case Weights.Up.Apart(Packed keys, Packed values) ->
+                attention.forward(queries.q, keys, values, filled, p.positions(), scale, out);
+        }
+        p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
     }
 
-    /// @param dy `[tokens, hidden]`
-    /// @param dx `[tokens, hidden]`, written
-    void backward(Pass p, Weights.Attention w, Weights.Attention g, Saved s, Tensor dy, Tensor dx) {
+    @Override
+    public void backward(
+            Pass p,
+            Weights.Attention weights,
+            Weights.Attention gradients,
+            AttentionLayer.Saved saved,
+            Tensor dy,
+            Tensor dx) {
+        Weights.Latent w = (Weights.Latent) weights;
+        Weights.Latent g = (Weights.Latent) gradients;
+        Saved s = (Saved) saved;
         Kernels kernels = p.kernels();
         try (var _ = p.workspace().scope()) {
             Tensor dOut = p.tensor(p.tokens(), heads, mla.vHeadDim());
-            p.linearBackward(flat(p, s.out), w.o(), dy, flat(p, dOut), false, g.o());
+            p.linearBackward(AttentionLayer.flat(p, s.out), w.o(), dy, AttentionLayer.flat(p, dOut), false, g.o());
             Tensor dq = p.tensor(p.tokens(), heads, mla.qkHeadDim());
             Tensor dk = p.tensor(p.tokens(), heads, mla.qkHeadDim());
             Tensor dkv = p.tensor(p.tokens(), heads, mla.qkNopeHeadDim() + mla.vHeadDim());
@@ -140,7 +156,7 @@ final class LatentAttentionLayer {
             kernels.latentKeys().backward(dk, nopePart(dkv), ropePart(dLatentRow));
             rotate(p, ropePart(dLatentRow), true);
             Tensor dLatent = p.rows(mla.kvLoraRank());
-            p.linearBackward(s.latent, w.kvB(), flat(p, dkv), dLatent, false, g.kvB());
+            p.linearBackward(s.latent, w.kvB(), AttentionLayer.flat(p, dkv), dLatent, false, g.kvB());
             kernels.rmsNorm()
                     .backward(
                             latentPart(s.latentRow),
@@ -155,15 +171,15 @@ final class LatentAttentionLayer {
         }
     }
 
-    private void queriesBackward(Pass p, Weights.Attention w, Weights.Attention g, Saved s, Tensor dq, Tensor dx) {
+    private void queriesBackward(Pass p, Weights.Latent w, Weights.Latent g, Saved s, Tensor dq, Tensor dx) {
         rotate(p, dq.slice(2, mla.qkNopeHeadDim(), mla.qkHeadDim()), true);
         Queries queries = s.queries;
         if (queries.compressed == null || queries.rstd == null || w.qA() == null || w.qANorm() == null) {
-            p.linearBackward(s.x, w.q(), flat(p, dq), dx, true, g.q());
+            p.linearBackward(s.x, w.q(), AttentionLayer.flat(p, dq), dx, true, g.q());
             return;
         }
         Tensor dLatent = p.rows(mla.qLoraRank());
-        p.linearBackward(queries.latent, w.q(), flat(p, dq), dLatent, false, g.q());
+        p.linearBackward(queries.latent, w.q(), AttentionLayer.flat(p, dq), dLatent, false, g.q());
         Tensor dCompressed = p.rows(mla.qLoraRank());
         p.kernels()
                 .rmsNorm()
@@ -178,10 +194,8 @@ final class LatentAttentionLayer {
         p.linearBackward(s.x, w.qA(), dCompressed, dx, true, Objects.requireNonNull(g.qA()));
     }
 
-    /// @param x `[tokens, ropeDim]` or `[tokens, heads, ropeDim]`
     private static void rotate(Pass p, Tensor x, boolean backward) {
-        Tensor rows = x.rank() == 2 ? x.split(1, x.dim(1)) : x;
-        p.kernels().rotary().rotate(rows, p.cos(), p.sin(), Rotary.Pairing.INTERLEAVED, backward);
+        AttentionLayer.rotate(p, x, Rotary.Pairing.INTERLEAVED, backward);
     }
 
     private Tensor latentPart(Tensor row) {
@@ -198,9 +212,5 @@ final class LatentAttentionLayer {
 
     private Tensor valuePart(Tensor kv) {
         return kv.slice(2, mla.qkNopeHeadDim(), mla.qkNopeHeadDim() + mla.vHeadDim());
-    }
-
-    private static Tensor flat(Pass p, Tensor x) {
-        return x.reshape(p.tokens(), x.dim(1) * x.dim(2));
     }
 }

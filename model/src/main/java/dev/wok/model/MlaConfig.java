@@ -7,7 +7,8 @@ package dev.wok.model;
 /// @param qkNopeHeadDim a head's key elements without position
 /// @param qkRopeHeadDim a head's key elements that are rotated; the key's are shared by all heads
 /// @param vHeadDim a head's value elements
-public record MlaConfig(int qLoraRank, int kvLoraRank, int qkNopeHeadDim, int qkRopeHeadDim, int vHeadDim) {
+public record MlaConfig(int qLoraRank, int kvLoraRank, int qkNopeHeadDim, int qkRopeHeadDim, int vHeadDim)
+        implements AttentionConfig {
     public MlaConfig {
         ModelConfig.require("q_lora_rank", qLoraRank, qLoraRank >= 0, "0 (or null) or more");
         ModelConfig.require("kv_lora_rank", kvLoraRank, kvLoraRank >= 1, "1 or more");
@@ -22,13 +23,49 @@ public record MlaConfig(int qLoraRank, int kvLoraRank, int qkNopeHeadDim, int qk
         ModelConfig.requireBelow(31, "kv_lora_rank + qk_rope_head_dim", 1, kvLoraRank + (double) qkRopeHeadDim);
     }
 
-    /// @return the elements of a head's query and key
+    @Override
     public int qkHeadDim() {
         return qkNopeHeadDim + qkRopeHeadDim;
     }
 
-    /// @return the elements that the cache holds per token and layer
+    @Override
+    public int rotaryDim() {
+        return qkRopeHeadDim;
+    }
+
+    @Override
     public int cacheDim() {
         return kvLoraRank + qkRopeHeadDim;
+    }
+
+    @Override
+    public long matrixParameters(int hiddenSize, int heads) {
+        long q = (long) heads * qkHeadDim();
+        long queries = qLoraRank == 0 ? hiddenSize * q : (hiddenSize + q) * qLoraRank;
+        long keys = (long) hiddenSize * cacheDim() + (long) kvLoraRank * heads * (qkNopeHeadDim + vHeadDim);
+        return queries + keys + (long) heads * vHeadDim * hiddenSize;
+    }
+
+    @Override
+    public long vectorParameters(int hiddenSize, int heads) {
+        return (long) qLoraRank + kvLoraRank;
+    }
+
+    @Override
+    public void requireFit(int hiddenSize, int heads) {
+        String perHead = "num_attention_heads * (qk_nope_head_dim + ";
+        ModelConfig.requireBelow(31, perHead + "v_head_dim)", heads, qkNopeHeadDim + (double) vHeadDim);
+        ModelConfig.requireBelow(31, perHead + "qk_rope_head_dim)", heads, qkHeadDim());
+        ModelConfig.requireBelow(ModelConfig.LAYER_BITS, "hidden_size * q_lora_rank", hiddenSize, qLoraRank);
+        ModelConfig.requireBelow(
+                ModelConfig.LAYER_BITS, "hidden_size * (kv_lora_rank + qk_rope_head_dim)", hiddenSize, cacheDim());
+        String widest = "num_attention_heads * (qk_nope_head_dim + qk_rope_head_dim + v_head_dim)";
+        double perToken = heads * (qkHeadDim() + (double) vHeadDim);
+        ModelConfig.requireBelow(ModelConfig.LAYER_BITS, "hidden_size * " + widest, hiddenSize, perToken);
+        ModelConfig.requireBelow(
+                ModelConfig.LAYER_BITS,
+                "(q_lora_rank + kv_lora_rank) * " + widest,
+                qLoraRank + (double) kvLoraRank,
+                perToken);
     }
 }

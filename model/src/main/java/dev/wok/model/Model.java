@@ -20,8 +20,9 @@ import java.util.SequencedMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// A DeepSeek-style mixture-of-experts model on one device: the door of this room. It is trained through [#training]
-/// and generates through [#extend]; both run the same layers. One thread at a time.
+/// A language model on one device, DeepSeek-style or of a family that it was distilled into: the door
+/// of this room. It is trained through [#training] and generates through [#extend]; both run the same
+/// layers. One thread at a time.
 public final class Model implements AutoCloseable {
     /// Tokens that pass through the layers at once when a prompt is read.
     private static final int CHUNK = 512;
@@ -31,18 +32,19 @@ public final class Model implements AutoCloseable {
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
 
-    private Model(ModelConfig config, Kernels kernels, DType dtype) {
+    private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
-        network = new Network(config, kernels, memory, dtype);
+        network = new Network(config, kernels, memory, dtype, storage);
     }
 
-    /// A fresh model: matrices are drawn from a normal distribution with standard deviation `initializer_range`, each
-    /// by its own name so that one does not move another; norms are one; router biases zero.
+    /// A fresh model: matrices are drawn from a normal distribution with standard deviation
+    /// `initializer_range`, each by its own name so that one does not move another; norms are one;
+    /// biases zero.
     ///
     /// @param dtype F32, or F64 on the reference kernels
     /// @param seed of the weights
     public static Model create(ModelConfig config, Kernels kernels, DType dtype, long seed) {
-        Model model = new Model(config, kernels, dtype);
+        Model model = new Model(config, kernels, dtype, null);
         Rng rng = new Rng(seed).split("weights");
         try (Arena arena = Arena.ofShared()) {
             for (Parameter parameter : model.parameters()) {
@@ -50,7 +52,7 @@ public final class Model implements AutoCloseable {
                         Tensor.allocate(arena, DType.F32, parameter.value().shape());
                 if (parameter.decayed()) {
                     fillNormal(host, rng.split(parameter.name()), config.initializerRange());
-                } else {
+                } else if (!parameter.name().endsWith(".bias")) {
                     fillOnes(host);
                 }
                 model.network.device().upload(host, parameter.value());
@@ -85,14 +87,29 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where something is missing, malformed or of another shape
     public static Model load(Path folder, Kernels kernels, DType dtype, Progress progress) {
         try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            Model model = new Model(checkpoint.config(progress), kernels, dtype);
-            try {
-                checkpoint.read(model.network, progress);
-            } catch (RuntimeException | Error e) {
-                model.close();
-                throw e;
-            }
+            return read(checkpoint, new Model(checkpoint.config(progress), kernels, dtype, null), progress);
+        }
+    }
+
+    /// Loads a checkpoint folder to infer: its weights are held once, in the order in which products read them. It
+    /// cannot be trained or saved; multi-token prediction is left out.
+    ///
+    /// @param storage what the weights are converted to while they are read
+    /// @throws BadInput where something is missing, malformed or of another shape
+    public static Model open(Path folder, Kernels kernels, Storage storage, Progress progress) {
+        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
+            ModelConfig main = checkpoint.config(progress).withoutMtp();
+            return read(checkpoint, new Model(main, kernels, DType.F32, storage), progress);
+        }
+    }
+
+    private static Model read(CheckpointFolder checkpoint, Model model, Progress progress) {
+        try {
+            checkpoint.read(model.network, progress);
             return model;
+        } catch (RuntimeException | Error e) {
+            model.close();
+            throw e;
         }
     }
 
@@ -132,6 +149,9 @@ public final class Model implements AutoCloseable {
     /// @param folder is made where it is missing
     /// @throws BadInput where it cannot be written
     public void save(Path folder) {
+        if (network.storage != null) {
+            throw new IllegalStateException("this model was opened to infer, load it to save");
+        }
         CheckpointFolder.write(network, folder);
     }
 
@@ -153,6 +173,11 @@ public final class Model implements AutoCloseable {
     /// @return all tensors of a checkpoint by name, router biases included, over this model's memory
     SequencedMap<String, Tensor> tensors() {
         return Collections.unmodifiableSequencedMap(network.weights.named());
+    }
+
+    /// @return where each tensor of a checkpoint lies
+    SequencedMap<String, Place> places() {
+        return Collections.unmodifiableSequencedMap(network.weights.places());
     }
 
     /// Says that values of [#parameters] were written: whoever writes them calls it before the next pass.
@@ -177,6 +202,9 @@ public final class Model implements AutoCloseable {
 
     /// @return memory and methods to train this model
     public Training training(Training.Settings settings) {
+        if (network.storage != null) {
+            throw new IllegalStateException("this model was opened to infer, load it to train");
+        }
         return new Training(network, settings);
     }
 
@@ -223,15 +251,11 @@ public final class Model implements AutoCloseable {
     private float[] extendChunk(Cache cache, int[] ids, boolean wanted) {
         Workspace space = workspace();
         try (var _ = space.scope()) {
-            int[] positions =
-                    IntStream.range(cache.length(), cache.length() + ids.length).toArray();
-            Pass p = network.pass(space, positions, new int[ids.length]);
-            Tensor normed = network.infer(p, network.ints(space, ids), cache);
-            cache.grow(ids.length);
+            Tensor normed = infer(cache, ids);
             if (!wanted) {
                 return new float[0];
             }
-            Tensor logits = p.tensor(1, network.config.vocabSize());
+            Tensor logits = space.tensor(network.dtype, 1, network.config.vocabSize());
             network.kernels
                     .matmul()
                     .linear(normed.slice(0, ids.length - 1L, ids.length), network.weights.head, logits, false);
@@ -239,18 +263,34 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /// Reads a chunk into a cache.
+    ///
+    /// @return `[ids, hidden]`, after the final norm, in the workspace
+    private Tensor infer(Cache cache, int[] ids) {
+        int[] positions =
+                IntStream.range(cache.length(), cache.length() + ids.length).toArray();
+        Pass p = network.pass(workspace(), positions, new int[ids.length]);
+        Tensor normed = network.infer(p, network.ints(workspace(), ids), cache);
+        cache.grow(ids.length);
+        return normed;
+    }
+
     private Workspace workspace() {
         if (workspace == null) {
             scratch = network.device().memory();
-            workspace = Workspace.of(scratch, inferenceBytes(network.config, network.dtype));
+            workspace = Workspace.of(scratch, inferenceBytes(network.config, network.dtype, network.storage));
         }
         return workspace;
     }
 
     /// @return the bytes that reading into a cache takes beside the weights and the cache
     public static long inferenceBytes(ModelConfig config, DType dtype) {
+        return inferenceBytes(config, dtype, null);
+    }
+
+    private static long inferenceBytes(ModelConfig config, DType dtype, @Nullable Storage storage) {
         try (DryDevice device = Device.dry()) {
-            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype);
+            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype, storage);
             Workspace measuring = Workspace.measuring(device);
             Pass p = dry.pass(measuring, new int[CHUNK], new int[CHUNK]);
             dry.infer(p, dry.ints(measuring, new int[CHUNK]), new Cache(config, device.memory(), dtype, CHUNK));
@@ -272,6 +312,9 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where an id is not in the vocabulary
     public Tensor logits(int... ids) {
         requireIds(ids);
+        if (network.storage != null) {
+            return cachedLogits(ids);
+        }
         try (Memory values = network.device().memory();
                 DryDevice device = Device.dry()) {
             Workspace measuring = Workspace.measuring(device);
@@ -281,6 +324,24 @@ public final class Model implements AutoCloseable {
                     ids);
             return host(logits(network, Workspace.of(values, measuring.peakBytes()), ids));
         }
+    }
+
+    private Tensor cachedLogits(int... ids) {
+        Tensor all = Tensor.allocate(Arena.ofAuto(), DType.F32, ids.length, network.config.vocabSize());
+        try (Cache cache = new Cache(network.config, network.device().memory(), cacheType(), ids.length)) {
+            for (int from = 0; from < ids.length; from += CHUNK) {
+                int[] chunk = Arrays.copyOfRange(ids, from, Math.min(ids.length, from + CHUNK));
+                try (var _ = workspace().scope()) {
+                    Tensor normed = infer(cache, chunk);
+                    Tensor row = workspace().tensor(network.dtype, 1, network.config.vocabSize());
+                    for (int t = 0; t < chunk.length; t++) {
+                        network.kernels.matmul().linear(normed.slice(0, t, t + 1L), network.weights.head, row, false);
+                        network.device().download(row, all.slice(0, from + t, from + t + 1L));
+                    }
+                }
+            }
+        }
+        return all;
     }
 
     private static Tensor logits(Network network, Workspace workspace, int[] ids) {

@@ -2,6 +2,7 @@ package dev.wok.model;
 
 import dev.wok.notice.BadInput;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -13,10 +14,11 @@ import org.jspecify.annotations.Nullable;
 /// @param hiddenSize elements of a token's row between layers
 /// @param numHiddenLayers layers of the main model
 /// @param numAttentionHeads heads of each layer
-/// @param mla sizes of the attention
+/// @param attention its sizes
 /// @param intermediateSize inner width of the dense layers' feed-forward part
 /// @param firstKDenseReplace how many of the first layers are dense
 /// @param moeLayerFreq of the others, those whose index it divides have experts
+/// @param mlpOnlyLayers layers that are dense all the same, in ascending order
 /// @param moe the experts, or null where all layers are dense
 /// @param rope rotary embedding
 /// @param maxPositionEmbeddings longest text
@@ -25,17 +27,18 @@ import org.jspecify.annotations.Nullable;
 /// @param tieWordEmbeddings whether the head is the embedding
 /// @param numNextnPredictLayers depth of multi-token prediction, 0 for none
 /// @param bosTokenId begins a text, or -1 where there is none
-/// @param eosTokenId ends a text, or -1 where there is none
+/// @param eosTokenIds each of them ends a text; the first one is what training puts there
 public record ModelConfig(
         Family family,
         int vocabSize,
         int hiddenSize,
         int numHiddenLayers,
         int numAttentionHeads,
-        MlaConfig mla,
+        AttentionConfig attention,
         int intermediateSize,
         int firstKDenseReplace,
         int moeLayerFreq,
+        List<Integer> mlpOnlyLayers,
         @Nullable MoeConfig moe,
         RopeConfig rope,
         int maxPositionEmbeddings,
@@ -44,19 +47,25 @@ public record ModelConfig(
         boolean tieWordEmbeddings,
         int numNextnPredictLayers,
         int bosTokenId,
-        int eosTokenId) {
+        List<Integer> eosTokenIds) {
 
     private static final int MAX_LAYERS = 1 << 12;
 
     /// So many bits count the weights of a kind in a layer; the sums over all layers then fit into a long.
-    private static final int LAYER_BITS = 45;
+    static final int LAYER_BITS = 45;
 
     /// The architectures that this room builds.
     public enum Family {
         /// V3, R1: sigmoid router with a correction bias.
         DEEPSEEK_V3("deepseek_v3", "DeepseekV3ForCausalLM"),
         /// V2, V2-Lite: softmax router.
-        DEEPSEEK_V2("deepseek_v2", "DeepseekV2ForCausalLM");
+        DEEPSEEK_V2("deepseek_v2", "DeepseekV2ForCausalLM"),
+        /// Qwen2 and 2.5, and what R1 was distilled into: grouped-query attention with biases, dense.
+        QWEN2("qwen2", "Qwen2ForCausalLM"),
+        /// Llama 2 and 3, and what R1 was distilled into: grouped-query attention, dense.
+        LLAMA("llama", "LlamaForCausalLM"),
+        /// Grouped-query attention on normalised queries and keys, softmax router without shared experts.
+        QWEN3_MOE("qwen3_moe", "Qwen3MoeForCausalLM");
 
         private final String modelType;
         private final String architecture;
@@ -75,16 +84,17 @@ public record ModelConfig(
         public String architecture() {
             return architecture;
         }
+
+        /// @return whether its attention is latent
+        public boolean isDeepseek() {
+            return this == DEEPSEEK_V3 || this == DEEPSEEK_V2;
+        }
     }
 
     public ModelConfig {
         require("vocab_size", vocabSize, vocabSize >= 1, "1 or more");
         require("hidden_size", hiddenSize, hiddenSize >= 1, "1 or more");
-        require(
-                "num_hidden_layers",
-                numHiddenLayers,
-                numHiddenLayers >= 1 && numHiddenLayers <= MAX_LAYERS,
-                "1 to %d".formatted(MAX_LAYERS));
+        requireLayers(numHiddenLayers);
         require("num_attention_heads", numAttentionHeads, numAttentionHeads >= 1, "1 or more");
         require("intermediate_size", intermediateSize, intermediateSize >= 1, "1 or more");
         require("first_k_dense_replace", firstKDenseReplace, firstKDenseReplace >= 0, "0 or more");
@@ -95,32 +105,46 @@ public record ModelConfig(
                 numNextnPredictLayers,
                 numNextnPredictLayers >= 0 && numNextnPredictLayers <= MAX_LAYERS,
                 "0 to %d".formatted(MAX_LAYERS));
-        require("bos_token_id", bosTokenId, bosTokenId < vocabSize, "an id below vocab_size (%d)".formatted(vocabSize));
-        require("eos_token_id", eosTokenId, eosTokenId < vocabSize, "an id below vocab_size (%d)".formatted(vocabSize));
+        String id = "an id below vocab_size (%d)".formatted(vocabSize);
+        require("bos_token_id", bosTokenId, bosTokenId < vocabSize, id);
+        eosTokenIds = List.copyOf(eosTokenIds);
+        for (int eos : eosTokenIds) {
+            require("eos_token_id", eos, eos >= 0 && eos < vocabSize, id);
+        }
+        mlpOnlyLayers = mlpOnlyLayers.stream().sorted().distinct().toList();
+        for (int layer : mlpOnlyLayers) {
+            require(
+                    "mlp_only_layers",
+                    layer,
+                    layer >= 0 && layer < numHiddenLayers,
+                    "indices below num_hidden_layers (%d)".formatted(numHiddenLayers));
+        }
         if (family == Family.DEEPSEEK_V2) {
             requireV2(hiddenSize, numAttentionHeads, moe);
         }
         require("rms_norm_eps", rmsNormEps, rmsNormEps > 0, "a positive number");
         require("initializer_range", initializerRange, initializerRange > 0, "a positive number");
-        String perHead = "num_attention_heads * (qk_nope_head_dim + ";
-        requireBelow(31, perHead + "v_head_dim)", numAttentionHeads, mla.qkNopeHeadDim() + (double) mla.vHeadDim());
-        requireBelow(31, perHead + "qk_rope_head_dim)", numAttentionHeads, mla.qkHeadDim());
+        if (family.isDeepseek() != attention instanceof MlaConfig) {
+            throw new IllegalArgumentException("%s with %s".formatted(family, attention));
+        }
+        attention.requireFit(hiddenSize, numAttentionHeads);
         requireBelow(31, "2 * intermediate_size", 2, intermediateSize);
         requireBelow(LAYER_BITS, "hidden_size * vocab_size", hiddenSize, vocabSize);
         requireBelow(LAYER_BITS, "hidden_size * intermediate_size", hiddenSize, intermediateSize);
-        requireBelow(LAYER_BITS, "hidden_size * q_lora_rank", hiddenSize, mla.qLoraRank());
-        requireBelow(LAYER_BITS, "hidden_size * (kv_lora_rank + qk_rope_head_dim)", hiddenSize, mla.cacheDim());
-        String widest = "num_attention_heads * (qk_nope_head_dim + qk_rope_head_dim + v_head_dim)";
-        double perToken = numAttentionHeads * (mla.qkHeadDim() + (double) mla.vHeadDim());
-        requireBelow(LAYER_BITS, "hidden_size * " + widest, hiddenSize, perToken);
-        requireBelow(
-                LAYER_BITS, "(q_lora_rank + kv_lora_rank) * " + widest, mla.qLoraRank() + mla.kvLoraRank(), perToken);
         if (moe != null) {
             String width = "hidden_size * moe_intermediate_size";
             double expert = (double) hiddenSize * moe.moeIntermediateSize();
             requireBelow(LAYER_BITS, width + " * n_routed_experts", expert, moe.nRoutedExperts());
             requireBelow(LAYER_BITS, width + " * n_shared_experts", expert, moe.nSharedExperts());
         }
+    }
+
+    static void requireLayers(int numHiddenLayers) {
+        require(
+                "num_hidden_layers",
+                numHiddenLayers,
+                numHiddenLayers >= 1 && numHiddenLayers <= MAX_LAYERS,
+                "1 to %d".formatted(MAX_LAYERS));
     }
 
     /// What transformers demands of this family, and what it would compute otherwise than asked.
@@ -157,13 +181,21 @@ public record ModelConfig(
     ///
     /// @throws BadInput where there is none, it is malformed, contradicts itself, or asks for what is not supported
     public static ModelConfig load(Path folder) {
-        return ConfigJson.read(folder.resolve("config.json"));
+        return ConfigJson.read(folder.resolve(ConfigJson.FILE));
+    }
+
+    /// @return the first of the ids that end a text, or -1 where there is none
+    public int eosTokenId() {
+        return eosTokenIds.isEmpty() ? -1 : eosTokenIds.getFirst();
     }
 
     /// @param layer index from 0; the layers of multi-token prediction follow the main model's
     /// @return whether the layer has experts
     public boolean isMoe(int layer) {
-        return moe != null && layer >= firstKDenseReplace && layer % moeLayerFreq == 0;
+        return moe != null
+                && layer >= firstKDenseReplace
+                && layer % moeLayerFreq == 0
+                && !mlpOnlyLayers.contains(layer);
     }
 
     /// @return the main model's layers that have experts, in order
@@ -179,10 +211,11 @@ public record ModelConfig(
                 hiddenSize,
                 numHiddenLayers,
                 numAttentionHeads,
-                mla,
+                attention,
                 intermediateSize,
                 firstKDenseReplace,
                 moeLayerFreq,
+                mlpOnlyLayers,
                 moe,
                 rope,
                 maxPositionEmbeddings,
@@ -191,7 +224,7 @@ public record ModelConfig(
                 tieWordEmbeddings,
                 0,
                 bosTokenId,
-                eosTokenId);
+                eosTokenIds);
     }
 
     /// @return the weights of matrices that a token is multiplied with in the main model: without the embedding
@@ -199,7 +232,7 @@ public record ModelConfig(
     public long activeMatmulParameters() {
         long sum = (long) vocabSize * hiddenSize;
         for (int layer = 0; layer < numHiddenLayers; layer++) {
-            sum += attentionParameters() + feedForwardParameters(layer, true);
+            sum += attention.matrixParameters(hiddenSize, numAttentionHeads) + feedForwardParameters(layer, true);
         }
         return sum;
     }
@@ -209,18 +242,11 @@ public record ModelConfig(
     public long parameters() {
         long sum = (tieWordEmbeddings ? 1L : 2L) * vocabSize * hiddenSize + hiddenSize;
         for (int layer = 0; layer < numHiddenLayers; layer++) {
-            sum += attentionParameters() + feedForwardParameters(layer, false);
-            sum += 2L * hiddenSize + mla.qLoraRank() + mla.kvLoraRank();
+            sum += attention.matrixParameters(hiddenSize, numAttentionHeads)
+                    + attention.vectorParameters(hiddenSize, numAttentionHeads);
+            sum += feedForwardParameters(layer, false) + 2L * hiddenSize;
         }
         return sum;
-    }
-
-    private long attentionParameters() {
-        long q = (long) numAttentionHeads * mla.qkHeadDim();
-        long queries = mla.qLoraRank() == 0 ? hiddenSize * q : (hiddenSize + q) * mla.qLoraRank();
-        long keys = (long) hiddenSize * mla.cacheDim()
-                + (long) mla.kvLoraRank() * numAttentionHeads * (mla.qkNopeHeadDim() + mla.vHeadDim());
-        return queries + keys + (long) numAttentionHeads * mla.vHeadDim() * hiddenSize;
     }
 
     private long feedForwardParameters(int layer, boolean active) {

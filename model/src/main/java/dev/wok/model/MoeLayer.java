@@ -28,8 +28,8 @@ final class MoeLayer {
         }
         RouterLayer.Saved routed = router.forward(p, w, x, balance);
         long rows = routed.chosen().elements();
-        Tensor gateUp = p.tensor(rows, w.gateUp().value().dim(1));
-        Tensor activated = p.tensor(rows, w.down().value().dim(2));
+        Tensor gateUp = p.tensor(rows, w.gateUp().dim(1));
+        Tensor activated = p.tensor(rows, w.down().dim(2));
         p.kernels().experts().gateUp(x, routed.plan(), w.gateUp(), gateUp, activated);
         try (var _ = p.workspace().scope()) {
             Tensor scratch = p.tensor(rows, x.dim(1));
@@ -51,14 +51,20 @@ final class MoeLayer {
         try (var _ = p.workspace().scope()) {
             Tensor dActivated = p.tensor(s.activated.shape());
             Tensor dWeights = p.tensor(s.router.weights().shape());
-            experts.downBackward(dy, plan, w.down(), s.router.weights(), s.activated, dActivated, dWeights);
+            experts.downBackward(
+                    dy, plan, Weights.dense(w.down()), s.router.weights(), s.activated, dActivated, dWeights);
             experts.downWeightGradient(
-                    dy, plan, s.router.weights(), s.activated, g.down().value());
+                    dy,
+                    plan,
+                    s.router.weights(),
+                    s.activated,
+                    Weights.dense(g.down()).value());
             Tensor dGateUp = p.tensor(s.gateUp.shape());
             p.kernels().swiglu().backward(s.gateUp, dActivated, dGateUp);
-            experts.gateUpWeightGradient(dGateUp, plan, s.x, g.gateUp().value());
+            experts.gateUpWeightGradient(
+                    dGateUp, plan, s.x, Weights.dense(g.gateUp()).value());
             Tensor scratch = p.tensor(s.gateUp.dim(0), dx.dim(1));
-            experts.gateUpBackward(dGateUp, plan, w.gateUp(), scratch, dx);
+            experts.gateUpBackward(dGateUp, plan, Weights.dense(w.gateUp()), scratch, dx);
             router.backward(p, w, g, s.router, balance, dWeights, dx);
         }
     }

@@ -16,6 +16,7 @@ final class Network {
     final ModelConfig config;
     final Kernels kernels;
     final DType dtype;
+    final @Nullable Storage storage;
     final Weights weights;
 
     private final List<DecoderLayer> layers = new ArrayList<>();
@@ -24,17 +25,23 @@ final class Network {
     private final int experts;
 
     Network(ModelConfig config, Kernels kernels, Memory memory, DType dtype) {
+        this(config, kernels, memory, dtype, null);
+    }
+
+    /// @param storage of packed weights, or null for such as can be trained
+    Network(ModelConfig config, Kernels kernels, Memory memory, DType dtype, @Nullable Storage storage) {
         this.config = config;
         this.kernels = kernels;
         this.dtype = dtype;
-        weights = new Weights(config, memory, dtype);
+        weights = new Weights(config, memory, dtype, storage);
+        this.storage = storage;
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             layers.add(new DecoderLayer(config, i));
         }
         for (int k = 0; k < config.numNextnPredictLayers(); k++) {
             mtp.add(new MtpLayer(config, config.numHiddenLayers() + k));
         }
-        Tensor host = Tensor.of(config.rope().frequencies(config.mla().qkRopeHeadDim()));
+        Tensor host = Tensor.of(config.rope().frequencies(config.attention().rotaryDim()));
         frequencies = memory.tensor(dtype, host.dim(0));
         device().upload(host, frequencies);
         MoeConfig moe = config.moe();

@@ -1,6 +1,7 @@
 package dev.wok.model;
 
 import dev.wok.device.Workspace;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
@@ -37,14 +38,15 @@ record Pass(
 
     /// `y = x w^T`, `[tokens, out]`.
     Tensor linear(Tensor x, Weight weight) {
-        Tensor y = rows(weight.value().dim(0));
+        Tensor y = rows(weight.dim(0));
         kernels.matmul().linear(x, weight, y, false);
         return y;
     }
 
     /// Through [#linear]: `dx (+)= dy w` and `dw += dy^T x`.
     void linearBackward(Tensor x, Weight weight, Tensor dy, Tensor dx, boolean accumulate, Weight dWeight) {
-        kernels.matmul().linearInput(dy, weight, dx, accumulate);
-        kernels.matmul().linearWeight(dy, x, weight, dWeight.value());
+        Dense dense = Weights.dense(weight);
+        kernels.matmul().linearInput(dy, dense, dx, accumulate);
+        kernels.matmul().linearWeight(dy, x, dense, Weights.dense(dWeight).value());
     }
 }

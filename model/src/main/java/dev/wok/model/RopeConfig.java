@@ -2,13 +2,82 @@ package dev.wok.model;
 
 import org.jspecify.annotations.Nullable;
 
-/// Rotary position embedding and its extension to longer texts (RoFormer; YaRN).
+/// Rotary position embedding and its extension to longer texts (RoFormer; YaRN; Llama 3).
 ///
 /// @param theta base of the frequencies
-/// @param yarn how the frequencies are stretched, or null where they are not
-public record RopeConfig(double theta, @Nullable Yarn yarn) {
+/// @param scaling how the frequencies are stretched, or null where they are not
+public record RopeConfig(double theta, @Nullable Scaling scaling) {
+    private static final double LEAST = 1e-6;
+    private static final double MOST = 1e6;
+
     public RopeConfig {
         ModelConfig.require("rope_theta", theta, theta > 1, "a number above 1");
+    }
+
+    /// How frequencies are stretched for texts longer than those that the model was first trained on.
+    public sealed interface Scaling permits Yarn, Llama3, Linear {}
+
+    /// Within these, no frequency or scale overflows.
+    private static void requireWithin(String key, double given, double least) {
+        ModelConfig.require(
+                "rope_scaling " + key,
+                given,
+                given >= least && given <= MOST,
+                "a number from %s to %s".formatted(least, MOST));
+    }
+
+    private static void requireOriginal(int originalMaxPositionEmbeddings) {
+        ModelConfig.require(
+                "rope_scaling original_max_position_embeddings",
+                originalMaxPositionEmbeddings,
+                originalMaxPositionEmbeddings >= 1,
+                "1 or more");
+    }
+
+    /// All frequencies are divided by a factor (position interpolation).
+    ///
+    /// @param factor how much longer texts may get
+    public record Linear(double factor) implements Scaling {
+        public Linear {
+            requireWithin("factor", factor, 1);
+        }
+    }
+
+    /// Llama 3.1's way: waves that are long beside the original length are divided by a factor, short
+    /// ones kept, and those between mixed.
+    ///
+    /// @param factor how much longer texts may get
+    /// @param lowFreqFactor waves longer than the original length divided by this are stretched
+    /// @param highFreqFactor waves shorter than the original length divided by this are kept
+    /// @param originalMaxPositionEmbeddings the length that the frequencies were made for
+    public record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int originalMaxPositionEmbeddings)
+            implements Scaling {
+        public Llama3 {
+            requireOriginal(originalMaxPositionEmbeddings);
+            requireWithin("factor", factor, 1);
+            requireWithin("low_freq_factor", lowFreqFactor, LEAST);
+            requireWithin("high_freq_factor", highFreqFactor, LEAST);
+            ModelConfig.require(
+                    "rope_scaling high_freq_factor",
+                    highFreqFactor,
+                    highFreqFactor > lowFreqFactor,
+                    "more than low_freq_factor (%s)".formatted(lowFreqFactor));
+        }
+
+        /// In float32, step by step as transformers computes it.
+        private float stretch(float frequency) {
+            float wave = (float) (2 * Math.PI) / frequency;
+            if (wave < originalMaxPositionEmbeddings / highFreqFactor) {
+                return frequency;
+            }
+            float stretched = frequency / (float) factor;
+            if (wave > originalMaxPositionEmbeddings / lowFreqFactor) {
+                return stretched;
+            }
+            float kept = (originalMaxPositionEmbeddings / wave - (float) lowFreqFactor)
+                    / (float) (highFreqFactor - lowFreqFactor);
+            return (1 - kept) * stretched + kept * frequency;
+        }
     }
 
     /// YaRN (B. Peng et al., 2023), with DeepSeek's factors on the softmax scale.
@@ -29,31 +98,16 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
             double mscale,
             double mscaleAllDim,
             @Nullable Double attentionFactor,
-            boolean truncate) {
-        private static final double LEAST = 1e-6;
-        private static final double MOST = 1e6;
-
+            boolean truncate)
+            implements Scaling {
         public Yarn {
-            ModelConfig.require(
-                    "rope_scaling original_max_position_embeddings",
-                    originalMaxPositionEmbeddings,
-                    originalMaxPositionEmbeddings >= 1,
-                    "1 or more");
+            requireOriginal(originalMaxPositionEmbeddings);
             requireWithin("factor", factor, 1);
             requireWithin("beta_fast", betaFast, LEAST);
             requireWithin("beta_slow", betaSlow, LEAST);
             requireWithin("mscale", mscale, 0);
             requireWithin("mscale_all_dim", mscaleAllDim, 0);
             requireWithin("attention_factor", attentionFactor == null ? 1 : attentionFactor, LEAST);
-        }
-
-        /// Within these, no frequency or scale overflows.
-        private static void requireWithin(String key, double given, double least) {
-            ModelConfig.require(
-                    "rope_scaling " + key,
-                    given,
-                    given >= least && given <= MOST,
-                    "a number from %s to %s".formatted(least, MOST));
         }
 
         private double mscale(double weight) {
@@ -74,12 +128,16 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
         float[] frequencies = new float[dim / 2];
         for (int i = 0; i < frequencies.length; i++) {
             float period = (float) Math.pow(theta, 2f * i / dim);
-            frequencies[i] = 1 / period;
-            if (yarn != null) {
-                float stretched = 1 / ((float) yarn.factor * period);
-                float kept = 1 - ramp(yarn, i, dim);
-                frequencies[i] = stretched * (1 - kept) + frequencies[i] * kept;
-            }
+            float frequency = 1 / period;
+            frequencies[i] = switch (scaling) {
+                case null -> frequency;
+                case Linear(double factor) -> frequency / (float) factor;
+                case Llama3 llama -> llama.stretch(frequency);
+                case Yarn yarn -> {
+                    float kept = 1 - ramp(yarn, i, dim);
+                    yield 1 / ((float) yarn.factor * period) * (1 - kept) + frequency * kept;
+                }
+            };
         }
         return frequencies;
     }
@@ -101,7 +159,7 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
 
     /// @return the factor on cosine and sine; 1 for all released DeepSeek models
     double attentionScaling() {
-        if (yarn == null) {
+        if (!(scaling instanceof Yarn yarn)) {
             return 1;
         }
         if (yarn.attentionFactor != null) {
@@ -113,10 +171,10 @@ public record RopeConfig(double theta, @Nullable Yarn yarn) {
     }
 
     /// @param qkHeadDim elements of a query
-    /// @return the factor on the scores of queries and keys
+    /// @return the factor on the scores of queries and keys in latent attention
     double softmaxScale(int qkHeadDim) {
         double scale = 1 / Math.sqrt(qkHeadDim);
-        if (yarn != null && yarn.mscaleAllDim != 0) {
+        if (scaling instanceof Yarn yarn && yarn.mscaleAllDim != 0) {
             double m = yarn.mscale(yarn.mscaleAllDim);
             scale *= m * m;
         }

@@ -75,7 +75,7 @@ public final class Training implements AutoCloseable {
         network.weights.mtp.forEach(m -> layers.add(m.layer()));
         for (Weights.Layer layer : layers) {
             if (layer.feedForward() instanceof Weights.Moe moe) {
-                loads.add(memory.tensor(DType.I32, moe.gate().value().dim(0)));
+                loads.add(memory.tensor(DType.I32, moe.gate().dim(0)));
                 biases.add(moe.bias());
             }
         }

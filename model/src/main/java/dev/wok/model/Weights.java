@@ -1,27 +1,67 @@
 package dev.wok.model;
 
 import dev.wok.device.Memory;
+import dev.wok.kernel.Dense;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /// All weights of a model where the layers find them, and the same by their names in a checkpoint. Their gradients are
 /// another instance.
 final class Weights {
+    sealed interface Attention permits Latent, Grouped {}
+
     /// @param qA `[q_lora_rank, hidden]`, null where queries are not compressed
     /// @param qANorm `[q_lora_rank]`, null likewise
     /// @param q `[heads * qkHeadDim, q_lora_rank or hidden]`
     /// @param kvA `[kv_lora_rank + qk_rope_head_dim, hidden]`
     /// @param kvANorm `[kv_lora_rank]`
-    /// @param kvB `[heads * (qk_nope_head_dim + v_head_dim), kv_lora_rank]`
+    /// @param up what expands latents
     /// @param o `[hidden, heads * v_head_dim]`
-    record Attention(
-            @Nullable Weight qA, @Nullable Tensor qANorm, Weight q, Weight kvA, Tensor kvANorm, Weight kvB, Weight o) {}
+    record Latent(@Nullable Weight qA, @Nullable Tensor qANorm, Weight q, Weight kvA, Tensor kvANorm, Up up, Weight o)
+            implements Attention {
+        /// @return what expands latents, which training needs whole
+        Dense kvB() {
+            return switch (up) {
+                case Up.Whole(Dense kvB) -> kvB;
+                case Up.Apart(Packed keys, Packed _) -> dense(keys);
+            };
+        }
+    }
+
+    /// What expands latents into keys and values.
+    sealed interface Up {
+        /// @param kvB `[heads * (qk_nope_head_dim + v_head_dim), kv_lora_rank]`
+        record Whole(Dense kvB) implements Up {}
+
+        /// Taken apart for the absorbed form.
+        ///
+        /// @param keys `[heads, kv_lora_rank, qk_nope_head_dim]`, transposed
+        /// @param values `[heads, v_head_dim, kv_lora_rank]`
+        record Apart(Packed keys, Packed values) implements Up {}
+    }
+
+    /// @param qkv `[(heads + 2 * kvHeads) * headDim, hidden]`: rows of queries, of keys, of values
+    /// @param qkvBias one for each row, or null
+    /// @param qNorm `[headDim]`, null where queries are not normalised
+    /// @param kNorm `[headDim]`, null likewise
+    /// @param o `[hidden, heads * headDim]`
+    /// @param oBias `[hidden]`, or null
+    record Grouped(
+            Weight qkv,
+            @Nullable Tensor qkvBias,
+            @Nullable Tensor qNorm,
+            @Nullable Tensor kNorm,
+            Weight o,
+            @Nullable Tensor oBias)
+            implements Attention {}
 
     sealed interface FeedForward permits Mlp, Moe {}
 
@@ -55,26 +95,50 @@ final class Weights {
     private final ModelConfig config;
     private final Memory memory;
     private final DType dtype;
+    private final @Nullable Storage storage;
     private final List<Weight> matrices = new ArrayList<>();
     private final List<Parameter> parameters = new ArrayList<>();
-    private final SequencedMap<String, Tensor> named = new LinkedHashMap<>();
+    private final SequencedMap<String, Place> places = new LinkedHashMap<>();
+
+    /// Zeros for all of them, to be trained.
+    Weights(ModelConfig config, Memory memory, DType dtype) {
+        this(config, memory, dtype, null);
+    }
 
     /// Zeros for all of them.
-    Weights(ModelConfig config, Memory memory, DType dtype) {
+    ///
+    /// @param dtype of all but packed matrices
+    /// @param storage of packed matrices, or null for such as can be trained
+    Weights(ModelConfig config, Memory memory, DType dtype, @Nullable Storage storage) {
         this.config = config;
         this.memory = memory;
         this.dtype = dtype;
-        embedding = parameter("model.embed_tokens", config.vocabSize(), config.hiddenSize());
+        this.storage = storage;
+        boolean narrow = storage != null && storage.matrices() != Packed.Element.F32;
+        embedding = tensor(
+                "model.embed_tokens.weight", narrow ? DType.BF16 : dtype, config.vocabSize(), config.hiddenSize());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             layers.add(layer(i));
         }
         norm = parameter("model.norm", config.hiddenSize());
-        head = config.tieWordEmbeddings()
-                ? matrix(Weight.of(embedding))
-                : matrix("lm_head", config.vocabSize(), config.hiddenSize());
+        head = head();
         for (int k = 0; k < config.numNextnPredictLayers(); k++) {
             mtp.add(mtp(config.numHiddenLayers() + k));
         }
+    }
+
+    private Weight head() {
+        if (!config.tieWordEmbeddings()) {
+            return matrix("lm_head", config.vocabSize(), config.hiddenSize());
+        }
+        if (storage == null) {
+            return add(Weight.of(embedding));
+        }
+        Place rows = Objects.requireNonNull(places.get("model.embed_tokens.weight"));
+        Weight tied = matrix("model.embed_tokens", config.vocabSize(), config.hiddenSize());
+        places.compute(
+                "model.embed_tokens.weight", (_, packed) -> new Place.Both(rows, Objects.requireNonNull(packed)));
+        return tied;
     }
 
     /// @return whether a checkpoint's tensor belongs to multi-token prediction
@@ -97,7 +161,19 @@ final class Weights {
         return parameters;
     }
 
+    /// @return where each tensor of a checkpoint goes
+    SequencedMap<String, Place> places() {
+        return places;
+    }
+
+    /// @return the tensors of a checkpoint by name, but for packed ones
     SequencedMap<String, Tensor> named() {
+        SequencedMap<String, Tensor> named = new LinkedHashMap<>();
+        places.forEach((name, place) -> {
+            if (place instanceof Place.Values(Tensor tensor)) {
+                named.put(name, tensor);
+            }
+        });
         return named;
     }
 
@@ -108,7 +184,15 @@ final class Weights {
 
     /// Says that values were written.
     void changed() {
-        matrices.forEach(Weight::changed);
+        matrices.forEach(weight -> dense(weight).changed());
+    }
+
+    /// @return the same weight, which training may change
+    static Dense dense(Weight weight) {
+        if (weight instanceof Dense dense) {
+            return dense;
+        }
+        throw new IllegalStateException("packed weights are read only: " + weight);
     }
 
     private Layer layer(int index) {
@@ -124,12 +208,46 @@ final class Weights {
     }
 
     private Attention attention(String prefix) {
-        MlaConfig mla = config.mla();
+        return switch (config.attention()) {
+            case MlaConfig mla -> latent(prefix, mla);
+            case GqaConfig gqa -> grouped(prefix, gqa);
+        };
+    }
+
+    private Grouped grouped(String prefix, GqaConfig gqa) {
+        int hidden = config.hiddenSize();
+        int queries = config.numAttentionHeads() * gqa.headDim();
+        int keys = gqa.numKeyValueHeads() * gqa.headDim();
+        int all = gqa.inputDim(config.numAttentionHeads());
+        return new Grouped(
+                matrix(
+                        prefix + "qkv_proj.weight",
+                        all,
+                        hidden,
+                        new Part(prefix + "q_proj.weight", 0, queries),
+                        new Part(prefix + "k_proj.weight", queries, keys),
+                        new Part(prefix + "v_proj.weight", queries + keys, keys)),
+                gqa.inputBias() ? inputBias(prefix, queries, keys) : null,
+                gqa.qkNorm() ? parameter(prefix + "q_norm", gqa.headDim()) : null,
+                gqa.qkNorm() ? parameter(prefix + "k_norm", gqa.headDim()) : null,
+                matrix(prefix + "o_proj", hidden, queries),
+                gqa.outputBias() ? tensor(prefix + "o_proj.bias", dtype, hidden) : null);
+    }
+
+    private Tensor inputBias(String prefix, int queries, int keys) {
+        Tensor bias = fused(prefix + "qkv_proj.bias", dtype, queries + 2L * keys);
+        places.put(prefix + "q_proj.bias", new Place.Values(bias.slice(0, 0, queries)));
+        places.put(prefix + "k_proj.bias", new Place.Values(bias.slice(0, queries, queries + keys)));
+        places.put(prefix + "v_proj.bias", new Place.Values(bias.slice(0, queries + keys, queries + 2L * keys)));
+        return bias;
+    }
+
+    private Latent latent(String prefix, MlaConfig mla) {
         int hidden = config.hiddenSize();
         int heads = config.numAttentionHeads();
         int queries = heads * mla.qkHeadDim();
         boolean compressed = mla.qLoraRank() > 0;
-        return new Attention(
+        return new Latent(
                 compressed ? matrix(prefix + "q_a_proj", mla.qLoraRank(), hidden) : null,
                 compressed ? parameter(prefix + "q_a_layernorm", mla.qLoraRank()) : null,
                 compressed
@@ -137,39 +255,66 @@ final class Weights {
                         : matrix(prefix + "q_proj", queries, hidden),
                 matrix(prefix + "kv_a_proj_with_mqa", mla.cacheDim(), hidden),
                 parameter(prefix + "kv_a_layernorm", mla.kvLoraRank()),
-                matrix(prefix + "kv_b_proj", heads * (mla.qkNopeHeadDim() + mla.vHeadDim()), mla.kvLoraRank()),
+                up(prefix + "kv_b_proj", mla),
                 matrix(prefix + "o_proj", hidden, heads * mla.vHeadDim()));
     }
 
-    private Mlp mlp(String prefix, int inner) {
-        Tensor gateUp = fused(prefix + "gate_up_proj", 2L * inner, config.hiddenSize());
-        nameGateAndUp(prefix, gateUp);
-        return new Mlp(matrix(Weight.of(gateUp)), matrix(prefix + "down_proj", config.hiddenSize(), inner));
+    private Up up(String name, MlaConfig mla) {
+        int heads = config.numAttentionHeads();
+        int rank = mla.kvLoraRank();
+        if (storage == null) {
+            return new Up.Whole(dense(matrix(name, heads * (mla.qkNopeHeadDim() + mla.vHeadDim()), rank)));
+        }
+        Packed keys = packed(storage.latent(), heads, rank, mla.qkNopeHeadDim());
+        Packed values = packed(storage.latent(), heads, mla.vHeadDim(), rank);
+        places.put(name + ".weight", new Place.Up(keys, values));
+        return new Up.Apart(keys, values);
     }
 
-    private void nameGateAndUp(String prefix, Tensor gateUp) {
-        long inner = gateUp.dim(0) / 2;
-        named.put(prefix + "gate_proj.weight", gateUp.slice(0, 0, inner));
-        named.put(prefix + "up_proj.weight", gateUp.slice(0, inner, 2 * inner));
+    private Mlp mlp(String prefix, int inner) {
+        return new Mlp(
+                matrix(
+                        prefix + "gate_up_proj.weight",
+                        2 * inner,
+                        config.hiddenSize(),
+                        new Part(prefix + "gate_proj.weight", 0, inner),
+                        new Part(prefix + "up_proj.weight", inner, inner)),
+                matrix(prefix + "down_proj", config.hiddenSize(), inner));
     }
 
     private Moe moe(String prefix, MoeConfig moe) {
         int experts = moe.nRoutedExperts();
         int inner = moe.moeIntermediateSize();
-        Weight gate = matrix(Weight.exact(parameter(prefix + "gate", experts, config.hiddenSize())));
+        int hidden = config.hiddenSize();
+        Weight gate = gate(prefix + "gate.weight", experts);
         Tensor bias = moe.correctionBias() ? memory.tensor(dtype, experts) : null;
         if (bias != null) {
-            named.put(prefix + "gate.e_score_correction_bias", bias);
+            places.put(prefix + "gate.e_score_correction_bias", new Place.Values(bias));
         }
-        Tensor gateUp = fused(prefix + "experts.gate_up_proj", experts, 2L * inner, config.hiddenSize());
-        Tensor down = fused(prefix + "experts.down_proj", experts, config.hiddenSize(), inner);
+        List<Part> gateUp = new ArrayList<>();
+        List<Part> down = new ArrayList<>();
         for (int e = 0; e < experts; e++) {
             String expert = "%sexperts.%d.".formatted(prefix, e);
-            nameGateAndUp(expert, gateUp.select(0, e));
-            named.put(expert + "down_proj.weight", down.select(0, e));
+            long from = 2L * inner * e;
+            gateUp.add(new Part(expert + "gate_proj.weight", from, inner));
+            gateUp.add(new Part(expert + "up_proj.weight", from + inner, inner));
+            down.add(new Part(expert + "down_proj.weight", (long) hidden * e, hidden));
         }
-        Mlp shared = moe.nSharedExperts() == 0 ? null : mlp(prefix + "shared_experts.", inner * moe.nSharedExperts());
-        return new Moe(gate, bias, matrix(Weight.of(gateUp)), matrix(Weight.of(down)), shared);
+        return new Moe(
+                gate,
+                bias,
+                matrices(prefix + "experts.gate_up_proj.weight", experts, 2 * inner, hidden, gateUp),
+                matrices(prefix + "experts.down_proj.weight", experts, hidden, inner, down),
+                moe.nSharedExperts() == 0 ? null : mlp(prefix + "shared_experts.", inner * moe.nSharedExperts()));
+    }
+
+    private Weight gate(String name, int experts) {
+        if (storage == null) {
+            return add(Weight.exact(tensor(name, dtype, experts, config.hiddenSize())));
+        }
+        Packed gate = packed(Packed.Element.F32, 0, experts, config.hiddenSize());
+        places.put(name, new Place.Rows(gate, 0, experts));
+        return gate;
     }
 
     private Mtp mtp(int index) {
@@ -178,29 +323,64 @@ final class Weights {
         return new Mtp(
                 parameter(prefix + "enorm", hidden),
                 parameter(prefix + "hnorm", hidden),
-                matrix(prefix + "eh_proj", hidden, 2L * hidden),
+                matrix(prefix + "eh_proj", hidden, 2 * hidden),
                 layer(index),
                 parameter(prefix + "shared_head.norm", hidden));
     }
 
-    private Weight matrix(String name, long... shape) {
-        return matrix(Weight.of(parameter(name, shape)));
+    /// Rows of a matrix that are a tensor of the checkpoint.
+    ///
+    /// @param from the first row, counted over all experts
+    private record Part(String name, long from, int count) {}
+
+    private Weight matrix(String name, int n, int k) {
+        return matrix(name + ".weight", n, k, new Part(name + ".weight", 0, n));
     }
 
-    private Weight matrix(Weight weight) {
+    private Weight matrix(String name, int n, int k, Part... parts) {
+        return matrices(name, 0, n, k, List.of(parts));
+    }
+
+    /// @param experts how many there are, or 0 for one that is no expert's
+    private Weight matrices(String name, int experts, int n, int k, List<Part> parts) {
+        if (storage != null) {
+            Packed packed = packed(storage.matrices(), experts, n, k);
+            for (Part part : parts) {
+                places.put(part.name, new Place.Rows(packed, part.from, part.count));
+            }
+            return packed;
+        }
+        Tensor all = experts == 0 ? fused(name, dtype, n, k) : fused(name, dtype, experts, n, k);
+        Tensor rows = all.reshape(Math.max(1L, experts) * n, k);
+        for (Part part : parts) {
+            places.put(part.name, new Place.Values(rows.slice(0, part.from, part.from + part.count)));
+        }
+        return add(Weight.of(all));
+    }
+
+    private Packed packed(Packed.Element element, int experts, int n, int k) {
+        Storage how = Objects.requireNonNull(storage);
+        return Packed.allocate(element, experts, n, k, how.group(), how.activations(), memory);
+    }
+
+    private Weight add(Weight weight) {
         matrices.add(weight);
         return weight;
     }
 
     private Tensor parameter(String name, long... shape) {
-        Tensor value = fused(name, shape);
-        named.put(name + ".weight", value);
+        return tensor(name + ".weight", dtype, shape);
+    }
+
+    private Tensor tensor(String name, DType type, long... shape) {
+        Tensor value = fused(name, type, shape);
+        places.put(name, new Place.Values(value));
         return value;
     }
 
-    private Tensor fused(String name, long... shape) {
-        Tensor value = memory.tensor(dtype, shape);
-        parameters.add(new Parameter(name + ".weight", value, shape.length > 1));
+    private Tensor fused(String name, DType type, long... shape) {
+        Tensor value = memory.tensor(type, shape);
+        parameters.add(new Parameter(name, value, shape.length > 1));
         return value;
     }
 }

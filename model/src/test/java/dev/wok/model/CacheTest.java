@@ -44,7 +44,10 @@ class CacheTest {
         return Stream.of(
                 Models.config(6, Models.v3Moe(4, 2, 1), false, 0),
                 Models.config(0, Models.v2Moe(1, 1, 0), true, 0),
-                Models.config(0, null, false, 0));
+                Models.config(0, null, false, 0),
+                Models.qwen2(true),
+                Models.llama(2, true),
+                Models.qwen3Moe(true));
     }
 
     private static int[] ids(Rng rng, int count) {
@@ -54,9 +57,9 @@ class CacheTest {
     @ParameterizedTest
     @MethodSource("configs")
     void partsOfAnySizeGiveTheSameLogits(ModelConfig config) {
-        try (Model model = Model.create(config, kernels, DType.F32, 3);
+        try (Model model = Models.uneven(config, kernels, DType.F32, 3);
                 Cache cache = model.cache(64)) {
-            Property.of("extend " + config.mla() + config.moe())
+            Property.of("extend " + config.attention() + config.moe())
                     .size("tokens", 1, 64)
                     .size("largest part", 1, 64)
                     .cases(12)

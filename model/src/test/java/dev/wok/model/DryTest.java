@@ -11,6 +11,7 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
 import dev.wok.tensor.DType;
 import dev.wok.testkit.Property;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -39,6 +40,7 @@ class DryTest {
                 c.size("inner") + 3,
                 c.size("dense"),
                 1,
+                List.of(),
                 moe,
                 new RopeConfig(10000, null),
                 4096,
@@ -47,7 +49,7 @@ class DryTest {
                 c.flag("tied"),
                 c.size("mtp"),
                 -1,
-                -1);
+                List.of());
     }
 
     /* The workspace of a training throws where more is taken than was measured. A step with every size at its limit,

@@ -191,7 +191,7 @@ class FixtureTest {
         Files.write(other.resolve("config.json"), ConfigJson.write(config));
         assertEquals(config, ModelConfig.load(other));
         JsonNode rope = fixture.expected().required("rope");
-        float[] frequencies = config.rope().frequencies(config.mla().qkRopeHeadDim());
+        float[] frequencies = config.rope().frequencies(config.attention().rotaryDim());
         assertEquals(rope.required("inv_freq").size(), frequencies.length);
         for (int i = 0; i < frequencies.length; i++) {
             double wanted = rope.required("inv_freq").get(i).asDouble();
@@ -201,7 +201,7 @@ class FixtureTest {
                 rope.required("attention_scaling").asDouble(), config.rope().attentionScaling(), 1e-12);
         assertEquals(
                 rope.required("softmax_scale").asDouble(),
-                config.rope().softmaxScale(config.mla().qkHeadDim()),
+                config.rope().softmaxScale(config.attention().qkHeadDim()),
                 1e-12);
     }
 

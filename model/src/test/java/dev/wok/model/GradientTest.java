@@ -49,7 +49,12 @@ class GradientTest {
                 Arguments.of("tied, two depths, two shared", Models.config(6, Models.v3Moe(1, 1, 2), true, 2)),
                 Arguments.of("softmax", Models.config(0, Models.v2Moe(1, 1, 1), false, 0)),
                 Arguments.of("softmax in groups, tied, one depth", Models.config(6, Models.v2Moe(4, 2, 0), true, 1)),
-                Arguments.of("dense", Models.config(0, null, true, 0)));
+                Arguments.of("dense", Models.config(0, null, true, 0)),
+                Arguments.of("qwen2, tied", Models.qwen2(true)),
+                Arguments.of("llama", Models.llama(2, false)),
+                Arguments.of("llama, biases, a key head each", Models.llama(4, true)),
+                Arguments.of("qwen3_moe", Models.qwen3Moe(true)),
+                Arguments.of("qwen3_moe, not normalised", Models.qwen3Moe(false)));
     }
 
     @ParameterizedTest(name = "{0}")

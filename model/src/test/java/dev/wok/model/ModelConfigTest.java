@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -109,9 +110,9 @@ class ModelConfigTest {
             topk_method                |3             |topk_method is 3, expected a text.
             initializer_range          |-0.02         |initializer_range is -0.02, expected a positive number.
             bos_token_id               |512           |bos_token_id is 512, expected an id below vocab_size (512).
-            model_type                 |"llama"       |model_type is "llama", supported are deepseek_v3, deepseek_v2.
-            model_type                 |"a\\nb"       |model_type is "a\\nb", supported are deepseek_v3, deepseek_v2.
-            model_type                 |null          |model_type is null, supported are deepseek_v3, deepseek_v2.
+            model_type                 |"mistral"     |model_type is "mistral", supported are deepseek_v3, deepseek_v2, qwen2, llama, qwen3_moe.
+            model_type                 |"a\\nb"       |model_type is "a\\nb", supported are deepseek_v3, deepseek_v2, qwen2, llama, qwen3_moe.
+            model_type                 |null          |model_type is null, supported are deepseek_v3, deepseek_v2, qwen2, llama, qwen3_moe.
             attention_bias             |true          |attention_bias is true, supported is false.
             rope_scaling               |{"type": 3}   |type is 3, expected a text.
             hidden_act                 |"gelu"        |hidden_act is "gelu", supported is silu.
@@ -127,6 +128,59 @@ class ModelConfigTest {
         assertTrue(root.has(key));
         root.set(key, JSON.readTree(value));
         assertEquals(expected, refusal(JSON.writeValueAsString(root)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+            qwen2     |use_sliding_window  |true   |use_sliding_window is true, supported is false: attention to all that came before.
+            qwen2     |layer_types         |["full_attention", "sliding_attention"] |layer_types is ["full_attention","sliding_attention"], supported is full_attention in every layer.
+            qwen2     |num_key_value_heads |3      |num_attention_heads 4 is no multiple of num_key_value_heads 3.
+            qwen2     |num_key_value_heads |0      |num_key_value_heads is 0, expected 1 or more.
+            llama     |head_dim            |15     |head_dim is 15, expected an even number, 2 or more: rotary embedding turns pairs.
+            llama     |head_dim            |1073741824 |2 * num_key_value_heads * head_dim is 4294967296, expected a number below 2^31.
+            llama     |mlp_bias            |true   |mlp_bias is true, supported is false.
+            llama     |eos_token_id        |[1, 512] |eos_token_id is 512, expected an id below vocab_size (512).
+            llama     |rope_scaling        |{"rope_type": "dynamic"} |rope_type is "dynamic", supported for this model_type are default, yarn, linear and llama3.
+            llama     |rope_scaling        |{"rope_type": "linear"} |factor is missing, expected a number.
+            llama     |rope_scaling        |{"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 16} |rope_scaling high_freq_factor is 4.0, expected more than low_freq_factor (4.0).
+            llama     |rope_scaling        |{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4} |original_max_position_embeddings is missing, expected a whole number.
+            qwen3_moe |mlp_only_layers     |[3]    |mlp_only_layers is 3, expected indices below num_hidden_layers (3).
+            qwen3_moe |mlp_only_layers     |[1.5]  |mlp_only_layers is [1.5], expected a list of whole numbers.
+            qwen3_moe |decoder_sparse_step |0      |decoder_sparse_step is 0, expected 1 or more.
+            qwen3_moe |num_experts_per_tok |9      |num_experts_per_tok is 9, expected 1 to n_routed_experts (8).
+            """)
+    void contradictionsOfGroupedAttention(String family, String key, String value, String expected) throws IOException {
+        ObjectNode root = fixture(family + "_tiny");
+        root.set(key, JSON.readTree(value));
+        assertEquals(expected, refusal(JSON.writeValueAsString(root)));
+    }
+
+    @Test
+    void layersOfQwenWithoutExperts() throws IOException {
+        ObjectNode root = fixture("qwen3_moe_tiny");
+        root.put("num_hidden_layers", 8)
+                .put("decoder_sparse_step", 2)
+                .putArray("mlp_only_layers")
+                .add(3);
+        ModelConfig config = load(root.toString());
+        assertArrayEquals(new int[] {1, 5, 7}, config.moeLayers());
+        assertEquals(config, load(new String(ConfigJson.write(config), StandardCharsets.UTF_8)));
+        root.put("num_experts", 0);
+        assertEquals(0, load(root.toString()).moeLayers().length);
+    }
+
+    @Test
+    void everyIdThatEndsAText() throws IOException {
+        ObjectNode root = fixture("llama_tiny");
+        assertEquals(List.of(499, 496), load(root.toString()).eosTokenIds());
+        Path generation = folder.resolve("generation_config.json");
+        Files.writeString(generation, "{\"eos_token_id\": [496, 7, -1]}");
+        assertEquals(List.of(499, 496, 7), load(root.toString()).eosTokenIds());
+        root.putNull("eos_token_id");
+        assertEquals(496, load(root.toString()).eosTokenId());
+        Files.writeString(generation, "{");
+        String message = Thrown.message(BadInput.class, () -> load(root.toString()));
+        assertTrue(message.startsWith(generation + " is no"), message);
     }
 
     @Test
@@ -281,7 +335,13 @@ class ModelConfigTest {
 
     private static List<ObjectNode> fixtures() {
         List<ObjectNode> roots = new ArrayList<>();
-        for (String name : List.of("deepseek_v3_tiny", "deepseek_v2_tiny", "deepseek_v2_grouped_tiny")) {
+        for (String name : List.of(
+                "deepseek_v3_tiny",
+                "deepseek_v2_tiny",
+                "deepseek_v2_grouped_tiny",
+                "qwen2_tiny",
+                "llama_tiny",
+                "qwen3_moe_tiny")) {
             roots.add(fixture(name));
         }
         return roots;
@@ -303,12 +363,12 @@ class ModelConfigTest {
         }
         assertTrue(config.parameters() > 0, text);
         assertTrue(config.activeMatmulParameters() > 0, text);
-        if (config.mla().qkRopeHeadDim() < 1 << 16) {
-            for (float frequency : config.rope().frequencies(config.mla().qkRopeHeadDim())) {
+        if (config.attention().rotaryDim() < 1 << 16) {
+            for (float frequency : config.rope().frequencies(config.attention().rotaryDim())) {
                 assertTrue(Float.isFinite(frequency), text);
             }
         }
-        assertTrue(Double.isFinite(config.rope().softmaxScale(config.mla().qkHeadDim())), text);
+        assertTrue(Double.isFinite(config.rope().softmaxScale(config.attention().qkHeadDim())), text);
         assertTrue(Double.isFinite(config.rope().attentionScaling()), text);
         assertEquals(config, load(new String(ConfigJson.write(config), StandardCharsets.UTF_8)), text);
         return true;

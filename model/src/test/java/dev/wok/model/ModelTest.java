@@ -181,6 +181,7 @@ class ModelTest {
                 130,
                 1,
                 1,
+                List.of(),
                 new MoeConfig(16, 1, 3, 37, 4, 2, true, 2.5, Routing.Scoring.SIGMOID, true),
                 new RopeConfig(10000, null),
                 512,
@@ -189,7 +190,7 @@ class ModelTest {
                 false,
                 1,
                 0,
-                1);
+                List.of(1));
         Batch batch =
                 Batch.of(IntStream.range(0, 203).map(i -> (i * i + 3 * i) % 307).toArray());
         List<float[]> one = results(config, batch, 1);

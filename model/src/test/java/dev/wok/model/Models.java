@@ -3,6 +3,7 @@ package dev.wok.model;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
 import dev.wok.tensor.DType;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +31,7 @@ final class Models {
                 14,
                 moe == null ? 2 : 1,
                 1,
+                List.of(),
                 moe,
                 new RopeConfig(10000, new RopeConfig.Yarn(4, 16, 32, 1, 1, 1, null, true)),
                 64,
@@ -39,15 +41,58 @@ final class Models {
                 tied,
                 mtp,
                 0,
-                1);
+                List.of(1));
     }
 
-    /// Fresh weights, with norms that are not one and router biases that are not zero.
+    static ModelConfig qwen2(boolean tied) {
+        return grouped(ModelConfig.Family.QWEN2, new GqaConfig(1, 4, true, false, false), null, tied);
+    }
+
+    static ModelConfig llama(int heads, boolean bias) {
+        return grouped(ModelConfig.Family.LLAMA, new GqaConfig(heads, 6, bias, bias, false), null, false);
+    }
+
+    static ModelConfig qwen3Moe(boolean normTopkProb) {
+        return grouped(
+                ModelConfig.Family.QWEN3_MOE,
+                new GqaConfig(2, 4, false, false, true),
+                new MoeConfig(8, 0, 2, 6, 1, 1, normTopkProb, 1, Routing.Scoring.SOFTMAX, false),
+                false);
+    }
+
+    private static ModelConfig grouped(
+            ModelConfig.Family family, GqaConfig attention, @Nullable MoeConfig moe, boolean tied) {
+        return new ModelConfig(
+                family,
+                23,
+                12,
+                2,
+                4,
+                attention,
+                14,
+                moe == null ? 2 : 0,
+                1,
+                moe == null ? List.of() : List.of(1),
+                moe,
+                new RopeConfig(10000, new RopeConfig.Llama3(4, 1, 4, 16)),
+                64,
+                1e-3,
+                0.3,
+                tied,
+                0,
+                0,
+                List.of(1, 2));
+    }
+
+    /// Fresh weights, with norms that are not one and biases that are not zero.
     static Model uneven(ModelConfig config, Kernels kernels, DType dtype, long seed) {
         Model model = Model.create(config, kernels, dtype, seed);
         model.tensors().forEach((name, tensor) -> {
             if (name.endsWith("e_score_correction_bias")) {
                 IntStream.range(0, tensor.size(0)).forEach(e -> tensor.set(e, e % 3 * 0.07));
+            }
+            if (name.endsWith("_proj.bias")) {
+                IntStream.range(0, tensor.size(0)).forEach(i -> tensor.set(i, i % 5 * 0.1 - 0.2));
             }
             if (tensor.rank() == 1 && name.contains("norm")) {
                 IntStream.range(0, tensor.size(0)).forEach(i -> tensor.set(i, 1 + i % 4 * 0.2));
@@ -64,10 +109,11 @@ final class Models {
                 c.hiddenSize(),
                 c.numHiddenLayers(),
                 c.numAttentionHeads(),
-                c.mla(),
+                c.attention(),
                 c.intermediateSize(),
                 c.firstKDenseReplace(),
                 c.moeLayerFreq(),
+                c.mlpOnlyLayers(),
                 c.moe(),
                 c.rope(),
                 maxPositionEmbeddings,
@@ -76,7 +122,7 @@ final class Models {
                 c.tieWordEmbeddings(),
                 c.numNextnPredictLayers(),
                 c.bosTokenId(),
-                c.eosTokenId());
+                c.eosTokenIds());
     }
 
     /// Ids that look random and repeat a little.

@@ -87,7 +87,7 @@ final class Plain {
 
     private double[][] attention(String layer, double[][] x) {
         String prefix = layer + "self_attn.";
-        MlaConfig mla = config.mla();
+        MlaConfig mla = (MlaConfig) config.attention();
         int nope = mla.qkNopeHeadDim();
         int heads = config.numAttentionHeads();
         double scale = config.rope().softmaxScale(mla.qkHeadDim());
@@ -137,7 +137,7 @@ final class Plain {
     }
 
     private void rotate(double[] x, int from, int position) {
-        float[] frequencies = config.rope().frequencies(config.mla().qkRopeHeadDim());
+        float[] frequencies = config.rope().frequencies(config.attention().rotaryDim());
         for (int i = 0; i < frequencies.length; i++) {
             float angle = position * frequencies[i];
             double cos = Math.cos(angle) * config.rope().attentionScaling();

@@ -20,7 +20,7 @@ public final class Flops {
     public static double perTrainedToken(ModelConfig config, int length) {
         double perKey = 2.0
                 * config.numAttentionHeads()
-                * (config.mla().qkHeadDim() + config.mla().vHeadDim());
+                * (config.attention().qkHeadDim() + config.attention().vHeadDim());
         double attention = config.numHiddenLayers() * perKey * (length + 1) / 2;
         return 3 * (2.0 * config.activeMatmulParameters() + attention);
     }

@@ -34,7 +34,7 @@ final class InitialModel {
                             .formatted(length, config.maxPositionEmbeddings(), init));
         }
         Settings shaped = new Settings(
-                architecture(config, settings.architecture()),
+                architecture(init, config, settings.architecture()),
                 settings.batches(),
                 settings.optimizer(),
                 settings.balance(),
@@ -53,8 +53,11 @@ final class InitialModel {
     }
 
     /// @param otherwise what stands for the experts of a model that has none
-    private static Settings.Architecture architecture(ModelConfig config, Settings.Architecture otherwise) {
-        MlaConfig mla = config.mla();
+    private static Settings.Architecture architecture(Path init, ModelConfig config, Settings.Architecture otherwise) {
+        if (!(config.attention() instanceof MlaConfig mla)) {
+            throw new BadInput("the model in %s is a %s model, expected deepseek_v3 or deepseek_v2 to train on from."
+                    .formatted(init, config.family().modelType()));
+        }
         MoeConfig moe = config.moe();
         return new Settings.Architecture(
                 config.vocabSize(),

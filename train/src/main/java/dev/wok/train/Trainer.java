@@ -301,6 +301,7 @@ public final class Trainer implements AutoCloseable {
                 a.intermediateSize(),
                 a.firstKDenseReplace(),
                 1,
+                List.of(),
                 new MoeConfig(
                         a.nRoutedExperts(),
                         a.nSharedExperts(),
@@ -319,7 +320,7 @@ public final class Trainer implements AutoCloseable {
                 a.tieWordEmbeddings(),
                 a.numNextnPredictLayers(),
                 bosId,
-                eosId);
+                eosId < 0 ? List.of() : List.of(eosId));
     }
 
     private static Training.Settings microBatch(Settings settings) {

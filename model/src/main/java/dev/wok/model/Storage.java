@@ -1,0 +1,50 @@
+package dev.wok.model;
+
+import dev.wok.kernel.Activations;
+import dev.wok.kernel.Packed.Element;
+import dev.wok.notice.BadInput;
+
+/// How a model that only infers holds its weights. Norms and biases are float32, so is the router; the embedding's rows
+/// are bfloat16 where the matrices are no float32.
+///
+/// @param matrices elements of all matrices but the router's
+/// @param group how many neighbours of a row share a scale, where elements are whole numbers: a multiple of 32
+/// @param activations how tokens enter products with whole numbers
+public record Storage(Element matrices, int group, Activations activations) {
+    /// Fine enough for 4 bits, coarse enough for scales to be a sixteenth of the weights.
+    public static final int USUAL_GROUP = 64;
+
+    private static final int GROUP_MOST = 1 << 16;
+
+    public Storage {
+        if (group < 32 || group > GROUP_MOST || group % 32 != 0) {
+            throw new BadInput("a group of %d neighbours is asked for, expected a multiple of 32 up to %d."
+                    .formatted(group, GROUP_MOST));
+        }
+    }
+
+    /// @return weights as they are
+    public static Storage float32() {
+        return new Storage(Element.F32, USUAL_GROUP, Activations.FLOAT);
+    }
+
+    /// @return weights rounded to bfloat16
+    public static Storage bfloat16() {
+        return new Storage(Element.BF16, USUAL_GROUP, Activations.FLOAT);
+    }
+
+    /// @return weights rounded to whole numbers of 8 bits, which meet tokens rounded alike
+    public static Storage int8() {
+        return new Storage(Element.INT8, USUAL_GROUP, Activations.INT8);
+    }
+
+    /// @return weights rounded to whole numbers of 4 bits, which meet tokens rounded to 8
+    public static Storage int4() {
+        return new Storage(Element.INT4, USUAL_GROUP, Activations.INT8);
+    }
+
+    /// @return what the matrices of the absorbed latents are: too small a part for whole numbers to pay
+    Element latent() {
+        return matrices == Element.F32 ? Element.F32 : Element.BF16;
+    }
+}
