@@ -40,6 +40,11 @@ public final class Cache implements AutoCloseable {
         return length;
     }
 
+    /// @return the bytes that it takes, however many tokens it holds
+    public long bytes() {
+        return memory.bytes();
+    }
+
     /// Forgets all tokens from an index on.
     ///
     /// @param newLength at most [#length]

@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
 /// of this room. It is trained through [#training] and generates through [#extend]; both run the same
 /// layers. One thread at a time.
 public final class Model implements AutoCloseable {
-    /// Tokens that pass through the layers at once when a prompt is read.
-    private static final int CHUNK = 512;
+    /// The most tokens that pass through the layers at once when a prompt is read. Who shares a model with others reads
+    /// no more at a time.
+    public static final int CHUNK = 512;
 
     private final Network network;
     private final Memory memory;
