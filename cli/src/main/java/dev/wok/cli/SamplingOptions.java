@@ -7,9 +7,6 @@ import picocli.CommandLine.Option;
 
 /// How the next token is picked.
 final class SamplingOptions {
-    private static final double TEMPERATURE = 0.8;
-    private static final double TOP_P = 0.95;
-
     @Option(names = "--greedy", description = "Always take the likeliest token.")
     boolean greedy;
 
@@ -51,20 +48,22 @@ final class SamplingOptions {
 
     /// @throws BadInput where the options contradict each other or are out of range
     Sampling sampling() {
+        return filtered().withRepetitionPenalty(or(repetitionPenalty, 1)).withSeed(seed);
+    }
+
+    private Sampling filtered() {
         if (!greedy) {
-            return new Sampling(
-                    or(temperature, TEMPERATURE),
-                    topK == null ? 0 : topK,
-                    or(topP, TOP_P),
-                    or(minP, 0),
-                    or(repetitionPenalty, 1),
-                    seed);
+            Sampling usual = Sampling.usual();
+            return usual.withTemperature(or(temperature, usual.temperature()))
+                    .withTopP(or(topP, usual.topP()))
+                    .withTopK(topK == null ? 0 : topK)
+                    .withMinP(or(minP, 0));
         }
         if (temperature != null || topP != null || topK != null || minP != null) {
             throw new BadInput(
                     "--greedy takes the likeliest token: leave out --temperature, --top-p, --top-k, --min-p.");
         }
-        return new Sampling(0, 0, 1, 0, or(repetitionPenalty, 1), seed);
+        return Sampling.greedy();
     }
 
     private static double or(@Nullable Double given, double otherwise) {

@@ -2,6 +2,7 @@ package dev.wok.cli;
 
 import dev.wok.generate.Generation;
 import dev.wok.generate.Generator;
+import dev.wok.generate.Request;
 import dev.wok.generate.Sampling;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
@@ -102,8 +103,12 @@ final class Speaker implements AutoCloseable {
             }
         };
         Optional<Tokenizer.Decoder> decoder = tokenizer.map(t -> t.decoder(true));
-        Generation generation = generator.generate(prompt, maxTokens, sampling, stops, id -> {
-            decoder.ifPresent(d -> hear.accept(d.append(id)));
+        Request request = Request.of(prompt)
+                .withMaxTokens(maxTokens)
+                .withSampling(sampling)
+                .withStopIds(stops);
+        Generation generation = generator.generate(request, token -> {
+            decoder.ifPresent(d -> hear.accept(d.append(token.id())));
             return true;
         });
         decoder.ifPresent(d -> hear.accept(d.finish()));

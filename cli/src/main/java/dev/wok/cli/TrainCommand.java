@@ -28,7 +28,8 @@ import picocli.CommandLine.Option;
         sortOptions = false,
         footer = {"", "Example:", "  wok train --preset mini --data book.txt --out runs/book"})
 final class TrainCommand implements Callable<Integer> {
-    private static final Sampling SAMPLING = new Sampling(0.7, 50, 0.95, 0, 1, 0);
+    private static final Sampling SAMPLING =
+            Sampling.atTemperature(0.7).withTopK(50).withTopP(0.95);
     private static final Path RUNS = Path.of("runs");
 
     private final Console console;

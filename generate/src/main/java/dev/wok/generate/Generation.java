@@ -1,15 +1,17 @@
 package dev.wok.generate;
 
+import java.util.List;
+
 /// What a generation gave.
 ///
-/// @param ids the new tokens, the one that stopped it left out
+/// @param tokens the new tokens, the one that stopped it left out
 /// @param finishReason why it ended
 /// @param promptTokens tokens of the prompt that were read
 /// @param prefillSeconds reading the prompt
 /// @param decodeSteps how often the model ran after that: the first token comes with the prompt
-/// @param decodeSeconds from the first token picked to the last
+/// @param decodeSeconds spent on tokens after the prompt was read, turns waited for included
 public record Generation(
-        int[] ids,
+        List<Token> tokens,
         FinishReason finishReason,
         int promptTokens,
         double prefillSeconds,
@@ -18,10 +20,21 @@ public record Generation(
 
     /// Why a generation ended.
     public enum FinishReason {
-        /// A stop token was picked, or the listener asked for it.
+        /// A stop token was picked, or whoever listens had enough.
         STOP,
         /// As many tokens as were asked for, or as the model's context holds.
-        LENGTH
+        LENGTH,
+        /// It was cancelled.
+        CANCELLED
+    }
+
+    public Generation {
+        tokens = List.copyOf(tokens);
+    }
+
+    /// @return the new tokens' ids
+    public int[] ids() {
+        return tokens.stream().mapToInt(Token::id).toArray();
     }
 
     /// @return tokens of the prompt per second

@@ -4,111 +4,148 @@ import dev.wok.model.Cache;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import java.util.Arrays;
-import java.util.Set;
-import java.util.function.IntPredicate;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
-/// Continues one text with a model: the door of this room. What it has read stays in the cache, so that a longer text
-/// that begins the same, as a conversation's does, is read only where it differs. One thread at a time.
+/// Continues one text with a model: the door of this room. What it has read stays in the cache, so that
+/// a longer text that begins the same, as a conversation's does, is read only where it differs. One
+/// thread at a time.
 public final class Generator implements AutoCloseable {
     private static final int FIRST_CAPACITY = 1024;
 
     private final Model model;
-    private Cache cache;
-    private int[] read = new int[0];
+    private final Turns turns;
+    private @Nullable Cache cache;
+    private @Nullable Decoding current;
+
+    /// Its first tokens, as many as the cache holds, are what was read.
+    private int[] text = new int[0];
 
     /// @param model stays the caller's
     public Generator(Model model) {
+        this(model, Runnable::run);
+    }
+
+    /// @param model stays the caller's
+    /// @param turns how this generator and others take turns with the model
+    public Generator(Model model, Turns turns) {
         this.model = model;
-        cache = model.cache(Math.min(FIRST_CAPACITY, model.config().maxPositionEmbeddings()));
+        this.turns = turns;
     }
 
     /// Generates until a stop token, the limit, or the end of the model's context.
     ///
-    /// @param prompt one or more ids
-    /// @param maxTokens how many new tokens at most
-    /// @param sampling how tokens are picked
-    /// @param stopIds tokens that end the text
-    /// @param onToken hears each new token as it is picked, stop tokens left out; false ends the generation
-    /// @throws BadInput where the prompt is empty, too long, or not of this model's vocabulary
-    public Generation generate(
-            int[] prompt, int maxTokens, Sampling sampling, Set<Integer> stopIds, IntPredicate onToken) {
+    /// @param onToken hears each new token as it is picked, stop tokens left out; false ends the
+    ///     generation
+    /// @throws BadInput where the request does not fit the model, or the model gives no numbers
+    public Generation generate(Request request, Predicate<Token> onToken) {
+        Decoding decoding = begin(request);
+        for (Optional<Token> token = decoding.next(); token.isPresent(); token = decoding.next()) {
+            if (!onToken.test(token.get())) {
+                decoding.stop();
+            }
+        }
+        return decoding.result();
+    }
+
+    /// Begins what [#generate] does, for a caller that asks for one token after the other. It ends what
+    /// was begun before.
+    ///
+    /// @throws BadInput where the request does not fit the model
+    public Decoding begin(Request request) {
+        check(model, request);
         int context = model.config().maxPositionEmbeddings();
-        if (prompt.length == 0) {
-            throw new BadInput("the prompt is empty, expected one token or more.");
-        }
-        if (prompt.length > context) {
-            throw new BadInput(
-                    "the prompt has %d tokens, the model's context holds %d.".formatted(prompt.length, context));
-        }
-        if (maxTokens < 0) {
-            throw new BadInput("max tokens is %d, expected 0 or more.".formatted(maxTokens));
-        }
-        int limit = (int) Math.min(context, (long) prompt.length + maxTokens);
-        reserve(limit);
-        Sampler sampler = new Sampler(sampling);
-        for (int id : prompt) {
-            sampler.see(id);
-        }
-        long begin = System.nanoTime();
-        int known = keepCommonPrefix(prompt);
-        float[] logits = model.extend(cache, Arrays.copyOfRange(prompt, known, prompt.length));
-        int[] text = Arrays.copyOf(prompt, limit);
-        int length = prompt.length;
-        int steps = 0;
-        long prefilled = System.nanoTime();
-
-        Generation.FinishReason reason = Generation.FinishReason.LENGTH;
-        while (length < limit) {
-            int id = sampler.pick(logits);
-            if (stopIds.contains(id)) {
-                reason = Generation.FinishReason.STOP;
-                break;
-            }
-            sampler.see(id);
-            text[length++] = id;
-            if (!onToken.test(id)) {
-                reason = Generation.FinishReason.STOP;
-                break;
-            }
-            if (length < limit) {
-                logits = model.extend(cache, id);
-                steps++;
-            }
-        }
-        double decoding = (System.nanoTime() - prefilled) * 1e-9;
-        read = Arrays.copyOf(text, cache.length());
-        return new Generation(
-                Arrays.copyOfRange(text, prompt.length, length),
-                reason,
-                prompt.length - known,
-                (prefilled - begin) * 1e-9,
-                steps,
-                decoding);
+        int limit = (int) Math.min(context, (long) request.prompt().length + request.maxTokens());
+        Sampler sampler = new Sampler(request.sampling(), model.config().vocabSize());
+        Decoding decoding = new Decoding(this, request, limit, sampler);
+        current = decoding;
+        return decoding;
     }
 
-    private void reserve(int tokens) {
-        if (tokens > cache.capacity()) {
-            int capacity =
-                    (int) Math.min(model.config().maxPositionEmbeddings(), Math.max(tokens, 2L * cache.capacity()));
-            Cache larger = model.cache(capacity);
-            cache.close();
-            cache = larger;
-            read = new int[0];
+    /// Refuses what [#begin] would refuse.
+    ///
+    /// @throws BadInput where the request does not fit the model
+    public static void check(Model model, Request request) {
+        int context = model.config().maxPositionEmbeddings();
+        int vocabulary = model.config().vocabSize();
+        if (request.prompt().length > context) {
+            throw new BadInput("the prompt has %d tokens, the model's context holds %d."
+                    .formatted(request.prompt().length, context));
+        }
+        for (int id : request.prompt()) {
+            if (id < 0 || id >= vocabulary) {
+                throw new BadInput("token id %d is not in the model's vocabulary of %d.".formatted(id, vocabulary));
+            }
+        }
+        for (int id : new TreeSet<>(request.sampling().logitBias().keySet())) {
+            if (id >= vocabulary) {
+                throw new BadInput("a logit bias is for token %d, which is not in the model's vocabulary of %d."
+                        .formatted(id, vocabulary));
+            }
         }
     }
 
-    /// Keeps what the cache holds of the prompt, but for the last token, whose logits are wanted.
-    private int keepCommonPrefix(int[] prompt) {
-        int common = Arrays.mismatch(prompt, read);
-        int known = common < 0 ? prompt.length : common;
-        known = Math.min(known, prompt.length - 1);
-        cache.truncate(known);
-        read = Arrays.copyOf(prompt, known);
+    boolean isCurrent(Decoding decoding) {
+        return current == decoding;
+    }
+
+    Turns turns() {
+        return turns;
+    }
+
+    /// Makes room for a text and keeps what the cache holds of its prompt, but for the last token, whose
+    /// logits are wanted.
+    ///
+    /// @return how many tokens need not be read
+    int prepare(int[] prompt, int limit) {
+        Cache holding = reserve(limit);
+        int common = Arrays.mismatch(prompt, 0, prompt.length, text, 0, holding.length());
+        int known = Math.min(common < 0 ? prompt.length : common, prompt.length - 1);
+        holding.truncate(known);
+        text = Arrays.copyOf(prompt, limit);
         return known;
     }
 
+    private Cache reserve(int tokens) {
+        Cache holding = cache;
+        if (holding != null && tokens <= holding.capacity()) {
+            return holding;
+        }
+        long least = holding == null ? FIRST_CAPACITY : 2L * holding.capacity();
+        int capacity = (int) Math.min(model.config().maxPositionEmbeddings(), Math.max(tokens, least));
+        Cache larger = model.cache(capacity);
+        close();
+        cache = larger;
+        return larger;
+    }
+
+    /// Reads tokens of the text.
+    ///
+    /// @return the logits that predict the one after
+    float[] read(int from, int to) {
+        if (cache == null) {
+            throw new IllegalStateException("the generator is closed, or nothing was prepared");
+        }
+        return model.extend(cache, Arrays.copyOfRange(text, from, to));
+    }
+
+    void append(int index, int id) {
+        text[index] = id;
+    }
+
+    /// @return the bytes of what it keeps
+    public long bytes() {
+        return cache == null ? 0 : cache.bytes();
+    }
+
+    /// Gives the cache back.
     @Override
     public void close() {
-        cache.close();
+        if (cache != null) {
+            cache.close();
+            cache = null;
+        }
     }
 }

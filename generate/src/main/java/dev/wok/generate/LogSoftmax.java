@@ -1,0 +1,34 @@
+package dev.wok.generate;
+
+import dev.wok.notice.BadInput;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The log-probabilities that a row of logits stands for, in double precision.
+final class LogSoftmax {
+    private final float[] logits;
+    private final List<Token.Alternative> alternatives = new ArrayList<>();
+    private final double logSum;
+
+    /// @param logits `[vocab]`; copied
+    /// @param count how many of the likeliest tokens are wanted
+    /// @throws BadInput where they are no numbers
+    LogSoftmax(float[] logits, int count) {
+        this.logits = logits.clone();
+        Highest highest = new Highest();
+        highest.find(logits, Math.max(1, count));
+        double best = highest.logit(0);
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - best);
+        }
+        logSum = best + Math.log(sum);
+        for (int i = 0; i < Math.min(count, highest.size()); i++) {
+            alternatives.add(new Token.Alternative(highest.id(i), highest.logit(i) - logSum));
+        }
+    }
+
+    Token token(int id) {
+        return new Token(id, logits[id] - logSum, alternatives);
+    }
+}

@@ -1,0 +1,59 @@
+package dev.wok.generate;
+
+import dev.wok.notice.BadInput;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/// What is asked of a [Generator]: [#of] a prompt, changed by the `with` methods.
+///
+/// @param prompt one or more ids
+/// @param maxTokens how many new tokens at most
+/// @param sampling how tokens are picked
+/// @param stopIds tokens that end the text
+/// @param logprobs how many alternatives each token comes with, 0 to 20, beside its own log-probability;
+///     empty for neither
+public record Request(int[] prompt, int maxTokens, Sampling sampling, Set<Integer> stopIds, OptionalInt logprobs) {
+    private static final int MOST_ALTERNATIVES = 20;
+    private static final int MAX_TOKENS = 128;
+
+    public Request {
+        if (prompt.length == 0) {
+            throw new BadInput("the prompt is empty, expected one token or more.");
+        }
+        if (maxTokens < 0) {
+            throw new BadInput("max tokens is %d, expected 0 or more.".formatted(maxTokens));
+        }
+        if (logprobs.isPresent() && (logprobs.getAsInt() < 0 || logprobs.getAsInt() > MOST_ALTERNATIVES)) {
+            throw new BadInput("logprobs is %d, expected 0 to %d alternatives for each token."
+                    .formatted(logprobs.getAsInt(), MOST_ALTERNATIVES));
+        }
+        prompt = prompt.clone();
+        stopIds = Set.copyOf(stopIds);
+    }
+
+    /// @return up to 128 tokens after a prompt, picked as is usual, without log-probabilities
+    public static Request of(int... prompt) {
+        return new Request(prompt, MAX_TOKENS, Sampling.usual(), Set.of(), OptionalInt.empty());
+    }
+
+    /// @return this with another limit
+    public Request withMaxTokens(int value) {
+        return new Request(prompt, value, sampling, stopIds, logprobs);
+    }
+
+    /// @return this with tokens picked in another way
+    public Request withSampling(Sampling value) {
+        return new Request(prompt, maxTokens, value, stopIds, logprobs);
+    }
+
+    /// @return this with other stop tokens
+    public Request withStopIds(Set<Integer> value) {
+        return new Request(prompt, maxTokens, sampling, value, logprobs);
+    }
+
+    /// @param alternatives for each token, or nothing
+    /// @return this with log-probabilities
+    public Request withLogprobs(OptionalInt alternatives) {
+        return new Request(prompt, maxTokens, sampling, stopIds, alternatives);
+    }
+}
