@@ -1,0 +1,364 @@
+package dev.wok.api;
+
+import dev.wok.generate.Decoding;
+import dev.wok.generate.Generation;
+import dev.wok.generate.Generator;
+import dev.wok.generate.Request;
+import dev.wok.generate.Sampling;
+import dev.wok.generate.Token;
+import dev.wok.notice.BadInput;
+import dev.wok.text.Tokenizer;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/// What a [Model] answers. Nothing is computed before it is asked for: [#iterator] computes piece by
+/// piece in the thread that iterates, [#text] all that is left. The figures are there once the answer
+/// has ended.
+///
+/// ```java
+/// Answer answer = model.generate("Once upon a time");
+/// for (String piece : answer) {
+///     System.out.print(piece);
+/// }
+/// System.out.println(answer.finishReason());
+/// ```
+///
+/// One thread reads an answer; [#cancel] may be called from any. An answer that is not read to its end
+/// holds its memory until it is cancelled or its model is closed.
+public final class Answer implements Iterable<String> {
+
+    /// How a model shall answer: [#defaults], changed by the `with` methods.
+    ///
+    /// ```java
+    /// Answer.Options.defaults().withMaxTokens(100).withStops("\n\n").withSampling(Sampling.greedy())
+    /// ```
+    ///
+    /// @param maxTokens new tokens at most
+    /// @param sampling how tokens are picked
+    /// @param stops text that ends the answer and is left out of it, as is what follows; special tokens
+    ///     are no text
+    /// @param stopIds tokens that end the answer, beside those that the model knows
+    /// @param ignoreEos whether to go on after the tokens with which the model ends a text
+    /// @param logprobs how many alternatives each token comes with, 0 to 20, beside its own
+    ///     log-probability; empty for neither
+    public record Options(
+            int maxTokens,
+            Sampling sampling,
+            List<String> stops,
+            Set<Integer> stopIds,
+            boolean ignoreEos,
+            OptionalInt logprobs) {
+        private static final int MAX_TOKENS = 1024;
+
+        public Options {
+            stops = List.copyOf(stops);
+            stopIds = Set.copyOf(stopIds);
+            if (stops.contains("")) {
+                throw new BadInput("a stop string is empty, expected one character or more.");
+            }
+        }
+
+        /// @return up to 1024 tokens, picked as is usual, until the model ends the text
+        public static Options defaults() {
+            return new Options(MAX_TOKENS, Sampling.usual(), List.of(), Set.of(), false, OptionalInt.empty());
+        }
+
+        /// @return these with another limit
+        public Options withMaxTokens(int value) {
+            return new Options(value, sampling, stops, stopIds, ignoreEos, logprobs);
+        }
+
+        /// @return these with tokens picked in another way
+        public Options withSampling(Sampling value) {
+            return new Options(maxTokens, value, stops, stopIds, ignoreEos, logprobs);
+        }
+
+        /// @return these with other stop strings
+        public Options withStops(String... values) {
+            return new Options(maxTokens, sampling, List.of(values), stopIds, ignoreEos, logprobs);
+        }
+
+        /// @return these with other stop tokens
+        public Options withStopIds(int... values) {
+            Set<Integer> ids = new HashSet<>(IntStream.of(values).boxed().toList());
+            return new Options(maxTokens, sampling, stops, ids, ignoreEos, logprobs);
+        }
+
+        /// @return these, going on where the model would end, or not
+        public Options withIgnoreEos(boolean value) {
+            return new Options(maxTokens, sampling, stops, stopIds, value, logprobs);
+        }
+
+        /// @param alternatives for each token, 0 to 20
+        /// @return these with log-probabilities
+        public Options withLogprobs(int alternatives) {
+            return new Options(maxTokens, sampling, stops, stopIds, ignoreEos, OptionalInt.of(alternatives));
+        }
+    }
+
+    private final Caches caches;
+    private final Request request;
+    private final Optional<Tokenizer.Decoder> decoder;
+    private final StopText stops;
+    private final StringBuilder text = new StringBuilder();
+
+    /// How much text there was before each token.
+    private final List<Integer> starts = new ArrayList<>();
+
+    private int decoded;
+
+    private final ReentrantLock reading = new ReentrantLock();
+    private boolean iterated;
+    private @Nullable Generator generator;
+    private volatile @Nullable Decoding decoding;
+    private volatile @Nullable Generation ended;
+    private volatile @Nullable RuntimeException failure;
+    private volatile boolean cancelled;
+
+    Answer(Caches caches, Request request, Optional<Tokenizer> tokenizer, List<String> stops) {
+        this.caches = caches;
+        this.request = request;
+        decoder = tokenizer.map(t -> t.decoder(true));
+        this.stops = new StopText(stops);
+    }
+
+    /// Computes the text in pieces of whole characters, each as soon as it is known. A model without a
+    /// tokenizer gives none.
+    ///
+    /// @throws IllegalStateException where the answer was iterated or read before: it is computed once
+    @Override
+    public Iterator<String> iterator() {
+        if (iterated) {
+            throw new IllegalStateException("the answer was read before and is computed once; text() has all of it");
+        }
+        iterated = true;
+        return new Pieces();
+    }
+
+    private final class Pieces implements Iterator<String> {
+        private String piece = "";
+        private int given;
+        private boolean exhausted;
+
+        @Override
+        public boolean hasNext() {
+            while (piece.isEmpty() && !exhausted) {
+                if (hasEnded()) {
+                    exhausted = true;
+                } else {
+                    step();
+                }
+                piece = textFrom(given);
+            }
+            return !piece.isEmpty();
+        }
+
+        @Override
+        public String next() {
+            if (!hasNext()) {
+                throw new NoSuchElementException("the answer has ended");
+            }
+            String next = piece;
+            given += next.length();
+            piece = "";
+            return next;
+        }
+    }
+
+    private String textFrom(int index) {
+        reading.lock();
+        try {
+            return text.substring(index);
+        } finally {
+            reading.unlock();
+        }
+    }
+
+    /// Computes what is left.
+    ///
+    /// @return the whole text, what an iterator gave included
+    public String text() {
+        iterated = true;
+        while (!hasEnded()) {
+            step();
+        }
+        return text.toString();
+    }
+
+    private boolean hasEnded() {
+        if (failure != null) {
+            throw new IllegalStateException("the answer failed before: " + failure.getMessage(), failure);
+        }
+        return ended != null;
+    }
+
+    /// Computes one token.
+    private void step() {
+        reading.lock();
+        try {
+            if (ended == null) {
+                hear(cancelled ? Optional.empty() : begun().next());
+            }
+        } catch (RuntimeException | Error e) {
+            failure = e instanceof RuntimeException exception ? exception : new IllegalStateException(e);
+            if (generator != null) {
+                caches.discard(generator);
+            }
+            throw e;
+        } finally {
+            reading.unlock();
+        }
+        endIfCancelled();
+    }
+
+    private Decoding begun() {
+        Decoding begun = decoding;
+        if (begun == null) {
+            generator = caches.take(request.prompt());
+            begun = generator.begin(request);
+            decoding = begun;
+            if (cancelled) {
+                begun.cancel();
+            }
+        }
+        return begun;
+    }
+
+    private void hear(Optional<Token> token) {
+        if (token.isEmpty()) {
+            end();
+            return;
+        }
+        starts.add(decoded);
+        int id = token.get().id();
+        decoder.ifPresent(d -> take(d.append(id)));
+        if (stops.found()) {
+            end();
+        }
+    }
+
+    private void take(String piece) {
+        decoded += piece.length();
+        text.append(stops.append(piece));
+    }
+
+    private void end() {
+        if (!stops.found()) {
+            decoder.ifPresent(d -> take(d.finish()));
+            text.append(stops.finish());
+        }
+        Decoding begun = decoding;
+        if (begun != null && stops.found()) {
+            begun.stop();
+        }
+        ended = begun == null
+                ? new Generation(List.of(), Generation.FinishReason.CANCELLED, 0, 0, 0, 0)
+                : known(begun.result());
+        if (generator != null) {
+            caches.giveBack(generator, request.prompt());
+            generator = null;
+        }
+    }
+
+    /// Leaves out what was generated after the text had ended.
+    private Generation known(Generation all) {
+        if (!stops.found()) {
+            return all;
+        }
+        int count =
+                (int) starts.stream().filter(start -> start < stops.released()).count();
+        return new Generation(
+                all.tokens().subList(0, count),
+                Generation.FinishReason.STOP,
+                all.promptTokens(),
+                all.prefillSeconds(),
+                all.decodeSteps(),
+                all.decodeSeconds());
+    }
+
+    /// Ends the answer after the step in progress, with the text so far; from any thread, also where
+    /// nobody reads it. An answer that has ended stays as it is.
+    public void cancel() {
+        cancelled = true;
+        Decoding begun = decoding;
+        if (begun != null) {
+            begun.cancel();
+        }
+        endIfCancelled();
+    }
+
+    /// Whoever is reading does it after the step; without a reader it is done here.
+    private void endIfCancelled() {
+        if (cancelled && ended == null && failure == null && reading.tryLock()) {
+            try {
+                if (ended == null && failure == null) {
+                    end();
+                }
+            } finally {
+                reading.unlock();
+            }
+        }
+    }
+
+    private Generation ended() {
+        Generation generation = hasEnded() ? ended : null;
+        if (generation == null) {
+            throw new IllegalStateException("the answer has not ended; read it to its end, or call text() first");
+        }
+        return generation;
+    }
+
+    /// @return the new tokens; without the one that ended the text, and without those that lie wholly in
+    ///     a stop string or after it
+    /// @throws IllegalStateException where the answer has not ended
+    public int[] ids() {
+        return ended().ids();
+    }
+
+    /// @return the tokens of [#ids], with log-probabilities where these were asked for
+    /// @throws IllegalStateException where the answer has not ended
+    public List<Token> tokens() {
+        return ended().tokens();
+    }
+
+    /// @return why the answer ended
+    /// @throws IllegalStateException where it has not
+    public Generation.FinishReason finishReason() {
+        return ended().finishReason();
+    }
+
+    /// @return tokens of the prompt
+    public int promptTokens() {
+        return request.prompt().length;
+    }
+
+    /// @return tokens of the prompt that had been read for an answer before
+    /// @throws IllegalStateException where the answer has not ended
+    public int knownTokens() {
+        ended();
+        Decoding begun = decoding;
+        return begun == null ? 0 : begun.knownTokens();
+    }
+
+    /// @return tokens of the prompt read per second, those known before left out
+    /// @throws IllegalStateException where the answer has not ended
+    public double prefillTokensPerSecond() {
+        return ended().prefillTokensPerSecond();
+    }
+
+    /// @return new tokens per second after the first; the time that others had their turn counts, the
+    ///     reader's does not
+    /// @throws IllegalStateException where the answer has not ended
+    public double decodeTokensPerSecond() {
+        return ended().decodeTokensPerSecond();
+    }
+}

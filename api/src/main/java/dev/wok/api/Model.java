@@ -1,0 +1,344 @@
+package dev.wok.api;
+
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
+import dev.wok.generate.Generator;
+import dev.wok.generate.Request;
+import dev.wok.kernel.Backend;
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Precision;
+import dev.wok.kernel.Tuning;
+import dev.wok.model.ModelConfig;
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import dev.wok.text.ChatTemplate;
+import dev.wok.text.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.ReentrantLock;
+
+/// A language model with its tokenizer, ready to answer: the door of this room.
+///
+/// ```java
+/// import dev.wok.api.Answer;
+/// import dev.wok.api.Message;
+/// import dev.wok.api.Model;
+/// import java.nio.file.Path;
+/// import java.util.List;
+///
+/// void main() {
+///     try (var model = Model.load(Path.of("runs/nano/model"))) {
+///         model.generate("public static void main(").forEach(System.out::print);
+///
+///         var options = Answer.Options.defaults().withMaxTokens(50).withStops("\n");
+///         Answer answer = model.generate("import java.util.", options);
+///         System.out.println(answer.text() + " (" + answer.finishReason() + ")");
+///
+///         if (model.hasChatTemplate()) {
+///             System.out.println(model.chat(List.of(Message.user("Hello!"))).text());
+///         }
+///     }
+/// }
+/// ```
+///
+/// Many threads may use a model at once. Each answer has a cache of its own, and the model works for one
+/// at a time, a token or a part of a prompt, in the order in which they ask. What an answer says does
+/// not depend on the others.
+public final class Model implements AutoCloseable {
+    private static final String TOKENIZER = "tokenizer.json";
+
+    /// How a model is loaded: [#defaults], changed by the `with` methods.
+    ///
+    /// @param backend the kernels; empty for the fastest that run here
+    /// @param dtype F32; BF16: weights and what enters matrix products rounded to bfloat16; or, on the
+    ///     reference kernels, F64
+    /// @param threads how many compute
+    /// @param text whether to load the tokenizer; without it a model takes ids alone
+    /// @param progress is told what takes time
+    public record Options(Optional<Backend> backend, DType dtype, int threads, boolean text, Progress progress) {
+        public Options {
+            boolean known = dtype == DType.F32 || dtype == DType.BF16;
+            if (!known && !(dtype == DType.F64 && backend.equals(Optional.of(Backend.REFERENCE)))) {
+                throw new BadInput("dtype %s: expected f32, bf16, or f64 with the reference backend."
+                        .formatted(dtype.name().toLowerCase(Locale.ROOT)));
+            }
+            if (threads < 1) {
+                throw new BadInput("threads is %d, expected at least 1.".formatted(threads));
+            }
+        }
+
+        /// @return the fastest kernels, float32, all processors, the tokenizer, and no word about
+        ///     progress
+        public static Options defaults() {
+            int processors = Runtime.getRuntime().availableProcessors();
+            return new Options(Optional.empty(), DType.F32, processors, true, Progress.silent());
+        }
+
+        /// @return these on kernels asked for by name
+        public Options withBackend(Backend value) {
+            return new Options(Optional.of(value), dtype, threads, text, progress);
+        }
+
+        /// @return these in another arithmetic
+        public Options withDType(DType value) {
+            return new Options(backend, value, threads, text, progress);
+        }
+
+        /// @return these on so many threads
+        public Options withThreads(int value) {
+            return new Options(backend, dtype, value, text, progress);
+        }
+
+        /// @return these for ids alone
+        public Options withoutText() {
+            return new Options(backend, dtype, threads, false, progress);
+        }
+
+        /// @return these, reporting what takes time
+        public Options withProgress(Progress value) {
+            return new Options(backend, dtype, threads, text, value);
+        }
+    }
+
+    private final dev.wok.model.Model network;
+    private final Optional<Tokenizer> tokenizer;
+    private final String name;
+    private final Runnable release;
+    private final Caches caches;
+    private final ReentrantLock turn = new ReentrantLock(true);
+    private volatile boolean closed;
+
+    private Model(dev.wok.model.Model network, Optional<Tokenizer> tokenizer, String name, Runnable release) {
+        this.network = network;
+        this.tokenizer = tokenizer;
+        this.name = name;
+        this.release = release;
+        caches = new Caches(() -> new Generator(network, this::take));
+    }
+
+    /// Loads a model folder with [Options#defaults].
+    ///
+    /// @throws BadInput where the folder cannot be loaded or its parts do not fit together
+    public static Model load(Path folder) {
+        return load(folder, Options.defaults());
+    }
+
+    /// Loads a model folder: config.json, safetensors, and tokenizer.json where there is one; without it
+    /// the model works on ids alone.
+    ///
+    /// @throws BadInput where the folder cannot be loaded or its parts do not fit together, or where
+    ///     there are no such kernels on this machine
+    public static Model load(Path folder, Options options) {
+        Optional<Tokenizer> tokenizer = options.text() && Files.exists(folder.resolve(TOKENIZER))
+                ? Optional.of(Tokenizer.load(folder))
+                : Optional.empty();
+        HostDevice device = Device.host(options.threads());
+        try {
+            dev.wok.model.Model network = network(folder, device, options);
+            Model model = new Model(network, tokenizer, folder.toString(), () -> {
+                network.close();
+                device.close();
+            });
+            model.requireFit(folder.resolve(TOKENIZER));
+            return model;
+        } catch (RuntimeException | Error e) {
+            device.close();
+            throw e;
+        }
+    }
+
+    private static dev.wok.model.Model network(Path folder, HostDevice device, Options options) {
+        Backend backend = options.backend().orElseGet(() -> Kernels.fastest(device));
+        Precision precision = options.dtype() == DType.BF16 ? Precision.BF16 : Precision.F32;
+        DType values = options.dtype() == DType.F64 ? DType.F64 : DType.F32;
+        Tuning.ensure(device, backend, options.progress());
+        Kernels kernels = Kernels.on(device.stream(), backend, precision);
+        dev.wok.model.Model network = dev.wok.model.Model.load(folder, kernels, values, options.progress());
+        if (precision == Precision.BF16) {
+            network.roundWeights();
+        }
+        return network;
+    }
+
+    private void requireFit(Path file) {
+        int ids = tokenizer.map(Tokenizer::size).orElse(0);
+        int vocabulary = config().vocabSize();
+        if (ids > vocabulary) {
+            network.close();
+            throw new BadInput("%s has %d ids, the model in the same folder knows %d; one of them is of another model."
+                    .formatted(file, ids, vocabulary));
+        }
+    }
+
+    /// A model that is in memory already, such as one in training.
+    ///
+    /// @param network stays the caller's, and nobody else uses it until this is closed
+    public static Model of(dev.wok.model.Model network, Tokenizer tokenizer) {
+        return new Model(network, Optional.of(tokenizer), "the model", () -> {});
+    }
+
+    /// @return what the model is made of
+    public ModelConfig config() {
+        return network.config();
+    }
+
+    /// @return the tokenizer, where the model has one
+    public Optional<Tokenizer> tokenizer() {
+        return tokenizer;
+    }
+
+    /// @return whether [#chat] is for this model
+    public boolean hasChatTemplate() {
+        return tokenizer.flatMap(Tokenizer::chatTemplate).isPresent();
+    }
+
+    /// Continues a text with [Answer.Options#defaults].
+    ///
+    /// @see #generate(String, Answer.Options)
+    public Answer generate(String prompt) {
+        return generate(prompt, Answer.Options.defaults());
+    }
+
+    /// Continues a text, which begins with the token that texts began with in training.
+    ///
+    /// @return the answer, which computes itself as it is read
+    /// @throws BadInput where the prompt does not fit into the model's context, the options do not fit
+    ///     the model, or it has no tokenizer
+    /// @throws IllegalStateException where the model is closed
+    public Answer generate(String prompt, Answer.Options options) {
+        return generate(ids(prompt), options);
+    }
+
+    private int[] ids(String text) {
+        Tokenizer words = requireTokenizer();
+        int[] ids = words.encode(text, true);
+        int bos = words.bosId().orElse(-1);
+        if (bos < 0 || ids.length > 0 && ids[0] == bos) {
+            return ids;
+        }
+        int[] begun = new int[ids.length + 1];
+        begun[0] = bos;
+        System.arraycopy(ids, 0, begun, 1, ids.length);
+        return begun;
+    }
+
+    private Tokenizer requireTokenizer() {
+        return tokenizer.orElseThrow(
+                () -> new BadInput("the model folder has no %s; give token ids instead of text.".formatted(TOKENIZER)));
+    }
+
+    /// Continues token ids, taken as they are.
+    ///
+    /// @see #generate(String, Answer.Options)
+    public Answer generate(int[] prompt, Answer.Options options) {
+        requireOpen();
+        if (!options.stops().isEmpty()) {
+            requireTokenizer();
+        }
+        Request request =
+                new Request(prompt, options.maxTokens(), options.sampling(), stopIds(options), options.logprobs());
+        Generator.check(network, request);
+        return new Answer(caches, request, tokenizer, options.stops());
+    }
+
+    private Set<Integer> stopIds(Answer.Options options) {
+        Set<Integer> ids = new HashSet<>();
+        for (int id : options.stopIds()) {
+            if (id < 0 || id >= config().vocabSize()) {
+                throw new BadInput("the stop token %d is not in the model's vocabulary of %d."
+                        .formatted(id, config().vocabSize()));
+            }
+            ids.add(id);
+        }
+        if (!options.ignoreEos()) {
+            tokenizer.ifPresent(t -> t.eosId().ifPresent(ids::add));
+            if (config().eosTokenId() >= 0) {
+                ids.add(config().eosTokenId());
+            }
+        }
+        return ids;
+    }
+
+    /// Answers the last message of a conversation with [Answer.Options#defaults].
+    ///
+    /// @see #chat(List, Answer.Options)
+    public Answer chat(List<Message> messages) {
+        return chat(messages, Answer.Options.defaults());
+    }
+
+    /// Answers the last message of a conversation, written as the model's chat template says. A
+    /// conversation's next turn reads only what is new where this one is among the last that were
+    /// answered.
+    ///
+    /// @return the answer, which computes itself as it is read
+    /// @throws BadInput as [#generate(String, Answer.Options)], and where the model has no chat
+    ///     template, or that refuses the conversation
+    /// @throws IllegalStateException where the model is closed
+    public Answer chat(List<Message> messages, Answer.Options options) {
+        ChatTemplate template = requireTokenizer()
+                .chatTemplate()
+                .orElseThrow(() -> new BadInput(
+                        "%s has no chat template (tokenizer_config.json or chat_template.jinja); use generate."
+                                .formatted(name)));
+        String text = template.render(messages.stream().map(Message::fields).toList(), List.of(), true);
+        return generate(requireTokenizer().encode(text), options);
+    }
+
+    /// The logits of every position of a text.
+    ///
+    /// @param ids one or more
+    /// @return `[ids, vocab]`
+    /// @throws BadInput where an id is not in the vocabulary
+    /// @throws IllegalStateException where the model is closed
+    public Tensor logits(int... ids) {
+        AtomicReference<Tensor> found = new AtomicReference<>();
+        take(() -> found.set(network.logits(ids)));
+        return found.get();
+    }
+
+    /// Runs a step of the model in turn.
+    private void take(Runnable step) {
+        turn.lock();
+        try {
+            requireOpen();
+            step.run();
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the model is closed; load it again, or close it after its last answer");
+        }
+    }
+
+    /// @return how many finished answers are remembered
+    int remembered() {
+        return caches.kept();
+    }
+
+    /// Gives back all memory and threads, after the step in progress. Answers that have not ended fail
+    /// when they are read on.
+    @Override
+    public void close() {
+        turn.lock();
+        try {
+            if (!closed) {
+                closed = true;
+                caches.close();
+                release.run();
+            }
+        } finally {
+            turn.unlock();
+        }
+    }
+}

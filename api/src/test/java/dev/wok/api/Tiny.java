@@ -1,0 +1,43 @@
+package dev.wok.api;
+
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
+import dev.wok.kernel.Kernels;
+import dev.wok.model.ModelConfig;
+import dev.wok.tensor.DType;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+
+/// A model of a few thousand weights with random values, and its tokenizer.
+final class Tiny {
+    private Tiny() {}
+
+    /// Writes a model folder whose parts fit.
+    static Path model(Path folder) throws IOException {
+        Path resources = resources();
+        Files.createDirectories(folder);
+        try (HostDevice device = Device.host(1);
+                var model = dev.wok.model.Model.create(
+                        ModelConfig.load(resources), Kernels.on(device.stream()), DType.F32, 7)) {
+            model.save(folder);
+        }
+        for (String name : List.of("tokenizer.json", "tokenizer_config.json")) {
+            Files.copy(resources.resolve(name), folder.resolve(name));
+        }
+        return folder;
+    }
+
+    private static Path resources() {
+        try {
+            URL config = Objects.requireNonNull(Tiny.class.getResource("/tiny/config.json"));
+            return Objects.requireNonNull(Path.of(config.toURI()).getParent());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
