@@ -6,6 +6,7 @@ module wok.cli {
     requires java.management;
     requires jdk.management;
     requires tools.jackson.databind;
+    requires wok.api;
     requires wok.bench;
     requires wok.device;
     requires wok.generate;

@@ -1,15 +1,14 @@
 package dev.wok.cli;
 
-import dev.wok.generate.Sampling;
+import dev.wok.api.Answer;
+import dev.wok.api.Message;
+import dev.wok.api.Model;
 import dev.wok.notice.BadInput;
-import dev.wok.text.ChatTemplate;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -27,6 +26,8 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         footer = {"", "Example:", "  wok chat path/to/model --system 'Answer in one sentence.'"})
 final class ChatCommand implements Callable<Integer> {
+    private static final int INTERRUPTED = 130;
+
     private final Console console;
     private final Display display;
 
@@ -45,6 +46,12 @@ final class ChatCommand implements Callable<Integer> {
             description = "New tokens at most in an answer (default: 1024).")
     int maxTokens;
 
+    @Option(
+            names = "--stop",
+            paramLabel = "TEXT",
+            description = "Ends an answer before this text where it comes up; may be given again.")
+    List<String> stops = List.of();
+
     @Mixin
     SamplingOptions sampling = new SamplingOptions();
 
@@ -58,25 +65,30 @@ final class ChatCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Sampling how = sampling.sampling();
+        if (maxTokens < 0) {
+            throw new BadInput("--max-tokens %d: expected 0 or more.".formatted(maxTokens));
+        }
+        Answer.Options options = Answer.Options.defaults()
+                .withMaxTokens(maxTokens)
+                .withSampling(sampling.sampling())
+                .withStops(stops.toArray(String[]::new));
         Path folder = Given.required(model);
-        try (ComputeOptions.Compute on = compute.open(display);
-                Speaker speaker = Speaker.load(folder, on, display);
+        try (Model loaded = Model.load(folder, compute.options(display));
                 BufferedReader lines = console.lines()) {
-            ChatTemplate template = speaker.tokenizer()
-                    .chatTemplate()
-                    .orElseThrow(() -> new BadInput(
-                            "%s has no chat template (tokenizer_config.json or chat_template.jinja); use wok generate."
-                                    .formatted(folder)));
-            talk(speaker, template, how, lines);
-            return 0;
+            if (!loaded.hasChatTemplate()) {
+                throw new BadInput(
+                        "%s has no chat template (tokenizer_config.json or chat_template.jinja); use wok generate."
+                                .formatted(folder));
+            }
+            return talk(loaded, options, lines) ? 0 : INTERRUPTED;
         } catch (IOException e) {
             throw Given.unreadable(e);
         }
     }
 
-    private void talk(Speaker speaker, ChatTemplate template, Sampling how, BufferedReader lines) throws IOException {
-        List<Map<String, Object>> messages = begin();
+    /// @return whether nobody interrupted it
+    private boolean talk(Model loaded, Answer.Options options, BufferedReader lines) throws IOException {
+        List<Message> messages = begin();
         for (String line = ask(lines); line != null && !line.strip().equals("/exit"); line = ask(lines)) {
             if (line.isBlank()) {
                 continue;
@@ -85,9 +97,13 @@ final class ChatCommand implements Callable<Integer> {
                 messages = begin();
                 continue;
             }
-            messages.add(message("user", line));
+            messages.add(Message.user(line));
             try {
-                messages.add(message("assistant", answer(speaker, template, how, messages)));
+                Answer answer = loaded.chat(messages, options);
+                if (!Interruption.during(answer, () -> print(answer))) {
+                    return false;
+                }
+                messages.add(Message.assistant(answer.text()));
             } catch (BadInput e) {
                 if (!console.redraws()) {
                     throw e;
@@ -96,17 +112,16 @@ final class ChatCommand implements Callable<Integer> {
                 display.say("%s /clear begins a new conversation.".formatted(e.getMessage()));
             }
         }
+        return true;
     }
 
-    private String answer(Speaker speaker, ChatTemplate template, Sampling how, List<Map<String, Object>> messages) {
-        int[] ids = speaker.tokenizer().encode(template.render(messages, List.of(), true));
-        Speaker.Said said = speaker.say(ids, maxTokens, how, piece -> {
+    private void print(Answer answer) {
+        for (String piece : answer) {
             console.out().print(piece);
             console.out().flush();
-        });
+        }
         console.out().println();
         console.out().flush();
-        return said.text();
     }
 
     private @Nullable String ask(BufferedReader lines) throws IOException {
@@ -117,18 +132,11 @@ final class ChatCommand implements Callable<Integer> {
         return lines.readLine();
     }
 
-    private List<Map<String, Object>> begin() {
-        List<Map<String, Object>> messages = new ArrayList<>();
+    private List<Message> begin() {
+        List<Message> messages = new ArrayList<>();
         if (system != null) {
-            messages.add(message("system", system));
+            messages.add(Message.system(system));
         }
         return messages;
-    }
-
-    private static Map<String, Object> message(String role, String content) {
-        Map<String, Object> message = new LinkedHashMap<>();
-        message.put("role", role);
-        message.put("content", content);
-        return message;
     }
 }

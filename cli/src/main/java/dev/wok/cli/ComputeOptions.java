@@ -1,20 +1,15 @@
 package dev.wok.cli;
 
-import dev.wok.device.Device;
-import dev.wok.device.HostDevice;
+import dev.wok.api.Model;
 import dev.wok.kernel.Backend;
-import dev.wok.kernel.Kernels;
-import dev.wok.kernel.Precision;
-import dev.wok.kernel.Tuning;
-import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
-import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/// The options of every command that computes: on which kernels, in which arithmetic, on how many threads.
+/// The options of every command that computes: on which kernels, in which arithmetic, on how many
+/// threads.
 final class ComputeOptions {
     @Option(
             names = "--backend",
@@ -38,49 +33,21 @@ final class ComputeOptions {
                             + " --backend reference, f64.")
     String dtype = "f32";
 
-    /// Kernels and the device that they run on.
-    ///
-    /// @param values what models hold
-    record Compute(HostDevice device, Kernels kernels, DType values) implements AutoCloseable {
-        /// @throws BadInput where the folder holds no model
-        Model load(Path folder, Progress progress) {
-            Model model = Model.load(folder, kernels, values, progress);
-            if (kernels.precision() == Precision.BF16) {
-                model.roundWeights();
-            }
-            return model;
-        }
-
-        @Override
-        public void close() {
-            device.close();
-        }
-    }
-
-    /// @throws BadInput where there are no such kernels, or not on this machine
-    Compute open(Progress progress) {
+    /// @throws BadInput where there are no such kernels
+    Model.Options options(Progress progress) {
         Backend asked = backend();
-        Precision precision = dtype.equals("bf16") ? Precision.BF16 : Precision.F32;
-        DType values = values(asked);
-        HostDevice device = Device.host(threads(threads));
-        try {
-            Backend chosen = asked == null ? Kernels.fastest(device) : asked;
-            Tuning.ensure(device, chosen, progress);
-            return new Compute(device, Kernels.on(device.stream(), chosen, precision), values);
-        } catch (RuntimeException e) {
-            device.close();
-            throw e;
-        }
+        Model.Options options = Model.Options.defaults().withProgress(progress).withThreads(threads(threads));
+        return (asked == null ? options : options.withBackend(asked)).withDType(dtype(asked));
     }
 
-    private DType values(@Nullable Backend asked) {
-        if (dtype.equals("f32") || dtype.equals("bf16")) {
-            return DType.F32;
-        }
-        if (dtype.equals("f64") && asked == Backend.REFERENCE) {
-            return DType.F64;
-        }
-        throw new BadInput("--dtype %s: expected f32, bf16, or f64 with --backend reference.".formatted(dtype));
+    private DType dtype(@Nullable Backend asked) {
+        return switch (dtype) {
+            case "f32" -> DType.F32;
+            case "bf16" -> DType.BF16;
+            case String s when s.equals("f64") && asked == Backend.REFERENCE -> DType.F64;
+            default ->
+                throw new BadInput("--dtype %s: expected f32, bf16, or f64 with --backend reference.".formatted(dtype));
+        };
     }
 
     private @Nullable Backend backend() {

@@ -1,7 +1,8 @@
 package dev.wok.cli;
 
-import dev.wok.generate.Generation;
-import dev.wok.generate.Sampling;
+import dev.wok.api.Answer;
+import dev.wok.api.Model;
+import dev.wok.generate.Token;
 import dev.wok.notice.BadInput;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -24,6 +25,8 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         footer = {"", "Example:", "  wok generate runs/nano/model --prompt 'public static void main('"})
 final class GenerateCommand implements Callable<Integer> {
+    private static final int INTERRUPTED = 130;
+
     private final Console console;
     private final Display display;
 
@@ -61,6 +64,12 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     SamplingOptions sampling = new SamplingOptions();
 
+    @Option(
+            names = "--stop",
+            paramLabel = "TEXT",
+            description = "Ends before this text where it comes up; may be given again.")
+    List<String> stops = List.of();
+
     @Option(names = "--ignore-eos", description = "Go on after the token that ends a text.")
     boolean ignoreEos;
 
@@ -69,6 +78,14 @@ final class GenerateCommand implements Callable<Integer> {
             description = "One object a line: ids, text, finish_reason, prefill_tokens_per_second,"
                     + " decode_tokens_per_second.")
     boolean json;
+
+    @Option(
+            names = "--logprobs",
+            paramLabel = "N",
+            description =
+                    "With --json: a field logprobs, for each token its log-probability and the N likeliest tokens.")
+    @Nullable
+    Integer logprobs;
 
     @Mixin
     ComputeOptions compute = new ComputeOptions();
@@ -80,56 +97,107 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Sampling how = sampling.sampling();
-        if (maxTokens < 0) {
-            throw new BadInput("--max-tokens %d: expected 0 or more.".formatted(maxTokens));
-        }
-        List<int[]> given = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
-        try (ComputeOptions.Compute on = compute.open(display);
-                Speaker speaker = Speaker.load(Given.required(model), on, display)) {
-            if (ignoreEos) {
-                speaker.ignoreStops();
+        Answer.Options options = options();
+        List<int[]> sequences = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
+        try (Model loaded = Model.load(Given.required(model), compute.options(display))) {
+            if (prompt.text != null) {
+                return finished(loaded, ask(loaded, prompt.text, options)) ? 0 : INTERRUPTED;
             }
-            List<int[]> prompts = prompt.text == null ? given : List.of(speaker.prompt(prompt.text));
-            for (int[] ids : prompts) {
-                if (json) {
-                    printJson(speaker.say(ids, maxTokens, how, _ -> {}));
-                } else {
-                    stream(speaker, ids, how);
+            for (int[] ids : sequences) {
+                if (!finished(loaded, loaded.generate(ids, options))) {
+                    return INTERRUPTED;
                 }
             }
         }
         return 0;
     }
 
-    private void stream(Speaker speaker, int[] ids, Sampling how) {
+    private static Answer ask(Model loaded, String text, Answer.Options options) {
+        if (loaded.tokenizer().isEmpty()) {
+            throw new BadInput("the model folder has no tokenizer.json; give token ids (--ids) instead of text.");
+        }
+        return loaded.generate(text, options);
+    }
+
+    private boolean finished(Model loaded, Answer answer) {
+        return Interruption.during(answer, () -> print(loaded, answer));
+    }
+
+    private Answer.Options options() {
+        if (maxTokens < 0) {
+            throw new BadInput("--max-tokens %d: expected 0 or more.".formatted(maxTokens));
+        }
+        if (logprobs != null && !json) {
+            throw new BadInput("--logprobs are a field of the JSON objects: add --json.");
+        }
+        Answer.Options options = Answer.Options.defaults()
+                .withMaxTokens(maxTokens)
+                .withSampling(sampling.sampling())
+                .withStops(stops.toArray(String[]::new))
+                .withIgnoreEos(ignoreEos);
+        return logprobs == null ? options : options.withLogprobs(logprobs);
+    }
+
+    private void print(Model loaded, Answer answer) {
+        if (json) {
+            answer.text();
+            console.out().println(Json.text(object(loaded, answer)));
+            console.out().flush();
+        } else {
+            stream(answer);
+        }
+    }
+
+    private void stream(Answer answer) {
         PrintStream out = console.out();
         if (prompt.text != null) {
             out.print(prompt.text);
             out.flush();
         }
-        Speaker.Said said = speaker.say(ids, maxTokens, how, piece -> {
+        for (String piece : answer) {
             out.print(piece);
             out.flush();
-        });
+        }
         out.println();
         out.flush();
-        Generation generation = said.generation();
         display.say("%s, %s/s"
                 .formatted(
-                        Amounts.of(generation.ids().length, "tokens"),
-                        Amounts.of(generation.decodeTokensPerSecond(), "tokens")));
+                        Amounts.of(answer.ids().length, "tokens"),
+                        Amounts.of(answer.decodeTokensPerSecond(), "tokens")));
     }
 
-    private void printJson(Speaker.Said said) {
-        Generation generation = said.generation();
+    private SequencedMap<String, Object> object(Model loaded, Answer answer) {
         SequencedMap<String, Object> object = new LinkedHashMap<>();
-        object.put("ids", generation.ids());
-        object.put("text", said.text());
-        object.put("finish_reason", generation.finishReason().name().toLowerCase(Locale.ROOT));
-        object.put("prefill_tokens_per_second", generation.prefillTokensPerSecond());
-        object.put("decode_tokens_per_second", generation.decodeTokensPerSecond());
-        console.out().println(Json.text(object));
-        console.out().flush();
+        object.put("ids", answer.ids());
+        object.put("text", answer.text());
+        object.put("finish_reason", answer.finishReason().name().toLowerCase(Locale.ROOT));
+        object.put("prefill_tokens_per_second", answer.prefillTokensPerSecond());
+        object.put("decode_tokens_per_second", answer.decodeTokensPerSecond());
+        if (logprobs != null) {
+            object.put(
+                    "logprobs",
+                    answer.tokens().stream().map(token -> object(loaded, token)).toList());
+        }
+        return object;
+    }
+
+    private static SequencedMap<String, Object> object(Model loaded, Token token) {
+        SequencedMap<String, Object> object = object(loaded, token.id(), token.logprob());
+        object.put(
+                "top",
+                token.alternatives().stream()
+                        .map(other -> object(loaded, other.id(), other.logprob()))
+                        .toList());
+        return object;
+    }
+
+    private static SequencedMap<String, Object> object(Model loaded, int id, double logprob) {
+        SequencedMap<String, Object> object = new LinkedHashMap<>();
+        object.put("id", id);
+        object.put(
+                "token",
+                loaded.tokenizer().map(t -> t.decode(new int[] {id}, false)).orElse(""));
+        object.put("logprob", logprob);
+        return object;
     }
 }

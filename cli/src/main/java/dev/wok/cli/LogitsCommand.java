@@ -1,6 +1,6 @@
 package dev.wok.cli;
 
-import dev.wok.model.Model;
+import dev.wok.api.Model;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
@@ -55,8 +55,8 @@ final class LogitsCommand implements Callable<Integer> {
         List<int[]> sequences = Json.idsOf(Given.required(ids));
         Path target = Given.required(out);
         Given.requireFolderOf(target);
-        try (ComputeOptions.Compute on = compute.open(progress);
-                Model loaded = on.load(Given.required(model), progress);
+        try (Model loaded = Model.load(
+                        Given.required(model), compute.options(progress).withoutText());
                 Arena arena = Arena.ofShared();
                 Progress.Task task = progress.start("computing logits", sequences.size(), "sequences")) {
             SequencedMap<String, Tensor> logits = new LinkedHashMap<>();

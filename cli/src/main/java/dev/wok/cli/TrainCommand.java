@@ -1,5 +1,6 @@
 package dev.wok.cli;
 
+import dev.wok.api.Answer;
 import dev.wok.generate.Sampling;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
@@ -190,10 +191,9 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static String sample(Model model, Tokenizer tokenizer, String prompt, int tokens) {
-        try (Speaker speaker = Speaker.of(model, tokenizer)) {
-            return prompt
-                    + speaker.say(speaker.prompt(prompt), tokens, SAMPLING, _ -> {})
-                            .text();
+        Answer.Options options = Answer.Options.defaults().withMaxTokens(tokens).withSampling(SAMPLING);
+        try (var speaker = dev.wok.api.Model.of(model, tokenizer)) {
+            return prompt + speaker.generate(prompt, options).text();
         }
     }
 

@@ -52,6 +52,13 @@ class ChatCommandTest {
                 run.err());
     }
 
+    @Test
+    void aStopStringEndsEachAnswer() {
+        String whole = chat("hello\n");
+        String stop = whole.substring(2, 4);
+        assertEquals(whole.substring(0, whole.indexOf(stop)) + "\n", chat("hello\n", "--stop", stop));
+    }
+
     private static String chat(String input, String... more) {
         String[] arguments = new String[more.length + 5];
         String[] first = {"chat", model, "--greedy", "--max-tokens", "8"};

@@ -56,6 +56,52 @@ class GenerateCommandTest {
     }
 
     @Test
+    void jsonHasLogProbabilitiesOnRequest() {
+        Captured run = run("--prompt x --max-tokens 3 --ignore-eos --greedy --logprobs 2 --json");
+        assertEquals(0, run.code(), run.err());
+        JsonNode object = JsonMapper.shared().readTree(run.out());
+        assertEquals(3, object.get("logprobs").size());
+        for (int i = 0; i < 3; i++) {
+            JsonNode token = object.get("logprobs").get(i);
+            assertEquals(object.get("ids").get(i), token.get("id"));
+            assertTrue(token.get("token").isString());
+            assertEquals(2, token.get("top").size());
+            assertEquals(token.get("logprob"), token.get("top").get(0).get("logprob"));
+            assertTrue(token.get("logprob").asDouble() < 0);
+        }
+    }
+
+    @Test
+    void aStopStringEndsTheText() {
+        String options = "--prompt x --max-tokens 12 --ignore-eos --json";
+        String whole =
+                JsonMapper.shared().readTree(run(options).out()).get("text").asString();
+        String stop = whole.substring(4, 7);
+        Captured run =
+                Captured.run(("generate " + model + " " + options + " --stop none --stop\n" + stop).split("[ \n]", 18));
+        assertEquals(0, run.code(), run.err());
+        JsonNode object = JsonMapper.shared().readTree(run.out());
+        assertEquals(whole.substring(0, whole.indexOf(stop)), object.get("text").asString());
+        assertEquals("stop", object.get("finish_reason").asString());
+    }
+
+    @Test
+    void aBiasForcesAToken() {
+        Captured run = run("--prompt x --max-tokens 3 --ignore-eos --logit-bias 65=100 --logit-bias 7=-1 --json");
+        assertEquals(0, run.code(), run.err());
+        assertEquals(
+                "[65,65,65]", JsonMapper.shared().readTree(run.out()).get("ids").toString());
+        Captured varied = run("--prompt x --max-tokens 3 --ignore-eos --logit-bias 65=2 --presence-penalty 2"
+                + " --frequency-penalty 2 --greedy --json");
+        assertEquals(
+                "65",
+                JsonMapper.shared().readTree(varied.out()).get("ids").get(0).toString());
+        assertNotEquals(
+                "65",
+                JsonMapper.shared().readTree(varied.out()).get("ids").get(1).toString());
+    }
+
+    @Test
     void theSeedDecides() {
         String first = sampled("1");
         assertEquals(first, sampled("1"));
@@ -109,6 +155,13 @@ class GenerateCommandTest {
                 "--prompt x --greedy --top-k 3"
                         + " | --greedy takes the likeliest token: leave out --temperature, --top-p, --top-k, --min-p.",
                 "--prompt x --max-tokens -1 | --max-tokens -1: expected 0 or more.",
+                "--prompt x --frequency-penalty 3 | frequency penalty is 3.0, expected -2 to 2.",
+                "--prompt x --logit-bias 3=101 | the logit bias of token 3 is 101.0, expected -100 to 100.",
+                "--prompt x --logit-bias 512=1"
+                        + " | a logit bias is for token 512, which is not in the model's vocabulary of 512.",
+                "--prompt x --logprobs 2 | --logprobs are a field of the JSON objects: add --json.",
+                "--prompt x --logprobs 21 --json | logprobs is 21, expected 0 to 20 alternatives for each token.",
+                "--prompt x --stop= | a stop string is empty, expected one character or more.",
                 "--prompt x --threads 0 | --threads 0: expected at least 1.",
                 "--ids no/such.json | there is no file no/such.json.",
             })
