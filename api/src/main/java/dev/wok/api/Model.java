@@ -260,9 +260,7 @@ public final class Model implements AutoCloseable {
         }
         if (!options.ignoreEos()) {
             tokenizer.ifPresent(t -> t.eosId().ifPresent(ids::add));
-            if (config().eosTokenId() >= 0) {
-                ids.add(config().eosTokenId());
-            }
+            ids.addAll(config().eosTokenIds());
         }
         return ids;
     }
