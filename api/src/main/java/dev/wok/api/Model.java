@@ -9,6 +9,7 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Tuning;
 import dev.wok.model.ModelConfig;
+import dev.wok.model.Storage;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
@@ -60,51 +61,66 @@ public final class Model implements AutoCloseable {
     /// @param backend the kernels; empty for the fastest that run here
     /// @param dtype F32; BF16: weights and what enters matrix products rounded to bfloat16; or, on the
     ///     reference kernels, F64
+    /// @param weights what matrices are held as; empty for what is stored, or, in BF16, for that
     /// @param threads how many compute
     /// @param text whether to load the tokenizer; without it a model takes ids alone
     /// @param progress is told what takes time
-    public record Options(Optional<Backend> backend, DType dtype, int threads, boolean text, Progress progress) {
+    public record Options(
+            Optional<Backend> backend,
+            DType dtype,
+            Optional<Storage> weights,
+            int threads,
+            boolean text,
+            Progress progress) {
         public Options {
             boolean known = dtype == DType.F32 || dtype == DType.BF16;
             if (!known && !(dtype == DType.F64 && backend.equals(Optional.of(Backend.REFERENCE)))) {
                 throw new BadInput("dtype %s: expected f32, bf16, or f64 with the reference backend."
                         .formatted(dtype.name().toLowerCase(Locale.ROOT)));
             }
+            if (dtype == DType.F64 && weights.isPresent()) {
+                throw new BadInput("dtype f64 holds weights as they are, leave out what they shall be.");
+            }
             if (threads < 1) {
                 throw new BadInput("threads is %d, expected at least 1.".formatted(threads));
             }
         }
 
-        /// @return the fastest kernels, float32, all processors, the tokenizer, and no word about
-        ///     progress
+        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer, and no word
+        ///     about progress
         public static Options defaults() {
             int processors = Runtime.getRuntime().availableProcessors();
-            return new Options(Optional.empty(), DType.F32, processors, true, Progress.silent());
+            return new Options(Optional.empty(), DType.F32, Optional.empty(), processors, true, Progress.silent());
         }
 
         /// @return these on kernels asked for by name
         public Options withBackend(Backend value) {
-            return new Options(Optional.of(value), dtype, threads, text, progress);
+            return new Options(Optional.of(value), dtype, weights, threads, text, progress);
         }
 
         /// @return these in another arithmetic
         public Options withDType(DType value) {
-            return new Options(backend, value, threads, text, progress);
+            return new Options(backend, value, weights, threads, text, progress);
+        }
+
+        /// @return these with matrices held in another way
+        public Options withWeights(Storage value) {
+            return new Options(backend, dtype, Optional.of(value), threads, text, progress);
         }
 
         /// @return these on so many threads
         public Options withThreads(int value) {
-            return new Options(backend, dtype, value, text, progress);
+            return new Options(backend, dtype, weights, value, text, progress);
         }
 
         /// @return these for ids alone
         public Options withoutText() {
-            return new Options(backend, dtype, threads, false, progress);
+            return new Options(backend, dtype, weights, threads, false, progress);
         }
 
         /// @return these, reporting what takes time
         public Options withProgress(Progress value) {
-            return new Options(backend, dtype, threads, text, value);
+            return new Options(backend, dtype, weights, threads, text, value);
         }
     }
 
@@ -158,14 +174,14 @@ public final class Model implements AutoCloseable {
     private static dev.wok.model.Model network(Path folder, HostDevice device, Options options) {
         Backend backend = options.backend().orElseGet(() -> Kernels.fastest(device));
         Precision precision = options.dtype() == DType.BF16 ? Precision.BF16 : Precision.F32;
-        DType values = options.dtype() == DType.F64 ? DType.F64 : DType.F32;
         Tuning.ensure(device, backend, options.progress());
         Kernels kernels = Kernels.on(device.stream(), backend, precision);
-        dev.wok.model.Model network = dev.wok.model.Model.load(folder, kernels, values, options.progress());
-        if (precision == Precision.BF16) {
-            network.roundWeights();
+        if (options.dtype() == DType.F64) {
+            return dev.wok.model.Model.load(folder, kernels, DType.F64, options.progress());
         }
-        return network;
+        Storage weights = options.weights()
+                .orElseGet(() -> precision == Precision.BF16 ? Storage.bfloat16() : Storage.asStored(folder));
+        return dev.wok.model.Model.open(folder, kernels, weights, options.progress());
     }
 
     private void requireFit(Path file) {

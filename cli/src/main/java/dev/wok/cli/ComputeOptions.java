@@ -2,6 +2,7 @@ package dev.wok.cli;
 
 import dev.wok.api.Model;
 import dev.wok.kernel.Backend;
+import dev.wok.model.Storage;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
@@ -33,11 +34,33 @@ final class ComputeOptions {
                             + " --backend reference, f64.")
     String dtype = "f32";
 
+    @Option(
+            names = "--weights",
+            paramLabel = "W",
+            description =
+                    "f32, bf16, int8 or int4: what the model's matrices are held as in memory; without, what they are"
+                            + " stored as. Whole numbers share a scale in groups of 64 and meet rounded tokens.")
+    @Nullable
+    String weights;
+
     /// @throws BadInput where there are no such kernels
     Model.Options options(Progress progress) {
         Backend asked = backend();
+        Storage storage = storage();
         Model.Options options = Model.Options.defaults().withProgress(progress).withThreads(threads(threads));
-        return (asked == null ? options : options.withBackend(asked)).withDType(dtype(asked));
+        options = (asked == null ? options : options.withBackend(asked)).withDType(dtype(asked));
+        return storage == null ? options : options.withWeights(storage);
+    }
+
+    private @Nullable Storage storage() {
+        return switch (weights) {
+            case null -> null;
+            case "f32" -> Storage.float32();
+            case "bf16" -> Storage.bfloat16();
+            case "int8" -> Storage.int8();
+            case "int4" -> Storage.int4();
+            default -> throw new BadInput("--weights %s: expected f32, bf16, int8 or int4.".formatted(weights));
+        };
     }
 
     private DType dtype(@Nullable Backend asked) {

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -131,6 +132,19 @@ final class CheckpointFolder implements AutoCloseable {
             requireTensors(found, new Weights(found, device.memory(), DType.F32).places());
         }
         return found;
+    }
+
+    /// @return the type that most elements have
+    DType usualType() {
+        Map<DType, Long> elements = new EnumMap<>(DType.class);
+        for (Map.Entry<String, Safetensors> entry : byName.entrySet()) {
+            Tensor tensor = entry.getValue().tensor(entry.getKey());
+            elements.merge(tensor.dtype(), tensor.elements(), Long::sum);
+        }
+        return elements.entrySet().stream()
+                .max(Map.Entry.comparingByValue())
+                .map(Map.Entry::getKey)
+                .orElse(DType.F32);
     }
 
     private boolean hasMtp(int layer) {
