@@ -45,7 +45,7 @@ class CachedAttentionTest {
                 .size("vDim", 1, 70)
                 .size("keys", 0, mostKeys)
                 .size("gap", 0, 3)
-                .flag("even")
+                .flag("whole")
                 .flag("narrow");
     }
 
@@ -60,8 +60,8 @@ class CachedAttentionTest {
     private static void attends(Case c) {
         Contract.checkProducts(run -> {
             Sizes s = Sizes.of(c);
-            int qkDim = c.flag("even") ? 8 * s.qkDim : s.qkDim;
-            int vDim = c.flag("even") ? 8 * s.vDim : s.vDim;
+            int qkDim = c.flag("whole") ? (s.qkDim + 7) / 8 * 8 : s.qkDim;
+            int vDim = c.flag("whole") ? (s.vDim + 7) / 8 * 8 : s.vDim;
             double scale = (float) (1.5 / Math.sqrt(qkDim));
             Tensor q = run.input(c.rng("q"), s.gap, s.tokens, s.heads(), qkDim);
             Tensor keys = cache(run, c, "keys", s.keys, s.kvHeads, qkDim);
@@ -113,7 +113,7 @@ class CachedAttentionTest {
     /// Several parts of the keys, and ranges of them.
     @Test
     void attendsToManyKeys() {
-        sizes("CachedAttention.many", 3000).cases(6).check(CachedAttentionTest::attends);
+        sizes("CachedAttention.many", 2000).cases(4).check(CachedAttentionTest::attends);
     }
 
     /// With the keys and values of a sequence it equals attention over the sequence, to double's
@@ -147,7 +147,7 @@ class CachedAttentionTest {
         int[] positions = new int[tokens];
         Arrays.setAll(positions, t -> rng.below(t, rows + 1) - 1);
         for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
-            for (int[] dims : new int[][] {{1, 3, 8, 8}, {2, 6, 13, 10}, {1, 4, 64, 40}}) {
+            for (int[] dims : new int[][] {{1, 3, 8, 8}, {2, 6, 13, 10}, {1, 4, 64, 40}, {8, 8, 128, 16}}) {
                 Tensor q = Tensors.normal(rng.split("q"), DType.F32, tokens, dims[1], dims[2]);
                 Tensor keys = Tensors.normal(rng.split("keys"), dtype, rows, dims[0], dims[2]);
                 Tensor values = Tensors.normal(rng.split("values"), dtype, rows, dims[0], dims[3]);

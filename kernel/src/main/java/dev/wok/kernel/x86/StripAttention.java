@@ -28,6 +28,10 @@ final class StripAttention {
     /// Bytes of parts that wait to be joined, which the last-level cache holds; one group may take more.
     private static final long PARTS_MOST = 16 << 20;
     private static final int STRIDE_MOST = 1 << 24;
+    /// Rows so many bytes apart meet in few sets of the second-level cache, which does not hold a part of them.
+    private static final int CROWDED = 4096;
+    /// Queries from which on crowded rows are copied.
+    private static final int COPY_QUERIES = 64;
 
     private final Precision precision;
     private final Programs programs;
@@ -316,9 +320,10 @@ final class StripAttention {
         Tensor values = part.of(problem.values, call);
         Asked nextKeys = Asked.rows(next.of(next.group.problem.keys, call));
         boolean same = problem.valuesAreKeys();
-        boolean lie = lieAsKeys(keys) && (!same || lieAsValues(values));
+        int rows = part.group.rows();
+        boolean lie = lieAsKeys(keys, rows) && (!same || lieAsValues(values, rows));
         Keys left = lie ? asTheyLie(keys) : copy(keys, call, w.keys, w);
-        Keys right = same ? left : lieAsValues(values) ? asTheyLie(values) : copy(values, call, w.values, w);
+        Keys right = same ? left : lieAsValues(values, rows) ? asTheyLie(values) : copy(values, call, w.values, w);
         Asked during = call.after == null ? nextKeys : share(call.after, part);
         return new Work(call, w, left, right, part.count(call), same ? nextKeys : Asked.rows(values), during);
     }
@@ -329,21 +334,23 @@ final class StripAttention {
         return new Asked(at, Ahead.ON, programs.isa().hasMasks() ? 2 : 1);
     }
 
+    /// @param queries that read them
     /// @return whether products read rows where they are: their elements are operands, or bf16 that
     ///     becomes them
-    private boolean lie(Tensor rows) {
+    private boolean lie(Tensor rows, int queries) {
         boolean operands = rows.dtype() == DType.BF16 || kind == Tile.Kind.F32 && precision == Precision.F32;
-        return operands && Span.stride(rows, 0) <= STRIDE_MOST;
+        long stride = Span.stride(rows, 0);
+        return operands && stride <= STRIDE_MOST && (queries < COPY_QUERIES || stride % CROWDED != 0);
     }
 
-    private boolean lieAsKeys(Tensor rows) {
-        return lie(rows) && (rows.dtype() == DType.F32 || rows.size(1) % 2 == 0);
+    private boolean lieAsKeys(Tensor rows, int queries) {
+        return lie(rows, queries) && (rows.dtype() == DType.F32 || rows.size(1) % 2 == 0);
     }
 
-    private boolean lieAsValues(Tensor rows) {
+    private boolean lieAsValues(Tensor rows, int queries) {
         boolean whole =
                 programs.isa().hasMasks() || rows.size(1) % programs.isa().lanes() == 0;
-        return lie(rows) && (rows.dtype() == DType.F32 || whole);
+        return lie(rows, queries) && (rows.dtype() == DType.F32 || whole);
     }
 
     private Keys asTheyLie(Tensor rows) {
