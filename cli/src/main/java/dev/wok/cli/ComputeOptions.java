@@ -53,14 +53,14 @@ final class ComputeOptions {
     }
 
     private @Nullable Storage storage() {
-        return switch (weights) {
-            case null -> null;
-            case "f32" -> Storage.float32();
-            case "bf16" -> Storage.bfloat16();
-            case "int8" -> Storage.int8();
-            case "int4" -> Storage.int4();
-            default -> throw new BadInput("--weights %s: expected f32, bf16, int8 or int4.".formatted(weights));
-        };
+        if (weights == null) {
+            return null;
+        }
+        Storage storage = Storage.byName().get(weights);
+        if (storage == null) {
+            throw new BadInput("--weights %s: expected f32, bf16, int8 or int4.".formatted(weights));
+        }
+        return storage;
     }
 
     private DType dtype(@Nullable Backend asked) {

@@ -2,7 +2,7 @@ package dev.wok.kernel;
 
 import dev.wok.tensor.Tensor;
 
-/// How the left operand enters a product with a [Quantized] weight.
+/// How the left operand enters a product with a [Packed] weight.
 public enum Activations {
     /// In the kernels' [Precision], the weight's whole numbers as they are:
     /// `y = sum over groups of scale * sum over the group of x * value`.

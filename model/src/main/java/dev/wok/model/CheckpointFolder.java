@@ -147,6 +147,19 @@ final class CheckpointFolder implements AutoCloseable {
                 .orElse(DType.F32);
     }
 
+    /// @return all tensors in the order of the files
+    List<Inspection.Entry> entries() {
+        List<Inspection.Entry> entries = new ArrayList<>();
+        byName.forEach((name, file) -> {
+            Tensor tensor = file.tensor(name);
+            List<Long> shape = Arrays.stream(tensor.shape()).boxed().toList();
+            long parameters = isScale(name) ? 0 : tensor.elements();
+            Inspection.Part part = Inspection.part(config, name);
+            entries.add(new Inspection.Entry(name, tensor.dtype(), shape, part, parameters, tensor.bytes()));
+        });
+        return entries;
+    }
+
     private boolean hasMtp(int layer) {
         return byName.containsKey("model.layers.%d.eh_proj.weight".formatted(layer));
     }

@@ -5,6 +5,8 @@ import dev.wok.kernel.Packed.Element;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
 
 /// How a model that only infers holds its weights. Norms and biases are float32, so is the router; the embedding's rows
 /// are bfloat16 where the matrices are no float32.
@@ -55,6 +57,16 @@ public record Storage(Element matrices, int group, Activations activations) {
     /// @return weights rounded to whole numbers of 4 bits, which meet tokens rounded to 8
     public static Storage int4() {
         return new Storage(Element.INT4, USUAL_GROUP, Activations.INT8);
+    }
+
+    /// @return one for each name, in the order of their size
+    public static SequencedMap<String, Storage> byName() {
+        SequencedMap<String, Storage> storages = new LinkedHashMap<>();
+        storages.put("f32", float32());
+        storages.put("bf16", bfloat16());
+        storages.put("int8", int8());
+        storages.put("int4", int4());
+        return storages;
     }
 
     /// @return what the matrices of the absorbed latents are: too small a part for whole numbers to pay
