@@ -12,7 +12,7 @@ import java.util.List;
 public final class HostDevice implements Device {
     private final Workers workers;
     private final HostStream stream = new HostStream(this);
-    private final List<Program> programs = new ArrayList<>();
+    private final List<NativeProgram> programs = new ArrayList<>();
     private final Arena arena = Arena.ofShared();
 
     HostDevice(int threads) {
@@ -28,7 +28,7 @@ public final class HostDevice implements Device {
     ///
     /// @param code position-independent, for the processor that runs this
     public synchronized Program load(byte[] code) {
-        Program program = Program.of(code);
+        NativeProgram program = NativeProgram.of(code);
         programs.add(program);
         return program;
     }
@@ -72,7 +72,7 @@ public final class HostDevice implements Device {
     @Override
     public synchronized void close() {
         workers.close();
-        programs.forEach(Program::free);
+        programs.forEach(NativeProgram::free);
         programs.clear();
         if (arena.scope().isAlive()) {
             arena.close();

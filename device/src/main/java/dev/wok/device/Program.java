@@ -1,90 +1,36 @@
 package dev.wok.device;
 
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
-
-/// Machine code in executable pages, called with up to six 64-bit arguments (System V calling convention: `rdi`, `rsi`,
-/// `rdx`, `rcx`, `r8`, `r9`). Made by [HostDevice#load], which frees it.
+/// Machine code that is called with up to six 64-bit arguments. Made by [HostDevice#load], which frees
+/// it.
 ///
-/// Addresses are passed as they are: who calls has checked every range that the code will touch, and keeps the memory
-/// alive. The pages are written first and made executable afterwards, never both. Calls do not hold off the garbage
-/// collector.
-public final class Program {
-    private static final MethodHandle CALL3 = handle(3);
-    private static final MethodHandle CALL6 = handle(6);
-
-    private final MemorySegment pages;
-    private final MemorySegment entry;
-    private volatile boolean freed;
-
-    private Program(MemorySegment pages) {
-        this.pages = pages;
-        entry = pages.asSlice(0, 0);
-    }
-
-    private static MethodHandle handle(int arguments) {
-        ValueLayout[] layouts = new ValueLayout[arguments];
-        java.util.Arrays.fill(layouts, ValueLayout.JAVA_LONG);
-        return Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(layouts));
-    }
-
+/// Addresses are passed as they are: who calls has checked every range that the code will touch, and
+/// keeps the memory alive.
+@FunctionalInterface
+public interface Program {
     /// @return whether this system hands out executable pages the way it is done here
-    public static boolean supported() {
+    static boolean supported() {
         return Pages.available();
     }
 
-    static Program of(byte[] code) {
-        MemorySegment pages = Pages.map(code.length);
-        MemorySegment.copy(code, 0, pages, ValueLayout.JAVA_BYTE, 0, code.length);
-        Pages.protect(pages, Pages.READ_EXECUTE);
-        return new Program(pages);
-    }
-
-    public void call(long a) {
+    default void call(long a) {
         call(a, 0, 0);
     }
 
-    public void call(long a, long b) {
+    default void call(long a, long b) {
         call(a, b, 0);
     }
 
-    public void call(long a, long b, long c) {
-        requirePages();
-        try {
-            CALL3.invokeExact(entry, a, b, c);
-        } catch (Throwable t) {
-            throw new IllegalStateException(t);
-        }
+    default void call(long a, long b, long c) {
+        call(a, b, c, 0, 0, 0);
     }
 
-    public void call(long a, long b, long c, long d) {
+    default void call(long a, long b, long c, long d) {
         call(a, b, c, d, 0, 0);
     }
 
-    public void call(long a, long b, long c, long d, long e) {
+    default void call(long a, long b, long c, long d, long e) {
         call(a, b, c, d, e, 0);
     }
 
-    public void call(long a, long b, long c, long d, long e, long f) {
-        requirePages();
-        try {
-            CALL6.invokeExact(entry, a, b, c, d, e, f);
-        } catch (Throwable t) {
-            throw new IllegalStateException(t);
-        }
-    }
-
-    private void requirePages() {
-        if (freed) {
-            throw new IllegalStateException("this program's device is closed");
-        }
-    }
-
-    void free() {
-        freed = true;
-        Pages.unmap(pages);
-    }
+    void call(long a, long b, long c, long d, long e, long f);
 }
