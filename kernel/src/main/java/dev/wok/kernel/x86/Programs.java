@@ -5,16 +5,24 @@ import dev.wok.device.Program;
 import dev.wok.emit.X86;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /// The machine code of one device, each piece written when it is first asked for.
 final class Programs {
     private final HostDevice device;
     private final Isa isa;
+    private final Function<byte[], Program> loader;
     private final ConcurrentHashMap<Object, Program> programs = new ConcurrentHashMap<>();
 
     Programs(HostDevice device, Isa isa) {
+        this(device, isa, device::load);
+    }
+
+    /// @param loader makes finished code callable
+    Programs(HostDevice device, Isa isa, Function<byte[], Program> loader) {
         this.device = device;
         this.isa = isa;
+        this.loader = loader;
     }
 
     HostDevice device() {
@@ -31,7 +39,7 @@ final class Programs {
         return programs.computeIfAbsent(key, _ -> {
             X86 x = new X86();
             code.accept(new Lanes(x, isa));
-            return device.load(x.bytes());
+            return loader.apply(x.bytes());
         });
     }
 }

@@ -1,12 +1,14 @@
 package dev.wok.kernel.x86;
 
 import dev.wok.device.HostDevice;
+import dev.wok.device.Program;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
 import dev.wok.kernel.host.HostBalanceLoss;
 import dev.wok.notice.BadInput;
+import java.util.function.Function;
 
 /// Kernels in machine code that is written at run time for the processor at hand.
 public final class X86Kernels {
@@ -27,14 +29,24 @@ public final class X86Kernels {
         return on(host, isa, Tilings.usualFor(isa), precision);
     }
 
+    /// @param loader makes the code of that set callable: [HostDevice#load], where the processor has it
+    /// @return the kernels in one set of instructions, untuned
+    public static Kernels on(HostDevice host, Isa isa, Precision precision, Function<byte[], Program> loader) {
+        return on(new Programs(host, isa, loader), Tilings.usualFor(isa), precision);
+    }
+
     static Kernels on(HostDevice host, Isa isa, Tilings tilings, Precision precision) {
-        Programs programs = new Programs(host, isa);
+        return on(new Programs(host, isa), tilings, precision);
+    }
+
+    static Kernels on(Programs programs, Tilings tilings, Precision precision) {
+        HostDevice host = programs.device();
         Gemm gemm = new Gemm(programs, tilings);
         Forms forms = new Forms(gemm);
         PackedGemm packed = new PackedGemm(programs);
         String reason = "machine code for %s, %s, %d thread%s"
                 .formatted(
-                        isa.text(),
+                        programs.isa().text(),
                         precision.text(),
                         host.workers().count(),
                         host.workers().count() == 1 ? "" : "s");
@@ -52,7 +64,7 @@ public final class X86Kernels {
                 new CachedAttentionX86(gemm, precision),
                 new SwigluX86(programs),
                 new RoutingX86(programs),
-                new HostBalanceLoss(programs.device().workers()),
+                new HostBalanceLoss(host.workers()),
                 new ExpertsX86(gemm, forms, packed, precision),
                 new CrossEntropyX86(programs),
                 new ElementwiseX86(programs),
