@@ -1,5 +1,9 @@
 package dev.wok.kernel;
 
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.name;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -14,6 +18,7 @@ import java.lang.classfile.MethodModel;
 import java.lang.classfile.instruction.FieldInstruction;
 import java.lang.classfile.instruction.InvokeInstruction;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,6 +90,10 @@ class RoomTest {
     @Test
     void nobodyLinksNativeCode() {
         noClasses().should().dependOnClassesThat().areAssignableTo(Linker.class).check(ROOM);
+        noClasses()
+                .should()
+                .callMethodWhere(target(owner(type(MemorySegment.class))).and(target(name("reinterpret"))))
+                .check(ROOM);
     }
 
     @Test

@@ -2,7 +2,11 @@ package dev.wok.kernel.x86;
 
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Mask.K1;
+import static dev.wok.emit.Mask.K2;
+import static dev.wok.emit.Mask.K3;
+import static dev.wok.emit.Mask.K4;
 import static dev.wok.emit.Op.*;
+import static dev.wok.emit.Reg.R8;
 import static dev.wok.emit.Reg.RCX;
 import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
@@ -13,25 +17,40 @@ import static dev.wok.emit.Vec.zmm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.emit.Condition;
+import dev.wok.emit.Imm;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Op;
+import dev.wok.emit.Operand;
 import dev.wok.emit.Vec;
+import dev.wok.tensor.Bf16;
 import dev.wok.tensor.Rng;
 import dev.wok.testkit.Seeds;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /// Instructions whose meaning kernels lean on, run and compared with plain Java.
+@ParameterizedClass
+@EnumSource(Machine.class)
 class InstructionsTest {
     private static final int ROUNDS = 50;
 
+    private final Machine machine;
+
     private final Rng rng = Seeds.rng("instructions");
     private long drawn;
+
+    InstructionsTest(Machine machine) {
+        this.machine = machine;
+    }
 
     /// Little-endian memory of 64 bytes.
     private static ByteBuffer memory() {
@@ -53,8 +72,8 @@ class InstructionsTest {
     }
 
     /// Loads three inputs into registers 0 to 2, runs an instruction, and stores register 0.
-    private static ByteBuffer run(IntFunction<Vec> width, ByteBuffer a, ByteBuffer b, ByteBuffer c, Runs code) {
-        byte[] result = Machine.run(
+    private ByteBuffer run(IntFunction<Vec> width, ByteBuffer a, ByteBuffer b, ByteBuffer c, Runs code) {
+        byte[] result = machine.run(
                 x -> {
                     Mem[] places = {Mem.at(RDI), Mem.at(RSI), Mem.at(RDX)};
                     for (int i = 0; i < 3; i++) {
@@ -92,7 +111,7 @@ class InstructionsTest {
     /// Small integers are exact in bf16, and so is their sum.
     @Test
     void dotProductsOfBf16Pairs() {
-        Machine.assume(Isa.AVX512_BF16);
+        machine.assume(Isa.AVX512_BF16);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer sums = of(m -> fill(m, 16, i -> m.putFloat(4 * i, rng.below(drawn++, 1000) - 500)));
             ByteBuffer a = of(m -> fill(m, 32, i -> m.putShort(2 * i, integer())));
@@ -121,7 +140,7 @@ class InstructionsTest {
     /// The products are exact; the sum is rounded at most after each.
     @Test
     void dotProductsOfBf16PairsRoundToFloat32() {
-        Machine.assume(Isa.AVX512_BF16);
+        machine.assume(Isa.AVX512_BF16);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer sums = of(m -> fill(m, 16, i -> m.putFloat(4 * i, (float) rng.normal(drawn++))));
             ByteBuffer a = of(m -> fill(m, 32, i -> m.putShort(2 * i, normalBf16())));
@@ -146,7 +165,7 @@ class InstructionsTest {
             value = Isa.class,
             names = {"AVX2_VNNI", "AVX512_BF16"})
     void dotProductsOfBytes(Isa isa) {
-        Machine.assume(isa);
+        machine.assume(isa);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer sums = random();
             ByteBuffer a = random();
@@ -167,7 +186,7 @@ class InstructionsTest {
     /// The way to byte dot products where there is no instruction for them.
     @Test
     void productsOfBytesInPairs() {
-        Machine.assume(Isa.AVX2);
+        machine.assume(Isa.AVX2);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer a = random();
             ByteBuffer b = random();
@@ -193,7 +212,7 @@ class InstructionsTest {
 
     @Test
     void maskedLoadsAndStores() {
-        Machine.assume(Isa.AVX512);
+        machine.assume(Isa.AVX512);
         for (int round = 0; round < ROUNDS; round++) {
             int mask = (int) rng.bits(drawn++) & 0xFFFF;
             ByteBuffer a = random();
@@ -225,7 +244,7 @@ class InstructionsTest {
 
     @Test
     void loadsUnderAVectorOfSigns() {
-        Machine.assume(Isa.AVX2);
+        machine.assume(Isa.AVX2);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer signs = random();
             ByteBuffer b = random();
@@ -247,7 +266,7 @@ class InstructionsTest {
             value = Isa.class,
             names = {"AVX2", "AVX512"})
     void broadcastsOfEverySize(Isa isa) {
-        Machine.assume(isa);
+        machine.assume(isa);
         ByteBuffer a = random();
         Op[] ops = {VPBROADCASTB, VPBROADCASTW, VPBROADCASTD, VPBROADCASTQ, VBROADCASTSS, VBROADCASTSD};
         int[] sizes = {1, 2, 4, 8, 4, 8};
@@ -270,7 +289,7 @@ class InstructionsTest {
             value = Isa.class,
             names = {"AVX2", "AVX512"})
     void bytesAndWordsWiden(Isa isa) {
-        Machine.assume(isa);
+        machine.assume(isa);
         ByteBuffer a = random();
         IntFunction<Vec> width = n -> new Vec(n, isa.bytes(), 0, false);
         ByteBuffer signed = run(width, memory(), a, memory(), x -> x.op(VPMOVSXBD, width.apply(0), xmm(1)));
@@ -285,7 +304,7 @@ class InstructionsTest {
 
     @Test
     void integersNarrow() {
-        Machine.assume(Isa.AVX512);
+        machine.assume(Isa.AVX512);
         ByteBuffer a = of(m -> fill(m, 16, i -> m.putInt(4 * i, (int) rng.bits(drawn++) >> 2 * i)));
         ByteBuffer cut = run(Vec::zmm, memory(), a, memory(), x -> x.op(VPMOVDB, xmm(0), zmm(1)));
         ByteBuffer saturated = run(Vec::zmm, memory(), a, memory(), x -> x.op(VPMOVSDB, xmm(0), zmm(1)));
@@ -300,7 +319,7 @@ class InstructionsTest {
             value = Isa.class,
             names = {"AVX2", "AVX512"})
     void halfPrecision(Isa isa) {
-        Machine.assume(isa);
+        machine.assume(isa);
         IntFunction<Vec> width = n -> new Vec(n, isa.bytes(), 0, false);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer a = random();
@@ -320,7 +339,7 @@ class InstructionsTest {
 
     @Test
     void wordsAreTakenFromTwoTables() {
-        Machine.assume(Isa.AVX512);
+        machine.assume(Isa.AVX512);
         for (int round = 0; round < ROUNDS; round++) {
             ByteBuffer low = random();
             ByteBuffer index = random();
@@ -337,7 +356,7 @@ class InstructionsTest {
 
     @Test
     void powersOfTwoScale() {
-        Machine.assume(Isa.AVX512);
+        machine.assume(Isa.AVX512);
         float[] values = {1, -1.5f, 3, 1e-3f, 0, -0f, Float.MIN_NORMAL, Float.MAX_VALUE};
         for (int exponent = -160; exponent <= 160; exponent++) {
             float power = exponent;
@@ -352,7 +371,7 @@ class InstructionsTest {
 
     @Test
     void threeOperandLogic() {
-        Machine.assume(Isa.AVX512);
+        machine.assume(Isa.AVX512);
         ByteBuffer a = random();
         ByteBuffer b = random();
         ByteBuffer c = random();
@@ -373,11 +392,243 @@ class InstructionsTest {
     /// These have no VEX form.
     @Test
     void shiftsOfMemory() {
-        Machine.assume(Isa.AVX512);
+        machine.assume(Isa.AVX512);
         ByteBuffer a = random();
         ByteBuffer given = run(Vec::ymm, memory(), a, memory(), x -> x.op(VPSRAD, ymm(0), Mem.at(RSI), imm(7)));
         for (int i = 0; i < 8; i++) {
             assertEquals(a.getInt(4 * i) >> 7, given.getInt(4 * i));
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------- AVX-512 alone
+
+    @Test
+    void lanesAreTakenFromTwoTables() {
+        machine.assume(Isa.AVX512);
+        for (Op op : new Op[] {VPERMT2D, VPERMT2PS}) {
+            ByteBuffer low = random();
+            ByteBuffer index = random();
+            ByteBuffer high = random();
+            ByteBuffer given = run(Vec::zmm, low, index, high, x -> x.op(op, zmm(0), zmm(1), zmm(2)));
+            for (int i = 0; i < 16; i++) {
+                int from = index.getInt(4 * i) & 31;
+                assertEquals((from < 16 ? low : high).getInt(4 * (from & 15)), given.getInt(4 * i));
+            }
+        }
+        ByteBuffer index = random();
+        ByteBuffer table = random();
+        ByteBuffer given = run(Vec::zmm, memory(), index, table, x -> x.op(VPERMPS, zmm(0), zmm(1), zmm(2)));
+        for (int i = 0; i < 16; i++) {
+            assertEquals(table.getInt(4 * (index.getInt(4 * i) & 15)), given.getInt(4 * i));
+        }
+    }
+
+    @Test
+    void quartersAndHalves() {
+        machine.assume(Isa.AVX512);
+        ByteBuffer a = random();
+        ByteBuffer b = random();
+        for (int choice = 0; choice < 256; choice += 5) {
+            int n = choice;
+            ByteBuffer shuffled = run(Vec::zmm, memory(), a, b, x -> x.op(VSHUFF32X4, zmm(0), zmm(1), zmm(2), imm(n)));
+            ByteBuffer quarter = run(Vec::zmm, memory(), a, b, x -> x.op(VEXTRACTF32X4, xmm(0), zmm(1), imm(n)));
+            ByteBuffer half = run(Vec::zmm, memory(), a, b, x -> x.op(VEXTRACTF64X4, ymm(0), zmm(1), imm(n)));
+            ByteBuffer four = run(Vec::zmm, memory(), a, b, x -> x.op(VINSERTF32X4, zmm(0), zmm(1), xmm(2), imm(n)));
+            ByteBuffer two = run(Vec::zmm, memory(), a, b, x -> x.op(VINSERTF64X4, zmm(0), zmm(1), ymm(2), imm(n)));
+            for (int i = 0; i < 64; i++) {
+                int from = 16 * (n >> i / 16 * 2 & 3) + i % 16;
+                assertEquals((i < 32 ? a : b).get(from), shuffled.get(i));
+                assertEquals(i < 16 ? a.get(16 * (n & 3) + i) : 0, quarter.get(i));
+                assertEquals(i < 32 ? a.get(32 * (n & 1) + i) : 0, half.get(i));
+                assertEquals(i / 16 == (n & 3) ? b.get(i % 16) : a.get(i), four.get(i));
+                assertEquals(i / 32 == (n & 1) ? b.get(i % 32) : a.get(i), two.get(i));
+            }
+        }
+    }
+
+    /// Runs a comparison and gives the mask that it leaves.
+    private int mask(ByteBuffer a, ByteBuffer b, Op op, Imm... predicate) {
+        return run(Vec::zmm, memory(), a, b, x -> {
+                    Operand[] operands = {K1, zmm(1), zmm(2)};
+                    x.op(
+                            op,
+                            Stream.concat(Arrays.stream(operands), Arrays.stream(predicate))
+                                    .toArray(Operand[]::new));
+                    x.op(KMOVW_R, RSI, K1);
+                    x.op(VMOVD, xmm(0), RSI);
+                })
+                .getInt(0);
+    }
+
+    @Test
+    void comparisonsMakeMasks() {
+        machine.assume(Isa.AVX512);
+        for (int round = 0; round < ROUNDS; round++) {
+            ByteBuffer a = of(m -> fill(m, 16, i -> m.putInt(4 * i, rng.below(drawn++, 5) - 2)));
+            ByteBuffer b = of(m -> fill(m, 16, i -> m.putInt(4 * i, rng.below(drawn++, 5) - 2)));
+            int[] given = new int[8];
+            Arrays.setAll(given, predicate -> mask(a, b, VPCMPD, imm(predicate)));
+            int equal = mask(a, b, VPCMPEQD);
+            int greater = mask(a, b, VPCMPGTD);
+            for (int i = 0; i < 16; i++) {
+                int left = a.getInt(4 * i);
+                int right = b.getInt(4 * i);
+                boolean[] expected = {
+                    left == right, left < right, left <= right, false, left != right, left >= right, left > right, true
+                };
+                for (int predicate = 0; predicate < 8; predicate++) {
+                    assertEquals(expected[predicate], (given[predicate] >> i & 1) == 1);
+                }
+                assertEquals(left == right, (equal >> i & 1) == 1);
+                assertEquals(left > right, (greater >> i & 1) == 1);
+            }
+        }
+    }
+
+    @Test
+    void floatsAreComparedInAllWays() {
+        machine.assume(Isa.AVX512);
+        float[] values = {0, -0f, 1, -1, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN, 2};
+        ByteBuffer a = of(m -> fill(m, 16, i -> m.putFloat(4 * i, values[i % 8])));
+        for (int shift = 0; shift < 8; shift++) {
+            int by = shift;
+            ByteBuffer b = of(m -> fill(m, 16, i -> m.putFloat(4 * i, values[(i + by) % 8])));
+            for (int predicate = 0; predicate < 32; predicate++) {
+                int given = mask(a, b, VCMPPS, imm(predicate));
+                for (int i = 0; i < 16; i++) {
+                    float x = values[i % 8];
+                    float y = values[(i + by) % 8];
+                    boolean none = Float.isNaN(x) || Float.isNaN(y);
+                    boolean[] expected = {
+                        x == y,
+                        x < y,
+                        x <= y,
+                        none,
+                        x != y,
+                        !(x < y),
+                        !(x <= y),
+                        !none,
+                        x == y || none,
+                        !(x >= y),
+                        !(x > y),
+                        false,
+                        x != y && !none,
+                        x >= y,
+                        x > y,
+                        true
+                    };
+                    assertEquals(expected[predicate % 16], (given >> i & 1) == 1, x + " " + predicate + " " + y);
+                }
+            }
+        }
+    }
+
+    @Test
+    void masksAreMovedAndCombined() {
+        machine.assume(Isa.AVX512);
+        for (int round = 0; round < ROUNDS; round++) {
+            int a = (int) rng.bits(drawn++);
+            int b = round == 0 ? -1 : (int) rng.bits(drawn++);
+            ByteBuffer given = run(Vec::zmm, memory(), memory(), memory(), x -> {
+                x.mov(RDI, a);
+                x.mov(RSI, b);
+                x.op(KMOVD, K1, RDI);
+                x.op(KMOVD, K2, RSI);
+                x.op(KANDW, K3, K1, K2);
+                x.op(KNOTW, K4, K1);
+                x.op(KMOVW_R, RDI, K3);
+                x.op(KMOVW_R, RSI, K4);
+                x.op(KORTESTW, K4, K1);
+                x.mov(RDX, 0);
+                x.mov(R8, 1);
+                x.cmov(Condition.BELOW, RDX, R8);
+                x.op(KORTESTW, K3, K3);
+                x.cmov(Condition.EQUAL, RDX, R8);
+                x.op(VPBROADCASTD_R, zmm(0), RDI);
+                x.op(KMOVW, K1, R8);
+                x.op(VPBROADCASTD_R, zmm(0).under(K1), RSI);
+                x.op(KMOVQ, K1, R8);
+                x.op(VMOVDQU16, zmm(0).under(K1), zmm(0));
+                x.op(VMOVD, xmm(1), RDX);
+                x.op(VPBROADCASTD, zmm(1), xmm(1));
+                x.mov(R8, 4);
+                x.op(KMOVW, K1, R8);
+                x.op(VBLENDMPS, zmm(0).under(K1), zmm(0), zmm(1));
+            });
+            assertEquals(~a & 0xFFFF, given.getInt(0));
+            assertEquals(a & b & 0xFFFF, given.getInt(4));
+            assertEquals(1, given.getInt(8));
+            assertEquals(a & b & 0xFFFF, given.getInt(12));
+        }
+    }
+
+    @Test
+    void bytesAndWordsMoveUnderMasks() {
+        machine.assume(Isa.AVX512);
+        for (int round = 0; round < ROUNDS; round++) {
+            int mask = (int) rng.bits(drawn++);
+            ByteBuffer a = random();
+            ByteBuffer b = random();
+            ByteBuffer words = run(Vec::zmm, a, b, memory(), x -> {
+                x.mov(RDI, mask);
+                x.op(KMOVD, K1, RDI);
+                x.op(VMOVDQU16, zmm(0).zeroed(K1), Mem.at(RSI));
+            });
+            ByteBuffer bytes = run(Vec::zmm, a, b, memory(), x -> {
+                x.mov(RDI, mask);
+                x.op(KMOVD, K1, RDI);
+                x.op(VMOVDQU8, Mem.at(RSI).under(K1), zmm(0));
+                x.op(VMOVUPS, zmm(0), Mem.at(RSI));
+            });
+            ByteBuffer narrow = run(Vec::zmm, a, b, memory(), x -> {
+                x.mov(RDI, mask);
+                x.op(KMOVW, K1, RDI);
+                x.op(VPMOVDW, Mem.at(RSI).under(K1), zmm(0));
+                x.op(VMOVUPS, zmm(0), Mem.at(RSI));
+            });
+            for (int i = 0; i < 32; i++) {
+                boolean on = (mask >> i & 1) == 1;
+                assertEquals(on ? b.getShort(2 * i) : 0, words.getShort(2 * i));
+                assertEquals((on ? a : b).get(i), bytes.get(i));
+                boolean narrowed = i < 16 && on;
+                assertEquals(narrowed ? (short) a.getInt(4 * i) : b.getShort(2 * i), narrow.getShort(2 * i));
+            }
+        }
+    }
+
+    /// `x - floor(x)`, rounded down.
+    @Test
+    void fractions() {
+        machine.assume(Isa.AVX512);
+        for (int round = 0; round < ROUNDS; round++) {
+            ByteBuffer a = of(m -> fill(m, 16, i -> m.putFloat(4 * i, (float) (rng.normal(drawn++) * (1 << 2 * i)))));
+            ByteBuffer given = run(Vec::zmm, memory(), a, memory(), x -> x.op(VREDUCEPS, zmm(0), zmm(1), imm(9)));
+            for (int i = 0; i < 16; i++) {
+                double exact = a.getFloat(4 * i) - Math.floor(a.getFloat(4 * i));
+                float nearest = exact == 0 ? -0f : (float) exact;
+                assertEquals(nearest > exact ? Math.nextDown(nearest) : nearest, given.getFloat(4 * i));
+            }
+        }
+        float[] values = {0, -0f, 3, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, -1e-30f, 1e-30f, Float.NaN};
+        float[] expected = {-0f, -0f, -0f, 0, 0, Math.nextDown(1f), 1e-30f, Float.NaN};
+        ByteBuffer a = of(m -> fill(m, 16, i -> m.putFloat(4 * i, values[i % 8])));
+        ByteBuffer given = run(Vec::zmm, memory(), a, memory(), x -> x.op(VREDUCEPS, zmm(0), zmm(1), imm(9)));
+        for (int i = 0; i < 16; i++) {
+            assertEquals(expected[i % 8], given.getFloat(4 * i));
+        }
+    }
+
+    @Test
+    void twoVectorsBecomeBf16() {
+        machine.assume(Isa.AVX512_BF16);
+        for (int round = 0; round < ROUNDS; round++) {
+            ByteBuffer a = of(m -> fill(m, 16, i -> m.putFloat(4 * i, (float) rng.normal(drawn++))));
+            ByteBuffer b = of(m -> fill(m, 16, i -> m.putFloat(4 * i, (float) rng.normal(drawn++))));
+            ByteBuffer given = run(Vec::zmm, memory(), a, b, x -> x.op(VCVTNE2PS2BF16, zmm(0), zmm(1), zmm(2)));
+            for (int i = 0; i < 32; i++) {
+                float value = (i < 16 ? b : a).getFloat(4 * (i % 16));
+                assertEquals(Bf16.round(value), bf16(given, i));
+            }
         }
     }
 }

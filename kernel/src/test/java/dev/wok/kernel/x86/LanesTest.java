@@ -46,8 +46,7 @@ class LanesTest {
     }
 
     private static Program load(Isa isa, Consumer<Lanes> code) {
-        Machine.assume(isa);
-        return Machine.load(x -> code.accept(new Lanes(x, isa)));
+        return Machine.of(isa).load(x -> code.accept(new Lanes(x, isa)));
     }
 
     private interface OnVector {

@@ -47,12 +47,12 @@ class TilingsTest {
     @ParameterizedTest
     @EnumSource(Isa.class)
     void noTilingChangesABit(Isa isa) {
-        Machine.assume(isa);
         for (Precision precision : Precision.values()) {
             try (HostDevice device = Device.host(2)) {
                 Rng rng = new Rng(11);
                 List<int[]> shapes = new ArrayList<>();
-                for (int i = 0; i < SHAPES; i++) {
+                // The emulator sees the last of these shapes only.
+                for (int i = Machine.of(isa) == Machine.EMULATOR ? SHAPES - 1 : 0; i < SHAPES; i++) {
                     shapes.add(new int[] {
                         1 + rng.below(3 * i, i == 0 ? 600 : 250),
                         1 + rng.below(3 * i + 1, 200),
@@ -73,7 +73,8 @@ class TilingsTest {
 
     private static List<float[]> products(
             HostDevice device, Isa isa, Tiling tiling, Precision precision, List<int[]> shapes) {
-        Kernels kernels = X86Kernels.on(device, isa, Tilings.of(isa, _ -> tiling), precision);
+        Programs programs = Machine.of(isa).programs(device, isa);
+        Kernels kernels = X86Kernels.on(programs, Tilings.of(isa, _ -> tiling), precision);
         List<float[]> results = new ArrayList<>();
         for (int[] shape : shapes) {
             int m = shape[0];
