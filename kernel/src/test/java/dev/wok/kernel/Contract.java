@@ -3,13 +3,16 @@ package dev.wok.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.x86.Isa;
+import dev.wok.kernel.x86.Machine;
 import dev.wok.kernel.x86.X86Kernels;
 import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
+import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.Function;
 import java.util.function.IntFunction;
@@ -41,6 +45,16 @@ final class Contract {
     /// 2^-8 on either side, and a little for what the float32 sums before them differ by.
     static final double TWO_ROUNDINGS = 0x1.04p-7;
 
+    /* Code for instructions that the processor lacks runs in the emulator, some hundred times slower. So of these sets one
+     * is checked at a time, drawn at random, with two threads: each sees some of a property's cases. Once a check has failed
+     * all are, so that the search for the smallest case finds it again.
+     */
+    private static final Rng TURNS = Seeds.rng("turns");
+    private static final AtomicInteger TURN = new AtomicInteger();
+    private static volatile boolean all;
+
+    private static final String VECTOR_LABEL = "vector";
+
     static final Kernels REFERENCE = reference(Precision.F32);
     static final Kernels VECTOR = on(1, Backend.VECTOR, Precision.F32);
     private static final Map<Precision, List<Subject>> SUBJECTS =
@@ -54,27 +68,72 @@ final class Contract {
     ///
     /// @param label for messages
     /// @param threads the same kernels on one thread, and on more
-    private record Subject(String label, List<Kernels> threads) {}
+    private record Subject(String label, boolean isEmulated, List<Kernels> threads) {
+        List<Kernels> threadsNow() {
+            return isEmulated && !all ? threads.subList(1, 2) : threads;
+        }
+
+        boolean isIn(List<Isa> isas) {
+            return label.equals(VECTOR_LABEL)
+                    || isas.stream().anyMatch(isa -> isa.text().equals(label));
+        }
+    }
+
+    /// @return the sets of instructions that are to be checked now
+    static List<Isa> isas() {
+        List<Isa> emulated = Arrays.stream(Isa.values())
+                .filter(isa -> Machine.of(isa) == Machine.EMULATOR)
+                .toList();
+        int chosen = emulated.isEmpty() ? 0 : TURNS.below(TURN.getAndIncrement(), emulated.size());
+        return Arrays.stream(Isa.values())
+                .filter(isa -> all || !emulated.contains(isa) || isa == emulated.get(chosen))
+                .toList();
+    }
+
+    /// Runs tests with all sets of instructions every time.
+    static void withAll(Runnable tests) {
+        boolean before = all;
+        all = true;
+        try {
+            tests.run();
+        } finally {
+            all = before;
+        }
+    }
 
     /// What is under test: a line for each backend, or for each level of instructions that one has here.
     private static List<Subject> subjects(Precision precision) {
         List<Subject> subjects = new ArrayList<>();
-        subjects.add(subject("vector", threads -> on(threads, Backend.VECTOR, precision)));
-        for (Isa isa : Isa.found(Device.host(1))) {
-            subjects.add(subject(isa.text(), threads -> X86Kernels.on(Device.host(threads), isa, precision)));
+        subjects.add(subject(VECTOR_LABEL, false, threads -> on(threads, Backend.VECTOR, precision)));
+        for (Isa isa : Isa.values()) {
+            boolean isEmulated = Machine.of(isa) == Machine.EMULATOR;
+            subjects.add(subject(isa.text(), isEmulated, threads -> machineCode(threads, isa, precision)));
         }
         return subjects;
     }
 
-    /// @return machine code for each set of instructions that the processor has
-    static List<Kernels> machineCode(int threads, Precision precision) {
-        return Isa.found(Device.host(1)).stream()
-                .map(isa -> X86Kernels.on(Device.host(threads), isa, precision))
+    /// @return machine code for the sets that the processor has, for work that takes the emulator too long, or
+    ///     for all
+    static List<Kernels> quickMachineCode(int threads, Precision precision) {
+        return Arrays.stream(Isa.values())
+                .filter(isa -> all || Machine.of(isa) == Machine.PROCESSOR)
+                .map(isa -> machineCode(threads, isa, precision))
                 .toList();
     }
 
-    private static Subject subject(String label, IntFunction<Kernels> kernels) {
-        return new Subject(label, IntStream.of(1, 2, 3).mapToObj(kernels).toList());
+    /// @return machine code for the sets of instructions that are to be checked now
+    static List<Kernels> machineCode(int threads, Precision precision) {
+        return isas().stream().map(isa -> machineCode(threads, isa, precision)).toList();
+    }
+
+    static Kernels machineCode(int threads, Isa isa, Precision precision) {
+        HostDevice host = Device.host(threads);
+        return X86Kernels.on(host, isa, precision, Machine.of(isa).loader(host));
+    }
+
+    private static Subject subject(String label, boolean isEmulated, IntFunction<Kernels> kernels) {
+        return new Subject(
+                label, isEmulated, IntStream.of(1, 2, 3).mapToObj(kernels).toList());
     }
 
     private static Kernels on(int threads, Backend backend, Precision precision) {
@@ -88,6 +147,14 @@ final class Contract {
     /// @return the backends under test, one thread
     static Stream<Kernels> fast(Precision precision) {
         return SUBJECTS.getOrDefault(precision, List.of()).stream().map(subject -> subject.threads.getFirst());
+    }
+
+    /// @return the backends under test, one thread, of the emulated ones the one whose turn it is
+    static Stream<Kernels> fastInTurn(Precision precision) {
+        List<Isa> isas = isas();
+        return SUBJECTS.getOrDefault(precision, List.of()).stream()
+                .filter(subject -> subject.isIn(isas))
+                .map(subject -> subject.threads.getFirst());
     }
 
     /// Builds its operands from a run, calls the kernels, and names its results.
@@ -112,19 +179,32 @@ final class Contract {
 
     private static void check(Operation operation, Precision precision) {
         Run reference = run(operation, reference(precision), DType.F64);
+        List<Isa> isas = isas();
         for (Subject subject : SUBJECTS.getOrDefault(precision, List.of())) {
-            String label = " on %s, %s".formatted(subject.label, precision.text());
-            Run one = run(operation, subject.threads.getFirst(), DType.F32);
-            assertEquals(reference.results.keySet(), one.results.keySet());
-            reference.results.forEach((name, expected) ->
-                    Close.assertClose(name + label, expected.value, one.result(name), expected.bound.get()));
-            for (Kernels kernels : subject.threads.subList(1, subject.threads.size())) {
-                Run other = run(operation, kernels, DType.F32);
-                one.results.forEach((name, expected) -> Close.assertSame(
-                        name + label + ": " + kernels.choice().reason(), expected.value, other.result(name)));
+            if (subject.isIn(isas)) {
+                try {
+                    check(operation, precision, subject, reference);
+                } catch (RuntimeException | AssertionError e) {
+                    all = true;
+                    throw e;
+                }
             }
         }
         operation.on(new Run(Kernels.on(Device.dry().stream(), Backend.DRY, precision), DType.F32));
+    }
+
+    private static void check(Operation operation, Precision precision, Subject subject, Run reference) {
+        String label = " on %s, %s".formatted(subject.label, precision.text());
+        List<Kernels> threads = subject.threadsNow();
+        Run one = run(operation, threads.getFirst(), DType.F32);
+        assertEquals(reference.results.keySet(), one.results.keySet());
+        reference.results.forEach((name, expected) ->
+                Close.assertClose(name + label, expected.value, one.result(name), expected.bound.get()));
+        for (Kernels kernels : threads.subList(1, threads.size())) {
+            Run other = run(operation, kernels, DType.F32);
+            one.results.forEach((name, expected) -> Close.assertSame(
+                    name + label + ": " + kernels.choice().reason(), expected.value, other.result(name)));
+        }
     }
 
     /// Runs an operation on the reference alone and gives its results.

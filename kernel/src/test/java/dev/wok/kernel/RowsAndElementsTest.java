@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.kernel.Rotary.Pairing;
 import dev.wok.kernel.Routing.Scoring;
+import dev.wok.kernel.x86.Isa;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
@@ -20,12 +21,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /// What the machine code of the operations on rows and elements must do beyond computing right: touch no byte beside
 /// its operands, pass infinities and what is no number, refuse memory that it cannot reach.
 class RowsAndElementsTest {
-    private static final List<Kernels> X86 = Contract.machineCode(2, Precision.F32);
+    private static final Map<Isa, Kernels> X86 = Arrays.stream(Isa.values())
+            .collect(Collectors.toMap(Function.identity(), isa -> Contract.machineCode(2, isa, Precision.F32)));
+
+    private static List<Kernels> x86() {
+        return Contract.isas().stream().map(X86::get).filter(Objects::nonNull).toList();
+    }
 
     private static Property sizes(String name) {
         return Property.of(name)
@@ -235,7 +243,7 @@ class RowsAndElementsTest {
     @Test
     void touchNothingBesideTheirOperands() {
         sizes("rows and elements, guarded").cases(15).check(c -> {
-            for (Kernels kernels : X86) {
+            for (Kernels kernels : x86()) {
                 calls(kernels, c).forEach((name, call) -> {
                     try {
                         Guarded.check(kernels, call);
@@ -252,7 +260,7 @@ class RowsAndElementsTest {
     void specialNumbersPassAsInTheReference() {
         sizes("rows and elements, special numbers").cases(15).check(c -> {
             Map<String, Guarded.Call> reference = calls(Contract.REFERENCE, c);
-            for (Kernels kernels : X86) {
+            for (Kernels kernels : x86()) {
                 calls(kernels, c).forEach((name, call) -> {
                     List<Tensor> expected = Guarded.withSpecialNumbers(Objects.requireNonNull(reference.get(name)));
                     List<Tensor> given = Guarded.withSpecialNumbers(call);
@@ -282,7 +290,7 @@ class RowsAndElementsTest {
         Tensor d = Tensors.normal(Seeds.rng("large d"), DType.F32, rows, 2 * n);
         Tensor weight = Tensors.normal(Seeds.rng("large w"), DType.F32, 2 * n);
         Tensor rstd = Tensors.of(_ -> 0.75, DType.F32, rows);
-        for (Kernels kernels : X86) {
+        for (Kernels kernels : x86()) {
             Map<String, InRows> calls = new LinkedHashMap<>();
             calls.put(
                     "RmsNorm.forward",
@@ -334,7 +342,7 @@ class RowsAndElementsTest {
         Tensor heap = Tensor.of(MemorySegment.ofArray(new float[6]), DType.F32, 2, 3);
         Tensor device = Tensor.of(MemorySegment.ofAddress(4096), DType.F32, 2, 3);
         Tensor readOnly = Tensor.of(x.memory().asReadOnly(), DType.F32, 2, 3);
-        for (Kernels kernels : X86) {
+        for (Kernels kernels : x86()) {
             assertEquals(
                     "Elementwise on the x86 backend: an operand, F32[2, 3], lies in 24 bytes of heap memory,"
                             + " expected 24 of native memory",
