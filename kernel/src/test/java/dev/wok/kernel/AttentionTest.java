@@ -265,7 +265,7 @@ class AttentionTest {
     void nothingUnseenIsSeen() {
         sizes("Attention.unseen").check(c -> {
             for (Precision precision : Precision.values()) {
-                Contract.fastInTurn(precision).forEach(kernels -> {
+                Contract.fast(precision).forEach(kernels -> {
                     Spoiled spoiled = new Spoiled(c, true);
                     spoiled.compare(kernels.attention(), precision, new Spoiled(c, false));
                 });

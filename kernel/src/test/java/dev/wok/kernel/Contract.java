@@ -12,7 +12,6 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
-import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,7 +19,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.Function;
 import java.util.function.IntFunction;
@@ -45,12 +43,9 @@ final class Contract {
     /// 2^-8 on either side, and a little for what the float32 sums before them differ by.
     static final double TWO_ROUNDINGS = 0x1.04p-7;
 
-    /* Code for instructions that the processor lacks runs in the emulator, some hundred times slower. So of these sets one
-     * is checked at a time, drawn at random, with two threads: each sees some of a property's cases. Once a check has failed
-     * all are, so that the search for the smallest case finds it again.
+    /* Code for instructions that the processor lacks runs in the emulator, some hundred times slower: in the slow run, see
+     * EveryIsaTest.
      */
-    private static final Rng TURNS = Seeds.rng("turns");
-    private static final AtomicInteger TURN = new AtomicInteger();
     private static volatile boolean all;
 
     private static final String VECTOR_LABEL = "vector";
@@ -68,11 +63,7 @@ final class Contract {
     ///
     /// @param label for messages
     /// @param threads the same kernels on one thread, and on more
-    private record Subject(String label, boolean isEmulated, List<Kernels> threads) {
-        List<Kernels> threadsNow() {
-            return isEmulated && !all ? threads.subList(1, 2) : threads;
-        }
-
+    private record Subject(String label, List<Kernels> threads) {
         boolean isIn(List<Isa> isas) {
             return label.equals(VECTOR_LABEL)
                     || isas.stream().anyMatch(isa -> isa.text().equals(label));
@@ -81,12 +72,8 @@ final class Contract {
 
     /// @return the sets of instructions that are to be checked now
     static List<Isa> isas() {
-        List<Isa> emulated = Arrays.stream(Isa.values())
-                .filter(isa -> Machine.of(isa) == Machine.EMULATOR)
-                .toList();
-        int chosen = emulated.isEmpty() ? 0 : TURNS.below(TURN.getAndIncrement(), emulated.size());
         return Arrays.stream(Isa.values())
-                .filter(isa -> all || !emulated.contains(isa) || isa == emulated.get(chosen))
+                .filter(isa -> all || Machine.of(isa) == Machine.PROCESSOR)
                 .toList();
     }
 
@@ -104,10 +91,9 @@ final class Contract {
     /// What is under test: a line for each backend, or for each level of instructions that one has here.
     private static List<Subject> subjects(Precision precision) {
         List<Subject> subjects = new ArrayList<>();
-        subjects.add(subject(VECTOR_LABEL, false, threads -> on(threads, Backend.VECTOR, precision)));
+        subjects.add(subject(VECTOR_LABEL, threads -> on(threads, Backend.VECTOR, precision)));
         for (Isa isa : Isa.values()) {
-            boolean isEmulated = Machine.of(isa) == Machine.EMULATOR;
-            subjects.add(subject(isa.text(), isEmulated, threads -> machineCode(threads, isa, precision)));
+            subjects.add(subject(isa.text(), threads -> machineCode(threads, isa, precision)));
         }
         return subjects;
     }
@@ -131,9 +117,8 @@ final class Contract {
         return X86Kernels.on(host, isa, precision, Machine.of(isa).loader(host));
     }
 
-    private static Subject subject(String label, boolean isEmulated, IntFunction<Kernels> kernels) {
-        return new Subject(
-                label, isEmulated, IntStream.of(1, 2, 3).mapToObj(kernels).toList());
+    private static Subject subject(String label, IntFunction<Kernels> kernels) {
+        return new Subject(label, IntStream.of(1, 2, 3).mapToObj(kernels).toList());
     }
 
     private static Kernels on(int threads, Backend backend, Precision precision) {
@@ -146,11 +131,6 @@ final class Contract {
 
     /// @return the backends under test, one thread
     static Stream<Kernels> fast(Precision precision) {
-        return SUBJECTS.getOrDefault(precision, List.of()).stream().map(subject -> subject.threads.getFirst());
-    }
-
-    /// @return the backends under test, one thread, of the emulated ones the one whose turn it is
-    static Stream<Kernels> fastInTurn(Precision precision) {
         List<Isa> isas = isas();
         return SUBJECTS.getOrDefault(precision, List.of()).stream()
                 .filter(subject -> subject.isIn(isas))
@@ -182,12 +162,7 @@ final class Contract {
         List<Isa> isas = isas();
         for (Subject subject : SUBJECTS.getOrDefault(precision, List.of())) {
             if (subject.isIn(isas)) {
-                try {
-                    check(operation, precision, subject, reference);
-                } catch (RuntimeException | AssertionError e) {
-                    all = true;
-                    throw e;
-                }
+                check(operation, precision, subject, reference);
             }
         }
         operation.on(new Run(Kernels.on(Device.dry().stream(), Backend.DRY, precision), DType.F32));
@@ -195,7 +170,7 @@ final class Contract {
 
     private static void check(Operation operation, Precision precision, Subject subject, Run reference) {
         String label = " on %s, %s".formatted(subject.label, precision.text());
-        List<Kernels> threads = subject.threadsNow();
+        List<Kernels> threads = subject.threads;
         Run one = run(operation, threads.getFirst(), DType.F32);
         assertEquals(reference.results.keySet(), one.results.keySet());
         reference.results.forEach((name, expected) ->

@@ -103,7 +103,7 @@ class ExpertsTest {
                         entering,
                         MEMORY);
                 for (Precision precision : Precision.values()) {
-                    Stream.concat(Stream.of(Contract.reference(precision)), Contract.fastInTurn(precision))
+                    Stream.concat(Stream.of(Contract.reference(precision)), Contract.fast(precision))
                             .forEach(kernels -> packed(kernels, l, x, factors, up, down));
                 }
             };

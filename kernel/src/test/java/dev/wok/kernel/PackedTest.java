@@ -114,7 +114,7 @@ class PackedTest {
             Packed w = packed(Tensors.normal(rng.split("w"), DType.F32, 70, 1200), element, 64, Activations.INT8);
             Tensor x = Tensors.normal(rng.split("x"), DType.F32, 230, 1200);
             for (Precision precision : Precision.values()) {
-                Contract.fastInTurn(precision).forEach(kernels -> {
+                Contract.fast(precision).forEach(kernels -> {
                     Tensor all = Tensors.zeros(DType.F32, 230, 70);
                     kernels.matmul().linear(x, w, all, false);
                     for (int row : new int[] {0, 1, 100, 229}) {
@@ -143,7 +143,7 @@ class PackedTest {
                 w.putScale(row, 0, 1);
             }
             Tensor x = Tensors.of(i -> i < k ? 127 : -127, DType.F32, 2, k);
-            Contract.fastInTurn(Precision.F32).forEach(kernels -> {
+            Contract.fast(Precision.F32).forEach(kernels -> {
                 Tensor expected = Tensors.zeros(DType.F32, 2, 2);
                 Contract.REFERENCE.matmul().linear(x, w, expected, false);
                 Tensor y = Tensors.zeros(DType.F32, 2, 2);
@@ -172,7 +172,7 @@ class PackedTest {
                         boolean spoiled = !Double.isFinite(spoiler) && i / 50 == 2;
                         assertEquals(spoiled, Double.isNaN(expected.get(i)), "row " + i / 50);
                     }
-                    Contract.fastInTurn(Precision.F32).forEach(kernels -> {
+                    Contract.fast(Precision.F32).forEach(kernels -> {
                         Tensor y = Tensors.zeros(DType.F32, 5, 50);
                         kernels.matmul().linear(x, w, y, false);
                         Close.assertClose("y of " + kernels.choice(), expected, y, 1e-3);
@@ -189,7 +189,7 @@ class PackedTest {
         for (Element element : Element.values()) {
             for (Activations activations : Activations.values()) {
                 Packed w = packed(Tensors.normal(rng.split("w"), DType.F32, 50, 133), element, 64, activations);
-                Contract.fastInTurn(Precision.BF16).forEach(kernels -> {
+                Contract.fast(Precision.BF16).forEach(kernels -> {
                     Tensor expected = Tensors.zeros(DType.F32, 5, 50);
                     kernels.matmul().linear(Tensors.as(DType.F32, narrow), w, expected, false);
                     Tensor y = Tensors.zeros(DType.F32, 5, 50);
