@@ -2,10 +2,9 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Embedding;
+import dev.wok.kernel.host.TableRows;
 import dev.wok.kernel.host.Tasks;
-import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 final class EmbeddingVector extends Embedding {
@@ -20,23 +19,7 @@ final class EmbeddingVector extends Embedding {
     @Override
     protected void gather(Tensor ids, Tensor table, Tensor out) {
         Tasks.requireFloats("Embedding", out);
-        long bytes = out.dim(1) * Float.BYTES;
-        Tasks.rows(workers, out.size(0), out.dim(1), (from, to, _) -> {
-            for (int t = from; t < to; t++) {
-                int id = ids.getInt(t);
-                MemorySegment row = out.memory().asSlice(t * out.stride(0) * Float.BYTES, bytes);
-                if (id < 0) {
-                    row.fill((byte) 0);
-                    continue;
-                }
-                Objects.checkIndex(id, table.size(0));
-                if (table.dtype() != DType.F32) {
-                    out.select(0, t).copyFrom(table.select(0, id));
-                } else {
-                    MemorySegment.copy(table.memory(), id * table.stride(0) * Float.BYTES, row, 0, bytes);
-                }
-            }
-        });
+        TableRows.gather(workers, ids, table, out);
     }
 
     /* Tokens may share a row, so the split is by columns: each task walks all tokens in order. */

@@ -3,10 +3,10 @@ package dev.wok.kernel.x86;
 import dev.wok.device.Program;
 import dev.wok.device.Workers;
 import dev.wok.kernel.Embedding;
+import dev.wok.kernel.host.TableRows;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 final class EmbeddingX86 extends Embedding {
@@ -26,23 +26,7 @@ final class EmbeddingX86 extends Embedding {
         Span tokens = Span.read(OP, ids, DType.I32);
         Span rows = Span.read(OP, table, table.dtype());
         Span result = Span.written(OP, out);
-        long bytes = out.dim(1) * Float.BYTES;
-        Tasks.rows(workers, out.size(0), out.dim(1), (from, to, _) -> {
-            for (int t = from; t < to; t++) {
-                int id = ids.getInt(t);
-                MemorySegment row = out.memory().asSlice(t * result.stride(0), bytes);
-                if (id < 0) {
-                    row.fill((byte) 0);
-                    continue;
-                }
-                Objects.checkIndex(id, table.size(0));
-                if (table.dtype() != DType.F32) {
-                    out.select(0, t).copyFrom(table.select(0, id));
-                } else {
-                    MemorySegment.copy(table.memory(), id * rows.stride(0), row, 0, bytes);
-                }
-            }
-        });
+        TableRows.gather(workers, ids, table, out);
         Span.keep(tokens, rows, result);
     }
 
