@@ -305,11 +305,6 @@ public final class Packed implements Weight {
         return new Packed(element, values.select(0, expert), own, n, k, group, activations);
     }
 
-    /// @return the same weight, with which the left operand enters products in another way
-    public Packed with(Activations entering) {
-        return new Packed(element, values, scales, n, k, group, element.isWhole() ? entering : Activations.FLOAT);
-    }
-
     public Element element() {
         return element;
     }

@@ -98,15 +98,6 @@ final class Contract {
         return subjects;
     }
 
-    /// @return machine code for the sets that the processor has, for work that takes the emulator too long, or
-    ///     for all
-    static List<Kernels> quickMachineCode(int threads, Precision precision) {
-        return Arrays.stream(Isa.values())
-                .filter(isa -> all || Machine.of(isa) == Machine.PROCESSOR)
-                .map(isa -> machineCode(threads, isa, precision))
-                .toList();
-    }
-
     /// @return machine code for the sets of instructions that are to be checked now
     static List<Kernels> machineCode(int threads, Precision precision) {
         return isas().stream().map(isa -> machineCode(threads, isa, precision)).toList();

@@ -210,7 +210,7 @@ class LatentAttentionTest {
         int[] positions = new int[tokens];
         Arrays.setAll(positions, t -> keys - tokens + t);
         for (Precision precision : Precision.values()) {
-            for (Kernels kernels : Contract.quickMachineCode(2, precision)) {
+            for (Kernels kernels : Contract.machineCode(2, precision)) {
                 LatentAttention attention = kernels.latentAttention();
                 Tensor together = Tensors.zeros(DType.F32, tokens, 128, 2);
                 attention.forward(q, Weight.of(kvB), cache, Tensor.of(positions), 0.1, together);
