@@ -179,9 +179,12 @@ public final class Model implements AutoCloseable {
         if (options.dtype() == DType.F64) {
             return dev.wok.model.Model.load(folder, kernels, DType.F64, options.progress());
         }
-        Storage weights = options.weights()
-                .orElseGet(() -> precision == Precision.BF16 ? Storage.bfloat16() : Storage.asStored(folder));
-        return dev.wok.model.Model.open(folder, kernels, weights, options.progress());
+        Optional<Storage> asked = precision == Precision.BF16
+                ? options.weights().or(() -> Optional.of(Storage.bfloat16()))
+                : options.weights();
+        return asked.isPresent()
+                ? dev.wok.model.Model.open(folder, kernels, asked.get(), options.progress())
+                : dev.wok.model.Model.open(folder, kernels, options.progress());
     }
 
     private void requireFit(Path file) {

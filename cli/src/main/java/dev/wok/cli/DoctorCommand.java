@@ -94,7 +94,8 @@ final class DoctorCommand implements Callable<Integer> {
         facts.put("tiles_file", tuning.file().toString());
     }
 
-    private static long memory() {
+    /// @return the bytes of this machine's memory
+    static long memory() {
         return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
     }
 

@@ -1,13 +1,11 @@
 package dev.wok.cli;
 
-import com.sun.management.OperatingSystemMXBean;
 import dev.wok.model.Inspection;
 import dev.wok.model.ModelConfig;
 import dev.wok.model.Storage;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import java.io.PrintStream;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -60,10 +58,6 @@ final class InspectCommand implements Callable<Integer> {
         return 0;
     }
 
-    private static long memory() {
-        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
-    }
-
     private SequencedMap<String, Object> facts(Inspection found) {
         SequencedMap<String, Object> facts = new LinkedHashMap<>();
         facts.put("model_type", found.config().family().modelType());
@@ -72,7 +66,7 @@ final class InspectCommand implements Callable<Integer> {
         facts.put("vocab_size", found.config().vocabSize());
         facts.put("max_position_embeddings", found.config().maxPositionEmbeddings());
         facts.put("parameters", found.total().parameters());
-        facts.put("active_parameters", found.activeParameters());
+        facts.put("active_parameters", found.config().activeMatmulParameters());
         facts.put("stored_bytes", found.total().bytes());
         SequencedMap<String, Object> parts = new LinkedHashMap<>();
         found.parts().forEach((part, size) -> {
@@ -87,7 +81,7 @@ final class InspectCommand implements Callable<Integer> {
         facts.put("memory_bytes", memory);
         facts.put("cache_bytes_per_token_bf16", found.cacheBytesPerToken(DType.BF16));
         facts.put("cache_bytes_per_token_f32", found.cacheBytesPerToken(DType.F32));
-        facts.put("machine_memory_bytes", memory());
+        facts.put("machine_memory_bytes", DoctorCommand.memory());
         if (tensors) {
             List<Object> list = new ArrayList<>();
             for (Inspection.Entry entry : found.tensors()) {
@@ -118,7 +112,9 @@ final class InspectCommand implements Callable<Integer> {
         line(
                 "parameters",
                 "%s, %s of them active for a token"
-                        .formatted(count(found.total().parameters()), count(found.activeParameters())));
+                        .formatted(
+                                count(found.total().parameters()),
+                                count(found.config().activeMatmulParameters())));
         found.parts()
                 .forEach((part, size) -> line(
                         "  " + part.name().toLowerCase(Locale.ROOT).replace('_', ' '),
@@ -138,10 +134,10 @@ final class InspectCommand implements Callable<Integer> {
                         .formatted(
                                 Amounts.of(found.cacheBytesPerToken(DType.BF16), "bytes"),
                                 Amounts.of(found.cacheBytesPerToken(DType.F32), "bytes")));
-        line("this machine", Amounts.of(memory(), "bytes") + " of memory");
+        line("this machine", Amounts.of(DoctorCommand.memory(), "bytes") + " of memory");
         Storage.byName().forEach((name, storage) -> {
             long bytes = found.bytes(storage);
-            double left = USABLE * memory() - bytes;
+            double left = USABLE * DoctorCommand.memory() - bytes;
             long room = (long) (left / found.cacheBytesPerToken(DType.BF16));
             line(
                     "  --weights " + name,

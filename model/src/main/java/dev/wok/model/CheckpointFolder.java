@@ -57,7 +57,8 @@ final class CheckpointFolder implements AutoCloseable {
         if (!Files.isDirectory(folder)) {
             throw new BadInput("there is no model folder %s.".formatted(folder));
         }
-        CheckpointFolder checkpoint = new CheckpointFolder(folder, ModelConfig.load(folder), ConfigJson.blocks(folder));
+        ConfigJson json = ConfigJson.open(folder);
+        CheckpointFolder checkpoint = new CheckpointFolder(folder, json.model(), json.blocks());
         try {
             for (String name : fileNames(folder)) {
                 checkpoint.add(folder.resolve(name));
@@ -134,8 +135,15 @@ final class CheckpointFolder implements AutoCloseable {
         return found;
     }
 
-    /// @return the type that most elements have
-    DType usualType() {
+    /// @return what keeps the weights as they are stored, as nearly as packed weights can: bfloat16 where most are that
+    /// or
+    ///     E4M3 under scales, else float32
+    Storage asStored() {
+        DType most = usualType();
+        return most == DType.BF16 || most == DType.F8_E4M3 ? Storage.bfloat16() : Storage.float32();
+    }
+
+    private DType usualType() {
         Map<DType, Long> elements = new EnumMap<>(DType.class);
         for (Map.Entry<String, Safetensors> entry : byName.entrySet()) {
             Tensor tensor = entry.getValue().tensor(entry.getKey());

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -28,22 +29,41 @@ final class ConfigJson {
             .enable(tools.jackson.databind.SerializationFeature.INDENT_OUTPUT)
             .build();
 
+    private final Path file;
     private final JsonFields root;
 
-    private ConfigJson(JsonFields root) {
+    private ConfigJson(Path file, JsonFields root) {
+        this.file = file;
         this.root = root;
     }
 
-    /// @param file config.json; generation_config.json beside it may name further ids that end a text
-    static ModelConfig read(Path file) {
+    static ConfigJson open(Path folder) {
+        Path file = folder.resolve(FILE);
         JsonNode root = tree(file);
         if (!root.isObject()) {
             throw new BadInput("%s is no JSON object, expected a model's configuration.".formatted(file));
         }
+        return new ConfigJson(file, new JsonFields(root));
+    }
+
+    /// @return what the model is; generation_config.json may name further ids that end a text
+    ModelConfig model() {
         Path generation = file.resolveSibling(GENERATION);
         JsonFields further = new JsonFields(Files.exists(generation) ? tree(generation) : JSON.createObjectNode());
+        return named(() -> config(further.ids("eos_token_id")));
+    }
+
+    /// @return how the weights of E4M3 tensors are scaled, or null where they are not
+    Stored.@Nullable Blocks blocks() {
+        return root.has("quantization_config")
+                ? named(() -> Stored.Blocks.of(root.child("quantization_config")))
+                : null;
+    }
+
+    /// Says in which file the trouble is.
+    private <T> T named(Supplier<T> part) {
         try {
-            return new ConfigJson(new JsonFields(root)).config(further.ids("eos_token_id"));
+            return part.get();
         } catch (BadInput e) {
             throw new BadInput(file + ": " + e.getMessage(), e);
         }
@@ -57,16 +77,6 @@ final class ConfigJson {
             throw BadInput.reading(file, e);
         } catch (JacksonException e) {
             throw BadInput.notJson(file, e);
-        }
-    }
-
-    /// @return how the weights of a folder's E4M3 tensors are scaled, or null where they are not
-    static Stored.@Nullable Blocks blocks(Path folder) {
-        Path file = folder.resolve(FILE);
-        try {
-            return Stored.Blocks.of(new JsonFields(tree(file)));
-        } catch (BadInput e) {
-            throw new BadInput(file + ": " + e.getMessage(), e);
         }
     }
 

@@ -88,11 +88,6 @@ public record Inspection(ModelConfig config, List<Entry> tensors) {
         return tensors.stream().reduce(new Size(0, 0), Size::plus, (a, _) -> a);
     }
 
-    /// The weights that a token is multiplied with: its own experts, the head, no embedding, no multi-token prediction.
-    public long activeParameters() {
-        return config.activeMatmulParameters();
-    }
-
     /// @return the bytes in memory of the model opened to infer
     public long bytes(Storage storage) {
         try (DryDevice device = Device.dry();

@@ -28,6 +28,9 @@ public final class Model implements AutoCloseable {
     /// no more at a time.
     public static final int CHUNK = 512;
 
+    /// Rows of logits that exist at once where all of a text's are wanted: a vocabulary is wide.
+    private static final int LOGITS_AT_ONCE = 32;
+
     private final Network network;
     private final Memory memory;
     private @Nullable Memory scratch;
@@ -99,9 +102,22 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where something is missing, malformed or of another shape
     public static Model open(Path folder, Kernels kernels, Storage storage, Progress progress) {
         try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            ModelConfig main = checkpoint.config(progress).withoutMtp();
-            return read(checkpoint, new Model(main, kernels, DType.F32, storage), progress);
+            return open(checkpoint, kernels, storage, progress);
         }
+    }
+
+    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as packed weights
+    /// can:
+    /// bfloat16 where most are that or E4M3 under scales, else float32.
+    public static Model open(Path folder, Kernels kernels, Progress progress) {
+        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
+            return open(checkpoint, kernels, checkpoint.asStored(), progress);
+        }
+    }
+
+    private static Model open(CheckpointFolder checkpoint, Kernels kernels, Storage storage, Progress progress) {
+        ModelConfig main = checkpoint.config(progress).withoutMtp();
+        return read(checkpoint, new Model(main, kernels, DType.F32, storage), progress);
     }
 
     private static Model read(CheckpointFolder checkpoint, Model model, Progress progress) {
@@ -184,21 +200,6 @@ public final class Model implements AutoCloseable {
     /// Says that values of [#parameters] were written: whoever writes them calls it before the next pass.
     public void weightsChanged() {
         network.weights.changed();
-    }
-
-    /// Rounds all [#parameters] to bfloat16, to what a checkpoint in that type holds. Router biases stay as they are.
-    public void roundWeights() {
-        try (Arena arena = Arena.ofShared()) {
-            for (Parameter parameter : parameters()) {
-                Tensor weight = parameter.value();
-                Tensor host = Tensor.allocate(arena, network.dtype, weight.shape());
-                Tensor rounded = Tensor.allocate(arena, DType.BF16, weight.shape());
-                network.device().download(weight, host);
-                rounded.copyFrom(host);
-                network.device().upload(rounded, weight);
-            }
-        }
-        weightsChanged();
     }
 
     /// @return memory and methods to train this model
@@ -328,16 +329,22 @@ public final class Model implements AutoCloseable {
     }
 
     private Tensor cachedLogits(int... ids) {
-        Tensor all = Tensor.allocate(Arena.ofAuto(), DType.F32, ids.length, network.config.vocabSize());
-        try (Cache cache = new Cache(network.config, network.device().memory(), cacheType(), ids.length)) {
+        int vocabulary = network.config.vocabSize();
+        Tensor all = Tensor.allocate(Arena.ofAuto(), DType.F32, ids.length, vocabulary);
+        try (Memory values = network.device().memory();
+                Cache cache = new Cache(network.config, network.device().memory(), cacheType(), ids.length)) {
+            Tensor rows = values.tensor(network.dtype, Math.min(LOGITS_AT_ONCE, ids.length), vocabulary);
             for (int from = 0; from < ids.length; from += CHUNK) {
                 int[] chunk = Arrays.copyOfRange(ids, from, Math.min(ids.length, from + CHUNK));
                 try (var _ = workspace().scope()) {
                     Tensor normed = infer(cache, chunk);
-                    Tensor row = workspace().tensor(network.dtype, 1, network.config.vocabSize());
-                    for (int t = 0; t < chunk.length; t++) {
-                        network.kernels.matmul().linear(normed.slice(0, t, t + 1L), network.weights.head, row, false);
-                        network.device().download(row, all.slice(0, from + t, from + t + 1L));
+                    for (int t = 0; t < chunk.length; t += LOGITS_AT_ONCE) {
+                        int count = Math.min(LOGITS_AT_ONCE, chunk.length - t);
+                        Tensor logits = rows.slice(0, 0, count);
+                        network.kernels
+                                .matmul()
+                                .linear(normed.slice(0, t, t + (long) count), network.weights.head, logits, false);
+                        network.device().download(logits, all.slice(0, from + t, from + t + (long) count));
                     }
                 }
             }

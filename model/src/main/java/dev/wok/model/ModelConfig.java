@@ -181,7 +181,7 @@ public record ModelConfig(
     ///
     /// @throws BadInput where there is none, it is malformed, contradicts itself, or asks for what is not supported
     public static ModelConfig load(Path folder) {
-        return ConfigJson.read(folder.resolve(ConfigJson.FILE));
+        return ConfigJson.open(folder).model();
     }
 
     /// @return the first of the ids that end a text, or -1 where there is none

@@ -3,8 +3,6 @@ package dev.wok.model;
 import dev.wok.kernel.Activations;
 import dev.wok.kernel.Packed.Element;
 import dev.wok.notice.BadInput;
-import dev.wok.tensor.DType;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 
@@ -24,18 +22,6 @@ public record Storage(Element matrices, int group, Activations activations) {
         if (group < 32 || group > GROUP_MOST || group % 32 != 0) {
             throw new BadInput("a group of %d neighbours is asked for, expected a multiple of 32 up to %d."
                     .formatted(group, GROUP_MOST));
-        }
-    }
-
-    /// What keeps a folder's weights as they are stored, as nearly as packed weights can: bfloat16 where most are that
-    /// or
-    /// E4M3 under scales, else float32.
-    ///
-    /// @throws BadInput where the folder holds no model
-    public static Storage asStored(Path folder) {
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            DType most = checkpoint.usualType();
-            return most == DType.BF16 || most == DType.F8_E4M3 ? bfloat16() : float32();
         }
     }
 

@@ -22,14 +22,9 @@ record Stored(Tensor tensor, @Nullable Tensor scales, int blockRows, int blockCo
     /// @param rows of a block
     /// @param columns of a block
     record Blocks(int rows, int columns) {
-        /// @param config config.json
-        /// @return how, or null where weights are not scaled
-        /// @throws BadInput where they are packed in a way that is not read here
-        static @Nullable Blocks of(JsonFields config) {
-            if (!config.has("quantization_config")) {
-                return null;
-            }
-            JsonFields how = config.child("quantization_config");
+        /// @param how `quantization_config`
+        /// @throws BadInput where weights are packed in a way that is not read here
+        static Blocks of(JsonFields how) {
             how.refuse("quant_method", !how.text("quant_method", "").equals("fp8"), "fp8");
             how.refuse("fmt", !how.text("fmt", "e4m3").equals("e4m3"), "e4m3");
             var size = how.wholes("weight_block_size");

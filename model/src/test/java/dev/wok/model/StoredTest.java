@@ -148,7 +148,9 @@ class StoredTest {
     void whatIsStoredIsKept(DType dtype) throws IOException {
         write(Fixture.all().findFirst().orElseThrow(), dtype);
         Storage expected = dtype == DType.F16 || dtype == DType.F32 ? Storage.float32() : Storage.bfloat16();
-        assertEquals(expected, Storage.asStored(folder));
+        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
+            assertEquals(expected, checkpoint.asStored());
+        }
     }
 
     @Test
