@@ -1,7 +1,6 @@
 package dev.wok.kernel.x86;
 
 import dev.wok.kernel.CachedAttention;
-import dev.wok.kernel.Precision;
 import dev.wok.tensor.Tensor;
 import java.lang.ref.Reference;
 import java.util.List;
@@ -16,8 +15,8 @@ final class CachedAttentionX86 extends CachedAttention {
 
     private final StripAttention attention;
 
-    CachedAttentionX86(Gemm gemm, Precision precision) {
-        attention = new StripAttention(gemm, precision);
+    CachedAttentionX86(StripAttention attention) {
+        this.attention = attention;
     }
 
     @Override

@@ -27,13 +27,13 @@ final class LatentAttentionX86 extends LatentAttention {
     private final Buffer means;
     private final StripAttention attention;
 
-    LatentAttentionX86(Gemm gemm, Forms forms, Precision precision) {
+    LatentAttentionX86(Gemm gemm, Forms forms, StripAttention attention, Precision precision) {
         this.precision = precision;
         this.gemm = gemm;
         this.forms = forms;
         absorbed = new Buffer(gemm.programs().device());
         means = new Buffer(gemm.programs().device());
-        attention = new StripAttention(gemm, precision);
+        this.attention = attention;
     }
 
     @Override

@@ -44,6 +44,7 @@ public final class X86Kernels {
         Gemm gemm = new Gemm(programs, tilings);
         Forms forms = new Forms(gemm);
         PackedGemm packed = new PackedGemm(programs);
+        StripAttention strips = new StripAttention(gemm, precision);
         String reason = "machine code for %s, %s, %d thread%s"
                 .formatted(
                         programs.isa().text(),
@@ -60,8 +61,8 @@ public final class X86Kernels {
                 new RotaryX86(programs),
                 new AttentionX86(gemm, precision),
                 new LatentKeysX86(programs),
-                new LatentAttentionX86(gemm, forms, precision),
-                new CachedAttentionX86(gemm, precision),
+                new LatentAttentionX86(gemm, forms, strips, precision),
+                new CachedAttentionX86(strips),
                 new SwigluX86(programs),
                 new RoutingX86(programs),
                 new HostBalanceLoss(host.workers()),
