@@ -9,8 +9,6 @@ import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -23,7 +21,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -31,33 +28,27 @@ import tools.jackson.databind.ObjectMapper;
 
 /// A folder as Hugging Face lays it out: config.json, and tensors in model.safetensors or in the shards that
 /// model.safetensors.index.json names. Wok adds mtp.safetensors.
-final class CheckpointFolder implements AutoCloseable {
+final class CheckpointFolder implements Source {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
     private static final String MTP = "mtp.safetensors";
     private static final String SHARED = ".mlp.shared_experts.";
     private static final String SCALE = "_scale_inv";
 
-    /// Elements that are converted at once.
-    private static final long AT_ONCE = 1 << 22;
-
     private final Path folder;
     private final ModelConfig config;
-    private final Stored.@Nullable Blocks blocks;
+    private final Floats.@Nullable Blocks blocks;
     private final List<Safetensors> files = new ArrayList<>();
     private final Map<String, Safetensors> byName = new LinkedHashMap<>();
 
-    private CheckpointFolder(Path folder, ModelConfig config, Stored.@Nullable Blocks blocks) {
+    private CheckpointFolder(Path folder, ModelConfig config, Floats.@Nullable Blocks blocks) {
         this.folder = folder;
         this.config = config;
         this.blocks = blocks;
     }
 
-    static CheckpointFolder open(Path folder) {
-        if (!Files.isDirectory(folder)) {
-            throw new BadInput("there is no model folder %s.".formatted(folder));
-        }
-        ConfigJson json = ConfigJson.open(folder);
+    /// @param json its configuration
+    static CheckpointFolder open(Path folder, ConfigJson json) {
         CheckpointFolder checkpoint = new CheckpointFolder(folder, json.model(), json.blocks());
         try {
             for (String name : fileNames(folder)) {
@@ -119,9 +110,8 @@ final class CheckpointFolder implements AutoCloseable {
         return names;
     }
 
-    /// @return the configuration, without multi-token prediction where its tensors are not there
-    /// @throws BadInput where the tensors are not those of the configuration: known before memory is taken for them
-    ModelConfig config(Progress progress) {
+    @Override
+    public ModelConfig config(Progress progress) {
         ModelConfig found = config;
         if (config.numNextnPredictLayers() > 0 && !hasMtp(config.numHiddenLayers())) {
             progress.say("%s announces %d layers of multi-token prediction but has none: loading without."
@@ -135,10 +125,9 @@ final class CheckpointFolder implements AutoCloseable {
         return found;
     }
 
-    /// @return what keeps the weights as they are stored, as nearly as packed weights can: bfloat16 where most are that
-    /// or
-    ///     E4M3 under scales, else float32
-    Storage asStored() {
+    /// @return bfloat16 where most weights are that or E4M3 under scales, else float32
+    @Override
+    public Storage asStored() {
         DType most = usualType();
         return most == DType.BF16 || most == DType.F8_E4M3 ? Storage.bfloat16() : Storage.float32();
     }
@@ -155,8 +144,8 @@ final class CheckpointFolder implements AutoCloseable {
                 .orElse(DType.F32);
     }
 
-    /// @return all tensors in the order of the files
-    List<Inspection.Entry> entries() {
+    @Override
+    public List<Inspection.Entry> entries() {
         List<Inspection.Entry> entries = new ArrayList<>();
         byName.forEach((name, file) -> {
             Tensor tensor = file.tensor(name);
@@ -185,103 +174,27 @@ final class CheckpointFolder implements AutoCloseable {
     private void requireTensors(ModelConfig config, SequencedMap<String, Place> wanted) {
         requireNothingElse(config, wanted.keySet());
         for (Map.Entry<String, Place> entry : wanted.entrySet()) {
-            Tensor stored = stored(entry.getKey()).tensor();
+            Stored stored = stored(entry.getKey());
             if (!Arrays.equals(stored.shape(), entry.getValue().shape())) {
                 throw new BadInput("%s: tensor %s is %s, expected %s by config.json."
                         .formatted(
                                 folder,
                                 entry.getKey(),
-                                stored,
+                                tensor(entry.getKey()),
                                 Arrays.toString(entry.getValue().shape())));
             }
         }
     }
 
-    /// Fills the weights of a network that has this [#config].
-    void read(Network network, Progress progress) {
-        SequencedMap<String, Place> wanted = network.weights.places();
-        long bytes = 0;
-        for (String name : wanted.keySet()) {
-            bytes += stored(name).tensor().bytes();
-        }
-        try (Progress.Task task = progress.start("loading " + folder.getFileName(), bytes, "bytes");
-                Arena arena = Arena.ofShared()) {
-            Tensor rows = Tensor.allocate(arena, DType.F32, AT_ONCE);
-            for (Map.Entry<String, Place> entry : wanted.entrySet()) {
-                Stored stored = stored(entry.getKey());
-                for (Place place : entry.getValue().each()) {
-                    switch (place) {
-                        case Place.Values(Tensor to) -> fill(network.device(), stored, to, rows);
-                        case Place.Rows to -> fill(stored, to);
-                        case Place.Up to -> fill(stored, to);
-                        case Place.Both _ -> throw new IllegalStateException("places lie one in another");
-                    }
-                }
-                task.advance(stored.tensor().bytes());
-            }
-        }
-        network.weights.changed();
-    }
-
-    /// @param rows memory for some rows as float32
-    private static void fill(Device device, Stored stored, Tensor to, Tensor rows) {
-        int width = stored.width();
-        boolean direct = stored.tensor().dtype() == to.dtype() || to.dtype() == DType.F64 && stored.isPlain();
-        if (direct || to.rank() < 2 || width > AT_ONCE) {
-            device.upload(stored.isPlain() ? stored.tensor() : stored.whole(), to);
-            return;
-        }
-        int most = (int) (AT_ONCE / Math.max(1, width));
-        for (long from = 0; from < stored.rows(); from += most) {
-            long first = from;
-            int count = (int) Math.min(most, stored.rows() - from);
-            Tensor part = rows.slice(0, 0, (long) count * width).reshape(count, width);
-            IntStream.range(0, count).parallel().forEach(i -> {
-                float[] row = new float[width];
-                stored.row(first + i, row);
-                MemorySegment.copy(
-                        row, 0, part.memory(), ValueLayout.JAVA_FLOAT, (long) i * width * Float.BYTES, width);
-            });
-            device.upload(part, to.slice(0, from, from + count));
-        }
-    }
-
-    private static void fill(Stored stored, Place.Rows to) {
-        IntStream.range(0, to.count()).parallel().forEach(i -> {
-            float[] row = new float[stored.width()];
-            stored.row(i, row);
-            to.weight().put(to.from() + i, row);
-        });
-    }
-
-    private static void fill(Stored stored, Place.Up to) {
-        int nope = to.keys().k();
-        int rank = to.keys().n();
-        int values = to.values().n();
-        IntStream.range(0, (int) to.keys().dim(0)).parallel().forEach(head -> {
-            long first = (long) head * (nope + values);
-            float[][] columns = new float[rank][nope];
-            float[] row = new float[rank];
-            for (int i = 0; i < nope; i++) {
-                stored.row(first + i, row);
-                for (int r = 0; r < rank; r++) {
-                    columns[r][i] = row[r];
-                }
-            }
-            for (int r = 0; r < rank; r++) {
-                to.keys().put((long) head * rank + r, columns[r]);
-            }
-            for (int i = 0; i < values; i++) {
-                stored.row(first + nope + i, row);
-                to.values().put((long) head * values + i, row);
-            }
-        });
+    @Override
+    public void read(Network network, Progress progress) {
+        Filling.fill(network, folder, this::stored, progress);
     }
 
     private Stored stored(String name) {
         Tensor tensor = tensor(name);
         if (tensor.dtype() != DType.F8_E4M3) {
-            return Stored.of(tensor);
+            return Floats.of(tensor);
         }
         String scaleName = name + SCALE;
         if (blocks == null || tensor.rank() != 2 || !byName.containsKey(scaleName)) {
@@ -295,7 +208,7 @@ final class CheckpointFolder implements AutoCloseable {
             throw new BadInput("%s: tensor %s is %s, expected %s by weight_block_size."
                     .formatted(folder, scaleName, scales, Arrays.toString(expected)));
         }
-        return new Stored(tensor, scales, blocks.rows(), blocks.columns());
+        return new Floats(tensor, scales, blocks.rows(), blocks.columns());
     }
 
     private Tensor tensor(String name) {

@@ -54,9 +54,9 @@ final class ConfigJson {
     }
 
     /// @return how the weights of E4M3 tensors are scaled, or null where they are not
-    Stored.@Nullable Blocks blocks() {
+    Floats.@Nullable Blocks blocks() {
         return root.has("quantization_config")
-                ? named(() -> Stored.Blocks.of(root.child("quantization_config")))
+                ? named(() -> Floats.Blocks.of(root.child("quantization_config")))
                 : null;
     }
 

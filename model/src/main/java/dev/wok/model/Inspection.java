@@ -50,8 +50,8 @@ public record Inspection(ModelConfig config, List<Entry> tensors) {
 
     /// @throws BadInput where the folder holds no model, or its tensors are not those of its configuration
     public static Inspection of(Path folder, Progress progress) {
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            return new Inspection(checkpoint.config(progress), checkpoint.entries());
+        try (Source source = Source.open(folder)) {
+            return new Inspection(source.config(progress), source.entries());
         }
     }
 
@@ -92,7 +92,7 @@ public record Inspection(ModelConfig config, List<Entry> tensors) {
     public long bytes(Storage storage) {
         try (DryDevice device = Device.dry();
                 Memory memory = device.memory()) {
-            new Weights(config.withoutMtp(), memory, DType.F32, storage);
+            new Weights(config.withoutMtp(), Weights.Supply.of(memory), DType.F32, storage);
             return memory.bytes();
         }
     }

@@ -38,7 +38,7 @@ public final class Model implements AutoCloseable {
 
     private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
-        network = new Network(config, kernels, memory, dtype, storage);
+        network = new Network(config, kernels, memory, dtype, storage, Weights.Supply.of(memory));
     }
 
     /// A fresh model: matrices are drawn from a normal distribution with standard deviation
@@ -90,8 +90,8 @@ public final class Model implements AutoCloseable {
     /// @param dtype what the weights are converted to: F32, or F64 on the reference kernels
     /// @throws BadInput where something is missing, malformed or of another shape
     public static Model load(Path folder, Kernels kernels, DType dtype, Progress progress) {
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            return read(checkpoint, new Model(checkpoint.config(progress), kernels, dtype, null), progress);
+        try (Source source = Source.open(folder)) {
+            return read(source, new Model(source.config(progress), kernels, dtype, null), progress);
         }
     }
 
@@ -101,8 +101,8 @@ public final class Model implements AutoCloseable {
     /// @param storage what the weights are converted to while they are read
     /// @throws BadInput where something is missing, malformed or of another shape
     public static Model open(Path folder, Kernels kernels, Storage storage, Progress progress) {
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            return open(checkpoint, kernels, storage, progress);
+        try (Source source = Source.open(folder)) {
+            return open(source, kernels, storage, progress);
         }
     }
 
@@ -110,19 +110,19 @@ public final class Model implements AutoCloseable {
     /// can:
     /// bfloat16 where most are that or E4M3 under scales, else float32.
     public static Model open(Path folder, Kernels kernels, Progress progress) {
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            return open(checkpoint, kernels, checkpoint.asStored(), progress);
+        try (Source source = Source.open(folder)) {
+            return open(source, kernels, source.asStored(), progress);
         }
     }
 
-    private static Model open(CheckpointFolder checkpoint, Kernels kernels, Storage storage, Progress progress) {
-        ModelConfig main = checkpoint.config(progress).withoutMtp();
-        return read(checkpoint, new Model(main, kernels, DType.F32, storage), progress);
+    private static Model open(Source source, Kernels kernels, Storage storage, Progress progress) {
+        ModelConfig main = source.config(progress).withoutMtp();
+        return read(source, new Model(main, kernels, DType.F32, storage), progress);
     }
 
-    private static Model read(CheckpointFolder checkpoint, Model model, Progress progress) {
+    private static Model read(Source source, Model model, Progress progress) {
         try {
-            checkpoint.read(model.network, progress);
+            source.read(model.network, progress);
             return model;
         } catch (RuntimeException | Error e) {
             model.close();
@@ -134,8 +134,8 @@ public final class Model implements AutoCloseable {
     ///     missing
     /// @throws BadInput where something is missing, malformed or of another shape
     public static ModelConfig config(Path folder, Progress progress) {
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            return checkpoint.config(progress);
+        try (Source source = Source.open(folder)) {
+            return source.config(progress);
         }
     }
 
@@ -292,7 +292,9 @@ public final class Model implements AutoCloseable {
 
     private static long inferenceBytes(ModelConfig config, DType dtype, @Nullable Storage storage) {
         try (DryDevice device = Device.dry()) {
-            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype, storage);
+            Memory memory = device.memory();
+            Weights.Supply supply = Weights.Supply.of(memory);
+            Network dry = new Network(config, Kernels.on(device.stream()), memory, dtype, storage, supply);
             Workspace measuring = Workspace.measuring(device);
             Pass p = dry.pass(measuring, new int[CHUNK], new int[CHUNK]);
             dry.infer(p, dry.ints(measuring, new int[CHUNK]), new Cache(config, device.memory(), dtype, CHUNK));

@@ -25,15 +25,23 @@ final class Network {
     private final int experts;
 
     Network(ModelConfig config, Kernels kernels, Memory memory, DType dtype) {
-        this(config, kernels, memory, dtype, null);
+        this(config, kernels, memory, dtype, null, Weights.Supply.of(memory));
     }
 
+    /// @param memory for what is no weight
     /// @param storage of packed weights, or null for such as can be trained
-    Network(ModelConfig config, Kernels kernels, Memory memory, DType dtype, @Nullable Storage storage) {
+    /// @param supply of the weights
+    Network(
+            ModelConfig config,
+            Kernels kernels,
+            Memory memory,
+            DType dtype,
+            @Nullable Storage storage,
+            Weights.Supply supply) {
         this.config = config;
         this.kernels = kernels;
         this.dtype = dtype;
-        weights = new Weights(config, memory, dtype, storage);
+        weights = new Weights(config, supply, dtype, storage);
         this.storage = storage;
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             layers.add(new DecoderLayer(config, i));

@@ -86,6 +86,16 @@ final class Weights {
     /// @param projection `[hidden, 2 * hidden]`: columns of the embedding, then of the hidden state
     record Mtp(Tensor embeddingNorm, Tensor hiddenNorm, Weight projection, Layer layer, Tensor norm) {}
 
+    /// Where weights get their memory.
+    interface Supply {
+        /// @param name of what one tensor of the checkpoint is, or several next to each other are together
+        Tensor tensor(String name, DType dtype, long... shape);
+
+        static Supply of(Memory memory) {
+            return (_, dtype, shape) -> memory.tensor(dtype, shape);
+        }
+    }
+
     final Tensor embedding;
     final List<Layer> layers = new ArrayList<>();
     final Tensor norm;
@@ -93,7 +103,7 @@ final class Weights {
     final List<Mtp> mtp = new ArrayList<>();
 
     private final ModelConfig config;
-    private final Memory memory;
+    private final Supply supply;
     private final DType dtype;
     private final @Nullable Storage storage;
     private final List<Weight> matrices = new ArrayList<>();
@@ -102,16 +112,15 @@ final class Weights {
 
     /// Zeros for all of them, to be trained.
     Weights(ModelConfig config, Memory memory, DType dtype) {
-        this(config, memory, dtype, null);
+        this(config, Supply.of(memory), dtype, null);
     }
 
-    /// Zeros for all of them.
-    ///
+    /// @param supply gives each its memory: zeros, or what they are
     /// @param dtype of all but packed matrices
     /// @param storage of packed matrices, or null for such as can be trained
-    Weights(ModelConfig config, Memory memory, DType dtype, @Nullable Storage storage) {
+    Weights(ModelConfig config, Supply supply, DType dtype, @Nullable Storage storage) {
         this.config = config;
-        this.memory = memory;
+        this.supply = supply;
         this.dtype = dtype;
         this.storage = storage;
         boolean narrow = storage != null && storage.matrices() != Packed.Element.F32;
@@ -135,7 +144,8 @@ final class Weights {
             return add(Weight.of(embedding));
         }
         Place rows = Objects.requireNonNull(places.get("model.embed_tokens.weight"));
-        Weight tied = matrix("model.embed_tokens", config.vocabSize(), config.hiddenSize());
+        Part all = new Part("model.embed_tokens.weight", 0, config.vocabSize());
+        Weight tied = matrix("lm_head.weight", config.vocabSize(), config.hiddenSize(), all);
         places.compute(
                 "model.embed_tokens.weight", (_, packed) -> new Place.Both(rows, Objects.requireNonNull(packed)));
         return tied;
@@ -265,8 +275,8 @@ final class Weights {
         if (storage == null) {
             return new Up.Whole(dense(matrix(name, heads * (mla.qkNopeHeadDim() + mla.vHeadDim()), rank)));
         }
-        Packed keys = packed(storage.latent(), heads, rank, mla.qkNopeHeadDim());
-        Packed values = packed(storage.latent(), heads, mla.vHeadDim(), rank);
+        Packed keys = packed(name + ".keys", storage.latent(), heads, rank, mla.qkNopeHeadDim());
+        Packed values = packed(name + ".values", storage.latent(), heads, mla.vHeadDim(), rank);
         places.put(name + ".weight", new Place.Up(keys, values));
         return new Up.Apart(keys, values);
     }
@@ -287,10 +297,7 @@ final class Weights {
         int inner = moe.moeIntermediateSize();
         int hidden = config.hiddenSize();
         Weight gate = gate(prefix + "gate.weight", experts);
-        Tensor bias = moe.correctionBias() ? memory.tensor(dtype, experts) : null;
-        if (bias != null) {
-            places.put(prefix + "gate.e_score_correction_bias", new Place.Values(bias));
-        }
+        Tensor bias = moe.correctionBias() ? correction(prefix + "gate.e_score_correction_bias", experts) : null;
         List<Part> gateUp = new ArrayList<>();
         List<Part> down = new ArrayList<>();
         for (int e = 0; e < experts; e++) {
@@ -308,11 +315,18 @@ final class Weights {
                 moe.nSharedExperts() == 0 ? null : mlp(prefix + "shared_experts.", inner * moe.nSharedExperts()));
     }
 
+    /// The balance of the experts moves it, no optimizer.
+    private Tensor correction(String name, int experts) {
+        Tensor bias = supply.tensor(name, dtype, experts);
+        places.put(name, new Place.Values(bias));
+        return bias;
+    }
+
     private Weight gate(String name, int experts) {
         if (storage == null) {
             return add(Weight.exact(tensor(name, dtype, experts, config.hiddenSize())));
         }
-        Packed gate = packed(Packed.Element.F32, 0, experts, config.hiddenSize());
+        Packed gate = packed(name, Packed.Element.F32, 0, experts, config.hiddenSize());
         places.put(name, new Place.Rows(gate, 0, experts));
         return gate;
     }
@@ -344,7 +358,7 @@ final class Weights {
     /// @param experts how many there are, or 0 for one that is no expert's
     private Weight matrices(String name, int experts, int n, int k, List<Part> parts) {
         if (storage != null) {
-            Packed packed = packed(storage.matrices(), experts, n, k);
+            Packed packed = packed(name, storage.matrices(), experts, n, k);
             for (Part part : parts) {
                 places.put(part.name, new Place.Rows(packed, part.from, part.count));
             }
@@ -358,9 +372,13 @@ final class Weights {
         return add(Weight.of(all));
     }
 
-    private Packed packed(Packed.Element element, int experts, int n, int k) {
+    private Packed packed(String name, Packed.Element element, int experts, int n, int k) {
         Storage how = Objects.requireNonNull(storage);
-        return Packed.allocate(element, experts, n, k, how.group(), how.activations(), memory);
+        Tensor values = supply.tensor(name, DType.U8, Packed.valuesShape(element, experts, n, k));
+        Tensor scales = element.isWhole()
+                ? supply.tensor(name + "_scales", DType.BF16, Packed.scalesShape(experts, n, k, how.group()))
+                : null;
+        return Packed.of(element, values, scales, n, k, how.group(), how.activations());
     }
 
     private Weight add(Weight weight) {
@@ -379,7 +397,7 @@ final class Weights {
     }
 
     private Tensor fused(String name, DType type, long... shape) {
-        Tensor value = memory.tensor(type, shape);
+        Tensor value = supply.tensor(name, type, shape);
         parameters.add(new Parameter(name, value, shape.length > 1));
         return value;
     }

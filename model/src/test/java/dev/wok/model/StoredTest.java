@@ -148,8 +148,8 @@ class StoredTest {
     void whatIsStoredIsKept(DType dtype) throws IOException {
         write(Fixture.all().findFirst().orElseThrow(), dtype);
         Storage expected = dtype == DType.F16 || dtype == DType.F32 ? Storage.float32() : Storage.bfloat16();
-        try (CheckpointFolder checkpoint = CheckpointFolder.open(folder)) {
-            assertEquals(expected, checkpoint.asStored());
+        try (Source source = Source.open(folder)) {
+            assertEquals(expected, source.asStored());
         }
     }
 

@@ -1,0 +1,115 @@
+package dev.wok.model;
+
+import dev.wok.device.Device;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+
+/// Fills a network's weights from what is stored, without a second copy of them.
+final class Filling {
+    /// Elements that are converted at once.
+    private static final long AT_ONCE = 1 << 22;
+
+    private Filling() {}
+
+    /// @param from the folder or file, for the word about progress
+    /// @param stored finds a tensor by its name in a checkpoint
+    static void fill(Network network, Path from, Function<String, Stored> stored, Progress progress) {
+        SequencedMap<String, Place> wanted = network.weights.places();
+        long bytes = 0;
+        for (String name : wanted.keySet()) {
+            bytes += stored.apply(name).bytes();
+        }
+        try (Progress.Task task = progress.start("loading " + from.getFileName(), bytes, "bytes");
+                Arena arena = Arena.ofShared()) {
+            Tensor rows = Tensor.allocate(arena, DType.F32, AT_ONCE);
+            for (Map.Entry<String, Place> entry : wanted.entrySet()) {
+                Stored tensor = stored.apply(entry.getKey());
+                for (Place place : entry.getValue().each()) {
+                    switch (place) {
+                        case Place.Values(Tensor to) -> fill(network.device(), tensor, to, rows);
+                        case Place.Rows to -> fill(tensor, to);
+                        case Place.Up to -> fill(tensor, to);
+                        case Place.Both _ -> throw new IllegalStateException("places lie one in another");
+                    }
+                }
+                task.advance(tensor.bytes());
+            }
+        }
+        network.weights.changed();
+    }
+
+    /// @param rows memory for some rows as float32
+    private static void fill(Device device, Stored stored, Tensor to, Tensor rows) {
+        int width = stored.width();
+        Tensor plain = stored.plain();
+        boolean direct = plain != null && (plain.dtype() == to.dtype() || to.dtype() == DType.F64);
+        if (direct || to.rank() < 2 || width > AT_ONCE) {
+            device.upload(plain == null ? whole(stored) : plain, to);
+            return;
+        }
+        int most = (int) (AT_ONCE / Math.max(1, width));
+        for (long from = 0; from < stored.rows(); from += most) {
+            long first = from;
+            int count = (int) Math.min(most, stored.rows() - from);
+            Tensor part = rows.slice(0, 0, (long) count * width).reshape(count, width);
+            IntStream.range(0, count).parallel().forEach(i -> {
+                float[] row = new float[width];
+                stored.row(first + i, row);
+                MemorySegment.copy(
+                        row, 0, part.memory(), ValueLayout.JAVA_FLOAT, (long) i * width * Float.BYTES, width);
+            });
+            device.upload(part, to.slice(0, from, from + count));
+        }
+    }
+
+    private static Tensor whole(Stored stored) {
+        Tensor whole = Tensor.allocate(Arena.ofAuto(), DType.F32, stored.shape());
+        float[] to = new float[stored.width()];
+        for (long row = 0; row < stored.rows(); row++) {
+            stored.row(row, to);
+            MemorySegment.copy(to, 0, whole.memory(), ValueLayout.JAVA_FLOAT, row * to.length * Float.BYTES, to.length);
+        }
+        return whole;
+    }
+
+    private static void fill(Stored stored, Place.Rows to) {
+        IntStream.range(0, to.count()).parallel().forEach(i -> {
+            float[] row = new float[stored.width()];
+            stored.row(i, row);
+            to.weight().put(to.from() + i, row);
+        });
+    }
+
+    private static void fill(Stored stored, Place.Up to) {
+        int nope = to.keys().k();
+        int rank = to.keys().n();
+        int values = to.values().n();
+        IntStream.range(0, (int) to.keys().dim(0)).parallel().forEach(head -> {
+            long first = (long) head * (nope + values);
+            float[][] columns = new float[rank][nope];
+            float[] row = new float[rank];
+            for (int i = 0; i < nope; i++) {
+                stored.row(first + i, row);
+                for (int r = 0; r < rank; r++) {
+                    columns[r][i] = row[r];
+                }
+            }
+            for (int r = 0; r < rank; r++) {
+                to.keys().put((long) head * rank + r, columns[r]);
+            }
+            for (int i = 0; i < values; i++) {
+                stored.row(first + nope + i, row);
+                to.values().put((long) head * values + i, row);
+            }
+        });
+    }
+}

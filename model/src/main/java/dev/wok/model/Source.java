@@ -1,0 +1,34 @@
+package dev.wok.model;
+
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/// What a model is read from.
+sealed interface Source extends AutoCloseable permits CheckpointFolder {
+    /// @throws BadInput where there is none, or its files are broken
+    static Source open(Path path) {
+        if (!Files.isDirectory(path)) {
+            throw new BadInput("there is no model folder %s.".formatted(path));
+        }
+        return CheckpointFolder.open(path, ConfigJson.open(path));
+    }
+
+    /// @return the configuration, without multi-token prediction where its tensors are not there
+    /// @throws BadInput where the tensors are not those of the configuration: known before memory is taken for them
+    ModelConfig config(Progress progress);
+
+    /// @return what keeps the weights as they are stored, as nearly as packed weights can
+    Storage asStored();
+
+    /// @return all tensors in the order of the files
+    List<Inspection.Entry> entries();
+
+    /// Fills the weights of a network that has this [#config].
+    void read(Network network, Progress progress);
+
+    @Override
+    void close();
+}
