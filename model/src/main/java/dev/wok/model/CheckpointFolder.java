@@ -118,7 +118,8 @@ final class CheckpointFolder implements Source {
                     .formatted(folder, config.numNextnPredictLayers()));
             found = config.withoutMtp();
         }
-        requireEnough(found);
+        int experts = found.moe() == null ? 0 : found.moe().nRoutedExperts();
+        requireEnough(folder, found, byName.size(), 3L * experts);
         try (DryDevice device = Device.dry()) {
             requireTensors(found, new Weights(found, device.memory(), DType.F32).places());
         }
@@ -161,13 +162,15 @@ final class CheckpointFolder implements Source {
         return byName.containsKey("model.layers.%d.eh_proj.weight".formatted(layer));
     }
 
-    private void requireEnough(ModelConfig wanted) {
-        MoeConfig moe = wanted.moe();
-        long experts = moe == null ? 0 : 3L * moe.nRoutedExperts() * wanted.moeLayers().length;
+    /// A configuration that announces more than is there is refused before anything is made for it.
+    ///
+    /// @param perMoe tensors of the experts of a layer
+    static void requireEnough(Path folder, ModelConfig wanted, int tensors, long perMoe) {
+        long experts = wanted.moe() == null ? 0 : perMoe * wanted.moeLayers().length;
         long least = wanted.numHiddenLayers() + wanted.numNextnPredictLayers() + experts;
-        if (least > byName.size()) {
+        if (least > tensors) {
             throw new BadInput("%s holds %d tensors, a model with its config.json has at least %d."
-                    .formatted(folder, byName.size(), least));
+                    .formatted(folder, tensors, least));
         }
     }
 
@@ -187,8 +190,8 @@ final class CheckpointFolder implements Source {
     }
 
     @Override
-    public void read(Network network, Progress progress) {
-        Filling.fill(network, folder, this::stored, progress);
+    public void read(Weights weights, Device device, Progress progress) {
+        Filling.fill(weights, device, folder, this::stored, progress);
     }
 
     private Stored stored(String name) {

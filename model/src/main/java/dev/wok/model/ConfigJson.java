@@ -1,5 +1,7 @@
 package dev.wok.model;
 
+import dev.wok.kernel.Activations;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Routing;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
@@ -7,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -24,6 +27,8 @@ import tools.jackson.databind.node.ObjectNode;
 final class ConfigJson {
     static final String FILE = "config.json";
     static final String GENERATION = "generation_config.json";
+    private static final String QUANTIZATION = "quantization_config";
+    private static final String WOK = "wok";
 
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(tools.jackson.databind.SerializationFeature.INDENT_OUTPUT)
@@ -55,9 +60,33 @@ final class ConfigJson {
 
     /// @return how the weights of E4M3 tensors are scaled, or null where they are not
     Floats.@Nullable Blocks blocks() {
-        return root.has("quantization_config")
-                ? named(() -> Floats.Blocks.of(root.child("quantization_config")))
-                : null;
+        return root.has(QUANTIZATION) ? named(() -> Floats.Blocks.of(root.child(QUANTIZATION))) : null;
+    }
+
+    /// @return how the folder holds its weights where Wok converted it, else null
+    @Nullable
+    Storage storage() {
+        JsonFields how = root.child(QUANTIZATION);
+        return how.text("quant_method", "").equals(WOK) ? named(() -> storage(how)) : null;
+    }
+
+    private static Storage storage(JsonFields how) {
+        Packed.Element element = named(how, "element", Packed.Element.values());
+        Activations activations = named(how, "activations", Activations.values());
+        return new Storage(element, how.whole("group_size"), activations);
+    }
+
+    private static <E extends Enum<E>> E named(JsonFields how, String field, E[] values) {
+        return Arrays.stream(values)
+                .filter(value -> value.name().toLowerCase(Locale.ROOT).equals(how.text(field, "")))
+                .findFirst()
+                .orElseThrow(() -> new BadInput("%s is %s, supported are %s."
+                        .formatted(
+                                field,
+                                how.given(field),
+                                Arrays.stream(values)
+                                        .map(value -> value.name().toLowerCase(Locale.ROOT))
+                                        .collect(Collectors.joining(", ")))));
     }
 
     /// Says in which file the trouble is.
@@ -273,6 +302,21 @@ final class ConfigJson {
 
     /// @return the configuration as the released models spell it
     static byte[] write(ModelConfig c) {
+        return JSON.writeValueAsBytes(tree(c));
+    }
+
+    /// @return the configuration of a folder whose weights are held in such a way
+    static byte[] write(ModelConfig c, Storage storage) {
+        ObjectNode root = tree(c);
+        ObjectNode how = root.putObject(QUANTIZATION);
+        how.put("quant_method", WOK);
+        how.put("element", storage.matrices().name().toLowerCase(Locale.ROOT));
+        how.put("group_size", storage.group());
+        how.put("activations", storage.activations().name().toLowerCase(Locale.ROOT));
+        return JSON.writeValueAsBytes(root);
+    }
+
+    private static ObjectNode tree(ModelConfig c) {
         ObjectNode root = JSON.createObjectNode();
         root.putArray("architectures").add(c.family().architecture());
         root.put("model_type", c.family().modelType());
@@ -295,7 +339,7 @@ final class ConfigJson {
         root.put("torch_dtype", "float32");
         root.put("use_cache", true);
         root.put("vocab_size", c.vocabSize());
-        return JSON.writeValueAsBytes(root);
+        return root;
     }
 
     private static void putLatent(ObjectNode root, ModelConfig c, MlaConfig mla) {

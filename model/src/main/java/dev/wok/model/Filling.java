@@ -13,17 +13,18 @@ import java.util.SequencedMap;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
-/// Fills a network's weights from what is stored, without a second copy of them.
+/// Fills weights from what is stored, without a second copy of them.
 final class Filling {
     /// Elements that are converted at once.
     private static final long AT_ONCE = 1 << 22;
 
     private Filling() {}
 
+    /// @param device that the weights are on
     /// @param from the folder or file, for the word about progress
     /// @param stored finds a tensor by its name in a checkpoint
-    static void fill(Network network, Path from, Function<String, Stored> stored, Progress progress) {
-        SequencedMap<String, Place> wanted = network.weights.places();
+    static void fill(Weights weights, Device device, Path from, Function<String, Stored> stored, Progress progress) {
+        SequencedMap<String, Place> wanted = weights.places();
         long bytes = 0;
         for (String name : wanted.keySet()) {
             bytes += stored.apply(name).bytes();
@@ -33,21 +34,26 @@ final class Filling {
             Tensor rows = Tensor.allocate(arena, DType.F32, AT_ONCE);
             for (Map.Entry<String, Place> entry : wanted.entrySet()) {
                 Stored tensor = stored.apply(entry.getKey());
-                for (Place place : entry.getValue().each()) {
-                    switch (place) {
-                        case Place.Values(Tensor to) -> fill(network.device(), tensor, to, rows);
-                        case Place.Rows to -> fill(tensor, to);
-                        case Place.Up to -> fill(tensor, to);
-                        case Place.Both _ -> throw new IllegalStateException("places lie one in another");
-                    }
-                }
+                fill(device, tensor, entry.getValue(), rows);
                 task.advance(tensor.bytes());
             }
         }
-        network.weights.changed();
+        weights.changed();
     }
 
     /// @param rows memory for some rows as float32
+    private static void fill(Device device, Stored stored, Place place, Tensor rows) {
+        switch (place) {
+            case Place.Values(Tensor to) -> fill(device, stored, to, rows);
+            case Place.Rows to -> fill(stored, to);
+            case Place.Up to -> fill(stored, to);
+            case Place.Both(Place.Values values, Place.Rows packed) -> {
+                fill(device, stored, values, rows);
+                fill(Floats.of(values.tensor()), packed);
+            }
+        }
+    }
+
     private static void fill(Device device, Stored stored, Tensor to, Tensor rows) {
         int width = stored.width();
         Tensor plain = stored.plain();

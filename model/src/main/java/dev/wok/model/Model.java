@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -33,12 +34,21 @@ public final class Model implements AutoCloseable {
 
     private final Network network;
     private final Memory memory;
+    private final @Nullable Source mapped;
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
 
     private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, dtype, storage, Weights.Supply.of(memory));
+        mapped = null;
+    }
+
+    /// @param mapped holds the weights, and is closed with this model
+    private Model(ModelConfig config, Kernels kernels, Storage storage, ConvertedFolder mapped) {
+        memory = kernels.stream().device().memory();
+        network = new Network(config, kernels, memory, DType.F32, storage, mapped::tensor);
+        this.mapped = mapped;
     }
 
     /// A fresh model: matrices are drawn from a normal distribution with standard deviation
@@ -95,34 +105,55 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// Loads a checkpoint folder to infer: its weights are held once, in the order in which products read them. It
+    /// Opens a model to infer: its weights are held once, in the order in which products read them. It
     /// cannot be trained or saved; multi-token prediction is left out.
+    ///
+    /// A folder that [#convert] wrote with such storage is mapped: nothing of it is read before it is
+    /// used, and what was not used for long need not stay in memory.
     ///
     /// @param storage what the weights are converted to while they are read
     /// @throws BadInput where something is missing, malformed or of another shape
     public static Model open(Path folder, Kernels kernels, Storage storage, Progress progress) {
-        try (Source source = Source.open(folder)) {
-            return open(source, kernels, storage, progress);
-        }
+        return open(Source.open(folder), kernels, Optional.of(storage), progress);
     }
 
-    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as packed weights
-    /// can:
-    /// bfloat16 where most are that or E4M3 under scales, else float32.
+    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as
+    /// packed weights can: bfloat16 where most are that or E4M3 under scales, else float32.
     public static Model open(Path folder, Kernels kernels, Progress progress) {
-        try (Source source = Source.open(folder)) {
-            return open(source, kernels, source.asStored(), progress);
+        return open(Source.open(folder), kernels, Optional.empty(), progress);
+    }
+
+    private static Model open(Source source, Kernels kernels, Optional<Storage> asked, Progress progress) {
+        try {
+            ModelConfig main = source.config(progress).withoutMtp();
+            Storage storage = asked.orElseGet(source::asStored);
+            if (source instanceof ConvertedFolder folder && storage.equals(folder.asStored())) {
+                return new Model(main, kernels, storage, folder);
+            }
+            Model model = read(source, new Model(main, kernels, DType.F32, storage), progress);
+            source.close();
+            return model;
+        } catch (RuntimeException | Error e) {
+            source.close();
+            throw e;
         }
     }
 
-    private static Model open(Source source, Kernels kernels, Storage storage, Progress progress) {
-        ModelConfig main = source.config(progress).withoutMtp();
-        return read(source, new Model(main, kernels, DType.F32, storage), progress);
+    /// Writes a model as a folder that [#open] maps: config.json, generation_config.json and
+    /// model.safetensors, with multi-token prediction left out. The model may be larger than memory.
+    ///
+    /// @param target a folder, made where it is missing
+    /// @param storage what the weights are converted to
+    /// @throws BadInput where the source is no model, or the target cannot be written
+    public static void convert(Path source, Path target, Storage storage, Progress progress) {
+        try (Source from = Source.open(source)) {
+            ConvertedFolder.write(from, storage, target, progress);
+        }
     }
 
     private static Model read(Source source, Model model, Progress progress) {
         try {
-            source.read(model.network, progress);
+            source.read(model.network.weights, model.network.device(), progress);
             return model;
         } catch (RuntimeException | Error e) {
             model.close();
@@ -380,5 +411,8 @@ public final class Model implements AutoCloseable {
             scratch.close();
         }
         memory.close();
+        if (mapped != null) {
+            mapped.close();
+        }
     }
 }

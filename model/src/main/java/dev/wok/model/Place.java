@@ -2,7 +2,6 @@ package dev.wok.model;
 
 import dev.wok.kernel.Packed;
 import dev.wok.tensor.Tensor;
-import java.util.List;
 
 /// Where the numbers of one tensor of a checkpoint go.
 sealed interface Place {
@@ -39,16 +38,11 @@ sealed interface Place {
         }
     }
 
-    /// Several places for the same numbers.
-    record Both(Place first, Place second) implements Place {
+    /// A table that is a packed weight too, which is made from the table's rows as they are held.
+    record Both(Values table, Rows weight) implements Place {
         @Override
         public long[] shape() {
-            return first.shape();
+            return table.shape();
         }
-    }
-
-    /// @return this place, or the places in it, none of which is several
-    default List<Place> each() {
-        return this instanceof Both(Place first, Place second) ? List.of(first, second) : List.of(this);
     }
 }

@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import dev.wok.device.Device;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.nio.file.Files;
@@ -7,13 +8,15 @@ import java.nio.file.Path;
 import java.util.List;
 
 /// What a model is read from.
-sealed interface Source extends AutoCloseable permits CheckpointFolder {
+sealed interface Source extends AutoCloseable permits CheckpointFolder, ConvertedFolder {
     /// @throws BadInput where there is none, or its files are broken
     static Source open(Path path) {
         if (!Files.isDirectory(path)) {
             throw new BadInput("there is no model folder %s.".formatted(path));
         }
-        return CheckpointFolder.open(path, ConfigJson.open(path));
+        ConfigJson json = ConfigJson.open(path);
+        Storage converted = json.storage();
+        return converted == null ? CheckpointFolder.open(path, json) : ConvertedFolder.open(path, json, converted);
     }
 
     /// @return the configuration, without multi-token prediction where its tensors are not there
@@ -26,8 +29,10 @@ sealed interface Source extends AutoCloseable permits CheckpointFolder {
     /// @return all tensors in the order of the files
     List<Inspection.Entry> entries();
 
-    /// Fills the weights of a network that has this [#config].
-    void read(Network network, Progress progress);
+    /// Fills weights of this [#config].
+    ///
+    /// @param device that they are on
+    void read(Weights weights, Device device, Progress progress);
 
     @Override
     void close();

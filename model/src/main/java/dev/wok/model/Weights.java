@@ -86,6 +86,12 @@ final class Weights {
     /// @param projection `[hidden, 2 * hidden]`: columns of the embedding, then of the hidden state
     record Mtp(Tensor embeddingNorm, Tensor hiddenNorm, Weight projection, Layer layer, Tensor norm) {}
 
+    static final String EMBEDDING = "model.embed_tokens.weight";
+    static final String HEAD = "lm_head.weight";
+
+    /// What the name of a packed weight's scales ends in.
+    static final String SCALES = "_scales";
+
     /// Where weights get their memory.
     interface Supply {
         /// @param name of what one tensor of the checkpoint is, or several next to each other are together
@@ -109,6 +115,7 @@ final class Weights {
     private final List<Weight> matrices = new ArrayList<>();
     private final List<Parameter> parameters = new ArrayList<>();
     private final SequencedMap<String, Place> places = new LinkedHashMap<>();
+    private final SequencedMap<String, Packed> packed = new LinkedHashMap<>();
 
     /// Zeros for all of them, to be trained.
     Weights(ModelConfig config, Memory memory, DType dtype) {
@@ -124,8 +131,7 @@ final class Weights {
         this.dtype = dtype;
         this.storage = storage;
         boolean narrow = storage != null && storage.matrices() != Packed.Element.F32;
-        embedding = tensor(
-                "model.embed_tokens.weight", narrow ? DType.BF16 : dtype, config.vocabSize(), config.hiddenSize());
+        embedding = tensor(EMBEDDING, narrow ? DType.BF16 : dtype, config.vocabSize(), config.hiddenSize());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             layers.add(layer(i));
         }
@@ -143,11 +149,10 @@ final class Weights {
         if (storage == null) {
             return add(Weight.of(embedding));
         }
-        Place rows = Objects.requireNonNull(places.get("model.embed_tokens.weight"));
-        Part all = new Part("model.embed_tokens.weight", 0, config.vocabSize());
-        Weight tied = matrix("lm_head.weight", config.vocabSize(), config.hiddenSize(), all);
-        places.compute(
-                "model.embed_tokens.weight", (_, packed) -> new Place.Both(rows, Objects.requireNonNull(packed)));
+        Part all = new Part(EMBEDDING, 0, config.vocabSize());
+        Weight tied = matrix(HEAD, config.vocabSize(), config.hiddenSize(), all);
+        Place.Rows packed = (Place.Rows) Objects.requireNonNull(places.get(EMBEDDING));
+        places.put(EMBEDDING, new Place.Both(new Place.Values(embedding), packed));
         return tied;
     }
 
@@ -185,6 +190,11 @@ final class Weights {
             }
         });
         return named;
+    }
+
+    /// @return packed ones by the names of what they fuse
+    SequencedMap<String, Packed> packed() {
+        return packed;
     }
 
     /// @return those that enter products; a tied head beside the embedding that it is
@@ -376,9 +386,11 @@ final class Weights {
         Storage how = Objects.requireNonNull(storage);
         Tensor values = supply.tensor(name, DType.U8, Packed.valuesShape(element, experts, n, k));
         Tensor scales = element.isWhole()
-                ? supply.tensor(name + "_scales", DType.BF16, Packed.scalesShape(experts, n, k, how.group()))
+                ? supply.tensor(name + SCALES, DType.BF16, Packed.scalesShape(experts, n, k, how.group()))
                 : null;
-        return Packed.of(element, values, scales, n, k, how.group(), how.activations());
+        Packed weight = Packed.of(element, values, scales, n, k, how.group(), how.activations());
+        packed.put(name, weight);
+        return weight;
     }
 
     private Weight add(Weight weight) {

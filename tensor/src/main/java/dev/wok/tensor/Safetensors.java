@@ -283,27 +283,35 @@ public final class Safetensors implements AutoCloseable {
 
     private static ByteBuffer header(
             SequencedMap<String, Tensor> tensors, Function<Tensor, DType> stored, Map<String, String> metadata) {
+        SequencedMap<String, SafetensorsDraft.Entry> entries = new LinkedHashMap<>();
+        tensors.forEach(
+                (name, tensor) -> entries.put(name, new SafetensorsDraft.Entry(stored.apply(tensor), tensor.shape())));
+        return header(entries, metadata, LENGTH_BYTES);
+    }
+
+    /// @param alignment what its length is a multiple of, and what tensors of such sizes begin at multiples of
+    /// @return all that lies before the tensors
+    static ByteBuffer header(
+            SequencedMap<String, SafetensorsDraft.Entry> tensors, Map<String, String> metadata, int alignment) {
         ObjectNode root = JSON.createObjectNode();
         metadata.forEach(root.putObject(METADATA)::put);
         long position = 0;
         if (tensors.containsKey(METADATA)) {
             throw new IllegalArgumentException("a tensor cannot be named " + METADATA);
         }
-        for (Map.Entry<String, Tensor> named : tensors.entrySet()) {
-            Tensor tensor = named.getValue();
-            DType dtype = stored.apply(tensor);
+        for (Map.Entry<String, SafetensorsDraft.Entry> named : tensors.entrySet()) {
+            SafetensorsDraft.Entry entry = named.getValue();
             ObjectNode node = root.putObject(named.getKey());
-            node.put("dtype", dtype.name());
+            node.put("dtype", entry.dtype().name());
             ArrayNode shape = node.putArray("shape");
-            for (long size : tensor.shape()) {
+            for (long size : entry.shape()) {
                 shape.add(size);
             }
-            long bytes = tensor.elements() * dtype.bytes();
-            node.putArray("data_offsets").add(position).add(position + bytes);
-            position += bytes;
+            node.putArray("data_offsets").add(position).add(position + entry.bytes());
+            position += entry.bytes();
         }
         byte[] json = JSON.writeValueAsBytes(root);
-        int padding = Math.floorMod(-json.length, LENGTH_BYTES);
+        int padding = Math.floorMod(-LENGTH_BYTES - json.length, alignment);
         return ByteBuffer.allocate(LENGTH_BYTES + json.length + padding)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(json.length + padding)
@@ -344,7 +352,7 @@ public final class Safetensors implements AutoCloseable {
         }
     }
 
-    private static void writeFully(FileChannel channel, ByteBuffer buffer) throws IOException {
+    static void writeFully(FileChannel channel, ByteBuffer buffer) throws IOException {
         while (buffer.hasRemaining()) {
             channel.write(buffer);
         }
