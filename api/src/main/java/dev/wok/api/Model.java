@@ -86,8 +86,8 @@ public final class Model implements AutoCloseable {
             }
         }
 
-        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer, and no word
-        ///     about progress
+        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer, and
+        ///     no word about progress
         public static Options defaults() {
             int processors = Runtime.getRuntime().availableProcessors();
             return new Options(Optional.empty(), DType.F32, Optional.empty(), processors, true, Progress.silent());
@@ -106,6 +106,11 @@ public final class Model implements AutoCloseable {
         /// @return these with matrices held in another way
         public Options withWeights(Storage value) {
             return new Options(backend, dtype, Optional.of(value), threads, text, progress);
+        }
+
+        /// @return these with matrices held as they are stored
+        Options withStoredWeights() {
+            return new Options(backend, dtype, Optional.empty(), threads, text, progress);
         }
 
         /// @return these on so many threads
@@ -153,9 +158,7 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where the folder cannot be loaded or its parts do not fit together, or where
     ///     there are no such kernels on this machine
     public static Model load(Path folder, Options options) {
-        Optional<Tokenizer> tokenizer = options.text() && Files.exists(folder.resolve(TOKENIZER))
-                ? Optional.of(Tokenizer.load(folder))
-                : Optional.empty();
+        Optional<Tokenizer> tokenizer = options.text() ? tokenizer(folder) : Optional.empty();
         HostDevice device = Device.host(options.threads());
         try {
             dev.wok.model.Model network = network(folder, device, options);
@@ -169,6 +172,11 @@ public final class Model implements AutoCloseable {
             device.close();
             throw e;
         }
+    }
+
+    /// @return the tokenizer that lies in a model folder, where one does
+    static Optional<Tokenizer> tokenizer(Path folder) {
+        return Files.exists(folder.resolve(TOKENIZER)) ? Optional.of(Tokenizer.load(folder)) : Optional.empty();
     }
 
     private static dev.wok.model.Model network(Path folder, HostDevice device, Options options) {

@@ -7,23 +7,14 @@ import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// The options of every command that computes: on which kernels, in which arithmetic, on how many
 /// threads.
 final class ComputeOptions {
-    @Option(
-            names = "--backend",
-            paramLabel = "B",
-            description =
-                    "x86, vector (fast) or reference (slow, accumulates in double precision); without, the fastest"
-                            + " that runs here.")
-    @Nullable
-    String backend;
-
-    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: all processors).")
-    @Nullable
-    Integer threads;
+    @Mixin
+    Where where = new Where();
 
     @Option(
             names = "--dtype",
@@ -45,20 +36,15 @@ final class ComputeOptions {
 
     /// @throws BadInput where there are no such kernels
     Model.Options options(Progress progress) {
-        Backend asked = backend();
-        Storage storage = storage();
-        Model.Options options = Model.Options.defaults().withProgress(progress).withThreads(threads(threads));
-        options = (asked == null ? options : options.withBackend(asked)).withDType(dtype(asked));
-        return storage == null ? options : options.withWeights(storage);
+        Model.Options options = where.options(progress).withDType(dtype(where.backend()));
+        return weights == null ? options : options.withWeights(storage("--weights", weights));
     }
 
-    private @Nullable Storage storage() {
-        if (weights == null) {
-            return null;
-        }
-        Storage storage = Storage.byName().get(weights);
+    /// @param option that names it, for a refusal
+    static Storage storage(String option, String name) {
+        Storage storage = Storage.byName().get(name);
         if (storage == null) {
-            throw new BadInput("--weights %s: expected f32, bf16, int8 or int4.".formatted(weights));
+            throw new BadInput("%s %s: expected f32, bf16, int8 or int4.".formatted(option, name));
         }
         return storage;
     }
@@ -73,16 +59,6 @@ final class ComputeOptions {
         };
     }
 
-    private @Nullable Backend backend() {
-        return switch (backend) {
-            case null -> null;
-            case "x86" -> Backend.X86;
-            case "vector" -> Backend.VECTOR;
-            case "reference" -> Backend.REFERENCE;
-            default -> throw new BadInput("--backend %s: expected x86, vector or reference.".formatted(backend));
-        };
-    }
-
     /// @param given with `--threads`, or null for all processors
     /// @throws BadInput where it is none
     static int threads(@Nullable Integer given) {
@@ -93,5 +69,40 @@ final class ComputeOptions {
             throw new BadInput("--threads %d: expected at least 1.".formatted(given));
         }
         return given;
+    }
+
+    /// On which kernels, and on how many threads.
+    static final class Where {
+        @Option(
+                names = "--backend",
+                paramLabel = "B",
+                description =
+                        "x86, vector (fast) or reference (slow, accumulates in double precision); without, the fastest"
+                                + " that runs here.")
+        @Nullable
+        String backend;
+
+        @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: all processors).")
+        @Nullable
+        Integer threads;
+
+        /// @throws BadInput where there are no such kernels
+        Model.Options options(Progress progress) {
+            Backend asked = backend();
+            Model.Options options =
+                    Model.Options.defaults().withProgress(progress).withThreads(threads(threads));
+            return asked == null ? options : options.withBackend(asked);
+        }
+
+        @Nullable
+        Backend backend() {
+            return switch (backend) {
+                case null -> null;
+                case "x86" -> Backend.X86;
+                case "vector" -> Backend.VECTOR;
+                case "reference" -> Backend.REFERENCE;
+                default -> throw new BadInput("--backend %s: expected x86, vector or reference.".formatted(backend));
+            };
+        }
     }
 }

@@ -48,6 +48,7 @@ public final class Main {
                 .addSubcommand(new LogitsCommand(display))
                 .addSubcommand(new TokenizeCommand(console))
                 .addSubcommand(new BenchCommand(console, display))
+                .addSubcommand(new ConvertCommand(console, display))
                 .addSubcommand(new InspectCommand(console, display))
                 .addSubcommand(new DoctorCommand(console))
                 .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))

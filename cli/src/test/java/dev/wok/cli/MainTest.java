@@ -28,7 +28,17 @@ class MainTest {
         Console console = console(OutputStream.nullOutputStream());
         CommandLine line = Main.commands(new Wok(), console, new Display(console));
         assertEquals(
-                Set.of("train", "report", "bench", "generate", "chat", "logits", "tokenize", "inspect", "doctor"),
+                Set.of(
+                        "train",
+                        "report",
+                        "bench",
+                        "generate",
+                        "chat",
+                        "logits",
+                        "tokenize",
+                        "convert",
+                        "inspect",
+                        "doctor"),
                 line.getSubcommands().keySet());
         for (String command : line.getSubcommands().keySet()) {
             Captured run = Captured.run(command, "--help");
