@@ -6,6 +6,7 @@ import dev.wok.bench.Row;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
+import dev.wok.kernel.Precision;
 import dev.wok.kernel.Tuning;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
@@ -15,9 +16,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -33,7 +36,12 @@ final class BenchCommand implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(paramLabel = "NAME", arity = "0..1", description = "kernels: single kernels. train: a training step.")
+    @Parameters(
+            paramLabel = "NAME",
+            arity = "0..1",
+            description =
+                    "kernels: single kernels. train: a training step. generate: a prompt of 512 tokens and 128 new"
+                            + " ones. make-model: writes a model of random weights for that.")
     String name = "";
 
     @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")
@@ -53,9 +61,35 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--preset",
             paramLabel = "P",
-            description = "The trained model's shape: nano, mini or small (the default).")
+            description = "The model's shape. train: nano, mini or small (the default); make-model: v2-lite,"
+                    + " r1-distill-1.5b, llama-1b or small.")
     @Nullable
     String preset;
+
+    @Option(names = "--model", paramLabel = "DIR", description = "The model that generates.")
+    @Nullable
+    Path model;
+
+    @Option(
+            names = "--weights",
+            paramLabel = "W",
+            description = "What the made model's matrices are: f32, bf16, int8 or int4 (the default).")
+    @Nullable
+    String weights;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "Where the model is made (default: the preset and the weights, as in v2-lite-int4).")
+    @Nullable
+    Path out;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "T",
+            description = "With generate, what products round to: f32 (the default) or bf16.")
+    @Nullable
+    String dtype;
 
     @Option(names = "--backend", paramLabel = "B", description = "The kernels (default: the fastest that run here).")
     @Nullable
@@ -81,8 +115,12 @@ final class BenchCommand implements Callable<Integer> {
         List<Row> rows = switch (name) {
             case "kernels" -> kernels();
             case "train" -> train();
-            case "" -> throw new BadInput("name a measurement, kernels or train, or give --tune.");
-            default -> throw new BadInput("there is no measurement %s; there are kernels and train.".formatted(name));
+            case "generate" -> generate();
+            case "make-model" -> makeModel();
+            case "" -> throw new BadInput("name a measurement, kernels, train or generate, or give --tune.");
+            default ->
+                throw new BadInput("there is no measurement %s; there are kernels, train, generate and make-model."
+                        .formatted(name));
         };
         if (json) {
             console.out().println(Json.text(rows.stream().map(Row::values).toList()));
@@ -100,7 +138,9 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private int tune() {
-        if (!name.isEmpty() || !only.isEmpty() || svg != null || preset != null || backend != null) {
+        boolean alone =
+                Stream.of(svg, preset, backend, model, weights, out, dtype).allMatch(Objects::isNull);
+        if (!name.isEmpty() || !only.isEmpty() || !alone) {
             throw new BadInput("--tune goes with --threads and --json only.");
         }
         List<Tuning.Trial> trials;
@@ -140,8 +180,46 @@ final class BenchCommand implements Callable<Integer> {
         return values;
     }
 
+    private List<Row> generate() {
+        refuse(preset != null, "--preset", "make-model");
+        refuseOthers("generate");
+        if (model == null) {
+            throw new BadInput("name the model that generates: wok bench generate --model DIR.");
+        }
+        Precision precision = switch (dtype) {
+            case null -> Precision.F32;
+            case "f32" -> Precision.F32;
+            case "bf16" -> Precision.BF16;
+            default -> throw new BadInput("--dtype %s: expected f32 or bf16.".formatted(dtype));
+        };
+        return Bench.generate(model, ComputeOptions.threads(threads), backend(), precision, display);
+    }
+
+    private List<Row> makeModel() {
+        refuseOthers("make-model");
+        if (preset == null) {
+            throw new BadInput("name a shape: --preset %s.".formatted(String.join(", ", Bench.shapes())));
+        }
+        String held = weights == null ? "int4" : weights;
+        Path target = out == null ? Path.of(preset + "-" + held) : out;
+        Bench.makeModel(preset, target, ComputeOptions.storage("--weights", held), display);
+        return List.of();
+    }
+
+    private void refuseOthers(String measurement) {
+        boolean generates = measurement.equals("generate");
+        boolean makes = measurement.equals("make-model");
+        refuse(!measurement.equals("kernels") && !only.isEmpty(), "--only", "kernels");
+        refuse(!measurement.equals("kernels") && svg != null, "--svg", "kernels");
+        refuse(!generates && model != null, "--model", "generate");
+        refuse(!generates && dtype != null, "--dtype", "generate");
+        refuse(!makes && weights != null, "--weights", "make-model");
+        refuse(!makes && out != null, "--out", "make-model");
+    }
+
     private List<Row> kernels() {
         refuse(preset != null, "--preset", "train");
+        refuseOthers("kernels");
         if (svg != null) {
             Given.requireFolderOf(svg);
         }
@@ -157,8 +235,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private List<Row> train() {
-        refuse(!only.isEmpty(), "--only", "kernels");
-        refuse(svg != null, "--svg", "kernels");
+        refuseOthers("train");
         return Bench.train(preset == null ? "small" : preset, ComputeOptions.threads(threads), backend(), display);
     }
 

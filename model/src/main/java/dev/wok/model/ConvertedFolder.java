@@ -24,9 +24,9 @@ import java.util.SequencedMap;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// A folder that Wok wrote to be mapped: model.safetensors holds each weight as products read it, see [Packed], under
-/// the name of what it fuses; `quantization_config` in config.json says what its elements are. Norms and biases are
-/// F32,
+/// A folder that Wok wrote to be mapped: model.safetensors holds each weight as products read it, see
+/// [Packed], under the name of what it fuses; `quantization_config` in config.json says what its
+/// elements are. Norms and biases are F32,
 /// rows of the embedding BF16 or F32, and multi-token prediction is left out.
 ///
 /// ```
@@ -211,11 +211,6 @@ final class ConvertedFolder implements Source {
                     },
                     DType.F32,
                     storage);
-        }
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw BadInput.writing(folder, e);
         }
         try (SafetensorsDraft draft = SafetensorsDraft.create(folder.resolve(FILE), entries, Map.of("format", "wok"));
                 Device host = Device.host(1)) {

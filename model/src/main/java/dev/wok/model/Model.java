@@ -5,6 +5,7 @@ import dev.wok.device.DryDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
@@ -18,6 +19,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -25,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 /// of this room. It is trained through [#training] and generates through [#extend]; both run the same
 /// layers. One thread at a time.
 public final class Model implements AutoCloseable {
-    /// The most tokens that pass through the layers at once when a prompt is read. Who shares a model with others reads
-    /// no more at a time.
+    /// The most tokens that pass through the layers at once when a prompt is read. Who shares a model
+    /// with others reads no more at a time.
     public static final int CHUNK = 512;
 
     /// Rows of logits that exist at once where all of a text's are wanted: a vocabulary is wide.
@@ -94,8 +96,8 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// Loads a checkpoint folder: config.json, safetensors in one file or sharded with an index, and mtp.safetensors
-    /// where multi-token prediction lies apart.
+    /// Loads a checkpoint folder: config.json, safetensors in one file or sharded with an index, and
+    /// mtp.safetensors where multi-token prediction lies apart.
     ///
     /// @param dtype what the weights are converted to: F32, or F64 on the reference kernels
     /// @throws BadInput where something is missing, malformed or of another shape
@@ -140,15 +142,30 @@ public final class Model implements AutoCloseable {
     }
 
     /// Writes a model as a folder that [#open] maps: config.json, generation_config.json and
-    /// model.safetensors, with multi-token prediction left out. The model may be larger than memory.
+    /// model.safetensors, with multi-token prediction left out. The model may be larger than memory. The
+    /// folder is made beside its name and renamed: it is there as a whole or not at all, also where the
+    /// process is ended.
     ///
-    /// @param target a folder, made where it is missing
+    /// @param target a folder that does not exist yet
     /// @param storage what the weights are converted to
-    /// @throws BadInput where the source is no model, or the target cannot be written
-    public static void convert(Path source, Path target, Storage storage, Progress progress) {
+    /// @param further writes what else belongs into the folder that it is given
+    /// @throws BadInput where the source is no model, or the target exists or cannot be written
+    public static void convert(Path source, Path target, Storage storage, Consumer<Path> further, Progress progress) {
         try (Source from = Source.open(source)) {
-            ConvertedFolder.write(from, storage, target, progress);
+            WholeFolder.write(target, folder -> {
+                ConvertedFolder.write(from, storage, folder, progress);
+                further.accept(folder);
+            });
         }
+    }
+
+    /// Writes such a folder for a model that nobody trained, to measure with.
+    ///
+    /// @param target a folder that does not exist yet
+    /// @throws BadInput where it exists or cannot be written
+    public static void draw(ModelConfig config, long seed, Path target, Storage storage, Progress progress) {
+        Source source = RandomWeights.of(config, seed);
+        WholeFolder.write(target, folder -> ConvertedFolder.write(source, storage, folder, progress));
     }
 
     private static Model read(Source source, Model model, Progress progress) {
@@ -161,8 +178,8 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// @return what a checkpoint folder holds: its configuration, without multi-token prediction where its weights are
-    ///     missing
+    /// @return what a checkpoint folder holds: its configuration, without multi-token prediction where
+    ///     its weights are missing
     /// @throws BadInput where something is missing, malformed or of another shape
     public static ModelConfig config(Path folder, Progress progress) {
         try (Source source = Source.open(folder)) {
@@ -191,8 +208,9 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// Writes a checkpoint folder that transformers loads: config.json, generation_config.json, model.safetensors in
-    /// F32. Multi-token prediction goes to mtp.safetensors, since transformers has no place for it.
+    /// Writes a checkpoint folder that transformers loads: config.json, generation_config.json,
+    /// model.safetensors in F32. Multi-token prediction goes to mtp.safetensors, since transformers has
+    /// no place for it.
     ///
     /// @param folder is made where it is missing
     /// @throws BadInput where it cannot be written
@@ -201,6 +219,34 @@ public final class Model implements AutoCloseable {
             throw new IllegalStateException("this model was opened to infer, load it to save");
         }
         CheckpointFolder.write(network, folder);
+    }
+
+    /// @return what its matrices are held as
+    /// @throws IllegalStateException where the model was not opened to infer
+    public Storage storage() {
+        if (network.storage == null) {
+            throw new IllegalStateException("this model was loaded to train, open it to infer");
+        }
+        return network.storage;
+    }
+
+    /// @return the bytes of all packed weights
+    public long packedBytes() {
+        return network.weights.packed().values().stream()
+                .mapToLong(Packed::bytes)
+                .sum();
+    }
+
+    /// @return the bytes of packed weights that a token is multiplied with: of the experts those it chooses
+    public long bytesPerToken() {
+        MoeConfig moe = network.config.moe();
+        double chosen = moe == null ? 1 : moe.numExpertsPerTok() / (double) moe.nRoutedExperts();
+        return network.weights.packed().entrySet().stream()
+                .mapToLong(weight -> {
+                    double share = weight.getKey().contains(".experts.") ? chosen : 1;
+                    return Math.round(share * weight.getValue().bytes());
+                })
+                .sum();
     }
 
     /// @return what it is made of

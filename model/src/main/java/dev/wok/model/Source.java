@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /// What a model is read from.
-sealed interface Source extends AutoCloseable permits CheckpointFolder, ConvertedFolder {
+sealed interface Source extends AutoCloseable permits CheckpointFolder, ConvertedFolder, RandomWeights {
     /// @throws BadInput where there is none, or its files are broken
     static Source open(Path path) {
         if (!Files.isDirectory(path)) {
@@ -20,7 +20,8 @@ sealed interface Source extends AutoCloseable permits CheckpointFolder, Converte
     }
 
     /// @return the configuration, without multi-token prediction where its tensors are not there
-    /// @throws BadInput where the tensors are not those of the configuration: known before memory is taken for them
+    /// @throws BadInput where the tensors are not those of the configuration: known before memory is
+    ///     taken for them
     ModelConfig config(Progress progress);
 
     /// @return what keeps the weights as they are stored, as nearly as packed weights can
