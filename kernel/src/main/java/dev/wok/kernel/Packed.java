@@ -5,6 +5,7 @@ import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -191,15 +192,19 @@ public final class Packed implements Weight {
     public void put(long row, float[] source) {
         switch (element) {
             case F32 -> {
+                int[] words = new int[k];
                 for (int p = 0; p < k; p++) {
-                    putWord(row, p, Float.floatToRawIntBits(source[p]));
+                    words[p] = Float.floatToRawIntBits(source[p]);
                 }
+                putWords(row, words);
             }
             case BF16 -> {
-                for (int s = 0; s < element.steps(k); s++) {
+                int[] words = new int[element.steps(k)];
+                for (int s = 0; s < words.length; s++) {
                     int high = 2 * s + 1 < k ? Bf16.bits(source[2 * s + 1]) : 0;
-                    putWord(row, s, high << Short.SIZE | Bf16.bits(source[2 * s]) & 0xFFFF);
+                    words[s] = high << Short.SIZE | Bf16.bits(source[2 * s]) & 0xFFFF;
                 }
+                putWords(row, words);
             }
             case INT8, INT4 -> {
                 byte[] whole = new byte[element.steps(k) * element.perStep()];
@@ -212,18 +217,23 @@ public final class Packed implements Weight {
     }
 
     private void round(long row, int g, float[] source, byte[] whole) {
-        int end = Math.min(k, (g + 1) * group);
+        int begin = g * group;
+        int end = Math.min(k, begin + group);
         float largest = 0;
         float spoiled = 0;
-        for (int p = g * group; p < end; p++) {
+        for (int p = begin; p < end; p++) {
             largest = Math.max(largest, Math.abs(source[p]));
             spoiled += source[p] * 0;
         }
         float scale = Bf16.round(largest / element.most + spoiled);
         putScale(row, g, scale);
-        for (int p = g * group; p < end; p++) {
-            double quotient = scale == 0 ? 0 : source[p] / (double) scale;
-            whole[p] = (byte) Math.rint(Math.clamp(quotient, -element.most, element.most));
+        if (scale == 0) {
+            return;
+        }
+        double most = element.most;
+        for (int p = begin; p < end; p++) {
+            double quotient = Math.rint(source[p] / (double) scale);
+            whole[p] = (byte) Math.min(most, Math.max(-most, quotient));
         }
     }
 
@@ -233,24 +243,31 @@ public final class Packed implements Weight {
     public void putWhole(long row, byte[] whole) {
         int per = element.perStep();
         int offset = element.most + 1;
-        for (int s = 0; s < element.steps(k); s++) {
+        int[] words = new int[element.steps(k)];
+        for (int s = 0; s < words.length; s++) {
             int word = 0;
             for (int i = 0; i < per; i++) {
                 int at = s * per + i;
                 int value = (at < whole.length ? whole[at] : 0) + offset;
                 word |= value << element.bits * i;
             }
-            putWord(row, s, word);
+            words[s] = word;
+        }
+        putWords(row, words);
+    }
+
+    private void putWords(long row, int[] words) {
+        MemorySegment memory = values.memory();
+        long at = wordOffset(row, 0);
+        for (int word : words) {
+            memory.set(WORD, at, word);
+            at += STEP_BYTES;
         }
     }
 
     /// @param g the group, from 0
     public void putScale(long row, int g, float scale) {
         scales().memory().set(HALF, scaleOffset(row, g) * Short.BYTES, Bf16.bits(scale));
-    }
-
-    private void putWord(long row, int step, int word) {
-        values.memory().set(WORD, wordOffset(row, step), word);
     }
 
     /// Panels are counted over all experts too.
