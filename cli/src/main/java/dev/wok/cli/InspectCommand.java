@@ -87,7 +87,7 @@ final class InspectCommand implements Callable<Integer> {
             for (Inspection.Entry entry : found.tensors()) {
                 SequencedMap<String, Object> own = new LinkedHashMap<>();
                 own.put("name", entry.name());
-                own.put("dtype", entry.dtype().name());
+                own.put("dtype", entry.type());
                 own.put("shape", entry.shape());
                 own.put("bytes", entry.bytes());
                 list.add(own);
@@ -125,7 +125,7 @@ final class InspectCommand implements Callable<Integer> {
                         .formatted(
                                 Amounts.of(found.total().bytes(), "bytes"),
                                 found.tensors().stream()
-                                        .map(entry -> entry.dtype().name())
+                                        .map(entry -> entry.type())
                                         .distinct()
                                         .collect(Collectors.joining(", "))));
         line(
@@ -155,7 +155,7 @@ final class InspectCommand implements Callable<Integer> {
             for (Inspection.Entry entry : found.tensors()) {
                 out.printf(
                         "%-72s %-8s %-20s %s%n",
-                        entry.name(), entry.dtype(), entry.shape(), Amounts.of(entry.bytes(), "bytes"));
+                        entry.name(), entry.type(), entry.shape(), Amounts.of(entry.bytes(), "bytes"));
             }
         }
     }

@@ -153,7 +153,7 @@ final class CheckpointFolder implements Source {
             List<Long> shape = Arrays.stream(tensor.shape()).boxed().toList();
             long parameters = isScale(name) ? 0 : tensor.elements();
             Inspection.Part part = Inspection.part(config, name);
-            entries.add(new Inspection.Entry(name, tensor.dtype(), shape, part, parameters, tensor.bytes()));
+            entries.add(new Inspection.Entry(name, tensor.dtype().name(), shape, part, parameters, tensor.bytes()));
         });
         return entries;
     }

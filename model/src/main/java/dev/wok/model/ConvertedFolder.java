@@ -115,7 +115,7 @@ final class ConvertedFolder implements Source {
             List<Long> shape = Arrays.stream(tensor.shape()).boxed().toList();
             long own = parameters.getOrDefault(name, tensor.elements());
             Inspection.Part part = Inspection.part(config, name);
-            entries.add(new Inspection.Entry(name, tensor.dtype(), shape, part, own, tensor.bytes()));
+            entries.add(new Inspection.Entry(name, tensor.dtype().name(), shape, part, own, tensor.bytes()));
         }
         return entries;
     }

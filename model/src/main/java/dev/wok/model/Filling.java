@@ -88,11 +88,7 @@ final class Filling {
     }
 
     private static void fill(Stored stored, Place.Rows to) {
-        IntStream.range(0, to.count()).parallel().forEach(i -> {
-            float[] row = new float[stored.width()];
-            stored.row(i, row);
-            to.weight().put(to.from() + i, row);
-        });
+        IntStream.range(0, to.count()).parallel().forEach(i -> stored.put(i, to.weight(), to.from() + i));
     }
 
     private static void fill(Stored stored, Place.Up to) {

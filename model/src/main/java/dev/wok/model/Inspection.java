@@ -32,9 +32,10 @@ public record Inspection(ModelConfig config, List<Entry> tensors) {
 
     /// A stored tensor.
     ///
+    /// @param type of its elements, as the file calls it
     /// @param parameters how many weights it is: none where it holds the scales of others
     /// @param bytes in the file
-    public record Entry(String name, DType dtype, List<Long> shape, Part part, long parameters, long bytes) {}
+    public record Entry(String name, String type, List<Long> shape, Part part, long parameters, long bytes) {}
 
     /// @param parameters weights
     /// @param bytes in the files, scales included

@@ -3,14 +3,20 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import dev.wok.tensor.Gguf;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /// What a model is read from.
-sealed interface Source extends AutoCloseable permits CheckpointFolder, ConvertedFolder, RandomWeights {
+sealed interface Source extends AutoCloseable permits CheckpointFolder, ConvertedFolder, GgufModel, RandomWeights {
     /// @throws BadInput where there is none, or its files are broken
     static Source open(Path path) {
+        Optional<Path> gguf = Gguf.find(path);
+        if (gguf.isPresent()) {
+            return GgufModel.open(gguf.get());
+        }
         if (!Files.isDirectory(path)) {
             throw new BadInput("there is no model folder %s.".formatted(path));
         }

@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import dev.wok.kernel.Packed;
 import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,15 @@ interface Stored {
     ///
     /// @param to as long as a row
     void row(long row, float[] to);
+
+    /// Reads a row into a packed weight.
+    ///
+    /// @param at the weight's row
+    default void put(long row, Packed to, long at) {
+        float[] values = new float[width()];
+        row(row, values);
+        to.put(at, values);
+    }
 
     /// @return the tensor itself, where its numbers are what is stored, else null
     @Nullable

@@ -10,9 +10,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /// A GGUF file, mapped into memory: named tensors, many of them quantised, that are read where they lie,
 /// and metadata.
@@ -25,6 +29,8 @@ public final class Gguf implements AutoCloseable {
     private static final String SPLIT_TENSORS = "split.tensors.count";
     private static final String SPLIT_NAME = "-%05d-of-%05d.gguf";
     private static final long MAX_PARTS = 0xFFFF;
+
+    private static final Pattern LATER_PART = Pattern.compile(".*-(?!00001-)\\d{5}-of-\\d{5}\\.gguf");
 
     private record Stored(GgufType type, long[] shape, MemorySegment data) {}
 
@@ -44,6 +50,43 @@ public final class Gguf implements AutoCloseable {
         if (parts > 1) {
             addParts(header, parts);
         }
+    }
+
+    /// Finds the GGUF file that a path of a model stands for.
+    ///
+    /// @return the file itself, where it begins with GGUF or its name ends in .gguf; or the one model in such files that
+    ///     a folder without config.json holds
+    /// @throws BadInput where such a folder holds several
+    public static Optional<Path> find(Path path) {
+        try {
+            if (Files.isRegularFile(path)) {
+                return isNamed(path) || GgufHeader.begins(path) ? Optional.of(path) : Optional.empty();
+            }
+            return Files.isDirectory(path) && !Files.exists(path.resolve("config.json"))
+                    ? onlyModel(path)
+                    : Optional.empty();
+        } catch (IOException e) {
+            throw BadInput.reading(path, e);
+        }
+    }
+
+    private static boolean isNamed(Path path) {
+        return String.valueOf(path.getFileName()).endsWith(".gguf");
+    }
+
+    private static Optional<Path> onlyModel(Path folder) throws IOException {
+        List<Path> models;
+        try (Stream<Path> files = Files.list(folder)) {
+            models = files.filter(Gguf::isNamed)
+                    .filter(file -> !LATER_PART.matcher(String.valueOf(file.getFileName())).matches())
+                    .sorted()
+                    .toList();
+        }
+        if (models.size() > 1) {
+            throw new BadInput("%s holds %d models, %s among them; give one of the files."
+                    .formatted(folder, models.size(), models.getFirst().getFileName()));
+        }
+        return models.stream().findFirst();
     }
 
     /// Maps a file, and the other parts where it is the first of several.

@@ -1,9 +1,12 @@
 package dev.wok.tensor;
 
 import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
@@ -45,6 +48,13 @@ record GgufHeader(SequencedMap<String, Object> metadata, SequencedMap<String, En
     private static final long LEAST_VALUE_BYTES = GgufCursor.STRING_LENGTH_BYTES + 4 + 1;
     /// A name of no letters, one dimension, a type, an offset.
     private static final long LEAST_TENSOR_BYTES = GgufCursor.STRING_LENGTH_BYTES + 4 + 8 + 4 + 8;
+
+    /// @return whether a file begins as GGUF files do
+    static boolean begins(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return Arrays.equals(in.readNBytes(MAGIC.length), MAGIC);
+        }
+    }
 
     /// @param map the whole file
     static GgufHeader read(Path file, MemorySegment map) {

@@ -121,7 +121,9 @@ public enum GgufType {
         return parts;
     }
 
-    private DType dtype() {
+    /// @return what elements are that are not quantised
+    /// @throws IllegalStateException where they are
+    public DType dtype() {
         return switch (this) {
             case F32 -> DType.F32;
             case F16 -> DType.F16;

@@ -1,0 +1,42 @@
+package dev.wok.model;
+
+import dev.wok.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/// What expands latents, `[heads * (nope + v), rank]`, where the file has keys and values apart and the keys transposed.
+///
+/// @param keys `[heads, rank, nope]`
+/// @param values `[heads, v, rank]`
+record GgufUp(GgufRows keys, GgufRows values) implements Stored {
+    @Override
+    public long[] shape() {
+        long[] k = keys.shape();
+        long[] v = values.shape();
+        return new long[] {k[0] * (k[2] + v[1]), v[2]};
+    }
+
+    @Override
+    public long bytes() {
+        return keys.bytes() + values.bytes();
+    }
+
+    @Override
+    public @Nullable Tensor plain() {
+        return null;
+    }
+
+    @Override
+    public void row(long row, float[] to) {
+        long nope = keys.shape()[2];
+        long value = values.shape()[1];
+        long head = row / (nope + value);
+        int i = (int) (row % (nope + value));
+        if (i >= nope) {
+            values.row(head * value + i - nope, to);
+            return;
+        }
+        for (int r = 0; r < to.length; r++) {
+            to[r] = keys.element(head * to.length + r, i);
+        }
+    }
+}
