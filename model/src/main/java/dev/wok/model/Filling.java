@@ -46,6 +46,7 @@ final class Filling {
         switch (place) {
             case Place.Values(Tensor to) -> fill(device, stored, to, rows);
             case Place.Rows to -> fill(stored, to);
+            case Place.Up to when stored instanceof GgufUp apart -> apart.put(to);
             case Place.Up to -> fill(stored, to);
             case Place.Both(Place.Values values, Place.Rows packed) -> {
                 fill(device, stored, values, rows);

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/// The configuration that a GGUF file's metadata stands for, in the keys and with the defaults of llama.cpp.
+/// The configuration that a GGUF file's metadata stands for, in the keys and with the defaults of
+/// llama.cpp.
 final class GgufConfig {
     private static final String ARCHITECTURE = "general.architecture";
     private static final String DEEPSEEK = "deepseek2";
@@ -152,7 +153,8 @@ final class GgufConfig {
         };
     }
 
-    /// Older files say how long expanded keys and values are, newer ones under these names how long latents are.
+    /// Older files say how long expanded keys and values are, newer ones under these names how long
+    /// latents are.
     private MlaConfig latent() {
         refuse("attention.temperature_scale", number("attention.temperature_scale", 0) != 0, "0");
         int rotated = whole("rope.dimension_count");
@@ -251,17 +253,16 @@ final class GgufConfig {
         return factor == 0 || factor == 1 ? null : new RopeConfig.Linear(factor);
     }
 
-    /// DeepSeek's files have a tenth of `mscale_all_dim`, and leave `mscale`, which is the same in all models of it, out.
-    /// Those of others have it as it is, and mean 1 by `mscale`.
+    /// DeepSeek's files have a tenth of `mscale_all_dim`, and leave `mscale`, which is the same in all
+    /// models of it, out. Those of others have it as it is, and mean 1 by `mscale`.
     private RopeConfig.Yarn yarn(ModelConfig.Family family) {
         refuse("rope.scaling.attn_factor", number("rope.scaling.attn_factor", 1) != 1, "1");
         double mixed = number("rope.scaling.yarn_ext_factor", 1);
         refuse("rope.scaling.yarn_ext_factor", mixed >= 0 && mixed != 1, "1");
         String attentionFactor = "rope.scaling.yarn_attn_factor";
         double log = number("rope.scaling.yarn_log_multiplier", 0);
-        double allDim = family.isDeepseek()
-                ? BigDecimal.valueOf(log).movePointRight(1).doubleValue()
-                : log;
+        double allDim =
+                family.isDeepseek() ? BigDecimal.valueOf(log).movePointRight(1).doubleValue() : log;
         return new RopeConfig.Yarn(
                 fields.number(key("rope.scaling.factor")),
                 whole("rope.scaling.original_context_length", whole("context_length")),

@@ -16,11 +16,11 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.SequencedMap;
+import java.util.Set;
 
-/// A GGUF file as llama.cpp's converter writes it, or the first part of one that was split. Its tensors are found by the
-/// names that they have in a checkpoint folder.
+/// A GGUF file as llama.cpp's converter writes it, or the first part of one that was split. Its tensors
+/// are found by the names that they have in a checkpoint folder.
 final class GgufModel implements Source {
     private final Path file;
     private final Gguf gguf;
@@ -127,9 +127,7 @@ final class GgufModel implements Source {
         if (expert != null) {
             return List.of(expert.tensor());
         }
-        return isApart(name)
-                ? List.of(GgufNames.keys(name), GgufNames.values(name))
-                : List.of(GgufNames.of(name));
+        return isApart(name) ? List.of(GgufNames.keys(name), GgufNames.values(name)) : List.of(GgufNames.of(name));
     }
 
     private boolean isApart(String name) {
@@ -184,9 +182,10 @@ final class GgufModel implements Source {
         return new GgufRows(gguf.type(tensor), gguf.data(tensor), gguf.shape(tensor));
     }
 
-    /// @return whole numbers of 4 bits where most weights are Q4_0, of 8 bits where they are Q8_0 or of a type that has
-    ///     no counterpart here: Q4_K and Q5_K have minima, Q6_K smaller groups, all of which 4 bits would lose; bfloat16
-    ///     where most are that, else float32. What is not of the most common type is rounded to it too.
+    /// @return whole numbers of 4 bits where most weights are Q4_0, of 8 bits where they are Q8_0 or of
+    ///     a type that has no counterpart here: Q4_K and Q5_K have minima, Q6_K smaller groups, all of
+    ///     which 4 bits would lose; bfloat16 where most are that, else float32. What is not of the most
+    ///     common type is rounded to it too.
     @Override
     public Storage asStored() {
         return switch (usualType()) {

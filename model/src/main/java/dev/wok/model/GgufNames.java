@@ -75,7 +75,8 @@ final class GgufNames {
         };
     }
 
-    /// @return whether a checkpoint's tensor expands latents: of newer files it is two, see [#keys] and [#values]
+    /// @return whether a checkpoint's tensor expands latents: of newer files it is two, see [#keys] and
+    ///     [#values]
     static boolean isUp(String name) {
         return name.endsWith(UP);
     }

@@ -53,8 +53,8 @@ record GgufRows(GgufType type, MemorySegment data, long[] shape) implements Stor
         return values[column % block];
     }
 
-    /// Whole numbers of Q8_0 and Q4_0 stay what they are where the weight has such groups; their scales, binary16, are
-    /// rounded to bfloat16, which moves them by 2^-9 at most.
+    /// Whole numbers of Q8_0 and Q4_0 stay what they are where the weight has such groups; their scales,
+    /// binary16, are rounded to bfloat16, which moves them by 2^-9 at most.
     @Override
     public void put(long row, Packed to, long at) {
         if (!isHeldBy(to)) {

@@ -4,8 +4,8 @@ import dev.wok.kernel.Packed;
 import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/// Queries or keys of Llama, whose rows llama.cpp's converter reorders: it turns neighbours, transformers an element of
-/// a head's first half with one of its second.
+/// Queries or keys of Llama, whose rows llama.cpp's converter reorders: it turns neighbours,
+/// transformers an element of a head's first half with one of its second.
 ///
 /// @param from as the file holds them
 /// @param headDim rows of a head

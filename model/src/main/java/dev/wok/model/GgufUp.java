@@ -1,9 +1,11 @@
 package dev.wok.model;
 
 import dev.wok.tensor.Tensor;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
-/// What expands latents, `[heads * (nope + v), rank]`, where the file has keys and values apart and the keys transposed.
+/// What expands latents, `[heads * (nope + v), rank]`, where the file has keys and values apart and the
+/// keys transposed.
 ///
 /// @param keys `[heads, rank, nope]`
 /// @param values `[heads, v, rank]`
@@ -38,5 +40,11 @@ record GgufUp(GgufRows keys, GgufRows values) implements Stored {
         for (int r = 0; r < to.length; r++) {
             to[r] = keys.element(head * to.length + r, i);
         }
+    }
+
+    /// Fills what lies apart too, row by row.
+    void put(Place.Up to) {
+        LongStream.range(0, to.keys().rows()).parallel().forEach(row -> keys.put(row, to.keys(), row));
+        LongStream.range(0, to.values().rows()).parallel().forEach(row -> values.put(row, to.values(), row));
     }
 }

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 
-/// What a checkpoint folder holds, without its weights being read.
+/// What a checkpoint folder or a GGUF file holds, without its weights being read.
 ///
 /// @param config what the model is made of
 /// @param tensors as they are stored, in the order of the files
@@ -49,9 +49,9 @@ public record Inspection(ModelConfig config, List<Entry> tensors) {
         tensors = List.copyOf(tensors);
     }
 
-    /// @throws BadInput where the folder holds no model, or its tensors are not those of its configuration
-    public static Inspection of(Path folder, Progress progress) {
-        try (Source source = Source.open(folder)) {
+    /// @throws BadInput where there is no model, or its tensors are not those of its configuration
+    public static Inspection of(Path folderOrFile, Progress progress) {
+        try (Source source = Source.open(folderOrFile)) {
             return new Inspection(source.config(progress), source.entries());
         }
     }

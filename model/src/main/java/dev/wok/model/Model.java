@@ -96,8 +96,8 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// Loads a checkpoint folder: config.json, safetensors in one file or sharded with an index, and
-    /// mtp.safetensors where multi-token prediction lies apart.
+    /// Loads a checkpoint folder, which is config.json, safetensors in one file or sharded with an index,
+    /// and mtp.safetensors where multi-token prediction lies apart; or a GGUF file, without it.
     ///
     /// @param dtype what the weights are converted to: F32, or F64 on the reference kernels
     /// @throws BadInput where something is missing, malformed or of another shape
@@ -119,8 +119,9 @@ public final class Model implements AutoCloseable {
         return open(Source.open(folder), kernels, Optional.of(storage), progress);
     }
 
-    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as
-    /// packed weights can: bfloat16 where most are that or E4M3 under scales, else float32.
+    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as packed
+    /// weights can: bfloat16 where most are that or E4M3 under scales, whole numbers in groups of 32 where
+    /// most are quantised (4 bits for Q4_0, 8 for Q8_0, Q4_K, Q5_K and Q6_K), else float32.
     public static Model open(Path folder, Kernels kernels, Progress progress) {
         return open(Source.open(folder), kernels, Optional.empty(), progress);
     }
@@ -178,8 +179,8 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// @return what a checkpoint folder holds: its configuration, without multi-token prediction where
-    ///     its weights are missing
+    /// @return what a checkpoint folder or a GGUF file holds: its configuration, without multi-token
+    ///     prediction where its weights are missing
     /// @throws BadInput where something is missing, malformed or of another shape
     public static ModelConfig config(Path folder, Progress progress) {
         try (Source source = Source.open(folder)) {

@@ -131,7 +131,9 @@ class GgufModelTest {
         try (Device device = Device.host(1);
                 Gguf gguf = Gguf.open(file());
                 Model model = Model.open(
-                        file(), Kernels.on(device.stream(), Fixture.fastBackends().getLast()), Progress.silent())) {
+                        file(),
+                        Kernels.on(device.stream(), Fixture.fastBackends().getLast()),
+                        Progress.silent())) {
             assertSameIntegers(gguf, "blk.0.attn_q_a.weight", 0, model, "model.layers.0.self_attn.q_a_proj.weight");
             assertSameIntegers(gguf, "blk.0.ffn_up.weight", 0, model, "model.layers.0.mlp.up_proj.weight");
             String expert = "model.layers.2.mlp.experts.%d.down_proj.weight";
@@ -145,8 +147,7 @@ class GgufModelTest {
         Packed weight = place.weight();
         assertEquals(gguf.type(tensor) == GgufType.Q8_0 ? Element.INT8 : Element.INT4, weight.element());
         for (int row = 0; row < place.count(); row++) {
-            GgufParts parts =
-                    gguf.type(tensor).parts(gguf.data(tensor), (long) (from + row) * weight.k(), weight.k());
+            GgufParts parts = gguf.type(tensor).parts(gguf.data(tensor), (long) (from + row) * weight.k(), weight.k());
             for (int p = 0; p < weight.k(); p++) {
                 assertEquals(parts.integers()[p], weight.value(place.from() + row, p));
             }
@@ -161,10 +162,10 @@ class GgufModelTest {
     void wholeNumbersOfLlamaStay() throws IOException {
         Map<String, Tensor> values = write(fixture("llama_tiny"), GgufType.Q4_0, true);
         try (Device device = Device.host(1);
-                Model model =
-                        Model.open(file(), Kernels.on(device.stream(), Backend.REFERENCE), Progress.silent())) {
+                Model model = Model.open(file(), Kernels.on(device.stream(), Backend.REFERENCE), Progress.silent())) {
             String name = "model.layers.1.self_attn.k_proj.weight";
-            Place.Rows place = (Place.Rows) Objects.requireNonNull(model.places().get(name));
+            Place.Rows place =
+                    (Place.Rows) Objects.requireNonNull(model.places().get(name));
             Tensor value = Objects.requireNonNull(values.get(name));
             for (int row = 0; row < place.count(); row++) {
                 for (int p = 0; p < value.size(1); p++) {
@@ -181,7 +182,8 @@ class GgufModelTest {
     @EnumSource(names = {"Q4_K", "Q5_K", "Q6_K"})
     void otherTypesAreRead(GgufType type) throws IOException {
         Fixture fixture = fixture("llama_tiny");
-        GgufWriter writer = GgufConverter.convert(fixture.folder(), GgufType.Q8_0, true).writer();
+        GgufWriter writer =
+                GgufConverter.convert(fixture.folder(), GgufType.Q8_0, true).writer();
         String tensor = "blk.1.ffn_down.weight";
         byte[] blocks = blocks(type, 128);
         writer.tensor(tensor, type, blocks, 128, 256).write(file());
@@ -195,7 +197,8 @@ class GgufModelTest {
                 String name = "model.layers.1.mlp.down_proj.weight";
                 Tensor found = Objects.requireNonNull(model.tensors().get(name));
                 Close.assertSame(name, Tensors.of(i -> expected[(int) i], DType.F32, 128, 256), found);
-                Place.Rows place = (Place.Rows) Objects.requireNonNull(packed.places().get(name));
+                Place.Rows place =
+                        (Place.Rows) Objects.requireNonNull(packed.places().get(name));
                 assertEquals(Element.INT8, place.weight().element());
                 double largest = 0;
                 double furthest = 0;
@@ -255,7 +258,9 @@ class GgufModelTest {
         assertEquals(original.parts().keySet(), found.parts().keySet());
         found.parts()
                 .forEach((part, size) -> assertEquals(
-                        Objects.requireNonNull(original.parts().get(part)).parameters(), size.parameters(), part.name()));
+                        Objects.requireNonNull(original.parts().get(part)).parameters(),
+                        size.parameters(),
+                        part.name()));
         assertTrue(found.tensors().stream().anyMatch(entry -> entry.type().equals("Q8_0")));
     }
 
@@ -269,14 +274,14 @@ class GgufModelTest {
         String message = Thrown.message(BadInput.class, () -> Model.config(folder, Progress.silent()));
         assertTrue(message.contains("holds 2 models, again.gguf among them; give one of the files."), message);
         Files.move(file(), folder.resolve("nameless"));
-        assertEquals(
-                ModelConfig.load(fixture.folder()), Model.config(folder.resolve("nameless"), Progress.silent()));
+        assertEquals(ModelConfig.load(fixture.folder()), Model.config(folder.resolve("nameless"), Progress.silent()));
     }
 
     @Test
     void multiTokenPredictionIsLeftOut() throws IOException {
         Fixture fixture = fixture("deepseek_v3_tiny");
-        GgufWriter writer = GgufConverter.convert(fixture.folder(), GgufType.F32, true).writer();
+        GgufWriter writer =
+                GgufConverter.convert(fixture.folder(), GgufType.F32, true).writer();
         writer.whole("deepseek2.block_count", 5).whole("deepseek2.nextn_predict_layers", 1);
         writer.tensor("blk.4.nextn.enorm.weight", GgufType.F32, new byte[512], 128);
         writer.write(file());
@@ -304,11 +309,13 @@ class GgufModelTest {
                 .writer();
         writer.without("deepseek2.expert_group_count").without("deepseek2.expert_group_used_count");
         writer.write(file());
-        MoeConfig moe = Objects.requireNonNull(Model.config(file(), Progress.silent()).moe());
+        MoeConfig moe =
+                Objects.requireNonNull(Model.config(file(), Progress.silent()).moe());
         assertEquals(1, moe.nGroup());
         writer.whole("deepseek2.expert_count", 256).write(file());
         try (Gguf gguf = Gguf.open(file())) {
-            MoeConfig released = Objects.requireNonNull(GgufConfig.of(file(), gguf).moe());
+            MoeConfig released =
+                    Objects.requireNonNull(GgufConfig.of(file(), gguf).moe());
             assertEquals(8, released.nGroup());
             assertEquals(4, released.topkGroup());
         }
@@ -393,7 +400,8 @@ class GgufModelTest {
     }
 
     private void refused(String fixture, Consumer<GgufWriter> change, String expected) throws IOException {
-        GgufWriter writer = GgufConverter.convert(fixture(fixture).folder(), GgufType.F32, true).writer();
+        GgufWriter writer = GgufConverter.convert(fixture(fixture).folder(), GgufType.F32, true)
+                .writer();
         change.accept(writer);
         writer.write(file());
         String message = Thrown.message(BadInput.class, () -> Model.config(file(), Progress.silent()));

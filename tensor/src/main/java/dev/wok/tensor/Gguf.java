@@ -54,8 +54,8 @@ public final class Gguf implements AutoCloseable {
 
     /// Finds the GGUF file that a path of a model stands for.
     ///
-    /// @return the file itself, where it begins with GGUF or its name ends in .gguf; or the one model in such files that
-    ///     a folder without config.json holds
+    /// @return the file itself, where it begins with GGUF or its name ends in .gguf; or the one model in
+    ///     such files that a folder without config.json holds
     /// @throws BadInput where such a folder holds several
     public static Optional<Path> find(Path path) {
         try {
@@ -78,7 +78,9 @@ public final class Gguf implements AutoCloseable {
         List<Path> models;
         try (Stream<Path> files = Files.list(folder)) {
             models = files.filter(Gguf::isNamed)
-                    .filter(file -> !LATER_PART.matcher(String.valueOf(file.getFileName())).matches())
+                    .filter(file -> !LATER_PART
+                            .matcher(String.valueOf(file.getFileName()))
+                            .matches())
                     .sorted()
                     .toList();
         }

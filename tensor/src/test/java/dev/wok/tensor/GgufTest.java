@@ -358,6 +358,21 @@ class GgufTest {
     }
 
     @Test
+    void foldersStandForTheirOnlyModel() throws IOException {
+        assertTrue(Gguf.find(folder).isEmpty());
+        Path first = part(0, 2, "a").write(path(1, 2));
+        part(1, 2, "b").write(path(2, 2));
+        assertEquals(first, Gguf.find(folder).orElseThrow());
+        assertEquals(path(2, 2), Gguf.find(path(2, 2)).orElseThrow());
+        Path other = writer().write(folder.resolve("other"));
+        assertEquals(other, Gguf.find(other).orElseThrow());
+        assertTrue(Gguf.find(Files.writeString(folder.resolve("text"), "GGU")).isEmpty());
+        Files.writeString(folder.resolve("config.json"), "{}");
+        assertTrue(Gguf.find(folder).isEmpty());
+        assertTrue(Gguf.find(folder.resolve("nothing.gguf")).isEmpty());
+    }
+
+    @Test
     void partsThatDoNotBelongTogetherAreRefused() throws IOException {
         Path first = part(0, 2, "a").u32("split.tensors.count", 2).write(path(1, 2));
         part(1, 2, "a").write(path(2, 2));

@@ -21,8 +21,9 @@ import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
-/// Turns a small model folder into what llama.cpp's converter makes of it: names, order of rows, stacked experts, and
-/// metadata. Vectors and routers stay float32; matrices whose rows are no whole blocks become binary16.
+/// Turns a small model folder into what llama.cpp's converter makes of it: names, order of rows, stacked
+/// experts, and metadata. Vectors and routers stay float32; matrices whose rows are no whole blocks
+/// become binary16.
 public final class GgufConverter {
     private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d+)\\.(.+)");
     private static final Pattern EXPERT = Pattern.compile("mlp\\.experts\\.(\\d+)\\.(gate|up|down)_proj\\.weight");
@@ -65,7 +66,9 @@ public final class GgufConverter {
         JsonNode json = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("tokenizer.json")));
         SequencedMap<Integer, String> tokens = new LinkedHashMap<>();
         SequencedMap<Integer, Integer> types = new LinkedHashMap<>();
-        json.at("/model/vocab").properties().forEach(e -> tokens.put(e.getValue().asInt(), e.getKey()));
+        json.at("/model/vocab")
+                .properties()
+                .forEach(e -> tokens.put(e.getValue().asInt(), e.getKey()));
         for (JsonNode added : json.path("added_tokens")) {
             tokens.put(added.path("id").asInt(), added.path("content").asString());
             types.put(added.path("id").asInt(), added.path("special").asBoolean() ? 3 : 4);
@@ -144,7 +147,8 @@ public final class GgufConverter {
         if (isDeepseek()) {
             latent(prefix);
         } else {
-            int headDim = config.path("head_dim").asInt(config.path("hidden_size").asInt() / heads());
+            int headDim =
+                    config.path("head_dim").asInt(config.path("hidden_size").asInt() / heads());
             writer.whole(prefix + "rope.dimension_count", headDim);
         }
         scaling(prefix);
