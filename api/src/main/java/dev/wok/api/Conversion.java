@@ -20,7 +20,7 @@ public final class Conversion {
                 source,
                 target,
                 storage,
-                folder -> Model.tokenizer(source).ifPresent(tokenizer -> tokenizer.save(folder)),
+                folder -> Model.loadTokenizer(source).ifPresent(tokenizer -> tokenizer.save(folder)),
                 progress);
     }
 }

@@ -13,6 +13,7 @@ import dev.wok.model.Storage;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
+import dev.wok.tensor.Gguf;
 import dev.wok.tensor.Tensor;
 import dev.wok.text.ChatTemplate;
 import dev.wok.text.Tokenizer;
@@ -145,28 +146,28 @@ public final class Model implements AutoCloseable {
         caches = new Caches(() -> new Generator(network, this::take));
     }
 
-    /// Loads a model folder with [Options#defaults].
+    /// Loads a model folder or a GGUF file with [Options#defaults].
     ///
-    /// @throws BadInput where the folder cannot be loaded or its parts do not fit together
-    public static Model load(Path folder) {
-        return load(folder, Options.defaults());
+    /// @throws BadInput where it cannot be loaded or its parts do not fit together
+    public static Model load(Path folderOrFile) {
+        return load(folderOrFile, Options.defaults());
     }
 
-    /// Loads a model folder: config.json, safetensors, and tokenizer.json where there is one; without it
-    /// the model works on ids alone.
+    /// Loads a model folder, which is config.json, safetensors, and tokenizer.json where there is one, or a
+    /// GGUF file; without a tokenizer the model works on ids alone.
     ///
-    /// @throws BadInput where the folder cannot be loaded or its parts do not fit together, or where
-    ///     there are no such kernels on this machine
-    public static Model load(Path folder, Options options) {
-        Optional<Tokenizer> tokenizer = options.text() ? tokenizer(folder) : Optional.empty();
+    /// @throws BadInput where it cannot be loaded or its parts do not fit together, or where there are no
+    ///     such kernels on this machine
+    public static Model load(Path folderOrFile, Options options) {
+        Optional<Tokenizer> tokenizer = options.text() ? loadTokenizer(folderOrFile) : Optional.empty();
         HostDevice device = Device.host(options.threads());
         try {
-            dev.wok.model.Model network = network(folder, device, options);
-            Model model = new Model(network, tokenizer, folder.toString(), () -> {
+            dev.wok.model.Model network = network(folderOrFile, device, options);
+            Model model = new Model(network, tokenizer, folderOrFile.toString(), () -> {
                 network.close();
                 device.close();
             });
-            model.requireFit(folder.resolve(TOKENIZER));
+            model.requireFit(Files.isDirectory(folderOrFile) ? folderOrFile.resolve(TOKENIZER) : folderOrFile);
             return model;
         } catch (RuntimeException | Error e) {
             device.close();
@@ -174,9 +175,23 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /// @return the tokenizer that lies in a model folder, where one does
-    static Optional<Tokenizer> tokenizer(Path folder) {
-        return Files.exists(folder.resolve(TOKENIZER)) ? Optional.of(Tokenizer.load(folder)) : Optional.empty();
+    /// Loads a model's tokenizer without the model.
+    ///
+    /// @param folderOrFile a model folder or a GGUF file
+    /// @return the tokenizer, where there is one
+    /// @throws BadInput where it cannot be loaded
+    public static Optional<Tokenizer> loadTokenizer(Path folderOrFile) {
+        Optional<Path> file = Gguf.find(folderOrFile);
+        if (file.isEmpty()) {
+            return Files.exists(folderOrFile.resolve(TOKENIZER))
+                    ? Optional.of(Tokenizer.load(folderOrFile))
+                    : Optional.empty();
+        }
+        try (Gguf gguf = Gguf.open(file.get())) {
+            return gguf.metadata().containsKey("tokenizer.ggml.model")
+                    ? Optional.of(Tokenizer.of(gguf.metadata(), file.get().toString()))
+                    : Optional.empty();
+        }
     }
 
     private static dev.wok.model.Model network(Path folder, HostDevice device, Options options) {

@@ -62,6 +62,27 @@ class ModelTest {
     }
 
     @Test
+    void aGgufFileIsTheSameModel() throws IOException {
+        Path file = Tiny.gguf(folder, temporary.resolve("tiny.gguf"));
+        try (Model converted = Model.load(file, ONE_THREAD)) {
+            assertArrayEquals(
+                    model.tokenizer().orElseThrow().encode("public int x = 7;", true),
+                    converted.tokenizer().orElseThrow().encode("public int x = 7;", true));
+            Answer.Options greedy = SHORT.withSampling(Sampling.greedy());
+            assertEquals(
+                    model.generate("int x", greedy).text(),
+                    converted.generate("int x", greedy).text());
+            List<Message> question = List.of(Message.user("Hello!"));
+            assertEquals(
+                    model.chat(question, greedy).text(),
+                    converted.chat(question, greedy).text());
+        }
+        try (Model idsAlone = Model.load(file, ONE_THREAD.withoutText())) {
+            assertTrue(idsAlone.tokenizer().isEmpty());
+        }
+    }
+
+    @Test
     void piecesAreTheTextAndComeOnce() {
         Answer answer = model.generate("int x", SHORT);
         StringBuilder pieces = new StringBuilder();

@@ -5,6 +5,9 @@ import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.ModelConfig;
 import dev.wok.tensor.DType;
+import dev.wok.tensor.GgufType;
+import dev.wok.testkit.GgufConverter;
+import dev.wok.testkit.GgufWriter;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.net.URL;
@@ -30,6 +33,13 @@ final class Tiny {
             Files.copy(resources.resolve(name), folder.resolve(name));
         }
         return folder;
+    }
+
+    /// Writes a GGUF file of a folder's model and tokenizer, in float32.
+    static Path gguf(Path folder, Path file) throws IOException {
+        GgufWriter writer = GgufConverter.convert(folder, GgufType.F32, true).writer();
+        GgufConverter.addTokenizer(folder, "llama-bpe", writer);
+        return writer.write(file);
     }
 
     private static Path resources() {

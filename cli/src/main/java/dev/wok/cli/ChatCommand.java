@@ -31,7 +31,7 @@ final class ChatCommand implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(paramLabel = "MODEL", description = "A model folder.")
+    @Parameters(paramLabel = "MODEL", description = "A model folder or a GGUF file.")
     @Nullable
     Path model;
 

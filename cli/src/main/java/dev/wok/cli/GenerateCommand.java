@@ -30,7 +30,7 @@ final class GenerateCommand implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(paramLabel = "MODEL", description = "A model folder.")
+    @Parameters(paramLabel = "MODEL", description = "A model folder or a GGUF file.")
     @Nullable
     Path model;
 

@@ -32,7 +32,7 @@ final class InspectCommand implements Callable<Integer> {
     private final Console console;
     private final Progress progress;
 
-    @Parameters(paramLabel = "MODEL", description = "A model folder.")
+    @Parameters(paramLabel = "MODEL", description = "A model folder or a GGUF file.")
     @Nullable
     Path model;
 

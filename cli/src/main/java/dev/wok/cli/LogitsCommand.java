@@ -27,7 +27,7 @@ import picocli.CommandLine.Parameters;
 final class LogitsCommand implements Callable<Integer> {
     private final Progress progress;
 
-    @Parameters(paramLabel = "MODEL", description = "A model folder.")
+    @Parameters(paramLabel = "MODEL", description = "A model folder or a GGUF file.")
     @Nullable
     Path model;
 

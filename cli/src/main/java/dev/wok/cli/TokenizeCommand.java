@@ -1,5 +1,6 @@
 package dev.wok.cli;
 
+import dev.wok.api.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.text.Tokenizer;
 import java.io.BufferedReader;
@@ -28,7 +29,7 @@ final class TokenizeCommand implements Callable<Integer> {
 
     private final Console console;
 
-    @Parameters(paramLabel = "MODEL", description = "A folder with a tokenizer.json, or the file itself.")
+    @Parameters(paramLabel = "MODEL", description = "A folder with a tokenizer.json, the file itself, or a GGUF file.")
     @Nullable
     Path model;
 
@@ -51,7 +52,8 @@ final class TokenizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Tokenizer tokenizer = Tokenizer.load(Given.required(model));
+        Path given = Given.required(model);
+        Tokenizer tokenizer = Model.loadTokenizer(given).orElseGet(() -> Tokenizer.load(given));
         if (json) {
             Object answer = decode
                     ? Json.ids(console.in(), INPUT).stream()

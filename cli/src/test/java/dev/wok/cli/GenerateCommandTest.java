@@ -37,6 +37,14 @@ class GenerateCommandTest {
     }
 
     @Test
+    void ggufFilesAreModels() throws IOException {
+        Path file = Tiny.gguf(Path.of(model), folder.resolve("generated.gguf"));
+        Captured run = Captured.run("generate", file.toString(), "--prompt", "int x", "--max-tokens", "5");
+        assertEquals(0, run.code(), run.err());
+        assertTrue(run.out().startsWith("int x"), run.out());
+    }
+
+    @Test
     void jsonIsOneObjectASequence() throws IOException {
         Path ids = Files.writeString(folder.resolve("ids.json"), "[[1,2,3],[4]]");
         Captured run = Captured.run(

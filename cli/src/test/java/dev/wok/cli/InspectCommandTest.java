@@ -54,6 +54,15 @@ class InspectCommandTest {
     }
 
     @Test
+    void ggufFilesHaveTypesOfTheirOwn() throws IOException {
+        Path file = Tiny.gguf(model, folder.resolve("inspected.gguf"));
+        Captured run = Captured.run("inspect", file.toString(), "--tensors");
+        assertEquals(0, run.code(), run.err());
+        assertTrue(run.out().contains(": Q8_0, F32, F16"), run.out());
+        assertTrue(run.out().contains("blk.1.ffn_gate_exps.weight"), run.out());
+    }
+
+    @Test
     void peopleReadLines() {
         Captured run = Captured.run("inspect", model.toString(), "--tensors");
         assertEquals(0, run.code(), run.err());

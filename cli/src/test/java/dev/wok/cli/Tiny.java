@@ -6,6 +6,9 @@ import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
 import dev.wok.tensor.DType;
+import dev.wok.tensor.GgufType;
+import dev.wok.testkit.GgufConverter;
+import dev.wok.testkit.GgufWriter;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.net.URL;
@@ -52,5 +55,12 @@ final class Tiny {
             Files.copy(tokenizer().resolve(name), folder.resolve(name));
         }
         return folder;
+    }
+
+    /// Writes a GGUF file of a folder's model and tokenizer.
+    static Path gguf(Path folder, Path file) throws IOException {
+        GgufWriter writer = GgufConverter.convert(folder, GgufType.Q8_0, true).writer();
+        GgufConverter.addTokenizer(folder, "llama-bpe", writer);
+        return writer.write(file);
     }
 }

@@ -4,7 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.json.JsonMapper;
@@ -27,6 +30,14 @@ class TokenizeCommandTest {
         assertArrayEquals(
                 new String[] {"public static void", "", "é\n🙂"},
                 JsonMapper.shared().readValue(back.out(), String[].class));
+    }
+
+    @Test
+    void ggufFilesHaveTokenizers(@TempDir Path folder) throws IOException {
+        Path file = Tiny.gguf(Tiny.model(folder.resolve("model")), folder.resolve("tiny.gguf"));
+        Captured run = Captured.runWith("int x\n", "tokenize", file.toString());
+        assertEquals(0, run.code(), run.err());
+        assertEquals(Captured.runWith("int x\n", "tokenize", MODEL).out(), run.out());
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.wok.model.ModelConfig;
 import dev.wok.model.MoeConfig;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import dev.wok.tensor.Gguf;
 import dev.wok.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.Map;
@@ -21,6 +22,9 @@ final class InitialModel {
     /// @throws BadInput where the folder holds no model, its tokenizer has more ids than its vocabulary, or
     ///     the settings ask for another shape
     static Settings shape(Path init, String preset, Settings settings) {
+        if (Gguf.find(init).isPresent()) {
+            throw new BadInput("%s is a GGUF model; training starts from a folder with config.json.".formatted(init));
+        }
         ModelConfig config = Model.config(init, Progress.silent());
         int ids = Tokenizer.load(init).size();
         if (ids > config.vocabSize()) {
