@@ -178,6 +178,24 @@ class GgufModelTest {
         }
     }
 
+    @Test
+    void convertsToAFolderThatIsMapped() throws IOException {
+        Fixture fixture = fixture("deepseek_v3_tiny");
+        write(fixture, GgufType.Q4_0, true);
+        Path target = folder.resolve("converted");
+        try (Source source = Source.open(file())) {
+            Model.convert(file(), target, source.asStored(), _ -> {}, Progress.silent());
+        }
+        int[] ids = fixture.sequences().getFirst();
+        try (Device device = Device.host(1)) {
+            Kernels kernels = Kernels.on(device.stream(), Backend.REFERENCE);
+            try (Model read = Model.open(file(), kernels, Progress.silent());
+                    Model mapped = Model.open(target, kernels, Progress.silent())) {
+                Close.assertSame("logits", read.logits(ids), mapped.logits(ids));
+            }
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(names = {"Q4_K", "Q5_K", "Q6_K"})
     void otherTypesAreRead(GgufType type) throws IOException {
