@@ -32,10 +32,11 @@ record JsonFields(JsonNode node) {
 
     double number(String key) {
         JsonNode field = node.path(key);
-        if (!field.isNumber() || !Double.isFinite(field.asDouble())) {
+        double number = field.isNumber() ? field.asDouble(Double.NaN) : Double.NaN;
+        if (!Double.isFinite(number)) {
             throw new BadInput("%s is %s, expected a number.".formatted(key, given(key)));
         }
-        return field.asDouble();
+        return number;
     }
 
     double number(String key, double otherwise) {
