@@ -11,9 +11,10 @@ final class JinjaArithmetic {
 
     static Object apply(String operator, Object a, Object b) {
         if (operator.equals("+") && a instanceof String x && b instanceof String y) {
-            return x + y;
+            return joined(x, y);
         }
         if (operator.equals("+") && a instanceof List<?> x && b instanceof List<?> y) {
+            JinjaWork.spend(4L * (x.size() + y.size()));
             List<Object> both = new ArrayList<>(x);
             both.addAll(y);
             return a instanceof JinjaValues.Tuple && b instanceof JinjaValues.Tuple
@@ -35,12 +36,18 @@ final class JinjaArithmetic {
         }
     }
 
+    static String joined(String a, String b) {
+        JinjaWork.spend((long) a.length() + b.length());
+        return a + b;
+    }
+
     private static Object repeated(Object value, long times) {
         long n = Math.max(times, 0);
         int size = value instanceof String s ? s.length() : ((List<?>) value).size();
         if (n * size > MAX_REPEATED || n > MAX_REPEATED) {
             throw new JinjaError("a repetition to more than %d items".formatted(MAX_REPEATED));
         }
+        JinjaWork.spend(value instanceof String ? n * size : 4 * n * size);
         if (value instanceof String s) {
             return s.repeat((int) n);
         }

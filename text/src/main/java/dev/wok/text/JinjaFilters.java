@@ -58,12 +58,12 @@ final class JinjaFilters {
             case "reverse" -> {
                 List<Object> items = JinjaValues.iterate(on).reversed();
                 yield on instanceof String
-                        ? String.join("", items.stream().map(JinjaValues::str).toList())
+                        ? JinjaMethods.join("", items.stream().map(JinjaValues::str).toList())
                         : items;
             }
             case "join" -> {
                 JinjaArguments a = arguments(name, plain, named, "d", "attribute");
-                yield String.join(
+                yield JinjaMethods.join(
                         JinjaValues.str(a.get("d", "")),
                         JinjaValues.iterate(on).stream()
                                 .map(v -> JinjaValues.str(dotted(v, a.get("attribute", JinjaValues.NONE))))
@@ -163,6 +163,7 @@ final class JinjaFilters {
         String indent =
                 width instanceof String text ? text : " ".repeat(Math.clamp(JinjaValues.toLong(width), 0, 1000));
         List<String> lines = JinjaMethods.lines(s + "\n", false);
+        JinjaWork.spend(s.length() + (long) indent.length() * lines.size());
         StringBuilder out = new StringBuilder(a.truth("first") ? indent : "");
         for (int i = 0; i < lines.size(); i++) {
             boolean indented = i > 0 && (a.truth("blank") || !lines.get(i).isEmpty());
@@ -194,6 +195,7 @@ final class JinjaFilters {
     }
 
     private static Object folded(Object value, boolean caseSensitive) {
+        JinjaWork.spend(JinjaWork.STEP + JinjaWork.size(value) / 8);
         return value instanceof String s && !caseSensitive ? s.toLowerCase(Locale.ROOT) : value;
     }
 
@@ -218,6 +220,7 @@ final class JinjaFilters {
         if (!(path instanceof String names)) {
             return JinjaValues.index(value, path);
         }
+        JinjaWork.spend(names.length());
         Object at = value;
         for (String name : names.split("\\.", -1)) {
             boolean number =
@@ -235,7 +238,9 @@ final class JinjaFilters {
                 Object value = dotted(item, a.get("attribute", JinjaValues.NONE));
                 out.add(value instanceof JinjaValues.Undefined ? a.get("default", value) : value);
             } else {
-                out.add(apply(JinjaValues.str(plain.getFirst()), item, plain.subList(1, plain.size()), named));
+                Object made = apply(JinjaValues.str(plain.getFirst()), item, plain.subList(1, plain.size()), named);
+                JinjaWork.spend(JinjaWork.STEP + JinjaWork.size(made));
+                out.add(made);
             }
         }
         return out;

@@ -22,9 +22,11 @@ final class JinjaGlobals {
                         throw new JinjaRefusal(plain.isEmpty() ? "" : JinjaValues.str(plain.getFirst()));
                     }),
             "strftime_now",
-                    function((plain, named) -> time(
-                            new JinjaArguments("strftime_now", plain, named, "format").text("format"),
-                            LocalDateTime.now(ZoneId.systemDefault()))));
+                    function((plain, named) -> {
+                        String format = new JinjaArguments("strftime_now", plain, named, "format").text("format");
+                        JinjaWork.spend((long) JinjaWork.OBJECT * format.length());
+                        return time(format, LocalDateTime.now(ZoneId.systemDefault()));
+                    }));
 
     private JinjaGlobals() {}
 
@@ -67,6 +69,7 @@ final class JinjaGlobals {
             if (out.size() == MAX_RANGE) {
                 throw new JinjaError("a range of more than %d numbers".formatted(MAX_RANGE));
             }
+            JinjaWork.spend(JinjaWork.STEP);
             out.add(i);
         }
         return out;

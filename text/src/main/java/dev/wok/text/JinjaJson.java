@@ -20,6 +20,7 @@ record JinjaJson(@Nullable String indent, String item, String key, boolean ascii
     }
 
     private void write(Object value, String lineEnd, StringBuilder out) {
+        JinjaWork.spend(JinjaWork.OBJECT);
         switch (value) {
             case String s -> quote(s, out);
             case Boolean b -> out.append(b);
@@ -33,7 +34,7 @@ record JinjaJson(@Nullable String indent, String item, String key, boolean ascii
                 String inner = lineEnd + (indent == null ? "" : indent);
                 out.append('[');
                 for (Iterator<?> i = list.iterator(); i.hasNext(); ) {
-                    out.append(indent == null ? "" : inner);
+                    begin(inner, out);
                     write(i.next(), inner, out);
                     out.append(i.hasNext() ? item : "");
                 }
@@ -50,12 +51,17 @@ record JinjaJson(@Nullable String indent, String item, String key, boolean ascii
         }
     }
 
+    private void begin(String inner, StringBuilder out) {
+        JinjaWork.spend((long) inner.length() + item.length() + key.length());
+        out.append(indent == null ? "" : inner);
+    }
+
     private void object(Map<?, ?> map, String lineEnd, StringBuilder out) {
         String inner = lineEnd + (indent == null ? "" : indent);
         out.append('{');
         for (Iterator<? extends Map.Entry<?, ?>> i = map.entrySet().iterator(); i.hasNext(); ) {
             Map.Entry<?, ?> entry = i.next();
-            out.append(indent == null ? "" : inner);
+            begin(inner, out);
             if (entry.getKey() instanceof String name) {
                 quote(name, out);
             } else {
@@ -71,6 +77,7 @@ record JinjaJson(@Nullable String indent, String item, String key, boolean ascii
     }
 
     private void quote(String s, StringBuilder out) {
+        JinjaWork.spend(s.length());
         out.append('"');
         for (int i = 0; i < s.length(); i++) {
             char c = s.charAt(i);

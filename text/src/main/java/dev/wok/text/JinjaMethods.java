@@ -1,6 +1,7 @@
 package dev.wok.text;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -15,6 +16,7 @@ final class JinjaMethods {
 
     /// @return the method, a [JinjaValues.Function], or an [JinjaValues.Undefined]
     static Object bind(Object on, String name) {
+        JinjaWork.spend(on instanceof String s ? s.length() / 8 : 0);
         JinjaValues.Function method = switch (on) {
             case String s -> ofString(s, name);
             case Map<?, ?> map -> ofMap(map, name);
@@ -34,11 +36,11 @@ final class JinjaMethods {
                         .toList());
             case "keys" -> (p, n) -> new ArrayList<Object>(map.keySet());
             case "values" -> (p, n) -> new ArrayList<Object>(map.values());
-            case "copy" -> (p, n) -> JinjaValues.of(map);
+            case "copy" -> (p, n) -> new LinkedHashMap<Object, Object>(map);
             case "get" ->
                 (p, n) -> {
                     JinjaArguments a = new JinjaArguments("get", p, n, "key", "default");
-                    Object value = map.get(a.get("key", JinjaValues.NONE));
+                    Object value = map.get(JinjaValues.key(a.get("key", JinjaValues.NONE)));
                     return value == null ? a.get("default", JinjaValues.NONE) : value;
                 };
             default -> null;
@@ -92,6 +94,7 @@ final class JinjaMethods {
             case "find", "rfind", "index" ->
                 (p, n) -> {
                     String part = new JinjaArguments(name, p, n, "sub").text("sub");
+                    JinjaWork.search(s, part);
                     int at = name.equals("rfind") ? s.lastIndexOf(part) : s.indexOf(part);
                     if (at < 0 && name.equals("index")) {
                         throw new JinjaError(JinjaValues.repr(part) + " is not in the text");
@@ -100,7 +103,7 @@ final class JinjaMethods {
                 };
             case "count" -> (p, n) -> count(s, new JinjaArguments(name, p, n, "sub").text("sub"));
             case "join" ->
-                (p, n) -> String.join(
+                (p, n) -> join(
                         s,
                         JinjaValues.iterate(
                                         new JinjaArguments(name, p, n, "iterable").get("iterable", JinjaValues.NONE))
@@ -189,6 +192,7 @@ final class JinjaMethods {
 
     /// @param chars the characters to strip, or none for white space
     static String strip(String s, Object chars, boolean left, boolean right) {
+        JinjaWork.search(s, chars instanceof String set ? set : "");
         IntPredicate goes = chars instanceof String set ? c -> set.indexOf(c) >= 0 : JinjaMethods::isSpace;
         int from = 0;
         int to = s.length();
@@ -209,44 +213,69 @@ final class JinjaMethods {
         if (by.isEmpty()) {
             throw new JinjaError("a split by empty text");
         }
+        JinjaWork.search(s, by);
         List<String> out = new ArrayList<>();
-        String rest = s;
+        int from = 0;
+        int to = s.length();
         while (max < 0 || out.size() < max) {
-            int at = fromRight ? rest.lastIndexOf(by) : rest.indexOf(by);
+            int at = fromRight ? s.lastIndexOf(by, to - by.length()) : s.indexOf(by, from);
             if (at < 0) {
                 break;
             }
-            out.add(fromRight ? rest.substring(at + by.length()) : rest.substring(0, at));
-            rest = fromRight ? rest.substring(0, at) : rest.substring(at + by.length());
+            add(out, fromRight ? s.substring(at + by.length(), to) : s.substring(from, at));
+            from = fromRight ? from : at + by.length();
+            to = fromRight ? at : to;
         }
-        out.add(rest);
+        add(out, s.substring(from, to));
         return fromRight ? out.reversed() : out;
     }
 
     private static List<String> splitAtSpace(String s, long max, boolean fromRight) {
         List<String> out = new ArrayList<>();
         String rest = strip(s, JinjaValues.NONE, !fromRight, fromRight);
-        while (!rest.isEmpty()) {
-            int at = max >= 0 && out.size() >= max ? -1 : firstSpace(rest, fromRight);
-            if (at < 0) {
-                out.add(rest);
+        int from = 0;
+        int to = rest.length();
+        while (from < to) {
+            int begin = from;
+            int end = to;
+            boolean last = max >= 0 && out.size() >= max;
+            if (fromRight && !last) {
+                begin = passed(rest, to, from, false);
+                to = passed(rest, begin, from, true);
+            } else if (!last) {
+                end = passed(rest, from, to, false);
+                from = passed(rest, end, to, true);
+            }
+            add(out, rest.substring(begin, end));
+            if (last) {
                 break;
             }
-            out.add(fromRight ? rest.substring(at + 1) : rest.substring(0, at));
-            rest = strip(
-                    fromRight ? rest.substring(0, at) : rest.substring(at), JinjaValues.NONE, !fromRight, fromRight);
         }
         return fromRight ? out.reversed() : out;
     }
 
-    private static int firstSpace(String s, boolean fromRight) {
-        for (int i = 0; i < s.length(); i++) {
-            int at = fromRight ? s.length() - 1 - i : i;
-            if (isSpace(s.charAt(at))) {
-                return at;
-            }
+    /// @return where from `at` towards `end` the white space, or what is none, has passed
+    private static int passed(String s, int at, int end, boolean space) {
+        int step = at < end ? 1 : -1;
+        int p = at;
+        while (p != end && isSpace(s.charAt(step > 0 ? p : p - 1)) == space) {
+            p += step;
         }
-        return -1;
+        return p;
+    }
+
+    private static void add(List<String> out, String part) {
+        JinjaWork.spend(JinjaWork.OBJECT + part.length());
+        out.add(part);
+    }
+
+    static String join(String separator, List<String> parts) {
+        long chars = (long) separator.length() * parts.size();
+        for (String part : parts) {
+            chars += part.length();
+        }
+        JinjaWork.spend(chars);
+        return String.join(separator, parts);
     }
 
     static List<String> lines(String s, boolean keepEnds) {
@@ -256,18 +285,20 @@ final class JinjaMethods {
             char c = s.charAt(i);
             if ((c >= '\n' && c <= '\r') || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029) {
                 int end = c == '\r' && i + 1 < s.length() && s.charAt(i + 1) == '\n' ? i + 2 : i + 1;
-                out.add(s.substring(from, keepEnds ? end : i));
+                add(out, s.substring(from, keepEnds ? end : i));
                 i = end - 1;
                 from = end;
             }
         }
         if (from < s.length()) {
-            out.add(s.substring(from));
+            add(out, s.substring(from));
         }
         return out;
     }
 
     static String replace(String s, String old, String by, long count) {
+        long found = old.isEmpty() ? s.length() + 1L : count(s, old);
+        JinjaWork.spend(s.length() + by.length() * (count < 0 ? found : Math.min(found, count)));
         if (count < 0) {
             return s.replace(old, by);
         }
@@ -285,6 +316,7 @@ final class JinjaMethods {
     }
 
     private static long count(String s, String part) {
+        JinjaWork.search(s, part);
         if (part.isEmpty()) {
             return s.codePointCount(0, s.length()) + 1L;
         }

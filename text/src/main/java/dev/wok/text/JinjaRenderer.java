@@ -9,8 +9,6 @@ import org.jspecify.annotations.Nullable;
 
 /// Writes what a template says, statement by statement.
 final class JinjaRenderer {
-    private static final int MAX_CHARS = 100_000_000;
-
     /// How a row of statements ended.
     private enum Flow {
         NEXT,
@@ -50,8 +48,10 @@ final class JinjaRenderer {
         globals.names.putAll(JinjaGlobals.FUNCTIONS);
         Scope scope = new Scope(globals);
         scope.names.putAll(names);
-        renderer.run(template, scope);
-        return renderer.out.toString();
+        return JinjaWork.limited(() -> {
+            renderer.run(template, scope);
+            return renderer.out.toString();
+        });
     }
 
     private Flow run(List<JinjaNode.Statement> body, Scope scope) {
@@ -65,6 +65,7 @@ final class JinjaRenderer {
     }
 
     private Flow run(JinjaNode.Statement statement, Scope scope) {
+        JinjaWork.spend(JinjaWork.STEP);
         return switch (statement) {
             case JinjaNode.Text(String text) -> write(text);
             case JinjaNode.Print(JinjaNode.Expression value) -> write(JinjaValues.str(value(value, scope)));
@@ -99,9 +100,7 @@ final class JinjaRenderer {
     }
 
     private Flow write(String text) {
-        if (out.length() + text.length() > MAX_CHARS) {
-            throw new JinjaError("more than %d characters".formatted(MAX_CHARS));
-        }
+        JinjaWork.spend(text.length());
         out.append(text);
         return Flow.NEXT;
     }
@@ -137,6 +136,7 @@ final class JinjaRenderer {
             });
         }
         for (int i = 0; i < items.size(); i++) {
+            JinjaWork.spend(JinjaWork.OBJECT);
             Scope inner = new Scope(scope);
             inner.names.put("loop", new JinjaGlobals.Loop(items, i));
             spread(loop.targets(), items.get(i), inner);
@@ -200,6 +200,7 @@ final class JinjaRenderer {
     }
 
     private Object value(JinjaNode.Expression expression, Scope scope) {
+        JinjaWork.spend(JinjaWork.STEP);
         return switch (expression) {
             case JinjaNode.Constant(Object value) -> value;
             case JinjaNode.Name(String name) -> scope.get(name);
@@ -210,7 +211,7 @@ final class JinjaRenderer {
             case JinjaNode.Dict(List<JinjaNode.Expression> keys, List<JinjaNode.Expression> values) -> {
                 Map<Object, Object> map = new LinkedHashMap<>();
                 for (int i = 0; i < keys.size(); i++) {
-                    map.put(value(keys.get(i), scope), value(values.get(i), scope));
+                    map.put(JinjaValues.key(value(keys.get(i), scope)), value(values.get(i), scope));
                 }
                 yield map;
             }
@@ -265,16 +266,24 @@ final class JinjaRenderer {
 
     private Object called(Object on, JinjaNode.Arguments arguments, Scope scope) {
         return switch (on) {
-            case JinjaValues.Function function ->
-                function.call(values(arguments.plain(), scope), namedValues(arguments, scope));
+            case JinjaValues.Function function -> {
+                JinjaWork.spend(4 * JinjaWork.OBJECT);
+                yield made(function.call(values(arguments.plain(), scope), namedValues(arguments, scope)));
+            }
             case JinjaValues.Undefined undefined -> throw undefined.error();
             default -> throw new JinjaError("a call of a " + JinjaValues.typeName(on));
         };
     }
 
+    private static Object made(Object value) {
+        JinjaWork.spend(JinjaWork.size(value));
+        return value;
+    }
+
     private Object filtered(JinjaNode.Filter filter, Object on, Scope scope) {
-        return JinjaFilters.apply(
-                filter.name(), on, values(filter.arguments().plain(), scope), namedValues(filter.arguments(), scope));
+        JinjaWork.spend(JinjaWork.size(on) / 8);
+        return made(JinjaFilters.apply(
+                filter.name(), on, values(filter.arguments().plain(), scope), namedValues(filter.arguments(), scope)));
     }
 
     private static Object unary(String operator, Object value) {
@@ -290,7 +299,7 @@ final class JinjaRenderer {
         return switch (operator) {
             case "and" -> JinjaValues.truth(a) ? value(right, scope) : a;
             case "or" -> JinjaValues.truth(a) ? a : value(right, scope);
-            case "~" -> JinjaValues.str(a) + JinjaValues.str(value(right, scope));
+            case "~" -> JinjaArithmetic.joined(JinjaValues.str(a), JinjaValues.str(value(right, scope)));
             default -> JinjaArithmetic.apply(operator, a, value(right, scope));
         };
     }

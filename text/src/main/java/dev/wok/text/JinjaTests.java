@@ -34,7 +34,7 @@ final class JinjaTests {
                 JinjaValues.toLong(value) % Math.max(1, JinjaValues.toLong(only(name, arguments))) == 0;
             case "lower" -> JinjaValues.str(value).equals(JinjaValues.str(value).toLowerCase(Locale.ROOT));
             case "upper" -> JinjaValues.str(value).equals(JinjaValues.str(value).toUpperCase(Locale.ROOT));
-            case "sameas" -> value.equals(only(name, arguments));
+            case "sameas" -> JinjaValues.same(value, only(name, arguments));
             case "in" -> JinjaValues.contains(only(name, arguments), value);
             case "eq", "equalto", "==" -> JinjaValues.equal(value, only(name, arguments));
             case "ne", "!=" -> !JinjaValues.equal(value, only(name, arguments));

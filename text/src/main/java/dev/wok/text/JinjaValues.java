@@ -135,6 +135,7 @@ final class JinjaValues {
     }
 
     static String repr(Object value) {
+        JinjaWork.spend(JinjaWork.OBJECT);
         return switch (value) {
             case String s -> quote(s);
             case Boolean b -> b ? "True" : "False";
@@ -145,7 +146,7 @@ final class JinjaValues {
             case Map<?, ?> map -> {
                 List<String> entries = new ArrayList<>();
                 map.forEach((k, v) -> entries.add(repr(k) + ": " + repr(v)));
-                yield "{" + String.join(", ", entries) + "}";
+                yield "{" + JinjaMethods.join(", ", entries) + "}";
             }
             case Undefined _ -> "Undefined";
             case Namespace _, Function _, Attributes _ ->
@@ -155,10 +156,11 @@ final class JinjaValues {
     }
 
     private static String joined(Collection<?> items) {
-        return String.join(", ", items.stream().map(JinjaValues::repr).toList());
+        return JinjaMethods.join(", ", items.stream().map(JinjaValues::repr).toList());
     }
 
     private static String quote(String s) {
+        JinjaWork.spend(s.length());
         char mark = s.indexOf('\'') >= 0 && s.indexOf('"') < 0 ? '"' : '\'';
         StringBuilder out = new StringBuilder().append(mark);
         s.codePoints().forEach(c -> {
@@ -214,7 +216,13 @@ final class JinjaValues {
         return plain.indexOf('.') < 0 ? plain + ".0" : plain;
     }
 
+    /// @return whether the two are one and the same, as far as Java can tell
+    static boolean same(Object a, Object b) {
+        return a instanceof String || isNumber(a) ? a.equals(b) : a == b;
+    }
+
     static boolean equal(Object a, Object b) {
+        JinjaWork.spend(JinjaWork.STEP);
         if (isNumber(a) && isNumber(b)) {
             boolean decimal = a instanceof Double || b instanceof Double;
             return decimal ? (toDouble(a) == toDouble(b)) : (toLong(a) == toLong(b));
@@ -235,10 +243,15 @@ final class JinjaValues {
             }
             return true;
         }
-        return a instanceof Undefined ? b instanceof Undefined : a.equals(b);
+        if (a instanceof String x && b instanceof String y) {
+            JinjaWork.spend(x.length() == y.length() ? x.length() / 64 : 0);
+            return x.equals(y);
+        }
+        return a instanceof Undefined ? b instanceof Undefined : same(a, b);
     }
 
     static int compare(Object a, Object b) {
+        JinjaWork.spend(JinjaWork.STEP);
         if (isNumber(a) && isNumber(b)) {
             return a instanceof Double || b instanceof Double
                     ? Double.compare(toDouble(a), toDouble(b))
@@ -259,6 +272,7 @@ final class JinjaValues {
     }
 
     private static int compareCodePoints(String a, String b) {
+        JinjaWork.spend((long) a.length() + b.length());
         return Arrays.compare(a.codePoints().toArray(), b.codePoints().toArray());
     }
 
@@ -296,6 +310,7 @@ final class JinjaValues {
     }
 
     static List<Object> iterate(Object value) {
+        JinjaWork.spend(JinjaWork.size(value));
         return switch (value) {
             case List<?> list -> new ArrayList<>(list);
             case Collection<?> list -> new ArrayList<>(list);
@@ -307,14 +322,18 @@ final class JinjaValues {
     }
 
     static List<String> characters(String s) {
+        JinjaWork.spend((long) JinjaWork.OBJECT * s.length());
         return s.codePoints().mapToObj(Character::toString).toList();
     }
 
     static boolean contains(Object container, Object item) {
         return switch (container) {
-            case String s when item instanceof String part -> s.contains(part);
+            case String s when item instanceof String part -> {
+                JinjaWork.search(s, part);
+                yield s.contains(part);
+            }
             case String _ -> throw mismatch("'in'", item, container);
-            case Map<?, ?> map -> map.containsKey(item);
+            case Map<?, ?> map -> map.containsKey(key(item));
             case Collection<?> list -> list.stream().anyMatch(v -> equal(v, item));
             case Undefined _ -> false;
             default -> throw mismatch("'in'", item, container);
@@ -339,8 +358,19 @@ final class JinjaValues {
         };
     }
 
+    /// @return what a dict may have as a key: as in Python nothing that can change, here no nested tuples either
+    static Object key(Object value) {
+        boolean nested = value instanceof Tuple tuple
+                ? tuple.stream().anyMatch(part -> part instanceof Collection || part instanceof Map)
+                : value instanceof Collection || value instanceof Map;
+        if (nested || value instanceof Namespace || value instanceof Attributes) {
+            throw new JinjaError("a %s for the key of a dict".formatted(typeName(value)));
+        }
+        return value;
+    }
+
     private static Object entry(Map<?, ?> map, Object key) {
-        Object value = map.get(key);
+        Object value = map.get(key(key));
         return value == null ? new Undefined("there is no " + repr(key)) : value;
     }
 
@@ -354,9 +384,14 @@ final class JinjaValues {
             return value instanceof Undefined && key instanceof String name ? attribute(on, name) : value;
         }
         if (key instanceof Long || key instanceof Boolean) {
-            List<Object> items = on instanceof String || on instanceof List<?> ? iterate(on) : List.of();
-            long i = toLong(key) < 0 ? toLong(key) + items.size() : toLong(key);
-            return i >= 0 && i < items.size() ? items.get((int) i) : new Undefined("there is no item " + toLong(key));
+            int size = on instanceof String s ? length(s) : on instanceof List<?> list ? list.size() : 0;
+            long i = toLong(key) < 0 ? toLong(key) + size : toLong(key);
+            if (i < 0 || i >= size) {
+                return new Undefined("there is no item " + toLong(key));
+            }
+            return on instanceof String s
+                    ? Character.toString(s.codePointAt(s.offsetByCodePoints(0, (int) i)))
+                    : ((List<?>) on).get((int) i);
         }
         return key instanceof String name ? own(on, name) : new Undefined("there is no " + repr(key));
     }
@@ -365,11 +400,19 @@ final class JinjaValues {
         if (!(on instanceof String) && !(on instanceof List<?>)) {
             throw on instanceof Undefined u ? u.error() : new JinjaError("a slice of a " + typeName(on));
         }
-        List<Object> items = iterate(on);
         long by = isNone(step) ? 1 : toLong(step);
         if (by == 0) {
             throw new JinjaError("a slice with the step 0");
         }
+        if (by == 1 && on instanceof String s) {
+            int size = length(s);
+            int begin = (int) bound(from, 0, size, by);
+            int end = (int) Math.max(begin, bound(to, size, size, by));
+            int at = s.offsetByCodePoints(0, begin);
+            JinjaWork.spend(end - begin);
+            return s.substring(at, s.offsetByCodePoints(at, end - begin));
+        }
+        List<Object> items = iterate(on);
         int n = items.size();
         long begin = bound(from, by > 0 ? 0 : n - 1, n, by);
         long end = bound(to, by > 0 ? n : -1, n, by);
@@ -378,9 +421,14 @@ final class JinjaValues {
             out.add(items.get((int) i));
         }
         if (on instanceof String) {
-            return String.join("", out.stream().map(JinjaValues::str).toList());
+            return JinjaMethods.join("", out.stream().map(JinjaValues::str).toList());
         }
         return on instanceof Tuple ? new Tuple(out) : out;
+    }
+
+    private static int length(String s) {
+        JinjaWork.spend(s.length() / 8);
+        return s.codePointCount(0, s.length());
     }
 
     private static long bound(Object value, long absent, int n, long by) {

@@ -7,13 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
 import java.time.LocalDateTime;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.JsonNode;
 
@@ -92,6 +95,60 @@ class ChatTemplateTest {
         assertTrue(Fixtures.message(refusal).contains(reason), Fixtures.message(refusal));
         assertTrue(Fixtures.message(refusal).contains("folder/tokenizer_config.json"), Fixtures.message(refusal));
         assertEquals(1, Fixtures.message(refusal).lines().count());
+    }
+
+    /// A template is a program: it may neither run without end nor pile up more than memory holds.
+    @ParameterizedTest
+    @Timeout(60)
+    @ValueSource(
+            strings = {
+                "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+                "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
+                "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+                "PILE('ab', x + x)",
+                "PILE('ab', x ~ x)",
+                "PILE(['ab'], x + x)",
+                "PILE('ab', [x, x]){{ ns.x }}",
+                "PILE('ab', [x, x]){{ ns.x | tojson }}",
+                "PILE('ab', [x, x]){{ ns.x == ns.y }}",
+                "PILE('ab', [x, x]){{ ns.x in [ns.y] }}",
+                "PILE('ab', [x, x]){{ [ns.x, ns.y] | sort }}",
+                "PILE('ab', [x, x]){{ {ns.x: 1} }}",
+                "PILE('ab', [x, x]){{ {}.get(ns.x) }}",
+                "PILE('ab', {'a': x, 'b': x}){{ ns.x | string }}",
+                "PILE('ab', (x, x)){{ {ns.x: 1} }}",
+                "{{ ('a' * 1000000) | replace('', 'b' * 100000) }}",
+                "{{ ('a' * 1000000).replace('a', 'b' * 100000) }}",
+                "{{ ('a' * 1000000).replace('a', 'b' * 100000, 999999) }}",
+                "{{ range(100000) | join('a' * 1000000) }}",
+                "{{ ('a' * 1000000).join(range(100000) | map('string')) }}",
+                "{{ ('\\n' * 1000000) | indent('a' * 100000, blank=true) }}",
+                "{{ range(100000) | list | tojson(indent='a' * 1000000) }}",
+                "{{ range(100000) | list | tojson(separators=('a' * 1000000, 'b')) }}",
+                "{% for a in range(100000) %}{{ (('a' * 1000000) ~ a) | length }}{% endfor %}",
+                "{% set s = 'a' * 9000000 %}{{ (s ~ 'c').count('a' * 4000000 ~ 'b') }}",
+                "{% set s = 'a' * 9000000 %}{{ ('a' * 4000000 ~ 'b') in s }}",
+                "{% set s = 'a ' * 4000000 %}{% for a in range(100) %}{{ s.split() | length }}{% endfor %}",
+                "{{ strftime_now('%Y' * 5000000) }}",
+            })
+    void refusesToWorkWithoutEnd(String given) {
+        String source = given.replaceFirst(
+                "PILE\\((.*?), (.*?)\\)(\\{\\{|$)",
+                "{% set ns = namespace(x=$1, y=$1) %}{% for i in range(60) %}{% set x = ns.x %}{% set ns.x = $2 %}"
+                        + "{% set x = ns.y %}{% set ns.y = $2 %}{% endfor %}$3");
+        ChatTemplate template = new ChatTemplate("test", source, source, Map.of());
+        assertThrows(BadInput.class, () -> template.render(List.of(), List.of(), false), source);
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.wok.text.Fixtures#names")
+    void rendersLongConversations(String name) {
+        ChatTemplate template = Fixtures.tokenizer(name).chatTemplate().orElseThrow();
+        List<Map<String, Object>> messages = new ArrayList<>();
+        for (int i = 0; i < 20_000; i++) {
+            messages.add(Map.of("role", i % 2 == 0 ? "user" : "assistant", "content", "word and ".repeat(25)));
+        }
+        assertTrue(template.render(messages, List.of(), true).length() > 4_000_000);
     }
 
     @Test
