@@ -77,10 +77,14 @@ class ConfigFuzzTest {
                 Files.copy(fixture.folder().resolve("model.safetensors"), path.resolve(WEIGHTS));
                 Map<String, JsonNode> files = new TreeMap<>();
                 for (String config : List.of("config.json", "config_transformers5.json")) {
-                    files.put(config, JSON.readTree(Files.readAllBytes(fixture.folder().resolve(config))));
+                    files.put(
+                            config,
+                            JSON.readTree(Files.readAllBytes(fixture.folder().resolve(config))));
                 }
                 files.put("generation_config.json", JSON.readTree("{\"bos_token_id\": 0, \"eos_token_id\": [1, 2]}"));
-                files.put(INDEX, JSON.readTree("{\"weight_map\": {\"a\": \"%1$s\", \"b\": \"%1$s\"}}".formatted(WEIGHTS)));
+                files.put(
+                        INDEX,
+                        JSON.readTree("{\"weight_map\": {\"a\": \"%1$s\", \"b\": \"%1$s\"}}".formatted(WEIGHTS)));
                 Folder folder = new Folder(path, files);
                 folder.write("", "config_transformers5.json", new byte[0]);
                 return folder;
@@ -91,7 +95,11 @@ class ConfigFuzzTest {
 
         /// @return what reading the folder may look at, but for the weights' numbers
         long damage(Damage damage) throws IOException {
-            String which = damage.oneOf("config.json", "config.json", "config_transformers5.json", damage.oneOf(List.copyOf(files.keySet())));
+            String which = damage.oneOf(
+                    "config.json",
+                    "config.json",
+                    "config_transformers5.json",
+                    damage.oneOf(List.copyOf(files.keySet())));
             String left = which.equals("config_transformers5.json") ? "config.json" : "config_transformers5.json";
             write(which, left, damage.json(Objects.requireNonNull(files.get(which)), WORDS));
             return size();
@@ -123,7 +131,8 @@ class ConfigFuzzTest {
     }
 
     private void damage(int cases) throws InterruptedException {
-        List<Folder> folders = Fixture.all().map(fixture -> Folder.of(fixture, temporary)).toList();
+        List<Folder> folders =
+                Fixture.all().map(fixture -> Folder.of(fixture, temporary)).toList();
         try (Device device = Device.host(1)) {
             Kernels kernels = Kernels.on(device.stream(), Fixture.fastBackends().getLast());
             folders.forEach(folder -> read(folder.path, kernels));
@@ -139,7 +148,9 @@ class ConfigFuzzTest {
     private static void read(Path folder, Kernels kernels) {
         Inspection inspection = Inspection.of(folder, Progress.silent());
         try (Model model = Model.open(folder, kernels, Progress.silent())) {
-            assertEquals(inspection.config().vocabSize(), model.logits(new int[] {0, 0, 0}).size(1));
+            assertEquals(
+                    inspection.config().vocabSize(),
+                    model.logits(new int[] {0, 0, 0}).size(1));
         }
     }
 

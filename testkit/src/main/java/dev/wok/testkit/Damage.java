@@ -185,8 +185,9 @@ public final class Damage {
     private void change(JsonNode root, List<String> words) {
         JsonNode at = root;
         while (true) {
-            List<JsonNode> inner =
-                    at.valueStream().filter(v -> v.isContainer() && !v.isEmpty()).toList();
+            List<JsonNode> inner = at.valueStream()
+                    .filter(v -> v.isContainer() && !v.isEmpty())
+                    .toList();
             if (inner.isEmpty() || below(3) == 0) {
                 break;
             }

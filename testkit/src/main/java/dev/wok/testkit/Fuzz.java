@@ -99,8 +99,9 @@ public final class Fuzz {
         });
         while (!reader.join(Duration.ofSeconds(1))) {
             if (System.nanoTime() - begun > STUCK.toNanos()) {
-                String where =
-                        Arrays.stream(reader.getStackTrace()).map(Object::toString).collect(Collectors.joining("\n  "));
+                String where = Arrays.stream(reader.getStackTrace())
+                        .map(Object::toString)
+                        .collect(Collectors.joining("\n  "));
                 throw failed(seed, "is stuck in\n  " + where, null);
             }
         }
