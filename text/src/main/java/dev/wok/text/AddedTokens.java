@@ -2,7 +2,9 @@ package dev.wok.text;
 
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Finds added tokens in text: the leftmost first, and of those the longest.
@@ -25,18 +27,20 @@ final class AddedTokens {
     }
 
     private final Node root = new Node();
-    private CharSet firsts = CharSet.NONE;
+    private final CharSet firsts;
 
     /// @param tokens of two with the same content the first is found
     AddedTokens(Collection<AddedToken> tokens) {
+        Set<Integer> firsts = new HashSet<>();
         for (AddedToken token : tokens) {
             Node node = root;
             for (char c : token.content().toCharArray()) {
                 node = node.children.computeIfAbsent(c, _ -> new Node());
             }
             node.token = node.token == null ? token : node.token;
-            firsts = firsts.or(CharSet.of(token.content().charAt(0)));
+            firsts.add((int) token.content().charAt(0));
         }
+        this.firsts = CharSet.of(firsts);
     }
 
     boolean isEmpty() {

@@ -2,10 +2,12 @@ package dev.wok.text;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// An immutable set of code points: sorted half-open ranges, and a bitmap over the first 65,536 for the hot path.
@@ -22,12 +24,17 @@ final class CharSet {
     /// Unicode 17 gave these number characters to the library's digit splitter, which is newer than its expressions.
     static final CharSet NUMERIC = property("N").or(range(0x11DE0, 0x11DE9)).or(range(0x16FF4, 0x16FF6));
 
+    /// Sets that take a look at every code point, by name.
+    private static final Map<String, CharSet> SCANNED = new ConcurrentHashMap<>();
+
     private final int[] ranges;
     private final long[] bits;
 
     private CharSet(int[] ranges) {
         this.ranges = ranges;
-        this.bits = new long[BMP / Long.SIZE];
+        // A literal is a set too: the bitmap ends with the last member.
+        int last = ranges.length == 0 ? 0 : Math.min(ranges[ranges.length - 1], BMP);
+        this.bits = new long[Math.ceilDiv(last, Long.SIZE)];
         for (int i = 0; i < ranges.length; i += 2) {
             for (int c = ranges[i]; c < Math.min(ranges[i + 1], BMP); c++) {
                 bits[c >> 6] |= 1L << c;
@@ -45,9 +52,14 @@ final class CharSet {
         return range(codePoint, codePoint);
     }
 
+    static CharSet of(Collection<Integer> codePoints) {
+        return joined(codePoints.stream().map(c -> new int[] {c, c + 1}).toList());
+    }
+
     /// @return whether the set holds a char that is no part of a surrogate pair
     boolean has(char c) {
-        return (bits[c >> 6] & 1L << c) != 0;
+        int word = c >> 6;
+        return word < bits.length && (bits[word] & 1L << c) != 0;
     }
 
     /// @return the first place from `at` on with a char of the set, or `to`
@@ -115,6 +127,11 @@ final class CharSet {
                 all.add(new int[] {set.ranges[i], set.ranges[i + 1]});
             }
         }
+        return joined(all);
+    }
+
+    private static CharSet joined(List<int[]> ranges) {
+        List<int[]> all = new ArrayList<>(ranges);
         all.sort((a, b) -> Integer.compare(a[0], b[0]));
         int[] out = new int[2 * all.size()];
         int n = 0;
@@ -135,9 +152,10 @@ final class CharSet {
     static @Nullable CharSet named(String name) {
         String key = name.replaceAll("[ _-]", "").toLowerCase(Locale.ROOT);
         CharSet known = Names.SETS.get(key);
-        if (known != null) {
-            return known;
-        }
+        return known != null ? known : SCANNED.computeIfAbsent(name.toLowerCase(Locale.ROOT), _ -> scanned(key, name));
+    }
+
+    private static @Nullable CharSet scanned(String key, String name) {
         return switch (key) {
             case "alpha", "alphabetic" -> scan(Character::isAlphabetic);
             case "upper", "uppercase" -> scan(Character::isUpperCase);

@@ -70,7 +70,8 @@ public final class ChatTemplate {
                             .formatted(file, OneLine.of(String.valueOf(e.getMessage()))),
                     e);
         } catch (StackOverflowError e) {
-            throw new BadInput("the chat template of %s calls itself without end or is nested too deeply.".formatted(file), e);
+            throw new BadInput(
+                    "the chat template of %s calls itself without end or is nested too deeply.".formatted(file), e);
         }
     }
 

@@ -58,7 +58,8 @@ final class JinjaFilters {
             case "reverse" -> {
                 List<Object> items = JinjaValues.iterate(on).reversed();
                 yield on instanceof String
-                        ? JinjaMethods.join("", items.stream().map(JinjaValues::str).toList())
+                        ? JinjaMethods.join(
+                                "", items.stream().map(JinjaValues::str).toList())
                         : items;
             }
             case "join" -> {

@@ -328,7 +328,8 @@ final class JinjaValues {
 
     static boolean contains(Object container, Object item) {
         return switch (container) {
-            case String s when item instanceof String part -> {
+            case String s
+            when item instanceof String part -> {
                 JinjaWork.search(s, part);
                 yield s.contains(part);
             }

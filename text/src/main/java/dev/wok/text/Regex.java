@@ -12,6 +12,8 @@ import dev.wok.notice.BadInput;
 final class Regex {
     private static final int ASCII = 128;
     private static final int MAX_BRANCHES = 31;
+    private static final long TRIES = 1_000_000;
+    private static final long TRIES_PER_CHAR = 1_000;
 
     private final String pattern;
     private final RegexNode[] branches;
@@ -62,16 +64,17 @@ final class Regex {
     /// @param to end of the text; nothing after it is seen
     /// @return begin << 32 | end, or -1
     long find(char[] text, int at, int from, int to) {
+        RegexNode.Tries tries = new RegexNode.Tries(this, TRIES + TRIES_PER_CHAR * (to - at));
         try {
             int p = begins.next(text, at, to);
             while (p < to) {
-                int end = matchAt(text, p, from, to);
+                int end = matchAt(text, p, from, to, tries);
                 if (end >= 0) {
                     return (long) p << 32 | end;
                 }
                 p = begins.next(text, afterFailure(text, p, to), to);
             }
-            int end = atEnd(text, from, to);
+            int end = atEnd(text, from, to, tries);
             return end < 0 ? -1 : (long) to << 32 | end;
         } catch (StackOverflowError e) {
             throw new BadInput(
@@ -81,18 +84,24 @@ final class Regex {
         }
     }
 
+    BadInput tooManyTries() {
+        return new BadInput(
+                "the regular expression %s matches this text in too many ways to try them all; split the text into shorter pieces."
+                        .formatted(OneLine.of(pattern)));
+    }
+
     private int afterFailure(char[] text, int p, int to) {
         int next = p + (RegexNode.isPair(text, p, to) ? 2 : 1);
         return leadingRun == RegexNode.Run.NEVER ? next : Math.max(next, leadingRun.reach(text, p, to));
     }
 
-    private int matchAt(char[] text, int p, int from, int to) {
+    private int matchAt(char[] text, int p, int from, int to, RegexNode.Tries tries) {
         char c = text[p];
         if (c >= ASCII) {
-            return beyondAscii(text, p, from, to);
+            return beyondAscii(text, p, from, to, tries);
         }
         for (int mask = byAscii[c]; mask != 0; mask &= mask - 1) {
-            int end = branches[Integer.numberOfTrailingZeros(mask)].match(text, p, from, to);
+            int end = branches[Integer.numberOfTrailingZeros(mask)].match(text, p, from, to, tries);
             if (end >= 0) {
                 return end;
             }
@@ -100,11 +109,11 @@ final class Regex {
         return -1;
     }
 
-    private int beyondAscii(char[] text, int p, int from, int to) {
+    private int beyondAscii(char[] text, int p, int from, int to, RegexNode.Tries tries) {
         int c = RegexNode.isPair(text, p, to) ? Character.toCodePoint(text[p], text[p + 1]) : text[p];
         for (int i = 0; i < branches.length; i++) {
             if (firsts[i].contains(c)) {
-                int end = branches[i].match(text, p, from, to);
+                int end = branches[i].match(text, p, from, to, tries);
                 if (end >= 0) {
                     return end;
                 }
@@ -113,9 +122,9 @@ final class Regex {
         return -1;
     }
 
-    private int atEnd(char[] text, int from, int to) {
+    private int atEnd(char[] text, int from, int to, RegexNode.Tries tries) {
         for (RegexNode branch : branches) {
-            int end = branch.match(text, to, from, to);
+            int end = branch.match(text, to, from, to, tries);
             if (end >= 0) {
                 return end;
             }

@@ -5,10 +5,27 @@ import java.util.List;
 /// One step of a compiled expression; it knows what comes after it.
 abstract class RegexNode {
 
+    /// How often a search may still go back and try another way: some expressions have more ways than time.
+    static final class Tries {
+        private final Regex regex;
+        private long left;
+
+        Tries(Regex regex, long most) {
+            this.regex = regex;
+            this.left = most;
+        }
+
+        void failed() {
+            if (--left < 0) {
+                throw regex.tooManyTries();
+            }
+        }
+    }
+
     /// The end of the expression.
     static final RegexNode ACCEPT = new RegexNode() {
         @Override
-        int match(char[] t, int at, int from, int to) {
+        int match(char[] t, int at, int from, int to, Tries tries) {
             return at;
         }
     };
@@ -17,8 +34,9 @@ abstract class RegexNode {
     /// @param at where to match
     /// @param from begin of what may be seen
     /// @param to end of what may be seen
+    /// @param tries counts what did not match
     /// @return the end of the whole match from here on, or -1
-    abstract int match(char[] t, int at, int from, int to);
+    abstract int match(char[] t, int at, int from, int to, Tries tries);
 
     static boolean isPair(char[] t, int at, int to) {
         return Character.isHighSurrogate(t[at]) && at + 1 < to && Character.isLowSurrogate(t[at + 1]);
@@ -128,7 +146,7 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
+        int match(char[] t, int at, int from, int to, Tries tries) {
             int p = at;
             int n = 0;
             int first = greedy ? max : min;
@@ -143,27 +161,29 @@ abstract class RegexNode {
             if (n < min) {
                 return -1;
             }
-            return greedy ? shrink(t, p, n, from, to) : grow(t, p, n, from, to);
+            return greedy ? shrink(t, p, n, from, to, tries) : grow(t, p, n, from, to, tries);
         }
 
-        private int shrink(char[] t, int longest, int count, int from, int to) {
+        private int shrink(char[] t, int longest, int count, int from, int to, Tries tries) {
             int p = longest;
             for (int n = count; ; n--) {
-                int end = next.match(t, p, from, to);
+                int end = next.match(t, p, from, to, tries);
                 if (end >= 0 || n == min) {
                     return end;
                 }
+                tries.failed();
                 p = back(t, p, 1, from);
             }
         }
 
-        private int grow(char[] t, int shortest, int count, int from, int to) {
+        private int grow(char[] t, int shortest, int count, int from, int to, Tries tries) {
             int p = shortest;
             for (int n = count; ; n++) {
-                int end = next.match(t, p, from, to);
+                int end = next.match(t, p, from, to, tries);
                 if (end >= 0 || n == max || p == to) {
                     return end;
                 }
+                tries.failed();
                 int step = step(t, p, to);
                 if (step == 0) {
                     return -1;
@@ -181,12 +201,13 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
+        int match(char[] t, int at, int from, int to, Tries tries) {
             for (RegexNode branch : branches) {
-                int end = branch.match(t, at, from, to);
+                int end = branch.match(t, at, from, to, tries);
                 if (end >= 0) {
                     return end;
                 }
+                tries.failed();
             }
             return -1;
         }
@@ -211,37 +232,39 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
+        int match(char[] t, int at, int from, int to, Tries tries) {
             int p = at;
             for (int n = 0; n < (greedy ? max : min); n++) {
-                int end = body.match(t, p, from, to);
+                int end = body.match(t, p, from, to, tries);
                 if (end < 0) {
-                    return greedy && n >= min ? shrink(t, p, n, from, to) : -1;
+                    return greedy && n >= min ? shrink(t, p, n, from, to, tries) : -1;
                 }
                 p = end;
             }
-            return greedy ? shrink(t, p, max, from, to) : grow(t, p, from, to);
+            return greedy ? shrink(t, p, max, from, to, tries) : grow(t, p, from, to, tries);
         }
 
-        private int shrink(char[] t, int longest, int count, int from, int to) {
+        private int shrink(char[] t, int longest, int count, int from, int to, Tries tries) {
             int p = longest;
             for (int n = count; ; n--) {
-                int end = next.match(t, p, from, to);
+                int end = next.match(t, p, from, to, tries);
                 if (end >= 0 || n == min) {
                     return end;
                 }
+                tries.failed();
                 p = back(t, p, length, from);
             }
         }
 
-        private int grow(char[] t, int shortest, int from, int to) {
+        private int grow(char[] t, int shortest, int from, int to, Tries tries) {
             int p = shortest;
             for (int n = min; ; n++) {
-                int end = next.match(t, p, from, to);
+                int end = next.match(t, p, from, to, tries);
                 if (end >= 0 || n == max) {
                     return end;
                 }
-                p = body.match(t, p, from, to);
+                tries.failed();
+                p = body.match(t, p, from, to, tries);
                 if (p < 0) {
                     return -1;
                 }
@@ -261,9 +284,13 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
-            int end = (greedy ? body : next).match(t, at, from, to);
-            return end >= 0 ? end : (greedy ? next : body).match(t, at, from, to);
+        int match(char[] t, int at, int from, int to, Tries tries) {
+            int end = (greedy ? body : next).match(t, at, from, to, tries);
+            if (end >= 0) {
+                return end;
+            }
+            tries.failed();
+            return (greedy ? next : body).match(t, at, from, to, tries);
         }
     }
 
@@ -277,9 +304,9 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
-            int end = inner.match(t, at, from, to);
-            return end < 0 ? -1 : next.match(t, end, from, to);
+        int match(char[] t, int at, int from, int to, Tries tries) {
+            int end = inner.match(t, at, from, to, tries);
+            return end < 0 ? -1 : next.match(t, end, from, to, tries);
         }
     }
 
@@ -298,13 +325,13 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
-            return found(t, at, from, to) == wanted ? next.match(t, at, from, to) : -1;
+        int match(char[] t, int at, int from, int to, Tries tries) {
+            return found(t, at, from, to, tries) == wanted ? next.match(t, at, from, to, tries) : -1;
         }
 
-        private boolean found(char[] t, int at, int from, int to) {
+        private boolean found(char[] t, int at, int from, int to, Tries tries) {
             int p = back < 0 ? at : back(t, at, back, from);
-            return p >= from && inner.match(t, p, from, to) >= 0;
+            return p >= from && inner.match(t, p, from, to, tries) >= 0;
         }
     }
 
@@ -318,14 +345,14 @@ abstract class RegexNode {
         }
 
         @Override
-        int match(char[] t, int at, int from, int to) {
+        int match(char[] t, int at, int from, int to, Tries tries) {
             boolean here = switch (place) {
                 case LINE_BEGIN -> at == from || (t[at - 1] == '\n' && at < to);
                 case LINE_END -> at == to || t[at] == '\n';
                 case TEXT_BEGIN -> at == from;
                 case TEXT_END -> at == to;
             };
-            return here ? next.match(t, at, from, to) : -1;
+            return here ? next.match(t, at, from, to, tries) : -1;
         }
     }
 }

@@ -13,6 +13,7 @@ final class RegexParser {
     private static final int MAX_REPEAT = 1000;
     private static final int MAX_DEPTH = 200;
     private static final int MAX_STEPS = 20_000;
+    static final int MAX_LENGTH = 4_000;
     private static final int END = -1;
 
     private final String pattern;
@@ -27,6 +28,9 @@ final class RegexParser {
 
     static RegexPart parse(String pattern) {
         RegexParser parser = new RegexParser(pattern);
+        if (parser.source.length > MAX_LENGTH) {
+            throw parser.refuse("more than %d characters".formatted(MAX_LENGTH));
+        }
         RegexPart part = parser.alternatives(false);
         if (parser.at < parser.source.length) {
             throw parser.refuse("a ')' too many");

@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -93,8 +95,8 @@ final class TokenizerConfig {
 
     /// Adds and changes tokens in the order of transformers.
     void addTo(AddedVocabulary added) {
-        List<String> specials =
-                named.values().stream().map(TokenizerConfig::content).toList();
+        Set<String> specials =
+                named.values().stream().map(TokenizerConfig::content).collect(Collectors.toSet());
         List<Map.Entry<String, JsonNode>> listed =
                 new ArrayList<>(root.path("added_tokens_decoder").properties());
         listed.sort(Comparator.comparingLong(e -> number(e.getKey())));

@@ -9,11 +9,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -21,7 +23,8 @@ import tools.jackson.databind.ObjectMapper;
 /// Reads `tokenizer.json` and its neighbours into a [Tokenizer], refusing by name whatever is not read here.
 final class TokenizerReader {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final int MAX_ID = 1 << 24;
+    private static final int MAX_ID = 1 << 22;
+    private static final int MAX_SPLITTERS = 100;
 
     private final String name;
     private final JsonNode root;
@@ -119,7 +122,7 @@ final class TokenizerReader {
         for (AddedToken token : added.tokens()) {
             special.set(token.id(), added.special().contains(token.content()));
         }
-        int[][] around = postProcessor(root.path("post_processor"), ids);
+        int[][] around = postProcessor(root.path("post_processor"), new HashSet<>(ids.values()));
         return new Tokenizer.Parts(
                 new AddedTokens(
                         added.tokens().stream().filter(t -> !t.normalized()).toList()),
@@ -260,6 +263,9 @@ final class TokenizerReader {
         if (ended) {
             throw unread("the pre_tokenizer", type + " after ByteLevel");
         }
+        if (steps.size() > MAX_SPLITTERS) {
+            throw unread("a pre_tokenizer", "of more than %d parts".formatted(MAX_SPLITTERS));
+        }
         switch (type) {
             case "Split" -> steps.add(split(node));
             case "Digits" -> {
@@ -289,6 +295,9 @@ final class TokenizerReader {
             regex = Regex.of(pattern.path("Regex").asString());
         } else if (pattern.path("String").isString()) {
             String literal = pattern.path("String").asString();
+            if (literal.length() > RegexParser.MAX_LENGTH) {
+                throw unread("a Split at a text", "of more than %d characters".formatted(RegexParser.MAX_LENGTH));
+            }
             List<RegexPart> characters = literal.codePoints()
                     .<RegexPart>mapToObj(c -> new RegexPart.One(CharSet.of(c)))
                     .toList();
@@ -328,7 +337,7 @@ final class TokenizerReader {
     }
 
     /// @return the ids before and after a text
-    private int[][] postProcessor(JsonNode node, Map<String, Integer> ids) {
+    private int[][] postProcessor(JsonNode node, Set<Integer> ids) {
         int[][] around = {{}, {}};
         if (node.isMissingNode() || node.isNull()) {
             return around;
@@ -365,7 +374,7 @@ final class TokenizerReader {
         return around;
     }
 
-    private int[] templateIds(JsonNode node, String token, Map<String, Integer> ids) {
+    private int[] templateIds(JsonNode node, String token, Set<Integer> ids) {
         List<JsonNode> listed = list(node.path("special_tokens").path(token).path("ids"), "special_tokens");
         if (listed.isEmpty()) {
             throw refuse("puts %s around a text without saying its id".formatted(token));
@@ -373,8 +382,8 @@ final class TokenizerReader {
         return listed.stream().mapToInt(id -> known(id, ids)).toArray();
     }
 
-    private int known(JsonNode id, Map<String, Integer> ids) {
-        if (!id.isInt() || !ids.containsValue(id.asInt())) {
+    private int known(JsonNode id, Set<Integer> ids) {
+        if (!id.isInt() || !ids.contains(id.asInt())) {
             throw refuse("puts the id %s around a text, which is no token's".formatted(id));
         }
         return id.asInt();

@@ -13,6 +13,7 @@ import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -283,5 +284,32 @@ class RegexTest {
         StringBuilder out = new StringBuilder();
         text.chars().forEach(c -> out.append(c > ' ' && c < 0x7F ? String.valueOf((char) c) : "\\u%04X".formatted(c)));
         return out.toString();
+    }
+
+    /// More ways to match than time, and none that does.
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "(a+)+x",
+                "(?:a|aa)+x",
+                "(?:a|aa|aaa)+?x",
+                "a*a*a*a*a*a*a*a*x",
+                "a*?a*?a*?a*?a*?a*?a*?a*?x",
+                "(?:(?:a{1,9}){1,9}){1,9}x",
+                "(?:aa?){1,60}x",
+                "(?:(?:ab?)*(?:a)*(?:a)*(?:a)*(?:a)*)x"
+            })
+    @Timeout(60)
+    void triesNoMoreWaysThanThereIsTimeFor(String pattern) {
+        Regex regex = Regex.of(pattern);
+        char[] text = "a".repeat(200).toCharArray();
+        String message = Refusal.of(() -> regex.find(text, 0, 0, text.length));
+        assertTrue(message.contains("in too many ways"), message);
+    }
+
+    @Test
+    void refusesExpressionsOfAnyLength() {
+        String message = Refusal.of(() -> Regex.of("a".repeat(5000)));
+        assertTrue(message.contains("more than 4000 characters"), message);
     }
 }

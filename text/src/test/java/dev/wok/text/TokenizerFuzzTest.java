@@ -5,16 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.testkit.Damage;
 import dev.wok.testkit.Fuzz;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /// Tokenizers one of whose files is damaged, or their metadata in a GGUF file. Where one loads all the same, it
 /// encodes and decodes a text and writes a conversation.
@@ -63,116 +64,83 @@ class TokenizerFuzzTest {
             "{1000}",
             "[^",
             "(?<=");
-    private static final List<String> TEMPLATE_WORDS = List.of(
-            "{% for a in range(99999) %}",
-            "{% for m in messages %}",
-            "{% endfor %}",
-            "{% if messages %}",
-            "{% else %}",
-            "{% endif %}",
-            "{% set x = x + x %}",
-            "{% set x = [x, x] %}",
-            "{% set x = messages %}",
-            "{% macro x(y) %}{{ x(y) ~ x(y) }}{% endmacro %}",
-            "{{ x(1) }}",
-            "{{ x }}",
-            "{{ x | tojson }}",
-            "{{",
-            "}}",
-            "{%",
-            "%}",
-            "{#",
-            " | length",
-            " | replace('', messages | tojson)",
-            " | join(messages | string)",
-            " | indent(1000)",
-            " | map('upper') | list",
-            " | sort",
-            ".split('')",
-            ".content",
-            "['role']",
-            "[::-1]",
-            " * 9999999",
-            " ** 99",
-            " ~ messages",
-            " + ",
-            " in ",
-            " == ",
-            "not ",
-            "-",
-            "(",
-            ")",
-            "[",
-            "]",
-            "none",
-            "1e308",
-            "99999999999999999999",
-            "'\\u12'",
-            "loop.index",
-            "namespace(a=1)");
-    private static final String TEXT = "Hello, WORLD! It's 12345 ... größer\n\n  \t😀字 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa <｜end▁of▁sentence｜>x";
-    private static final List<Map<String, Object>> CHAT = List.of(
-            Map.of("role", "system", "content", "Be brief."),
-            Map.of("role", "user", "content", "Why?\nWhy not?"),
-            Map.of("role", "assistant", "content", "<think>\nHm.\n</think>\n\nBecause."),
-            Map.of("role", "user", "content", "😀"));
+    private static final List<String> PATTERNS = List.of(
+            Patterns.GPT2,
+            "(?i:'s|'t|'re)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s+(?!\\S)|\\s+",
+            "\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
+            "(?:a+|\\s+|[a-z&&[^m]]+?)+x",
+            "(a|aa|\\w)*?$[^\\P{L}\\n]++");
+    private static final String TEXT =
+            "Hello, WORLD! It's 12345 ... größer\n\n  \t😀字 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa <｜end▁of▁sentence｜>x";
+    /* The shortest entry of a vocabulary, "a":0 and its comma, is six bytes: a node and its place in a tree, an entry in each
+     * of three maps, a token's bytes and its entry in the list of ids are some thousand on the heap. For any input there
+     * are the table of words that an encoder keeps (2 MiB), sets of characters, and a list as long as the highest id (up to
+     * 16 MiB).
+     */
+    private static final long PER_BYTE = 200;
+    private static final long MORE = 32 << 20;
 
-    private static final long PER_BYTE = 400;
-    private static final long MORE = 64 << 20;
+    private static final Set<String> OLDER = Set.of(Tokenizer.SPECIAL_TOKENS_FILE, Tokenizer.ADDED_TOKENS_FILE);
 
-    private record Named(Map<String, JsonNode> files, String template, JsonNode metadata) {
+    private record Named(Map<String, JsonNode> files, JsonNode metadata) {
         static Named of(String name) {
-            JsonNode config = Fixtures.read(name, Tokenizer.CONFIG_FILE);
             Map<String, JsonNode> files = new LinkedHashMap<>();
             files.put(Tokenizer.FILE, Fixtures.read(name, Tokenizer.FILE));
-            files.put(Tokenizer.CONFIG_FILE, config);
+            files.put(Tokenizer.CONFIG_FILE, Fixtures.read(name, Tokenizer.CONFIG_FILE));
             files.put(
                     Tokenizer.SPECIAL_TOKENS_FILE,
-                    Fixtures.JSON.readTree("{\"pad_token\": {\"content\": \"<pad>\", \"lstrip\": true}, \"x_token\": \"xx\"}"));
+                    Fixtures.JSON.readTree(
+                            "{\"pad_token\": {\"content\": \"<pad>\", \"lstrip\": true}, \"x_token\": \"xx\"}"));
             files.put(Tokenizer.ADDED_TOKENS_FILE, Fixtures.JSON.readTree("{\"<a>\": 4000, \"b\": 5}"));
-            return new Named(
-                    files, config.path("chat_template").asString(), Fixtures.JSON.valueToTree(GgufMetadata.of(name)));
+            return new Named(files, Fixtures.JSON.valueToTree(GgufMetadata.of(name)));
         }
 
         Fuzz.Input damaged(Damage damage) {
-            if (damage.below(8) == 0) {
-                byte[] bytes = damage.json(metadata, WORDS);
-                return new Fuzz.Input(bytes.length, () -> use(Tokenizer.of(metadata(bytes), "model.gguf")));
-            }
-            String damagedFile = damage.oneOf(
-                    Tokenizer.FILE,
-                    Tokenizer.FILE,
-                    Tokenizer.CONFIG_FILE,
-                    Tokenizer.TEMPLATE_FILE,
-                    Tokenizer.TEMPLATE_FILE,
-                    damage.oneOf(Tokenizer.SPECIAL_TOKENS_FILE, Tokenizer.ADDED_TOKENS_FILE));
-            boolean older = damagedFile.equals(Tokenizer.SPECIAL_TOKENS_FILE) || damagedFile.equals(Tokenizer.ADDED_TOKENS_FILE);
-            Map<String, byte[]> read = new LinkedHashMap<>();
-            long size = 0;
-            for (Map.Entry<String, JsonNode> file : files.entrySet()) {
-                boolean ofOlder = file.getKey().equals(Tokenizer.SPECIAL_TOKENS_FILE) || file.getKey().equals(Tokenizer.ADDED_TOKENS_FILE);
-                if (older || !ofOlder) {
-                    JsonNode node = file.getValue();
-                    if (older && file.getKey().equals(Tokenizer.CONFIG_FILE)) {
-                        node = node.deepCopy();
-                        ((tools.jackson.databind.node.ObjectNode) node).remove("added_tokens_decoder");
-                    }
-                    read.put(
-                            file.getKey(),
-                            file.getKey().equals(damagedFile)
-                                    ? damage.json(node, WORDS)
-                                    : Fixtures.JSON.writeValueAsBytes(node));
+            return switch (damage.below(8)) {
+                case 0 -> {
+                    byte[] bytes = damage.json(metadata, WORDS);
+                    yield new Fuzz.Input(bytes.length, () -> use(Tokenizer.of(metadata(bytes), "model.gguf")));
                 }
-            }
-            if (damagedFile.equals(Tokenizer.TEMPLATE_FILE)) {
-                read.put(damagedFile, damage.text(template, TEMPLATE_WORDS).getBytes(StandardCharsets.UTF_8));
-            }
-            for (byte[] bytes : read.values()) {
-                size += bytes.length;
-            }
-            return new Fuzz.Input(size, () -> use(TokenizerReader.read("folder/tokenizer.json", "folder/tokenizer_config.json", read)));
+                case 1 -> {
+                    ObjectNode root = (ObjectNode) file(Tokenizer.FILE).deepCopy();
+                    String pattern = damage.text(damage.oneOf(PATTERNS), WORDS);
+                    JsonNode splitters = Fixtures.JSON.valueToTree(
+                            List.of(TokenizerJson.split(pattern), Map.of("type", "ByteLevel", "use_regex", false)));
+                    root.putObject("pre_tokenizer").put("type", "Sequence").set("pretokenizers", splitters);
+                    yield input(Map.of(Tokenizer.FILE, Fixtures.JSON.writeValueAsBytes(root)));
+                }
+                case 2 -> withDamaged(damage.oneOf(List.copyOf(OLDER)), damage);
+                case 3, 4 -> withDamaged(Tokenizer.CONFIG_FILE, damage);
+                default -> withDamaged(Tokenizer.FILE, damage);
+            };
         }
 
+        private JsonNode file(String name) {
+            return Objects.requireNonNull(files.get(name));
+        }
+
+        private Fuzz.Input withDamaged(String damaged, Damage damage) {
+            Map<String, byte[]> read = new LinkedHashMap<>();
+            for (String name : files.keySet()) {
+                JsonNode file = file(name);
+                if (OLDER.contains(damaged) && name.equals(Tokenizer.CONFIG_FILE)) {
+                    file = ((ObjectNode) file.deepCopy()).without("added_tokens_decoder");
+                }
+                if (OLDER.contains(damaged) || !OLDER.contains(name)) {
+                    read.put(
+                            name,
+                            name.equals(damaged) ? damage.json(file, WORDS) : Fixtures.JSON.writeValueAsBytes(file));
+                }
+            }
+            return input(read);
+        }
+
+        private static Fuzz.Input input(Map<String, byte[]> files) {
+            long bytes = files.values().stream().mapToLong(file -> file.length).sum();
+            return new Fuzz.Input(bytes, () -> use(TokenizerReader.read(Tokenizer.FILE, Tokenizer.CONFIG_FILE, files)));
+        }
+
+        /// As a GGUF file could hold it.
         private static Map<String, Object> metadata(byte[] json) {
             Map<String, Object> metadata = new HashMap<>();
             try {
@@ -183,16 +151,15 @@ class TokenizerFuzzTest {
             return metadata;
         }
 
-        /// As a GGUF file could hold it.
         private static Object value(JsonNode node) {
             return switch (node.getNodeType()) {
-                case ARRAY -> {
-                    List<Object> list = new ArrayList<>();
-                    node.values().forEach(v -> list.add(v.isContainer() ? "container" : value(v)));
-                    yield list;
-                }
+                case ARRAY ->
+                    node.valueStream().map(v -> v.isContainer() ? "" : value(v)).toList();
                 case BOOLEAN -> node.booleanValue();
-                case NUMBER -> node.isIntegralNumber() && node.canConvertToLong() ? (Object) node.asLong() : (Object) node.asDouble();
+                case NUMBER ->
+                    node.isIntegralNumber() && node.canConvertToLong()
+                            ? (Object) node.asLong()
+                            : (Object) node.asDouble(0);
                 default -> node.asString("");
             };
         }
@@ -204,16 +171,15 @@ class TokenizerFuzzTest {
             assertTrue(id >= 0 && id < tokenizer.size());
         }
         tokenizer.decode(ids, true);
-        tokenizer.chatTemplate().ifPresent(template -> template.render(CHAT, List.of(), true));
+        tokenizer.chatTemplate().ifPresent(template -> template.render(ChatTemplateFuzzTest.CHAT, List.of(), true));
     }
 
     private void damage(int cases) throws InterruptedException {
-        List<Named> all = Fixtures.names().map(Named::of).toList();
-        Fixtures.names().forEach(name -> use(Fixtures.tokenizer(name)));
-        List<Named> small = all.subList(0, 6);
-        Fuzz.Outcome outcome = Fuzz.of("tokenizer").memory(PER_BYTE, MORE).check(cases, damage -> {
-            return damage.oneOf(damage.below(20) == 0 ? all : small).damaged(damage);
-        });
+        List<Named> all = List.of(Named.of("deepseek_v3_tiny"), Named.of("llama_tiny"), Named.of("qwen2_tiny"));
+        use(Fixtures.tokenizer("qwen2_tiny"));
+        Fuzz.Outcome outcome = Fuzz.of("tokenizer")
+                .memory(PER_BYTE, MORE)
+                .check(cases, damage -> damage.oneOf(all).damaged(damage));
         assertEquals(cases, outcome.read() + outcome.refused());
         assertTrue(outcome.refused() > cases / 10 && outcome.read() > cases / 10, outcome.toString());
     }
