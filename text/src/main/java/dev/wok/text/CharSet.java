@@ -32,9 +32,7 @@ final class CharSet {
 
     private CharSet(int[] ranges) {
         this.ranges = ranges;
-        // A literal is a set too: the bitmap ends with the last member.
-        int last = ranges.length == 0 ? 0 : Math.min(ranges[ranges.length - 1], BMP);
-        this.bits = new long[Math.ceilDiv(last, Long.SIZE)];
+        this.bits = new long[BMP / Long.SIZE];
         for (int i = 0; i < ranges.length; i += 2) {
             for (int c = ranges[i]; c < Math.min(ranges[i + 1], BMP); c++) {
                 bits[c >> 6] |= 1L << c;
@@ -58,8 +56,7 @@ final class CharSet {
 
     /// @return whether the set holds a char that is no part of a surrogate pair
     boolean has(char c) {
-        int word = c >> 6;
-        return word < bits.length && (bits[word] & 1L << c) != 0;
+        return (bits[c >> 6] & 1L << c) != 0;
     }
 
     /// @return the first place from `at` on with a char of the set, or `to`
@@ -120,7 +117,7 @@ final class CharSet {
         return merge(sets);
     }
 
-    private static CharSet merge(List<CharSet> sets) {
+    static CharSet merge(List<CharSet> sets) {
         List<int[]> all = new ArrayList<>();
         for (CharSet set : sets) {
             for (int i = 0; i < set.ranges.length; i += 2) {

@@ -2,7 +2,9 @@ package dev.wok.text;
 
 import dev.wok.notice.BadInput;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// Reads a regular expression in Oniguruma's Ruby syntax, as far as tokenizers use it: classes (nested, negated,
@@ -18,6 +20,8 @@ final class RegexParser {
 
     private final String pattern;
     private final int[] source;
+    /// A set takes kilobytes, and a long expression has the same characters again and again.
+    private final Map<Integer, CharSet> literals = new HashMap<>();
     private int at;
     private int depth;
 
@@ -204,8 +208,9 @@ final class RegexParser {
         return new RegexPart.At(place);
     }
 
-    private static CharSet literal(int c, boolean fold) {
-        return fold ? CharSet.of(c).anyCase() : CharSet.of(c);
+    private CharSet literal(int c, boolean fold) {
+        return literals.computeIfAbsent(
+                fold ? -c - 1 : c, _ -> fold ? CharSet.of(c).anyCase() : CharSet.of(c));
     }
 
     private RegexPart group(boolean fold) {
@@ -340,20 +345,22 @@ final class RegexParser {
         }
         boolean negated = accept("^");
         CharSet all = null;
-        CharSet set = CharSet.NONE;
+        List<CharSet> members = new ArrayList<>();
         boolean first = true;
         while (first || peek() != ']') {
             if (accept("&&")) {
-                all = all == null ? set : all.and(set);
-                set = CharSet.NONE;
+                CharSet left = CharSet.merge(members);
+                all = all == null ? left : all.and(left);
+                members.clear();
             } else {
-                set = set.or(member(fold));
+                members.add(member(fold));
             }
             first = false;
         }
         at++;
         depth--;
-        set = all == null ? set : all.and(set);
+        CharSet right = CharSet.merge(members);
+        CharSet set = all == null ? right : all.and(right);
         return negated ? set.not() : set;
     }
 

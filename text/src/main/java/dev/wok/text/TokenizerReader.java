@@ -31,6 +31,7 @@ final class TokenizerReader {
     private final TokenizerConfig config;
     private final Map<String, Integer> vocab = new HashMap<>();
     private final List<Normalizer.Form> forms = new ArrayList<>();
+    private int patternLength;
 
     private TokenizerReader(String name, JsonNode root, TokenizerConfig config) {
         this.name = name;
@@ -292,12 +293,9 @@ final class TokenizerReader {
         JsonNode pattern = node.path("pattern");
         Regex regex;
         if (pattern.path("Regex").isString()) {
-            regex = Regex.of(pattern.path("Regex").asString());
+            regex = Regex.of(counted(pattern.path("Regex").asString()));
         } else if (pattern.path("String").isString()) {
-            String literal = pattern.path("String").asString();
-            if (literal.length() > RegexParser.MAX_LENGTH) {
-                throw unread("a Split at a text", "of more than %d characters".formatted(RegexParser.MAX_LENGTH));
-            }
+            String literal = counted(pattern.path("String").asString());
             List<RegexPart> characters = literal.codePoints()
                     .<RegexPart>mapToObj(c -> new RegexPart.One(CharSet.of(c)))
                     .toList();
@@ -315,6 +313,16 @@ final class TokenizerReader {
                 throw unread("a Split with the behavior", node.path("behavior").toString());
         };
         return new PreTokenizer.Split(regex, behavior, node.path("invert").asBoolean(false));
+    }
+
+    /// Each character may become a set of characters.
+    private String counted(String pattern) {
+        patternLength += pattern.length();
+        if (patternLength > RegexParser.MAX_LENGTH) {
+            throw unread(
+                    "a pre_tokenizer", "with patterns of more than %d characters".formatted(RegexParser.MAX_LENGTH));
+        }
+        return pattern;
     }
 
     /// @return whether ByteLevel is in it

@@ -74,11 +74,11 @@ class TokenizerFuzzTest {
             "Hello, WORLD! It's 12345 ... größer\n\n  \t😀字 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa <｜end▁of▁sentence｜>x";
     /* The shortest entry of a vocabulary, "a":0 and its comma, is six bytes: a node and its place in a tree, an entry in each
      * of three maps, a token's bytes and its entry in the list of ids are some thousand on the heap. For any input there
-     * are the table of words that an encoder keeps (2 MiB), sets of characters, and a list as long as the highest id (up to
-     * 16 MiB).
+     * are the table of words that an encoder keeps (2 MiB), a list as long as the highest id (up to 16 MiB), and a set of 8
+     * KiB for each different character of the patterns (up to 32 MiB).
      */
     private static final long PER_BYTE = 200;
-    private static final long MORE = 32 << 20;
+    private static final long MORE = 64 << 20;
 
     private static final Set<String> OLDER = Set.of(Tokenizer.SPECIAL_TOKENS_FILE, Tokenizer.ADDED_TOKENS_FILE);
 
