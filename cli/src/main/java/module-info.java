@@ -3,8 +3,6 @@
 module wok.cli {
     requires static org.jspecify;
     requires info.picocli;
-    requires java.management;
-    requires jdk.management;
     requires tools.jackson.databind;
     requires wok.api;
     requires wok.bench;

@@ -232,6 +232,12 @@ public final class Model implements AutoCloseable {
         return network.config();
     }
 
+    /// @return what was read of experts from disk since the model was loaded, where it is larger than
+    ///     memory
+    public Optional<dev.wok.model.Model.DiskReads> diskReads() {
+        return network.diskReads();
+    }
+
     /// @return the tokenizer, where the model has one
     public Optional<Tokenizer> tokenizer() {
         return tokenizer;

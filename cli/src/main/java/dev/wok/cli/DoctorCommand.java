@@ -1,6 +1,5 @@
 package dev.wok.cli;
 
-import com.sun.management.OperatingSystemMXBean;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
@@ -9,7 +8,6 @@ import dev.wok.kernel.Processor.InstructionSet;
 import dev.wok.kernel.Tuning;
 import dev.wok.notice.BadInput;
 import dev.wok.text.Corpus;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,7 +45,7 @@ final class DoctorCommand implements Callable<Integer> {
                                 Runtime.version(), System.getProperty("java.vendor"), System.getProperty("java.home")));
         facts.put("system", "%s %s".formatted(System.getProperty("os.name"), System.getProperty("os.arch")));
         facts.put("processors", Runtime.getRuntime().availableProcessors());
-        facts.put("memory_bytes", memory());
+        facts.put("memory_bytes", Device.hostMemory());
         facts.put("heap_bytes", Runtime.getRuntime().maxMemory());
         processor(facts);
         boolean healthy = kernels(facts);
@@ -92,11 +90,6 @@ final class DoctorCommand implements Callable<Integer> {
         facts.put("tiles", tuning.tiles());
         facts.put("tiles_reason", tuning.found() ? "found by trying" : "the usual ones");
         facts.put("tiles_file", tuning.file().toString());
-    }
-
-    /// @return the bytes of this machine's memory
-    static long memory() {
-        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
     }
 
     private void print(SequencedMap<String, Object> facts) {

@@ -145,6 +145,13 @@ final class GenerateCommand implements Callable<Integer> {
             console.out().flush();
         } else {
             stream(answer);
+            loaded.diskReads()
+                    .ifPresent(reads ->
+                            display.say("experts from disk: %.0f %% of those chosen were in memory, %s read a token"
+                                    .formatted(
+                                            100.0 * reads.held() / Math.max(1, reads.chosen()),
+                                            Amounts.of(
+                                                    reads.bytes() / (double) Math.max(1, reads.tokens()), "bytes"))));
         }
     }
 
@@ -173,6 +180,14 @@ final class GenerateCommand implements Callable<Integer> {
         object.put("finish_reason", answer.finishReason().name().toLowerCase(Locale.ROOT));
         object.put("prefill_tokens_per_second", answer.prefillTokensPerSecond());
         object.put("decode_tokens_per_second", answer.decodeTokensPerSecond());
+        loaded.diskReads().ifPresent(reads -> {
+            object.put("disk_tokens", reads.tokens());
+            object.put("disk_experts_chosen", reads.chosen());
+            object.put("disk_experts_held", reads.held());
+            object.put("disk_bytes", reads.bytes());
+            object.put("disk_guessed", reads.guessed());
+            object.put("disk_guessed_right", reads.right());
+        });
         if (logprobs != null) {
             object.put(
                     "logprobs",

@@ -1,5 +1,6 @@
 package dev.wok.cli;
 
+import dev.wok.device.Device;
 import dev.wok.model.Inspection;
 import dev.wok.model.ModelConfig;
 import dev.wok.model.Storage;
@@ -81,7 +82,7 @@ final class InspectCommand implements Callable<Integer> {
         facts.put("memory_bytes", memory);
         facts.put("cache_bytes_per_token_bf16", found.cacheBytesPerToken(DType.BF16));
         facts.put("cache_bytes_per_token_f32", found.cacheBytesPerToken(DType.F32));
-        facts.put("machine_memory_bytes", DoctorCommand.memory());
+        facts.put("machine_memory_bytes", Device.hostMemory());
         if (tensors) {
             List<Object> list = new ArrayList<>();
             for (Inspection.Entry entry : found.tensors()) {
@@ -134,10 +135,10 @@ final class InspectCommand implements Callable<Integer> {
                         .formatted(
                                 Amounts.of(found.cacheBytesPerToken(DType.BF16), "bytes"),
                                 Amounts.of(found.cacheBytesPerToken(DType.F32), "bytes")));
-        line("this machine", Amounts.of(DoctorCommand.memory(), "bytes") + " of memory");
+        line("this machine", Amounts.of(Device.hostMemory(), "bytes") + " of memory");
         Storage.byName().forEach((name, storage) -> {
             long bytes = found.bytes(storage);
-            double left = USABLE * DoctorCommand.memory() - bytes;
+            double left = USABLE * Device.hostMemory() - bytes;
             long room = (long) (left / found.cacheBytesPerToken(DType.BF16));
             line(
                     "  --weights " + name,

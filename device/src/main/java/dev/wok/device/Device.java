@@ -1,6 +1,8 @@
 package dev.wok.device;
 
+import com.sun.management.OperatingSystemMXBean;
 import dev.wok.tensor.Tensor;
+import java.lang.management.ManagementFactory;
 
 /// A place that has memory and runs kernels.
 public sealed interface Device extends AutoCloseable permits HostDevice, DryDevice {
@@ -12,8 +14,15 @@ public sealed interface Device extends AutoCloseable permits HostDevice, DryDevi
         return new HostDevice(threads);
     }
 
-    /// A device that computes nothing: its tensors have shapes and no memory. Running a model on it measures the
-    /// memory and the arithmetic that the real run takes, and proves that the host reads nothing back in between.
+    /// @return the bytes of memory that this process may use: the machine's, or the limit that a
+    ///     container sets
+    static long hostMemory() {
+        return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    }
+
+    /// A device that computes nothing: its tensors have shapes and no memory. Running a model on it
+    /// measures the memory and the arithmetic that the real run takes, and proves that the host reads
+    /// nothing back in between.
     static DryDevice dry() {
         return new DryDevice();
     }

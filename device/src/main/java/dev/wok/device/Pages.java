@@ -24,7 +24,7 @@ final class Pages {
     private static final boolean AVAILABLE =
             MAC || System.getProperty("os.name", "").equals("Linux");
     private static final int PRIVATE_ANONYMOUS = MAC ? 0x1002 : 0x22;
-    private static final int ADVISE_HUGE = 14;
+    static final int ADVISE_HUGE = 14;
 
     /// The functions of the C library, looked up once.
     ///
@@ -32,7 +32,9 @@ final class Pages {
     /// @param munmap `int munmap(void *, size_t)`
     /// @param mprotect `int mprotect(void *, size_t, int)`
     /// @param madvise `int madvise(void *, size_t, int)`
-    private record Functions(MethodHandle mmap, MethodHandle munmap, MethodHandle mprotect, MethodHandle madvise) {
+    /// @param mincore `int mincore(void *, size_t, unsigned char *)`
+    private record Functions(
+            MethodHandle mmap, MethodHandle munmap, MethodHandle mprotect, MethodHandle madvise, MethodHandle mincore) {
         static final Functions C = of(Linker.nativeLinker());
 
         private static Functions of(Linker linker) {
@@ -47,7 +49,8 @@ final class Pages {
                                     ValueLayout.JAVA_LONG, size, size, number, number, number, ValueLayout.JAVA_LONG)),
                     function(linker, "munmap", FunctionDescriptor.of(number, pointer, size)),
                     function(linker, "mprotect", FunctionDescriptor.of(number, pointer, size, number)),
-                    function(linker, "madvise", FunctionDescriptor.of(number, pointer, size, number)));
+                    function(linker, "madvise", FunctionDescriptor.of(number, pointer, size, number)),
+                    function(linker, "mincore", FunctionDescriptor.of(number, pointer, size, pointer)));
         }
 
         private static MethodHandle function(Linker linker, String name, FunctionDescriptor descriptor) {
@@ -60,6 +63,24 @@ final class Pages {
     /// @return whether this system has them
     static boolean available() {
         return AVAILABLE;
+    }
+
+    static boolean isLinux() {
+        return AVAILABLE && !MAC;
+    }
+
+    /// Says how pages will be used. A refusal changes nothing but speed.
+    static void advise(MemorySegment pages, int advice) {
+        try {
+            int _ = (int) Functions.C.madvise.invokeExact(pages, pages.byteSize(), advice);
+        } catch (Throwable t) {
+            throw failed("madvise", t);
+        }
+    }
+
+    /// @param states gets a byte for each page, whose lowest bit says whether it is in memory
+    static void resident(MemorySegment pages, MemorySegment states) {
+        check("mincore", () -> (int) Functions.C.mincore.invokeExact(pages, pages.byteSize(), states));
     }
 
     /// @param bytes rounded up to whole pages
@@ -87,8 +108,8 @@ final class Pages {
         check("mprotect", () -> (int) Functions.C.mprotect.invokeExact(pages, pages.byteSize(), protection));
     }
 
-    /// Memory in huge pages where the system has some to give: weights that stream through it are read faster by tens
-    /// of per cent.
+    /// Memory in huge pages where the system has some to give: weights that stream through it are read
+    /// faster by tens of per cent.
     ///
     /// @param arena frees it
     /// @return zeros, aligned to a cache line at least
@@ -98,12 +119,7 @@ final class Pages {
         }
         MemorySegment mapped = map(Math.addExact(bytes, HUGE));
         if (!MAC) {
-            try {
-                // A refusal leaves ordinary pages, which are slower and otherwise the same.
-                int _ = (int) Functions.C.madvise.invokeExact(mapped, mapped.byteSize(), ADVISE_HUGE);
-            } catch (Throwable t) {
-                throw failed("madvise", t);
-            }
+            advise(mapped, ADVISE_HUGE);
         }
         long skip = -mapped.address() & HUGE - 1;
         return MemorySegment.ofAddress(mapped.address() + skip).reinterpret(bytes, arena, _ -> unmap(mapped));

@@ -2,6 +2,7 @@ package dev.wok.model;
 
 import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
+import dev.wok.device.FilePages;
 import dev.wok.kernel.Packed;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
@@ -76,6 +77,13 @@ final class ConvertedFolder implements Source {
                     .formatted(folder, name, tensor, dtype, Arrays.toString(shape)));
         }
         return tensor;
+    }
+
+    /// Says that memory is to hold all of it.
+    void enlarge() {
+        for (String name : file.names()) {
+            FilePages.enlarge(file.tensor(name).memory());
+        }
     }
 
     /// @return its weights over the mapped file

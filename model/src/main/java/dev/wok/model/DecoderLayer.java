@@ -56,6 +56,18 @@ final class DecoderLayer {
         return saved;
     }
 
+    /// Asks for the experts that this layer would choose for what the layer before it gets.
+    ///
+    /// @param x that layer's input: layers change little of it
+    void guess(Pass p, ExpertReads reads, Weights.Layer w, Tensor x) {
+        if (w.feedForward() instanceof Weights.Moe moe && p.tokens() == 1 && reads.guesses()) {
+            try (var _ = p.workspace().scope()) {
+                Tensor normed = norm(p, x, w.postNorm(), p.tensor(p.tokens()));
+                reads.guess(moe, moeLayer().choose(p, moe, normed));
+            }
+        }
+    }
+
     /// Appends this pass's tokens to one sequence's cache.
     void extend(Pass p, Weights.Layer w, Tensor x, RouterLayer.Balance balance, Tensor cache, long from, Tensor y) {
         Tensor rstd = p.tensor(p.tokens());

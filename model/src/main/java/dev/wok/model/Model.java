@@ -2,6 +2,7 @@ package dev.wok.model;
 
 import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
+import dev.wok.device.FilePages;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
@@ -31,6 +32,10 @@ public final class Model implements AutoCloseable {
     /// with others reads no more at a time.
     public static final int CHUNK = 512;
 
+    /// What weights may take of the machine's memory to be held in it, about: the rest is the system's,
+    /// Java's and the caches'.
+    private static final double SHARE_OF_MEMORY = 0.85;
+
     /// Rows of logits that exist at once where all of a text's are wanted: a vocabulary is wide.
     private static final int LOGITS_AT_ONCE = 32;
 
@@ -39,6 +44,16 @@ public final class Model implements AutoCloseable {
     private final @Nullable Source mapped;
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
+
+    /// What a model that is larger than memory read from its file, since it was opened.
+    ///
+    /// @param tokens that were read or computed
+    /// @param chosen experts, once for each layer and pass
+    /// @param held how many of those were in memory
+    /// @param bytes that were missing of others when they were asked for
+    /// @param guessed experts that were asked for ahead
+    /// @param right how many of those were chosen then
+    public record DiskReads(long tokens, long chosen, long held, long bytes, long guessed, long right) {}
 
     private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
@@ -51,6 +66,11 @@ public final class Model implements AutoCloseable {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, DType.F32, storage, mapped::tensor);
         this.mapped = mapped;
+        if (packedBytes() < SHARE_OF_MEMORY * Device.hostMemory()) {
+            mapped.enlarge();
+        } else if (config.moe() != null && FilePages.known()) {
+            network.reads = new ExpertReads();
+        }
     }
 
     /// A fresh model: matrices are drawn from a normal distribution with standard deviation
@@ -250,6 +270,11 @@ public final class Model implements AutoCloseable {
                 .sum();
     }
 
+    /// @return what was read of experts from disk, or nothing where memory holds them all
+    public Optional<DiskReads> diskReads() {
+        return Optional.ofNullable(network.reads).map(ExpertReads::total);
+    }
+
     /// @return what it is made of
     public ModelConfig config() {
         return network.config;
@@ -352,6 +377,9 @@ public final class Model implements AutoCloseable {
         Pass p = network.pass(workspace(), positions, new int[ids.length]);
         Tensor normed = network.infer(p, network.ints(workspace(), ids), cache);
         cache.grow(ids.length);
+        if (network.reads != null) {
+            network.reads.count(ids.length);
+        }
         return normed;
     }
 

@@ -4,8 +4,8 @@ import dev.wok.tensor.Tensor;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// The mixture of experts: each token's routed experts, weighted, plus the shared ones (DeepSeek-V3 eq. 12). No token
-/// is dropped.
+/// The mixture of experts: each token's routed experts, weighted, plus the shared ones (DeepSeek-V3 eq.
+/// 12). No token is dropped.
 final class MoeLayer {
     /// @param gateUp `[rows, 2 * inner]`
     /// @param activated `[rows, inner]`
@@ -20,13 +20,17 @@ final class MoeLayer {
 
     /// @param y `[tokens, hidden]`, written
     Saved forward(Pass p, Weights.Moe w, Tensor x, RouterLayer.Balance balance, Tensor y) {
+        RouterLayer.Saved routed = router.forward(p, w, x, balance);
+        if (p.reads() != null) {
+            p.kernels().stream().synchronize();
+            p.reads().need(w, routed.chosen());
+        }
         MlpLayer.Saved shared = null;
         if (w.shared() != null) {
             shared = MlpLayer.forward(p, w.shared(), x, y);
         } else {
             p.kernels().elementwise().fill(y, 0);
         }
-        RouterLayer.Saved routed = router.forward(p, w, x, balance);
         long rows = routed.chosen().elements();
         Tensor gateUp = p.tensor(rows, w.gateUp().dim(1));
         Tensor activated = p.tensor(rows, w.down().dim(2));
@@ -36,6 +40,13 @@ final class MoeLayer {
             p.kernels().experts().down(activated, routed.plan(), w.down(), routed.weights(), scratch, y);
         }
         return new Saved(x, routed, gateUp, activated, shared);
+    }
+
+    /// @return `[tokens, topK]`, I32: which experts see a token
+    Tensor choose(Pass p, Weights.Moe w, Tensor x) {
+        Tensor chosen = router.choose(p, w, x).chosen();
+        p.kernels().stream().synchronize();
+        return chosen;
     }
 
     /// @param dx `[tokens, hidden]`, written

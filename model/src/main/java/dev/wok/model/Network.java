@@ -10,14 +10,17 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The layers in their order, over weights on one device: embedding, decoder layers, final norm, head, multi-token
-/// prediction. On a dry device the same calls measure what they take.
+/// The layers in their order, over weights on one device: embedding, decoder layers, final norm, head,
+/// multi-token prediction. On a dry device the same calls measure what they take.
 final class Network {
     final ModelConfig config;
     final Kernels kernels;
     final DType dtype;
     final @Nullable Storage storage;
     final Weights weights;
+
+    @Nullable
+    ExpertReads reads;
 
     private final List<DecoderLayer> layers = new ArrayList<>();
     private final List<MtpLayer> mtp = new ArrayList<>();
@@ -68,7 +71,7 @@ final class Network {
         Tensor cos = workspace.tensor(dtype, tokens, frequencies.dim(0));
         Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
         kernels.rotary().table(at, frequencies, config.rope().attentionScaling(), cos, sin);
-        return new Pass(kernels, workspace, dtype, tokens, at, start, cos, sin);
+        return new Pass(kernels, workspace, dtype, tokens, at, start, cos, sin, reads);
     }
 
     Tensor ints(Workspace workspace, int[] values) {
@@ -127,6 +130,9 @@ final class Network {
                 if (cache == null) {
                     layers.get(i).forward(p, w, x, balance, y);
                 } else {
+                    if (p.reads() != null && i + 1 < layers.size()) {
+                        layers.get(i + 1).guess(p, p.reads(), weights.layers.get(i + 1), x);
+                    }
                     layers.get(i).extend(p, w, x, balance, cache.layer(i), cache.length(), y);
                 }
             }

@@ -6,6 +6,7 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /// What all layers of one forward and backward pass share.
 ///
@@ -17,6 +18,7 @@ import dev.wok.tensor.Tensor;
 /// @param keyStart `[tokens]`, I32, the first row that a row looks at
 /// @param cos `[tokens, qk_rope_head_dim / 2]`
 /// @param sin `[tokens, qk_rope_head_dim / 2]`
+/// @param reads of experts from disk, or null where memory holds them
 record Pass(
         Kernels kernels,
         Workspace workspace,
@@ -25,7 +27,8 @@ record Pass(
         Tensor positions,
         Tensor keyStart,
         Tensor cos,
-        Tensor sin) {
+        Tensor sin,
+        @Nullable ExpertReads reads) {
 
     /// @return `[tokens, width]` with undefined contents
     Tensor rows(long width) {

@@ -5,10 +5,10 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/// The router: which experts see a token, and with what weight (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2). Balance comes
-/// from a bias that [Training#moveBiases] moves against each expert's load, and from the weak sequence-wise loss
-/// (DeepSeek-V3 eq. 17-20). Its own products stay float32 whatever the kernels' precision: a choice jumps where scores
-/// come close.
+/// The router: which experts see a token, and with what weight (DeepSeek-V2 §2.2, DeepSeek-V3 §2.1.2).
+/// Balance comes from a bias that [Training#moveBiases] moves against each expert's load, and from the
+/// weak sequence-wise loss (DeepSeek-V3 eq. 17-20). Its own products stay float32 whatever the kernels'
+/// precision: a choice jumps where scores come close.
 final class RouterLayer {
     /// How a pass counts and pushes.
     ///
@@ -38,12 +38,24 @@ final class RouterLayer {
         desc = config.routing();
     }
 
-    Saved forward(Pass p, Weights.Moe w, Tensor x, Balance balance) {
+    /// @param scores `[tokens, experts]`
+    /// @param chosen `[tokens, topK]`, I32
+    /// @param weights `[tokens, topK]`
+    record Choice(Tensor scores, Tensor chosen, Tensor weights) {}
+
+    Choice choose(Pass p, Weights.Moe w, Tensor x) {
         Tensor logits = p.linear(x, w.gate());
         Tensor scores = p.rows(desc.experts());
         Tensor chosen = p.workspace().tensor(DType.I32, p.tokens(), desc.topK());
         Tensor weights = p.rows(desc.topK());
         p.kernels().routing().forward(desc, logits, w.bias(), scores, chosen, weights);
+        return new Choice(scores, chosen, weights);
+    }
+
+    Saved forward(Pass p, Weights.Moe w, Tensor x, Balance balance) {
+        Choice choice = choose(p, w, x);
+        Tensor scores = choice.scores;
+        Tensor chosen = choice.chosen;
         long slots = chosen.elements();
         Routing.Plan plan = new Routing.Plan(
                 p.workspace().tensor(DType.I32, desc.experts() + 1L),
@@ -57,7 +69,7 @@ final class RouterLayer {
                     .balanceLoss()
                     .forward(scores, desc.topK(), balance.length, balance.alpha, fractions, balance.loss);
         }
-        return new Saved(x, scores, chosen, weights, plan, fractions);
+        return new Saved(x, scores, chosen, choice.weights, plan, fractions);
     }
 
     /// @param dWeights `[tokens, topK]`
