@@ -14,7 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
 
-/// The shapes of released models, and of one that is trained here, without their weights.
+/// The shapes of released models, and of some that are trained here, without their weights.
 final class Shapes {
     private static final double DEVIATION = 0.02;
 
@@ -34,7 +34,9 @@ final class Shapes {
         shapes.put("v2-lite", v2Lite());
         shapes.put("r1-distill-1.5b", r1Distill());
         shapes.put("llama-1b", llama());
-        shapes.put("small", Trainer.architecture(Settings.preset("small"), 0, 1));
+        for (String trained : new String[] {"small", "nano"}) {
+            shapes.put(trained, Trainer.architecture(Settings.preset(trained), 0, 1));
+        }
         return shapes;
     }
 

@@ -62,7 +62,7 @@ final class BenchCommand implements Callable<Integer> {
             names = "--preset",
             paramLabel = "P",
             description = "The model's shape. train: nano, mini or small (the default); make-model: v2-lite,"
-                    + " r1-distill-1.5b, llama-1b or small.")
+                    + " r1-distill-1.5b, llama-1b, small or nano.")
     @Nullable
     String preset;
 

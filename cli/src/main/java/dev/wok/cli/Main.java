@@ -3,6 +3,10 @@ package dev.wok.cli;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 
 /// The `wok` command. Exit codes: 0 done, 1 failed while running, 2 bad input.
@@ -24,7 +28,7 @@ public final class Main {
     static int run(String[] arguments, Console console, Display display) {
         Wok wok = new Wok();
         Failures failures = new Failures(console, display, wok, arguments);
-        CommandLine line = commands(wok, console, display);
+        CommandLine line = commands(wok, console, display, arguments);
         line.setParameterExceptionHandler((e, _) -> failures.refuse(e));
         line.setExecutionExceptionHandler((e, _, _) -> failures.report(e));
         int code;
@@ -39,19 +43,24 @@ public final class Main {
         return code;
     }
 
-    static CommandLine commands(Wok wok, Console console, Display display) {
-        return new CommandLine(wok)
-                .addSubcommand(new TrainCommand(console, display))
-                .addSubcommand(new GenerateCommand(console, display))
-                .addSubcommand(new ChatCommand(console, display))
-                .addSubcommand(new ReportCommand(console))
-                .addSubcommand(new LogitsCommand(display))
-                .addSubcommand(new TokenizeCommand(console))
-                .addSubcommand(new BenchCommand(console, display))
-                .addSubcommand(new ConvertCommand(console, display))
-                .addSubcommand(new InspectCommand(console, display))
-                .addSubcommand(new DoctorCommand(console))
-                .setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
+    /// @param arguments where they begin with a command, only that is made: making all takes longer than a
+    ///     small model's first token
+    static CommandLine commands(Wok wok, Console console, Display display, String... arguments) {
+        Map<String, Supplier<Object>> all = new LinkedHashMap<>();
+        all.put("train", () -> new TrainCommand(console, display));
+        all.put("generate", () -> new GenerateCommand(console, display));
+        all.put("chat", () -> new ChatCommand(console, display));
+        all.put("report", () -> new ReportCommand(console));
+        all.put("logits", () -> new LogitsCommand(display));
+        all.put("tokenize", () -> new TokenizeCommand(console));
+        all.put("bench", () -> new BenchCommand(console, display));
+        all.put("convert", () -> new ConvertCommand(console, display));
+        all.put("inspect", () -> new InspectCommand(console, display));
+        all.put("doctor", () -> new DoctorCommand(console));
+        CommandLine line = new CommandLine(wok);
+        Supplier<Object> named = arguments.length == 0 ? null : all.get(arguments[0]);
+        (named == null ? all.values() : List.of(named)).forEach(command -> line.addSubcommand(command.get()));
+        return line.setOut(new PrintWriter(console.out(), true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(console.err(), true, StandardCharsets.UTF_8))
                 .setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF))
                 .setUsageHelpWidth(Math.clamp(console.width(), MIN_HELP_WIDTH, MAX_HELP_WIDTH))
