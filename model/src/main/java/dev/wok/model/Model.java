@@ -139,9 +139,9 @@ public final class Model implements AutoCloseable {
         return open(Source.open(folder), kernels, Optional.of(storage), progress);
     }
 
-    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as packed
-    /// weights can: bfloat16 where most are that or E4M3 under scales, whole numbers in groups of 32 where
-    /// most are quantised (4 bits for Q4_0, 8 for Q8_0, Q4_K, Q5_K and Q6_K), else float32.
+    /// As [#open(Path, Kernels, Storage, Progress)], with weights held as they are stored, as nearly as
+    /// packed weights can: bfloat16 where most are that or E4M3 under scales, whole numbers in groups
+    /// of 32 where most are quantised (4 bits for Q4_0, 8 for Q8_0, Q4_K, Q5_K and Q6_K), else float32.
     public static Model open(Path folder, Kernels kernels, Progress progress) {
         return open(Source.open(folder), kernels, Optional.empty(), progress);
     }
@@ -150,7 +150,7 @@ public final class Model implements AutoCloseable {
         try {
             ModelConfig main = source.config(progress).withoutMtp();
             Storage storage = asked.orElseGet(source::asStored);
-            if (source instanceof ConvertedFolder folder && storage.equals(folder.asStored())) {
+            if (source instanceof ConvertedFolder folder && storage.packsAs(folder.asStored())) {
                 return new Model(main, kernels, storage, folder);
             }
             Model model = read(source, new Model(main, kernels, DType.F32, storage), progress);
@@ -326,10 +326,13 @@ public final class Model implements AutoCloseable {
         return new Cache(network.config, network.device().memory(), cacheType(), capacity);
     }
 
-    /// What products round anyway is kept rounded.
+    /// What products round anyway is kept rounded, and what meets rounded weights.
     private DType cacheType() {
         boolean rounded = network.kernels.precision() == Precision.BF16 && network.dtype == DType.F32;
-        return rounded ? DType.BF16 : network.dtype;
+        if (rounded) {
+            return DType.BF16;
+        }
+        return network.storage == null ? network.dtype : network.storage.cache();
     }
 
     /// Reads tokens into a cache.

@@ -3,16 +3,19 @@ package dev.wok.model;
 import dev.wok.kernel.Activations;
 import dev.wok.kernel.Packed.Element;
 import dev.wok.notice.BadInput;
+import dev.wok.tensor.DType;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 
-/// How a model that only infers holds its weights. Norms and biases are float32, so is the router; the embedding's rows
-/// are bfloat16 where the matrices are no float32.
+/// How a model that only infers holds its weights. Norms and biases are float32, so is the router; the
+/// embedding's rows are bfloat16 where the matrices are no float32.
 ///
 /// @param matrices elements of all matrices but the router's
-/// @param group how many neighbours of a row share a scale, where elements are whole numbers: a multiple of 32
+/// @param group how many neighbours of a row share a scale, where elements are whole numbers: a
+///     multiple of 32
 /// @param activations how tokens enter products with whole numbers
-public record Storage(Element matrices, int group, Activations activations) {
+/// @param cache F32 or BF16: what caches hold, beside float32 products; with bfloat16 ones they hold that
+public record Storage(Element matrices, int group, Activations activations, DType cache) {
     /// Fine enough for 4 bits, coarse enough for scales to be a sixteenth of the weights.
     public static final int USUAL_GROUP = 64;
 
@@ -23,6 +26,19 @@ public record Storage(Element matrices, int group, Activations activations) {
             throw new BadInput("a group of %d neighbours is asked for, expected a multiple of 32 up to %d."
                     .formatted(group, GROUP_MOST));
         }
+        if (cache != DType.F32 && cache != DType.BF16) {
+            throw new BadInput("caches of %s are asked for, expected F32 or BF16.".formatted(cache));
+        }
+    }
+
+    /// With caches of float32 beside float32 weights, else of bfloat16.
+    public Storage(Element matrices, int group, Activations activations) {
+        this(matrices, group, activations, matrices == Element.F32 ? DType.F32 : DType.BF16);
+    }
+
+    /// @return this with caches that hold something else
+    public Storage withCache(DType value) {
+        return new Storage(matrices, group, activations, value);
     }
 
     /// @return weights as they are
@@ -53,6 +69,11 @@ public record Storage(Element matrices, int group, Activations activations) {
         storages.put("int8", int8());
         storages.put("int4", int4());
         return storages;
+    }
+
+    /// @return whether weights are the same bytes
+    boolean packsAs(Storage other) {
+        return equals(other.withCache(cache));
     }
 
     /// @return what the matrices of the absorbed latents are: too small a part for whole numbers to pay

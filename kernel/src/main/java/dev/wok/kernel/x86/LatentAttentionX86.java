@@ -9,7 +9,10 @@ import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -26,6 +29,9 @@ final class LatentAttentionX86 extends LatentAttention {
     private final Buffer absorbed;
     private final Buffer means;
     private final StripAttention attention;
+
+    /// Of each layer's keys and then values: there are some for each head, and a token is soon computed.
+    private final Map<Packed, List<Panels>> panels = Collections.synchronizedMap(new WeakHashMap<>());
 
     LatentAttentionX86(Gemm gemm, Forms forms, StripAttention attention, Precision precision) {
         this.precision = precision;
@@ -46,13 +52,16 @@ final class LatentAttentionX86 extends LatentAttention {
     @Override
     protected void attend(
             Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
-        List<Panels> weights = Stream.of(keys, values)
-                .flatMap(w -> IntStream.range(0, q.size(1)).mapToObj(h -> gemm.panels(w.matrix(h), precision)))
-                .toList();
+        List<Panels> weights = panels.computeIfAbsent(
+                keys,
+                _ -> Stream.of(keys, values)
+                        .flatMap(w -> IntStream.range(0, q.size(1)).mapToObj(h -> gemm.panels(w.matrix(h), precision)))
+                        .toList());
         attend(q, weights, keys.exact() ? Precision.F32 : precision, cache, positions, scale, out);
     }
 
-    /// @param weights what makes latents of each head's queries, then what makes each head's values of latents
+    /// @param weights what makes latents of each head's queries, then what makes each head's values of
+    ///     latents
     /// @param in how the other operand enters products with them
     private void attend(
             Tensor q, List<Panels> weights, Precision in, Tensor cache, Tensor positions, double scale, Tensor out) {
