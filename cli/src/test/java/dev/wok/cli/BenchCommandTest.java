@@ -11,7 +11,8 @@ class BenchCommandTest {
     void whatIsNoMeasurementIsRefused() {
         Captured run = Captured.run("bench", "speed");
         assertEquals(2, run.code());
-        assertEquals("wok: there is no measurement speed; there are kernels and train.\n", run.err());
+        assertEquals(
+                "wok: there is no measurement speed; there are kernels, train, generate and make-model.\n", run.err());
     }
 
     @Test
@@ -25,12 +26,33 @@ class BenchCommandTest {
     }
 
     @Test
+    void whatGenerationTakesIsAskedFor() {
+        assertEquals(
+                "wok: name the model that generates: wok bench generate --model DIR.\n",
+                Captured.run("bench", "generate").err());
+        assertEquals(
+                "wok: --dtype f16: expected f32 or bf16.\n",
+                Captured.run("bench", "generate", "--model", "x", "--dtype", "f16")
+                        .err());
+        assertEquals(
+                "wok: there is no model folder x.\n",
+                Captured.run("bench", "generate", "--model", "x").err());
+        assertTrue(Captured.run("bench", "make-model").err().startsWith("wok: name a shape: --preset v2-lite, "));
+        assertTrue(Captured.run("bench", "make-model", "--preset", "v9")
+                .err()
+                .startsWith("wok: --preset v9: expected one of v2-lite, "));
+        assertEquals(
+                "wok: --out belongs to wok bench make-model, not to wok bench generate.\n",
+                Captured.run("bench", "generate", "--model", "x", "--out", "y").err());
+    }
+
+    @Test
     void tuningStandsAlone() {
         assertEquals(
                 "wok: --tune goes with --threads and --json only.\n",
                 Captured.run("bench", "kernels", "--tune").err());
         assertEquals(
-                "wok: name a measurement, kernels or train, or give --tune.\n",
+                "wok: name a measurement, kernels, train or generate, or give --tune.\n",
                 Captured.run("bench").err());
     }
 

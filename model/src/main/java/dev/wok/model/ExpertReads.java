@@ -89,12 +89,16 @@ final class ExpertReads {
         List<MemorySegment> parts = new ArrayList<>();
         for (Packed weight : List.of((Packed) experts.gateUp(), (Packed) experts.down())) {
             Packed own = weight.matrix(expert);
-            parts.add(own.values().memory());
+            parts.add(bytes(own.values()));
             if (own.element().isWhole()) {
-                parts.add(own.scales().memory());
+                parts.add(bytes(own.scales()));
             }
         }
         return parts;
+    }
+
+    private static MemorySegment bytes(Tensor tensor) {
+        return tensor.memory().asSlice(0, tensor.bytes());
     }
 
     void count(int newTokens) {

@@ -69,8 +69,13 @@ public final class Model implements AutoCloseable {
         if (packedBytes() < SHARE_OF_MEMORY * Device.hostMemory()) {
             mapped.enlarge();
         } else if (config.moe() != null && FilePages.known()) {
-            network.reads = new ExpertReads();
+            readExperts();
         }
+    }
+
+    /// Takes the experts for more than memory holds.
+    void readExperts() {
+        network.reads = new ExpertReads();
     }
 
     /// A fresh model: matrices are drawn from a normal distribution with standard deviation

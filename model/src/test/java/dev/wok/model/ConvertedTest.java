@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -218,6 +219,38 @@ class ConvertedTest {
                         () -> Model.convert(source, target, Storage.int4(), _ -> {}, failing)));
         try (Stream<Path> left = Files.list(folder)) {
             assertEquals(0, left.count());
+        }
+    }
+
+    /// Asking for experts ahead changes when they are read, and nothing else.
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("fixtures")
+    void expertsFromDiskAnswerAlike(Fixture fixture) {
+        Path converted = convert(fixture.folder(), "converted", "int8");
+        int[] ids = fixture.sequences().getFirst();
+        try (Device device = Device.host(2);
+                Model held = Model.open(converted, kernels(device), Progress.silent());
+                Model read = Model.open(converted, kernels(device), Progress.silent())) {
+            MoeConfig moe = held.config().moe();
+            if (moe == null) {
+                return;
+            }
+            read.readExperts();
+            try (Cache expected = held.cache(ids.length);
+                    Cache found = read.cache(ids.length)) {
+                for (int id : ids) {
+                    assertArrayEquals(held.extend(expected, id), read.extend(found, id));
+                }
+            }
+            assertTrue(held.diskReads().isEmpty());
+            Model.DiskReads reads = read.diskReads().orElseThrow();
+            int layers = held.config().moeLayers().length;
+            assertEquals(ids.length, reads.tokens());
+            assertEquals((long) ids.length * layers * moe.numExpertsPerTok(), reads.chosen());
+            // The file was written a moment ago, and lies in memory.
+            assertEquals(reads.chosen(), reads.held());
+            assertEquals(0, reads.bytes());
+            assertTrue(reads.right() <= reads.guessed());
         }
     }
 }
