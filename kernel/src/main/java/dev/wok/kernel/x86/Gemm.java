@@ -33,6 +33,11 @@ final class Gemm {
 
     private static final int PANELS_PER_TASK = 4;
 
+    private static final int FEW_ROWS = 8;
+
+    /// Reading this takes some microseconds, several times what handing out a task does.
+    private static final long FEW_ROWS_LEAST_BYTES = 32 << 10;
+
     /// Packs a block of the left operand.
     interface Left {
         Tile.Layout layout();
@@ -165,7 +170,9 @@ final class Gemm {
             }
             int step = evenly(p.m, most, tiling.rows());
             long perPanel = (long) Math.min(step, p.m) * p.right.width();
-            int columns = p.finish != null ? panels : evenly(panels, (int) Math.clamp(share / perPanel, 1, panels), 1);
+            long least = p.m > FEW_ROWS ? 0 : FEW_ROWS_LEAST_BYTES / Math.max(1, p.right.panelSize());
+            int wanted = (int) Math.min(panels, Math.max(Math.max(1, least), share / perPanel));
+            int columns = p.finish != null ? panels : evenly(panels, wanted, 1);
             for (int row = 0; row < p.m; row += step) {
                 for (int panel = 0; panel < panels; panel += columns) {
                     int end = Math.min(panels, panel + columns);

@@ -24,6 +24,10 @@ import java.util.function.IntUnaryOperator;
 final class PackedGemm {
     private static final int FEW_ROWS = 8;
     private static final long FEW_ROWS_BYTES = 2 << 20;
+
+    /// Reading this takes some microseconds, several times what handing out a task does.
+    private static final long FEW_ROWS_LEAST_BYTES = 32 << 10;
+
     private static final int ROWS_MOST = 192;
     private static final int DEPTH = 512;
     private static final int TASKS_PER_WORKER = 16;
@@ -107,8 +111,9 @@ final class PackedGemm {
             int step = few ? p.rows : Math.min(ROWS_MOST, p.rows);
             long perTile = (long) step * right.width() / Packed.ROWS;
             long share = area / ((long) TASKS_PER_WORKER * workers.count()) / perTile;
-            long most = few ? Math.max(1, FEW_ROWS_BYTES / right.valuesStride()) : right.tiles();
-            int columns = (int) Math.clamp(share, 1, Math.min(most, right.tiles()));
+            long least = few ? Math.ceilDiv(FEW_ROWS_LEAST_BYTES, right.valuesStride()) : 1;
+            long most = few ? Math.max(least, FEW_ROWS_BYTES / right.valuesStride()) : right.tiles();
+            int columns = (int) Math.min(right.tiles(), Math.clamp(share, least, most));
             for (int row = 0; row < p.rows; row += step) {
                 for (int tile = 0; tile < right.tiles(); tile += columns) {
                     int rows = Math.min(step, p.rows - row);

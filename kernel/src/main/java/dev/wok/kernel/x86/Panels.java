@@ -50,6 +50,11 @@ record Panels(MemorySegment memory, Tile.Kind kind, int n, int k, int vectors, i
         return vectors * lanes;
     }
 
+    /// @return the bytes of a whole panel, about
+    long panelSize() {
+        return (long) kind.groups(k) * width() * Integer.BYTES;
+    }
+
     /// @return how many blocks the common dimension has
     int blocks() {
         return (kind.groups(k) + depth(kind) - 1) / depth(kind);
