@@ -6,7 +6,9 @@ import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 
 /// Experts that are mapped from disk because memory does not hold them all. The system keeps those that
 /// are used often; what a token chooses beside them is asked for all at once, before it is computed
@@ -18,34 +20,36 @@ final class ExpertReads {
     /// Guesses that are wrong more often cost more reads than they save waiting.
     private static final double WORTHWHILE = 0.5;
 
+    private static final int[] NONE = {};
+
     private long tokens;
     private long chosen;
     private long held;
     private long bytes;
     private long guessed;
     private long right;
-    private int[] guess = new int[0];
+    private final Map<Weights.Moe, int[]> guesses = new IdentityHashMap<>();
 
     /// Asks for experts that are computed with next, and counts them.
     ///
     /// @param choice `[tokens, topK]`, I32, on the host
     void need(Weights.Moe experts, Tensor choice) {
         int[] distinct = distinct(choice);
+        int[] guess = guesses.getOrDefault(experts, NONE);
+        guesses.remove(experts);
         for (int expert : distinct) {
             chosen++;
             long missing = missing(experts, expert);
             if (missing == 0) {
                 held++;
-            } else {
-                bytes += missing;
-                parts(experts, expert).forEach(FilePages::fetch);
+            } else if (!contains(guess, expert)) {
+                fetch(experts, expert, missing);
             }
         }
         for (int expert : guess) {
             guessed++;
             right += contains(distinct, expert) ? 1 : 0;
         }
-        guess = new int[0];
     }
 
     /// @return whether guesses are right often enough
@@ -57,14 +61,19 @@ final class ExpertReads {
     ///
     /// @param choice `[tokens, topK]`, I32, on the host
     void guess(Weights.Moe experts, Tensor choice) {
-        guess = distinct(choice);
+        int[] guess = distinct(choice);
+        guesses.put(experts, guess);
         for (int expert : guess) {
             long missing = missing(experts, expert);
             if (missing > 0) {
-                bytes += missing;
-                parts(experts, expert).forEach(FilePages::fetch);
+                fetch(experts, expert, missing);
             }
         }
+    }
+
+    private void fetch(Weights.Moe experts, int expert, long missing) {
+        bytes += missing;
+        parts(experts, expert).forEach(FilePages::fetch);
     }
 
     private static long missing(Weights.Moe experts, int expert) {
