@@ -29,7 +29,7 @@ final class ConvertCommand implements Callable<Integer> {
     private final Console console;
     private final Progress progress;
 
-    @Parameters(index = "0", paramLabel = "SRC", description = "A model folder.")
+    @Parameters(index = "0", paramLabel = "SRC", description = "A model folder or a GGUF file.")
     @Nullable
     Path source;
 
@@ -89,7 +89,7 @@ final class ConvertCommand implements Callable<Integer> {
         Storage named = ComputeOptions.storage("--quantize", Given.required(weights));
         Storage storage = new Storage(named.matrices(), group, named.activations());
         String text = eval == null ? null : text(eval);
-        Inspection before = Inspection.of(from, progress);
+        Inspection before = Inspection.of(from, Progress.silent());
         Conversion.run(from, to, storage, progress);
         Inspection after = Inspection.of(to, Progress.silent());
         Comparison found = text == null ? null : Comparison.of(from, to, text, tokens, where.options(progress));

@@ -27,9 +27,6 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         footer = {"", "Example:", "  wok inspect runs/nano/model"})
 final class InspectCommand implements Callable<Integer> {
-    /// What the system, Java and a run's temporary values leave of a machine's memory, about.
-    private static final double USABLE = 0.85;
-
     private final Console console;
     private final Progress progress;
 
@@ -138,8 +135,8 @@ final class InspectCommand implements Callable<Integer> {
         line("this machine", Amounts.of(Device.hostMemory(), "bytes") + " of memory");
         Storage.byName().forEach((name, storage) -> {
             long bytes = found.bytes(storage);
-            double left = USABLE * Device.hostMemory() - bytes;
-            long room = (long) (left / found.cacheBytesPerToken(DType.BF16));
+            long left = Device.usableMemory() - bytes;
+            long room = left / found.cacheBytesPerToken(DType.BF16);
             line(
                     "  --weights " + name,
                     "%-12s%s"

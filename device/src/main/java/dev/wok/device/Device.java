@@ -6,7 +6,6 @@ import java.lang.management.ManagementFactory;
 
 /// A place that has memory and runs kernels.
 public sealed interface Device extends AutoCloseable permits HostDevice, DryDevice {
-
     /// This machine's processor.
     ///
     /// @param threads how many threads compute together, at least 1
@@ -18,6 +17,12 @@ public sealed interface Device extends AutoCloseable permits HostDevice, DryDevi
     ///     container sets
     static long hostMemory() {
         return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    }
+
+    /// @return what of [#hostMemory] a model may take, about: the system, Java and what a run needs
+    ///     beside it get the rest
+    static long usableMemory() {
+        return (long) (0.85 * hostMemory());
     }
 
     /// A device that computes nothing: its tensors have shapes and no memory. Running a model on it

@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 
 /// A folder that Wok wrote to be mapped: model.safetensors holds each weight as products read it, see
 /// [Packed], under the name of what it fuses; `quantization_config` in config.json says what its
-/// elements are. Norms and biases are F32,
-/// rows of the embedding BF16 or F32, and multi-token prediction is left out.
+/// elements are. Norms and biases are F32, rows of the embedding BF16 or F32, and multi-token prediction
+/// is left out.
 ///
 /// ```
 /// model.layers.0.self_attn.qkv_proj.weight          U8    values
@@ -156,11 +156,6 @@ final class ConvertedFolder implements Source {
         }
 
         @Override
-        public @Nullable Tensor plain() {
-            return null;
-        }
-
-        @Override
         public void row(long row, float[] to) {
             for (int p = 0; p < to.length; p++) {
                 to[p] = element(place.weight(), place.from() + row, p);
@@ -178,11 +173,6 @@ final class ConvertedFolder implements Source {
         @Override
         public long bytes() {
             return place.keys().bytes() + place.values().bytes();
-        }
-
-        @Override
-        public @Nullable Tensor plain() {
-            return null;
         }
 
         @Override

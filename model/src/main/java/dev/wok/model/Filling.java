@@ -46,8 +46,7 @@ final class Filling {
         switch (place) {
             case Place.Values(Tensor to) -> fill(device, stored, to, rows);
             case Place.Rows to -> fill(stored, to);
-            case Place.Up to when stored instanceof GgufUp apart -> apart.put(to);
-            case Place.Up to -> fill(stored, to);
+            case Place.Up to -> stored.put(to);
             case Place.Both(Place.Values values, Place.Rows packed) -> {
                 fill(device, stored, values, rows);
                 fill(Floats.of(values.tensor()), packed);
@@ -90,29 +89,5 @@ final class Filling {
 
     private static void fill(Stored stored, Place.Rows to) {
         IntStream.range(0, to.count()).parallel().forEach(i -> stored.put(i, to.weight(), to.from() + i));
-    }
-
-    private static void fill(Stored stored, Place.Up to) {
-        int nope = to.keys().k();
-        int rank = to.keys().n();
-        int values = to.values().n();
-        IntStream.range(0, (int) to.keys().dim(0)).parallel().forEach(head -> {
-            long first = (long) head * (nope + values);
-            float[][] columns = new float[rank][nope];
-            float[] row = new float[rank];
-            for (int i = 0; i < nope; i++) {
-                stored.row(first + i, row);
-                for (int r = 0; r < rank; r++) {
-                    columns[r][i] = row[r];
-                }
-            }
-            for (int r = 0; r < rank; r++) {
-                to.keys().put((long) head * rank + r, columns[r]);
-            }
-            for (int i = 0; i < values; i++) {
-                stored.row(first + nope + i, row);
-                to.values().put((long) head * values + i, row);
-            }
-        });
     }
 }

@@ -1,8 +1,6 @@
 package dev.wok.model;
 
 import dev.wok.kernel.Packed;
-import dev.wok.tensor.Tensor;
-import org.jspecify.annotations.Nullable;
 
 /// Queries or keys of Llama, whose rows llama.cpp's converter reorders: it turns neighbours,
 /// transformers an element of a head's first half with one of its second.
@@ -18,11 +16,6 @@ record GgufTurned(Stored from, int headDim) implements Stored {
     @Override
     public long bytes() {
         return from.bytes();
-    }
-
-    @Override
-    public @Nullable Tensor plain() {
-        return null;
     }
 
     /// @return where the file has what transformers has at `row`

@@ -1,8 +1,6 @@
 package dev.wok.model;
 
-import dev.wok.tensor.Tensor;
 import java.util.stream.LongStream;
-import org.jspecify.annotations.Nullable;
 
 /// What expands latents, `[heads * (nope + v), rank]`, where the file has keys and values apart and the
 /// keys transposed.
@@ -23,11 +21,6 @@ record GgufUp(GgufRows keys, GgufRows values) implements Stored {
     }
 
     @Override
-    public @Nullable Tensor plain() {
-        return null;
-    }
-
-    @Override
     public void row(long row, float[] to) {
         long nope = keys.shape()[2];
         long value = values.shape()[1];
@@ -42,8 +35,9 @@ record GgufUp(GgufRows keys, GgufRows values) implements Stored {
         }
     }
 
-    /// Fills what lies apart too, row by row.
-    void put(Place.Up to) {
+    /// Row by row: what is filled lies apart too.
+    @Override
+    public void put(Place.Up to) {
         LongStream.range(0, to.keys().rows()).parallel().forEach(row -> keys.put(row, to.keys(), row));
         LongStream.range(0, to.values().rows()).parallel().forEach(row -> values.put(row, to.values(), row));
     }

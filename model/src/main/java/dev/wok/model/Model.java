@@ -32,10 +32,6 @@ public final class Model implements AutoCloseable {
     /// with others reads no more at a time.
     public static final int CHUNK = 512;
 
-    /// What weights may take of the machine's memory to be held in it, about: the rest is the system's,
-    /// Java's and the caches'.
-    private static final double SHARE_OF_MEMORY = 0.85;
-
     /// Rows of logits that exist at once where all of a text's are wanted: a vocabulary is wide.
     private static final int LOGITS_AT_ONCE = 32;
 
@@ -66,7 +62,7 @@ public final class Model implements AutoCloseable {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, DType.F32, storage, mapped::tensor);
         this.mapped = mapped;
-        if (packedBytes() < SHARE_OF_MEMORY * Device.hostMemory()) {
+        if (packedBytes() < Device.usableMemory()) {
             mapped.enlarge();
         } else if (config.moe() != null && FilePages.known()) {
             readExperts();

@@ -3,12 +3,10 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
-import dev.wok.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SequencedMap;
-import org.jspecify.annotations.Nullable;
 
 /// A model that nobody trained, of any size at once: its weights repeat after a while. Matrices are normally
 /// distributed, norms one, biases zero.
@@ -74,11 +72,6 @@ record RandomWeights(ModelConfig model, float[] numbers) implements Source {
         @Override
         public long bytes() {
             return Arrays.stream(shape).reduce(Float.BYTES, Math::multiplyExact);
-        }
-
-        @Override
-        public @Nullable Tensor plain() {
-            return null;
         }
 
         @Override

@@ -27,16 +27,17 @@ final class Gemm {
     /// Elements of the common dimension that are packed at once, at most.
     static final int DEPTH_MOST = Panels.DEPTH * 4;
 
-    /// Tiles of a block below each other, at least, where columns are packed: splitting a product's columns instead
-    /// would have its rows packed again.
+    /// Tiles of a block below each other, at least, where columns are packed: splitting a product's
+    /// columns instead would have its rows packed again.
     private static final int LEAST_TILES = 4;
 
     private static final int PANELS_PER_TASK = 4;
 
-    private static final int FEW_ROWS = 8;
+    /// Up to so many rows a product is about as fast as its weight is read.
+    static final int FEW_ROWS = 8;
 
     /// Reading this takes some microseconds, several times what handing out a task does.
-    private static final long FEW_ROWS_LEAST_BYTES = 32 << 10;
+    static final long FEW_ROWS_LEAST_BYTES = 32 << 10;
 
     /// Packs a block of the left operand.
     interface Left {

@@ -22,11 +22,7 @@ import java.util.function.IntUnaryOperator;
  * An element of the result is one chain of sums, group after group, either way: its bits do not depend on the other rows.
  */
 final class PackedGemm {
-    private static final int FEW_ROWS = 8;
     private static final long FEW_ROWS_BYTES = 2 << 20;
-
-    /// Reading this takes some microseconds, several times what handing out a task does.
-    private static final long FEW_ROWS_LEAST_BYTES = 32 << 10;
 
     private static final int ROWS_MOST = 192;
     private static final int DEPTH = 512;
@@ -86,7 +82,7 @@ final class PackedGemm {
         workers.run(blocks.size(), (task, worker) -> {
             Block block = blocks.get(task);
             Packed w = block.problem.w;
-            int perBlock = block.problem.rows <= FEW_ROWS ? w.groups() : Math.max(1, DEPTH / w.group());
+            int perBlock = block.problem.rows <= Gemm.FEW_ROWS ? w.groups() : Math.max(1, DEPTH / w.group());
             for (int g = 0; g < w.groups(); g += perBlock) {
                 compute(block, g, Math.min(perBlock, w.groups() - g), own[worker]);
             }
@@ -107,11 +103,11 @@ final class PackedGemm {
                 continue;
             }
             PackedPanels right = PackedPanels.of(p.w, vectors * isa.lanes(), isa.lanes());
-            boolean few = p.rows <= FEW_ROWS;
+            boolean few = p.rows <= Gemm.FEW_ROWS;
             int step = few ? p.rows : Math.min(ROWS_MOST, p.rows);
             long perTile = (long) step * right.width() / Packed.ROWS;
             long share = area / ((long) TASKS_PER_WORKER * workers.count()) / perTile;
-            long least = few ? Math.ceilDiv(FEW_ROWS_LEAST_BYTES, right.valuesStride()) : 1;
+            long least = few ? Math.ceilDiv(Gemm.FEW_ROWS_LEAST_BYTES, right.valuesStride()) : 1;
             long most = few ? Math.max(least, FEW_ROWS_BYTES / right.valuesStride()) : right.tiles();
             int columns = (int) Math.min(right.tiles(), Math.clamp(share, least, most));
             for (int row = 0; row < p.rows; row += step) {
