@@ -1,18 +1,12 @@
 package dev.wok.device;
 
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 
 /// Machine code in executable pages (System V calling convention: `rdi`, `rsi`, `rdx`, `rcx`, `r8`,
 /// `r9`). The pages are written first and made executable afterwards, never both. Calls do not hold off
 /// the garbage collector.
 final class NativeProgram implements Program {
-    private static final MethodHandle CALL3 = handle(3);
-    private static final MethodHandle CALL6 = handle(6);
-
     private final MemorySegment pages;
     private final MemorySegment entry;
     private volatile boolean freed;
@@ -20,12 +14,6 @@ final class NativeProgram implements Program {
     private NativeProgram(MemorySegment pages) {
         this.pages = pages;
         entry = pages.asSlice(0, 0);
-    }
-
-    private static MethodHandle handle(int arguments) {
-        ValueLayout[] layouts = new ValueLayout[arguments];
-        java.util.Arrays.fill(layouts, ValueLayout.JAVA_LONG);
-        return Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(layouts));
     }
 
     static NativeProgram of(byte[] code) {
@@ -36,23 +24,9 @@ final class NativeProgram implements Program {
     }
 
     @Override
-    public void call(long a, long b, long c) {
-        requirePages();
-        try {
-            CALL3.invokeExact(entry, a, b, c);
-        } catch (Throwable t) {
-            throw new IllegalStateException(t);
-        }
-    }
-
-    @Override
     public void call(long a, long b, long c, long d, long e, long f) {
         requirePages();
-        try {
-            CALL6.invokeExact(entry, a, b, c, d, e, f);
-        } catch (Throwable t) {
-            throw new IllegalStateException(t);
-        }
+        long _ = NativeCall.call(entry, a, b, c, d, e, f);
     }
 
     private void requirePages() {

@@ -1,12 +1,8 @@
 package dev.wok.device;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
+import java.lang.ref.Reference;
 import java.util.Locale;
 
 /// Pages of memory with their protection, as the operating system hands them out: Linux and macOS.
@@ -26,36 +22,22 @@ final class Pages {
     private static final int PRIVATE_ANONYMOUS = MAC ? 0x1002 : 0x22;
     static final int ADVISE_HUGE = 14;
 
-    /// The functions of the C library, looked up once.
-    ///
-    /// @param mmap `void *mmap(void *, size_t, int, int, int, off_t)`
-    /// @param munmap `int munmap(void *, size_t)`
-    /// @param mprotect `int mprotect(void *, size_t, int)`
-    /// @param madvise `int madvise(void *, size_t, int)`
-    /// @param mincore `int mincore(void *, size_t, unsigned char *)`
-    private record Functions(
-            MethodHandle mmap, MethodHandle munmap, MethodHandle mprotect, MethodHandle madvise, MethodHandle mincore) {
-        static final Functions C = of(Linker.nativeLinker());
+    /// The functions of the C library, looked up where they are there.
+    private static final class C {
+        /// `void *mmap(void *, size_t, int, int, int, off_t)`
+        static final MemorySegment MMAP = NativeCall.find("mmap");
 
-        private static Functions of(Linker linker) {
-            MemoryLayout pointer = ValueLayout.ADDRESS;
-            MemoryLayout size = ValueLayout.JAVA_LONG;
-            MemoryLayout number = ValueLayout.JAVA_INT;
-            return new Functions(
-                    function(
-                            linker,
-                            "mmap",
-                            FunctionDescriptor.of(
-                                    ValueLayout.JAVA_LONG, size, size, number, number, number, ValueLayout.JAVA_LONG)),
-                    function(linker, "munmap", FunctionDescriptor.of(number, pointer, size)),
-                    function(linker, "mprotect", FunctionDescriptor.of(number, pointer, size, number)),
-                    function(linker, "madvise", FunctionDescriptor.of(number, pointer, size, number)),
-                    function(linker, "mincore", FunctionDescriptor.of(number, pointer, size, pointer)));
-        }
+        /// `int munmap(void *, size_t)`
+        static final MemorySegment MUNMAP = NativeCall.find("munmap");
 
-        private static MethodHandle function(Linker linker, String name, FunctionDescriptor descriptor) {
-            return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), descriptor);
-        }
+        /// `int mprotect(void *, size_t, int)`
+        static final MemorySegment MPROTECT = NativeCall.find("mprotect");
+
+        /// `int madvise(void *, size_t, int)`
+        static final MemorySegment MADVISE = NativeCall.find("madvise");
+
+        /// `int mincore(void *, size_t, unsigned char *)`
+        static final MemorySegment MINCORE = NativeCall.find("mincore");
     }
 
     private Pages() {}
@@ -71,28 +53,20 @@ final class Pages {
 
     /// Says how pages will be used. A refusal changes nothing but speed.
     static void advise(MemorySegment pages, int advice) {
-        try {
-            int _ = (int) Functions.C.madvise.invokeExact(pages, pages.byteSize(), advice);
-        } catch (Throwable t) {
-            throw failed("madvise", t);
-        }
+        int _ = on(pages, C.MADVISE, advice);
     }
 
     /// @param states gets a byte for each page, whose lowest bit says whether it is in memory
     static void resident(MemorySegment pages, MemorySegment states) {
-        check("mincore", () -> (int) Functions.C.mincore.invokeExact(pages, pages.byteSize(), states));
+        check("mincore", on(pages, C.MINCORE, states.address()));
+        Reference.reachabilityFence(states);
     }
 
     /// @param bytes rounded up to whole pages
     /// @return fresh zeros, readable and writable, until [#unmap]
     static MemorySegment map(long bytes) {
         long size = Math.addExact(bytes, SIZE - 1) / SIZE * SIZE;
-        long address;
-        try {
-            address = (long) Functions.C.mmap.invokeExact(0L, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
-        } catch (Throwable t) {
-            throw failed("mmap", t);
-        }
+        long address = NativeCall.call(C.MMAP, 0, size, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0);
         if (address == -1) {
             throw new OutOfMemoryError("the system gives no %d bytes of memory (mmap)".formatted(size));
         }
@@ -100,12 +74,12 @@ final class Pages {
     }
 
     static void unmap(MemorySegment pages) {
-        check("munmap", () -> (int) Functions.C.munmap.invokeExact(pages, pages.byteSize()));
+        check("munmap", on(pages, C.MUNMAP, 0));
     }
 
     /// @param protection one of the constants here
     static void protect(MemorySegment pages, int protection) {
-        check("mprotect", () -> (int) Functions.C.mprotect.invokeExact(pages, pages.byteSize(), protection));
+        check("mprotect", on(pages, C.MPROTECT, protection));
     }
 
     /// Memory in huge pages where the system has some to give: weights that stream through it are read
@@ -125,23 +99,16 @@ final class Pages {
         return MemorySegment.ofAddress(mapped.address() + skip).reinterpret(bytes, arena, _ -> unmap(mapped));
     }
 
-    private interface Call {
-        int run() throws Throwable;
+    /// @param function takes the pages' address, their size and a third argument
+    private static int on(MemorySegment pages, MemorySegment function, long third) {
+        int result = (int) NativeCall.call(function, pages.address(), pages.byteSize(), third, 0, 0, 0);
+        Reference.reachabilityFence(pages);
+        return result;
     }
 
-    private static void check(String name, Call call) {
-        int result;
-        try {
-            result = call.run();
-        } catch (Throwable t) {
-            throw failed(name, t);
-        }
+    private static void check(String name, int result) {
         if (result != 0) {
             throw new IllegalStateException("the system refused %s".formatted(name));
         }
-    }
-
-    private static IllegalStateException failed(String name, Throwable t) {
-        return new IllegalStateException("calling %s failed".formatted(name), t);
     }
 }
