@@ -183,7 +183,8 @@ class PackedTest {
                         for (int i = 0; i < y.elements(); i++) {
                             int p = i / 17;
                             double expected = 3 * factors[p / group] * E4m3.value(codes[p]);
-                            assertEquals(expected, y.get(i), 0, () -> "code %x on %s".formatted(codes[p], kernels.choice()));
+                            assertEquals(
+                                    expected, y.get(i), 0, () -> "code %x on %s".formatted(codes[p], kernels.choice()));
                         }
                     });
         }
@@ -339,7 +340,8 @@ class PackedTest {
                 assertEquals(from.value(37, p), to.value(2, p));
                 assertEquals(from.scale(37, p / from.group()), to.scale(2, p / to.group()));
             }
-            assertEquals(!element.isScaled(), to.isLike(Packed.allocate(element, 0, 3, 70, 64, Activations.FLOAT, MEMORY)));
+            assertEquals(
+                    !element.isScaled(), to.isLike(Packed.allocate(element, 0, 3, 70, 64, Activations.FLOAT, MEMORY)));
         }
     }
 

@@ -62,10 +62,7 @@ record GgufRows(GgufType type, MemorySegment data, long[] shape) implements Stor
             return;
         }
         GgufParts parts = type.parts(data, row * width(), width());
-        to.putWhole(at, parts.integers());
-        for (int g = 0; g < to.groups(); g++) {
-            to.putScale(at, g, parts.scales()[g]);
-        }
+        to.putCodes(at, parts.integers(), parts.scales());
     }
 
     private boolean isHeldBy(Packed to) {
