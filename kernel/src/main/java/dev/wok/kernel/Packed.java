@@ -293,6 +293,9 @@ public final class Packed implements Weight {
 
     /// Fills a row with that of a weight that is like this one.
     public void put(long row, Packed from, long fromRow) {
+        if (!isLike(from)) {
+            throw new IllegalArgumentException("Packed: a row of %s, expected one of %s".formatted(from, this));
+        }
         int[] words = new int[element.steps(k)];
         for (int s = 0; s < words.length; s++) {
             words[s] = from.values.memory().get(WORD, from.wordOffset(fromRow, s));

@@ -389,6 +389,10 @@ class PackedTest {
         assertEquals(
                 "Packed: INT8 without scales",
                 refusal(() -> Packed.of(Element.INT8, values, null, 3, 40, 32, Activations.FLOAT)));
+        assertEquals(
+                "Packed: a row of INT8 in groups of 32 [3, 40], expected one of FP8 in groups of 32 [3, 40]",
+                refusal(() -> Packed.of(Element.FP8, values, scales, 3, 40, 32, Activations.FLOAT)
+                        .put(0, Packed.of(Element.INT8, values, scales, 3, 40, 32, Activations.FLOAT), 0)));
         Packed w = Packed.of(Element.INT8, values, scales, 3, 40, 32, Activations.FLOAT);
         Tensor x = Tensors.zeros(DType.F32, 2, 40);
         assertEquals(
