@@ -73,7 +73,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--weights",
             paramLabel = "W",
-            description = "What the made model's matrices are: f32, bf16, int8 or int4 (the default).")
+            description = "What the made model's matrices are: f32, bf16, int8, fp8 or int4 (the default).")
     @Nullable
     String weights;
 

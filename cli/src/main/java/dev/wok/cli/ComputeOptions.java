@@ -29,8 +29,9 @@ final class ComputeOptions {
             names = "--weights",
             paramLabel = "W",
             description =
-                    "f32, bf16, int8 or int4: what the model's matrices are held as in memory; without, what they are"
-                            + " stored as. Whole numbers share a scale in groups of 64 and meet rounded tokens.")
+                    "f32, bf16, int8, fp8 or int4: what the model's matrices are held as in memory; without, what they"
+                            + " are stored as. Whole numbers share a scale in groups of 64 and meet rounded tokens,"
+                            + " fp8 (E4M3) does in groups of 128.")
     @Nullable
     String weights;
 
@@ -44,7 +45,7 @@ final class ComputeOptions {
     static Storage storage(String option, String name) {
         Storage storage = Storage.byName().get(name);
         if (storage == null) {
-            throw new BadInput("%s %s: expected f32, bf16, int8 or int4.".formatted(option, name));
+            throw new BadInput("%s %s: expected f32, bf16, int8, fp8 or int4.".formatted(option, name));
         }
         return storage;
     }

@@ -41,17 +41,19 @@ final class ConvertCommand implements Callable<Integer> {
             names = "--quantize",
             required = true,
             paramLabel = "W",
-            description = "int8, int4, bf16 or f32: what the matrices are held as. The embedding's rows stay bfloat16,"
-                    + " the router and norms float32.")
+            description =
+                    "int8, fp8, int4, bf16 or f32: what the matrices are held as. The embedding's rows stay bfloat16,"
+                            + " the router and norms float32.")
     @Nullable
     String weights;
 
     @Option(
             names = "--group",
             paramLabel = "N",
-            defaultValue = "64",
-            description = "Neighbours that share a scale, with int8 and int4: a multiple of 32 (default: 64).")
-    int group;
+            description =
+                    "Neighbours that share a scale: a multiple of 32 (default: 64 with int8 and int4, 128 with fp8).")
+    @Nullable
+    Integer group;
 
     @Option(
             names = "--eval",
@@ -87,7 +89,7 @@ final class ConvertCommand implements Callable<Integer> {
             throw new BadInput("--eval-tokens %d: expected 2 or more.".formatted(tokens));
         }
         Storage named = ComputeOptions.storage("--quantize", Given.required(weights));
-        Storage storage = new Storage(named.matrices(), group, named.activations());
+        Storage storage = group == null ? named : new Storage(named.matrices(), group, named.activations());
         String text = eval == null ? null : text(eval);
         Inspection before = Inspection.of(from, Progress.silent());
         Conversion.run(from, to, storage, progress);

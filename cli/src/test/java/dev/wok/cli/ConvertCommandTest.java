@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,11 +34,11 @@ class ConvertCommandTest {
         return folder.resolve(name);
     }
 
-    /// What float32 loses to bfloat16 is little, to four bits more, and both are said.
+    /// What float32 loses to bfloat16 is little, to E4M3 more, to four bits most, and all are said.
     @Test
     void theDifferenceIsReported() {
-        double[] divergence = new double[2];
-        String[] names = {"bf16", "int4"};
+        double[] divergence = new double[3];
+        String[] names = {"bf16", "fp8", "int4"};
         for (int i = 0; i < names.length; i++) {
             Captured run = Captured.run(
                     "convert",
@@ -59,7 +61,23 @@ class ConvertCommandTest {
             assertTrue(facts.get("top1_agreement").asDouble() <= 1);
             divergence[i] = facts.get("kl_divergence").asDouble();
         }
-        assertTrue(divergence[0] >= 0 && divergence[0] < divergence[1], divergence[0] + " " + divergence[1]);
+        assertTrue(divergence[0] >= 0, Arrays.toString(divergence));
+        assertTrue(divergence[0] < divergence[1] && divergence[1] < divergence[2], Arrays.toString(divergence));
+    }
+
+    @Test
+    void groupsAreAsWideAsTheFormHasThem() throws IOException {
+        Map<String, Integer> groups = Map.of("int8", 64, "fp8", 128);
+        for (Map.Entry<String, Integer> form : groups.entrySet()) {
+            Path target = target("groups-" + form.getKey());
+            Captured run = Captured.run("convert", model.toString(), target.toString(), "--quantize", form.getKey());
+            assertEquals(0, run.code(), run.err());
+            JsonNode how = new ObjectMapper()
+                    .readTree(Files.readString(target.resolve("config.json")))
+                    .get("quantization_config");
+            assertEquals(form.getKey(), how.get("element").asString());
+            assertEquals(form.getValue(), how.get("group_size").asInt());
+        }
     }
 
     @Test
@@ -86,9 +104,10 @@ class ConvertCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"int3", "fp8"})
+    @ValueSource(strings = {"int3", "fp16"})
     void otherWeightsAreRefused(String name) {
-        assertRefused("--quantize %s: expected f32, bf16, int8 or int4.".formatted(name), model, "--quantize", name);
+        assertRefused(
+                "--quantize %s: expected f32, bf16, int8, fp8 or int4.".formatted(name), model, "--quantize", name);
     }
 
     @Test

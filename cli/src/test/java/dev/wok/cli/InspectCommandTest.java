@@ -47,7 +47,8 @@ class InspectCommandTest {
         JsonNode memory = facts.get("memory_bytes");
         assertTrue(memory.get("f32").asLong() > memory.get("bf16").asLong());
         assertTrue(memory.get("bf16").asLong() > memory.get("int8").asLong());
-        assertTrue(memory.get("int8").asLong() > memory.get("int4").asLong());
+        assertTrue(memory.get("int8").asLong() >= memory.get("fp8").asLong());
+        assertTrue(memory.get("fp8").asLong() > memory.get("int4").asLong());
         assertEquals(
                 2L * config.numHiddenLayers() * config.attention().cacheDim(),
                 facts.get("cache_bytes_per_token_bf16").asLong());

@@ -49,7 +49,7 @@ public abstract class LatentAttention {
         long nopeDim = check(q, keys.n(), cache, positions, out);
         Operands.requireShape("LatentAttention", keys, "keys", out.dim(1), keys.n(), nopeDim);
         Operands.requireShape("LatentAttention", values, "values", out.dim(1), out.dim(2), keys.n());
-        if (keys.element().isWhole() || values.element().isWhole()) {
+        if (keys.element().isScaled() || values.element().isScaled()) {
             throw new IllegalArgumentException(
                     "LatentAttention: keys are %s, values %s, expected floats".formatted(keys, values));
         }

@@ -3,6 +3,7 @@ package dev.wok.kernel;
 import dev.wok.device.Memory;
 import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
+import dev.wok.tensor.E4m3;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -22,17 +23,17 @@ import org.jspecify.annotations.Nullable;
  *   scales: | panel 0: group 0 of rows 0 .. 15 | group 1 | .. | panel 1 | ..                    bfloat16
  *
  * A step is one float32, two bfloat16, four bytes or eight half bytes, neighbours along k, the first in the lowest bits.
- * Whole numbers lie 128 or 8 too high, so that they are unsigned. The common dimension is rounded up to 32 elements where
- * they are whole numbers, to whole steps where not.
+ * Whole numbers lie 128 or 8 too high, so that they are unsigned; E4M3 are their own bits. The common dimension is rounded
+ * up to 32 elements where they have scales, to whole steps where not.
  */
 ///
-/// Whole numbers share a factor in groups of neighbours along `k`: `w = scale * value`. The last group
-/// may be short.
+/// Whole numbers and E4M3 share a factor in groups of neighbours along `k`: `w = scale * value`. The last
+/// group may be short.
 public final class Packed implements Weight {
     /// Rows of a panel.
     public static final int ROWS = 16;
 
-    /// What the common dimension of whole numbers is rounded up to.
+    /// What the common dimension is rounded up to where elements have scales.
     public static final int UNIT = 32;
 
     /// Bytes of a step of a panel.
@@ -48,15 +49,17 @@ public final class Packed implements Weight {
     public enum Element {
         F32(32, 0),
         BF16(16, 0),
+        /// E4M3, see [E4m3]. The scale of a group with a NaN is one.
+        FP8(8, E4m3.MAX),
         /// Whole numbers from -128 to 127; rounding uses -127 to 127.
         INT8(8, 127),
         /// Whole numbers from -8 to 7; rounding uses -7 to 7.
         INT4(4, 7);
 
         private final int bits;
-        private final int most;
+        private final float most;
 
-        Element(int bits, int most) {
+        Element(int bits, float most) {
             this.bits = bits;
             this.most = most;
         }
@@ -65,9 +68,19 @@ public final class Packed implements Weight {
             return bits;
         }
 
-        /// @return whether it is a whole number with a scale for each group
-        public boolean isWhole() {
+        /// @return whether each group has a scale
+        public boolean isScaled() {
             return most > 0;
+        }
+
+        /// @return whether it is a whole number
+        public boolean isWhole() {
+            return this == INT8 || this == INT4;
+        }
+
+        /// @return what is added to a whole number so that it is unsigned
+        private int offset() {
+            return isWhole() ? 1 << bits - 1 : 0;
         }
 
         /// @return the elements of a step
@@ -77,7 +90,7 @@ public final class Packed implements Weight {
 
         /// @return the steps of a row of `k` elements
         public int steps(int k) {
-            int padded = isWhole() ? Math.ceilDiv(k, UNIT) * UNIT : k;
+            int padded = isScaled() ? Math.ceilDiv(k, UNIT) * UNIT : k;
             return Math.ceilDiv(padded, perStep());
         }
     }
@@ -120,19 +133,19 @@ public final class Packed implements Weight {
     /// A weight over memory that somebody else owns.
     ///
     /// @param values U8, without gaps
-    /// @param scales BF16, without gaps; null where elements are no whole numbers
+    /// @param scales BF16, without gaps; null where elements have none
     /// @param n rows
     /// @param k length of a row
     /// @param group how many neighbours share a scale: a multiple of 32, at most 65536; ignored where
     ///     there are none
-    /// @param activations how the left operand enters products with whole numbers
+    /// @param activations how the left operand enters products with whole numbers; with others it is FLOAT
     public static Packed of(
             Element element, Tensor values, @Nullable Tensor scales, int n, int k, int group, Activations activations) {
         Shape.require("Packed", values, "values", DType.U8);
         int experts = values.rank() == 3 ? values.size(0) : 0;
         Shape.require("Packed", values, "values", valuesShape(element, experts, n, k));
         Shape.requireContiguous("Packed", values, "values");
-        if (!element.isWhole()) {
+        if (!element.isScaled()) {
             return new Packed(element, values, null, n, k, k, Activations.FLOAT);
         }
         if (group < UNIT || group > LONGEST_GROUP || group % UNIT != 0) {
@@ -145,7 +158,8 @@ public final class Packed implements Weight {
         Shape.require("Packed", scales, "scales", scalesShape(experts, n, k, group));
         Shape.require("Packed", scales, "scales", DType.BF16);
         Shape.requireContiguous("Packed", scales, "scales");
-        return new Packed(element, values, scales, n, k, group, activations);
+        Activations entering = element.isWhole() ? activations : Activations.FLOAT;
+        return new Packed(element, values, scales, n, k, group, entering);
     }
 
     /// Memory for a weight, filled through [#put].
@@ -155,7 +169,7 @@ public final class Packed implements Weight {
     public static Packed allocate(
             Element element, int experts, int n, int k, int group, Activations activations, Memory memory) {
         Tensor values = memory.tensor(DType.U8, valuesShape(element, experts, n, k));
-        Tensor scales = element.isWhole() ? memory.tensor(DType.BF16, scalesShape(experts, n, k, group)) : null;
+        Tensor scales = element.isScaled() ? memory.tensor(DType.BF16, scalesShape(experts, n, k, group)) : null;
         return of(element, values, scales, n, k, group, activations);
     }
 
@@ -182,10 +196,10 @@ public final class Packed implements Weight {
 
     /// Fills a row, all of whose elements are zeros so far. Threads may fill different rows at once.
     ///
-    /// Whole numbers are rounded: a group's scale is its largest magnitude over 127 (8 bits) or 7 (4
-    /// bits), as bfloat16, and its values are the quotients to the nearest whole number, even where two
-    /// are. A group that holds a NaN or an infinity has such a scale. Others are rounded to the
-    /// nearest, even where two are.
+    /// A group's scale is its largest magnitude over 127 (whole numbers of 8 bits), 7 (of 4 bits) or 448
+    /// (E4M3), as bfloat16, and its values are the quotients to the nearest, even where two are. A group
+    /// that holds a NaN or an infinity has the scale NaN. Others are rounded to the nearest, even where
+    /// two are.
     ///
     /// @param row counted over all experts
     /// @param source `k` elements
@@ -206,17 +220,19 @@ public final class Packed implements Weight {
                 }
                 putWords(row, words);
             }
-            case INT8, INT4 -> {
-                byte[] whole = new byte[element.steps(k) * element.perStep()];
-                for (int g = 0; g < groups(); g++) {
-                    round(row, g, source, whole);
+            case FP8, INT8, INT4 -> {
+                byte[] codes = new byte[k];
+                float[] factors = new float[groups()];
+                for (int g = 0; g < factors.length; g++) {
+                    factors[g] = round(g, source, codes);
                 }
-                putWhole(row, whole);
+                putCodes(row, codes, factors);
             }
         }
     }
 
-    private void round(long row, int g, float[] source, byte[] whole) {
+    /// @return the group's scale
+    private float round(int g, float[] source, byte[] codes) {
         int begin = g * group;
         int end = Math.min(k, begin + group);
         float largest = 0;
@@ -226,34 +242,69 @@ public final class Packed implements Weight {
             spoiled += source[p] * 0;
         }
         float scale = Bf16.round(largest / element.most + spoiled);
-        putScale(row, g, scale);
-        if (scale == 0) {
-            return;
+        if (scale > 0) {
+            double most = element.most;
+            for (int p = begin; p < end; p++) {
+                double quotient = Math.clamp(source[p] / (double) scale, -most, most);
+                codes[p] = element.isWhole() ? (byte) Math.rint(quotient) : E4m3.bits(quotient);
+            }
         }
-        double most = element.most;
-        for (int p = begin; p < end; p++) {
-            double quotient = Math.rint(source[p] / (double) scale);
-            whole[p] = (byte) Math.min(most, Math.max(-most, quotient));
-        }
+        return scale;
     }
 
-    /// Fills a row of whole numbers.
+    /// Fills a row of elements that have scales.
     ///
-    /// @param whole a number for each element, and what is behind `k` zero
-    public void putWhole(long row, byte[] whole) {
+    /// @param codes for each element the whole number or the bits of E4M3; a group with those of NaN has
+    ///     the scale NaN
+    /// @param factors for each group the scale, which is rounded to bfloat16
+    public void putCodes(long row, byte[] codes, float[] factors) {
         int per = element.perStep();
-        int offset = element.most + 1;
+        int offset = element.offset();
+        int mask = (1 << element.bits) - 1;
         int[] words = new int[element.steps(k)];
         for (int s = 0; s < words.length; s++) {
             int word = 0;
             for (int i = 0; i < per; i++) {
                 int at = s * per + i;
-                int value = (at < whole.length ? whole[at] : 0) + offset;
+                int value = (at < k ? codes[at] : 0) + offset & mask;
                 word |= value << element.bits * i;
             }
             words[s] = word;
         }
         putWords(row, words);
+        for (int g = 0; g < groups(); g++) {
+            short scale = Bf16.bits(isNumbers(codes, g) ? factors[g] : Float.NaN);
+            scales().memory().set(HALF, scaleOffset(row, g) * Short.BYTES, scale);
+        }
+    }
+
+    private boolean isNumbers(byte[] codes, int g) {
+        boolean numbers = true;
+        for (int p = g * group; element == Element.FP8 && p < Math.min(k, (g + 1) * group); p++) {
+            numbers &= !E4m3.isNaN(codes[p]);
+        }
+        return numbers;
+    }
+
+    /// @return whether a row of one is the same bytes in the other
+    public boolean isLike(Packed other) {
+        return element == other.element && k == other.k && group == other.group;
+    }
+
+    /// Fills a row with that of a weight that is like this one.
+    public void put(long row, Packed from, long fromRow) {
+        if (!isLike(from)) {
+            throw new IllegalArgumentException("Packed: a row of %s, expected one of %s".formatted(from, this));
+        }
+        int[] words = new int[element.steps(k)];
+        for (int s = 0; s < words.length; s++) {
+            words[s] = from.values.memory().get(WORD, from.wordOffset(fromRow, s));
+        }
+        putWords(row, words);
+        for (int g = 0; g < groups() && scales != null; g++) {
+            short scale = from.scales().memory().get(HALF, from.scaleOffset(fromRow, g) * Short.BYTES);
+            scales.memory().set(HALF, scaleOffset(row, g) * Short.BYTES, scale);
+        }
     }
 
     private void putWords(long row, int[] words) {
@@ -263,11 +314,6 @@ public final class Packed implements Weight {
             memory.set(WORD, at, word);
             at += STEP_BYTES;
         }
-    }
-
-    /// @param g the group, from 0
-    public void putScale(long row, int g, float scale) {
-        scales().memory().set(HALF, scaleOffset(row, g) * Short.BYTES, Bf16.bits(scale));
     }
 
     /// Panels are counted over all experts too.
@@ -284,7 +330,7 @@ public final class Packed implements Weight {
     }
 
     /// @param row counted over all experts
-    /// @return element `p` as it is stored: a whole number, or the weight itself
+    /// @return element `p` as it is stored, before its scale
     public double value(long row, int p) {
         int per = element.perStep();
         int word = values.memory().get(WORD, wordOffset(row, p / per));
@@ -292,14 +338,14 @@ public final class Packed implements Weight {
         return switch (element) {
             case F32 -> Float.intBitsToFloat(word);
             case BF16 -> Float.intBitsToFloat(i == 0 ? word << Short.SIZE : word & 0xFFFF0000);
-            case INT8 -> (word >>> 8 * i & 0xFF) - 128;
-            case INT4 -> (word >>> 4 * i & 15) - 8;
+            case FP8 -> E4m3.value((byte) (word >>> 8 * i));
+            case INT8, INT4 -> (word >>> element.bits * i & (1 << element.bits) - 1) - element.offset();
         };
     }
 
     /// @param row counted over all experts
     /// @param g the group, from 0
-    /// @return the group's factor, 1 where elements are no whole numbers
+    /// @return the group's factor, 1 where elements have none
     public double scale(long row, int g) {
         return scales == null ? 1 : Bf16.value(scales.memory().get(HALF, scaleOffset(row, g) * Short.BYTES));
     }
@@ -337,7 +383,7 @@ public final class Packed implements Weight {
     }
 
     /// @return the groups' factors
-    /// @throws IllegalStateException where elements are no whole numbers
+    /// @throws IllegalStateException where elements have none
     public Tensor scales() {
         if (scales == null) {
             throw new IllegalStateException(this + " has no scales");
@@ -365,9 +411,9 @@ public final class Packed implements Weight {
         return group;
     }
 
-    /// @return how many groups a row has; one where elements are no whole numbers
+    /// @return how many groups a row has; one where elements have no scales
     public int groups() {
-        return element.isWhole() ? Math.ceilDiv(k, group) : 1;
+        return element.isScaled() ? Math.ceilDiv(k, group) : 1;
     }
 
     /// @return how many panels a matrix has
@@ -387,7 +433,7 @@ public final class Packed implements Weight {
 
     @Override
     public String toString() {
-        String groups = element.isWhole() ? " in groups of %d".formatted(group) : "";
+        String groups = element.isScaled() ? " in groups of %d".formatted(group) : "";
         return "%s%s %s".formatted(element, groups, Arrays.toString(shape()));
     }
 }

@@ -2,6 +2,7 @@ package dev.wok.kernel;
 
 import static dev.wok.kernel.Contract.U;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
@@ -9,6 +10,7 @@ import dev.wok.device.Memory;
 import dev.wok.kernel.Packed.Element;
 import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
+import dev.wok.tensor.E4m3;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
@@ -19,6 +21,7 @@ import dev.wok.testkit.Tensors;
 import dev.wok.testkit.Thrown;
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class PackedTest {
@@ -31,7 +34,7 @@ class PackedTest {
 
     /* Float: a group's sum of at most k rounded products, its scaling, the sum of the groups and what is added to.
      * Bytes: the inner sum is exact; it is rounded to float32, scaled twice and added. The sum of magnitudes is that of
-     * the magnitudes' product, since rounding to whole numbers is symmetric.
+     * the magnitudes' product, since rounding is symmetric.
      */
     private static void product(Contract.Run run, Case c, Element element, Activations activations) {
         int m = c.size("m");
@@ -48,7 +51,7 @@ class PackedTest {
         run.result("y", y, () -> {
             Packed magnitudes = packed(Contract.abs(source), element, group, activations);
             run.kernels().matmul().linear(Contract.abs(x), magnitudes, before, accumulate);
-            int length = element.isWhole() ? group : k;
+            int length = element.isScaled() ? group : k;
             int inner = activations == Activations.INT8 ? 1 : Math.min(k, length);
             int groups = magnitudes.groups();
             return Contract.map(before, sum -> (inner + groups + 4) * U * sum + Contract.TINY);
@@ -84,6 +87,11 @@ class PackedTest {
     @Test
     void bfloat16() {
         check(Element.BF16, Activations.FLOAT);
+    }
+
+    @Test
+    void e4m3() {
+        check(Element.FP8, Activations.FLOAT);
     }
 
     @Test
@@ -139,8 +147,7 @@ class PackedTest {
             for (int row = 0; row < 2; row++) {
                 byte[] whole = new byte[k];
                 Arrays.fill(whole, (byte) (element == Element.INT8 ? -128 + 255 * row : -8 + 15 * row));
-                w.putWhole(row, whole);
-                w.putScale(row, 0, 1);
+                w.putCodes(row, whole, new float[] {1});
             }
             Tensor x = Tensors.of(i -> i < k ? 127 : -127, DType.F32, 2, k);
             Contract.fast(Precision.F32).forEach(kernels -> {
@@ -150,6 +157,36 @@ class PackedTest {
                 kernels.matmul().linear(x, w, y, false);
                 Close.assertSame("y of " + kernels.choice(), expected, y);
             });
+        }
+    }
+
+    /// Each product of a row and a column takes one element: it must be that one's value to the last bit, below
+    /// the smallest normal number too.
+    @Test
+    void everyE4m3CountsForWhatItIs() {
+        byte[] codes = new byte[254];
+        for (int i = 0; i < codes.length; i++) {
+            codes[i] = (byte) (i < 127 ? i : i + 1);
+        }
+        int k = codes.length;
+        Tensor x = Tensors.of(i -> i / k == i % k ? 3 : 0, DType.F32, k, k);
+        for (int group : new int[] {128, 256}) {
+            Packed w = Packed.allocate(Element.FP8, 0, 17, k, group, Activations.FLOAT, MEMORY);
+            float[] factors = {0.5f, 0x1.02p-10f};
+            for (int row = 0; row < 17; row++) {
+                w.putCodes(row, codes, factors);
+            }
+            Stream.concat(Stream.of(Contract.REFERENCE), Contract.fast(Precision.F32))
+                    .forEach(kernels -> {
+                        Tensor y = Tensors.zeros(DType.F32, k, 17);
+                        kernels.matmul().linear(x, w, y, false);
+                        for (int i = 0; i < y.elements(); i++) {
+                            int p = i / 17;
+                            double expected = 3 * factors[p / group] * E4m3.value(codes[p]);
+                            assertEquals(
+                                    expected, y.get(i), 0, () -> "code %x on %s".formatted(codes[p], kernels.choice()));
+                        }
+                    });
         }
     }
 
@@ -227,12 +264,85 @@ class PackedTest {
                 }
             }
         }
-        Packed zero = packed(Tensors.zeros(DType.F32, 1, 3), Element.INT4, 32, Activations.FLOAT);
-        assertEquals(0, zero.scale(0, 0));
-        assertEquals(0, zero.value(0, 2));
-        Tensor spoiled = Tensors.of(i -> i == 1 ? Double.NaN : 1, DType.F32, 1, 3);
-        assertTrue(Double.isNaN(
-                packed(spoiled, Element.INT8, 32, Activations.FLOAT).scale(0, 0)));
+    }
+
+    /* A quotient has 4 bits from 2^-6 on: half a step of the largest of a binade is 2^-4 of its smallest number. Below,
+     * steps are 2^-9.
+     */
+    @Test
+    void roundsToTheNearestE4m3() {
+        Rng rng = Seeds.rng("e4m3");
+        Tensor source = Tensors.of(i -> rng.normal(i) * Math.scalb(1, (int) -(i % 23)), DType.F32, 3, 77);
+        Packed w = packed(source, Element.FP8, 32, Activations.INT8);
+        assertEquals("FP8 in groups of 32 [3, 77]", w.toString());
+        assertEquals(Activations.FLOAT, w.activations());
+        int small = 0;
+        for (int i = 0; i < source.elements(); i++) {
+            int row = i / 77;
+            int p = i % 77;
+            double largest = IntStream.range(p / 32 * 32, Math.min(77, p / 32 * 32 + 32))
+                    .mapToDouble(other -> Math.abs(source.get(row * 77L + other)))
+                    .max()
+                    .orElseThrow();
+            double scale = w.scale(row, p / 32);
+            assertEquals(Bf16.round((float) largest / 448), scale);
+            double quotient = source.get(i) / scale;
+            double value = w.value(row, p);
+            double limit = Math.max(Math.abs(quotient) * 0x1p-4, 0x1p-10);
+            assertTrue(Math.abs(quotient - value) <= limit, () -> quotient + " became " + value);
+            for (int code = 0; code < 256; code++) {
+                double other = E4m3.value((byte) code);
+                assertFalse(Math.abs(quotient - other) < Math.abs(quotient - value), () -> quotient + " is " + other);
+            }
+            small += value != 0 && Math.abs(value) < 0x1p-6 ? 1 : 0;
+        }
+        assertTrue(small > 3, small + " below the smallest normal number");
+    }
+
+    @Test
+    void scalesAtTheEdges() {
+        for (Element element : new Element[] {Element.FP8, Element.INT8, Element.INT4}) {
+            Packed zero = packed(Tensors.zeros(DType.F32, 1, 3), element, 32, Activations.FLOAT);
+            assertEquals(0, zero.scale(0, 0));
+            assertEquals(0, zero.value(0, 2));
+            for (double spoiler : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+                Tensor source = Tensors.of(i -> i == 1 ? spoiler : 1, DType.F32, 1, 33);
+                Packed spoiled = packed(source, element, 32, Activations.FLOAT);
+                assertTrue(Double.isNaN(spoiled.scale(0, 0)));
+                assertTrue(spoiled.scale(0, 1) > 0);
+            }
+        }
+        // The least scale there is: the quotient is 1.4 times what can be held.
+        Tensor tiny = Tensors.of(i -> i == 0 ? -1.4f * 448 * 0x1p-133f : 0, DType.F32, 1, 2);
+        Packed least = packed(tiny, Element.FP8, 32, Activations.FLOAT);
+        assertEquals(0x1p-133, least.scale(0, 0));
+        assertEquals(-448, least.value(0, 0));
+        for (byte nan : new byte[] {0x7f, (byte) 0xff}) {
+            Packed spoiled = Packed.allocate(Element.FP8, 0, 1, 70, 32, Activations.FLOAT, MEMORY);
+            byte[] codes = new byte[70];
+            codes[40] = nan;
+            spoiled.putCodes(0, codes, new float[] {1, 1, 1});
+            for (int g = 0; g < 3; g++) {
+                assertEquals(g == 1 ? Double.NaN : 1, spoiled.scale(0, g));
+            }
+        }
+    }
+
+    @Test
+    void rowsOfAlikeWeightsAreCopied() {
+        Rng rng = Seeds.rng("copied");
+        for (Element element : Element.values()) {
+            Packed from = packed(Tensors.normal(rng.split("w"), DType.F32, 2, 20, 70), element, 32, Activations.FLOAT);
+            Packed to = Packed.allocate(element, 0, 3, 70, 32, Activations.FLOAT, MEMORY);
+            assertTrue(to.isLike(from));
+            to.put(2, from, 37);
+            for (int p = 0; p < 70; p++) {
+                assertEquals(from.value(37, p), to.value(2, p));
+                assertEquals(from.scale(37, p / from.group()), to.scale(2, p / to.group()));
+            }
+            assertEquals(
+                    !element.isScaled(), to.isLike(Packed.allocate(element, 0, 3, 70, 64, Activations.FLOAT, MEMORY)));
+        }
     }
 
     /// Every element of every expert is where it belongs, whatever the sizes.
@@ -279,6 +389,10 @@ class PackedTest {
         assertEquals(
                 "Packed: INT8 without scales",
                 refusal(() -> Packed.of(Element.INT8, values, null, 3, 40, 32, Activations.FLOAT)));
+        assertEquals(
+                "Packed: a row of INT8 in groups of 32 [3, 40], expected one of FP8 in groups of 32 [3, 40]",
+                refusal(() -> Packed.of(Element.FP8, values, scales, 3, 40, 32, Activations.FLOAT)
+                        .put(0, Packed.of(Element.INT8, values, scales, 3, 40, 32, Activations.FLOAT), 0)));
         Packed w = Packed.of(Element.INT8, values, scales, 3, 40, 32, Activations.FLOAT);
         Tensor x = Tensors.zeros(DType.F32, 2, 40);
         assertEquals(

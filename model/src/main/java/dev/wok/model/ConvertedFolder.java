@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// ```
 /// model.layers.0.self_attn.qkv_proj.weight          U8    values
-/// model.layers.0.self_attn.qkv_proj.weight_scales   BF16  factors of whole numbers
+/// model.layers.0.self_attn.qkv_proj.weight_scales   BF16  factors of groups, where elements have such
 /// model.layers.0.input_layernorm.weight             F32
 /// ```
 final class ConvertedFolder implements Source {
@@ -159,6 +159,16 @@ final class ConvertedFolder implements Source {
         public void row(long row, float[] to) {
             for (int p = 0; p < to.length; p++) {
                 to[p] = element(place.weight(), place.from() + row, p);
+            }
+        }
+
+        /// Rounding anew would move what stands under a scale of its neighbours' blocks.
+        @Override
+        public void put(long row, Packed to, long at) {
+            if (to.isLike(place.weight())) {
+                to.put(at, place.weight(), place.from() + row);
+            } else {
+                Stored.super.put(row, to, at);
             }
         }
     }

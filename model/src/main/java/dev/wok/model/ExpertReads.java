@@ -99,7 +99,7 @@ final class ExpertReads {
         for (Packed weight : List.of((Packed) experts.gateUp(), (Packed) experts.down())) {
             Packed own = weight.matrix(expert);
             parts.add(bytes(own.values()));
-            if (own.element().isWhole()) {
+            if (own.element().isScaled()) {
                 parts.add(bytes(own.scales()));
             }
         }

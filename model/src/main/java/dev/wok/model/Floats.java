@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import dev.wok.kernel.Packed;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
@@ -79,6 +80,28 @@ record Floats(Tensor tensor, @Nullable Tensor scales, int blockRows, int blockCo
                 }
             }
         }
+    }
+
+    /// E4M3 stays what it is where the weight's groups lie within blocks; the blocks' scales are rounded to
+    /// bfloat16, which moves them by 2^-8 at most.
+    @Override
+    public void put(long row, Packed to, long at) {
+        if (!isHeldBy(to)) {
+            Stored.super.put(row, to, at);
+            return;
+        }
+        byte[] codes = new byte[width()];
+        MemorySegment.copy(tensor.memory(), ValueLayout.JAVA_BYTE, row * codes.length, codes, 0, codes.length);
+        float[] factors = new float[to.groups()];
+        for (int g = 0; g < factors.length; g++) {
+            factors[g] = scale(row, g * to.group());
+        }
+        to.putCodes(at, codes, factors);
+    }
+
+    private boolean isHeldBy(Packed to) {
+        boolean alike = tensor.dtype() == DType.F8_E4M3 && to.element() == Packed.Element.FP8;
+        return alike && scales != null && blockColumns % to.group() == 0;
     }
 
     private void scaled(long row, MemorySegment memory, long from, float[] to) {

@@ -54,7 +54,7 @@ record GgufRows(GgufType type, MemorySegment data, long[] shape) implements Stor
     }
 
     /// Whole numbers of Q8_0 and Q4_0 stay what they are where the weight has such groups; their scales,
-    /// binary16, are rounded to bfloat16, which moves them by 2^-9 at most.
+    /// binary16, are rounded to bfloat16, which moves them by 2^-8 at most.
     @Override
     public void put(long row, Packed to, long at) {
         if (!isHeldBy(to)) {
@@ -62,10 +62,7 @@ record GgufRows(GgufType type, MemorySegment data, long[] shape) implements Stor
             return;
         }
         GgufParts parts = type.parts(data, row * width(), width());
-        to.putWhole(at, parts.integers());
-        for (int g = 0; g < to.groups(); g++) {
-            to.putScale(at, g, parts.scales()[g]);
-        }
+        to.putCodes(at, parts.integers(), parts.scales());
     }
 
     private boolean isHeldBy(Packed to) {

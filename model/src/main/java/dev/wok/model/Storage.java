@@ -11,13 +11,15 @@ import java.util.SequencedMap;
 /// embedding's rows are bfloat16 where the matrices are no float32.
 ///
 /// @param matrices elements of all matrices but the router's
-/// @param group how many neighbours of a row share a scale, where elements are whole numbers: a
-///     multiple of 32
-/// @param activations how tokens enter products with whole numbers
+/// @param group how many neighbours of a row share a scale, where elements have scales: a multiple of 32
+/// @param activations how tokens enter products with whole numbers, FLOAT with others
 /// @param cache F32 or BF16: what caches hold, beside float32 products; with bfloat16 ones they hold that
 public record Storage(Element matrices, int group, Activations activations, DType cache) {
     /// Fine enough for 4 bits, coarse enough for scales to be a sixteenth of the weights.
     public static final int USUAL_GROUP = 64;
+
+    /// The blocks of checkpoints in E4M3 are as wide: their scales can stay.
+    private static final int E4M3_GROUP = 128;
 
     private static final int GROUP_MOST = 1 << 16;
 
@@ -25,6 +27,10 @@ public record Storage(Element matrices, int group, Activations activations, DTyp
         if (group < 32 || group > GROUP_MOST || group % 32 != 0) {
             throw new BadInput("a group of %d neighbours is asked for, expected a multiple of 32 up to %d."
                     .formatted(group, GROUP_MOST));
+        }
+        if (activations == Activations.INT8 && !matrices.isWhole()) {
+            throw new BadInput(
+                    "tokens rounded to 8 bits are asked for beside %s, expected whole numbers.".formatted(matrices));
         }
         if (cache != DType.F32 && cache != DType.BF16) {
             throw new BadInput("caches of %s are asked for, expected F32 or BF16.".formatted(cache));
@@ -56,6 +62,11 @@ public record Storage(Element matrices, int group, Activations activations, DTyp
         return new Storage(Element.INT8, USUAL_GROUP, Activations.INT8);
     }
 
+    /// @return weights rounded to E4M3
+    public static Storage fp8() {
+        return new Storage(Element.FP8, E4M3_GROUP, Activations.FLOAT);
+    }
+
     /// @return weights rounded to whole numbers of 4 bits, which meet tokens rounded to 8
     public static Storage int4() {
         return new Storage(Element.INT4, USUAL_GROUP, Activations.INT8);
@@ -67,6 +78,7 @@ public record Storage(Element matrices, int group, Activations activations, DTyp
         storages.put("f32", float32());
         storages.put("bf16", bfloat16());
         storages.put("int8", int8());
+        storages.put("fp8", fp8());
         storages.put("int4", int4());
         return storages;
     }
@@ -76,7 +88,7 @@ public record Storage(Element matrices, int group, Activations activations, DTyp
         return equals(other.withCache(cache));
     }
 
-    /// @return what the matrices of the absorbed latents are: too small a part for whole numbers to pay
+    /// @return what the matrices of the absorbed latents are: too small a part for fewer bits to pay
     Element latent() {
         return matrices == Element.F32 ? Element.F32 : Element.BF16;
     }

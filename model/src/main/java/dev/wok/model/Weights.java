@@ -385,7 +385,7 @@ final class Weights {
     private Packed packed(String name, Packed.Element element, int experts, int n, int k) {
         Storage how = Objects.requireNonNull(storage);
         Tensor values = supply.tensor(name, DType.U8, Packed.valuesShape(element, experts, n, k));
-        Tensor scales = element.isWhole()
+        Tensor scales = element.isScaled()
                 ? supply.tensor(name + SCALES, DType.BF16, Packed.scalesShape(experts, n, k, how.group()))
                 : null;
         Packed weight = Packed.of(element, values, scales, n, k, how.group(), how.activations());

@@ -175,6 +175,9 @@ class ConvertedTest {
         assertRefused(converted, config, how.put("element", "int3"), "element is \"int3\", supported are f32, bf16,");
         assertRefused(converted, config, how.put("element", "int4").put("activations", "int2"), "activations is");
         how.put("activations", "int8");
+        assertRefused(
+                converted, config, how.put("element", "fp8"), "to 8 bits are asked for beside FP8, expected whole");
+        how.put("element", "int4");
         int layers = config.get("num_hidden_layers").asInt();
         assertRefused(converted, config.put("num_hidden_layers", layers - 1), how, "is not part of a");
         assertRefused(converted, config.put("num_hidden_layers", layers + 1), how, "holds no tensor");

@@ -4,10 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
+import dev.wok.kernel.Activations;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Packed;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import dev.wok.tensor.Bf16;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.E4m3;
 import dev.wok.tensor.Safetensors;
@@ -36,6 +39,9 @@ import tools.jackson.databind.node.ObjectNode;
 class StoredTest {
     private static final int ROWS = 48;
     private static final int COLUMNS = 80;
+    /// Whole groups, but no whole rows.
+    private static final int WHOLE_GROUPS = 96;
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     @TempDir
@@ -49,6 +55,11 @@ class StoredTest {
     ///
     /// @return what they are then, as float32
     private Map<String, Tensor> write(Fixture fixture, DType dtype) throws IOException {
+        return write(fixture, dtype, COLUMNS);
+    }
+
+    /// @param columns of a block
+    private Map<String, Tensor> write(Fixture fixture, DType dtype, int columns) throws IOException {
         SequencedMap<String, Tensor> stored = new LinkedHashMap<>();
         Map<String, Tensor> values = new LinkedHashMap<>();
         try (Safetensors file = fixture.open("model.safetensors")) {
@@ -58,7 +69,7 @@ class StoredTest {
                 Tensor narrow = Tensors.zeros(scaled || dtype != DType.F8_E4M3 ? dtype : DType.BF16, tensor.shape());
                 Tensor value = Tensors.zeros(DType.F32, tensor.shape());
                 if (scaled) {
-                    stored.put(name + "_scale_inv", scale(tensor, narrow, value));
+                    stored.put(name + "_scale_inv", scale(tensor, narrow, value, columns));
                 } else {
                     narrow.copyFrom(tensor);
                     value.copyFrom(narrow);
@@ -73,20 +84,20 @@ class StoredTest {
         if (dtype == DType.F8_E4M3) {
             ObjectNode how = config.putObject("quantization_config");
             how.put("quant_method", "fp8").put("fmt", "e4m3").put("activation_scheme", "dynamic");
-            how.putArray("weight_block_size").add(ROWS).add(COLUMNS);
+            how.putArray("weight_block_size").add(ROWS).add(columns);
         }
         Files.write(folder.resolve("config.json"), JSON.writeValueAsBytes(config));
         return values;
     }
 
-    private static Tensor scale(Tensor tensor, Tensor narrow, Tensor value) {
-        int columns = Math.ceilDiv(tensor.size(1), COLUMNS);
-        Tensor scales = Tensors.zeros(DType.F32, Math.ceilDiv(tensor.size(0), ROWS), columns);
+    private static Tensor scale(Tensor tensor, Tensor narrow, Tensor value, int columns) {
+        int across = Math.ceilDiv(tensor.size(1), columns);
+        Tensor scales = Tensors.zeros(DType.F32, Math.ceilDiv(tensor.size(0), ROWS), across);
         for (int block = 0; block < scales.elements(); block++) {
-            int top = block / columns * ROWS;
-            int left = block % columns * COLUMNS;
+            int top = block / across * ROWS;
+            int left = block % across * columns;
             int bottom = Math.min(tensor.size(0), top + ROWS);
-            int right = Math.min(tensor.size(1), left + COLUMNS);
+            int right = Math.min(tensor.size(1), left + columns);
             float largest = 0;
             for (int i = top; i < bottom; i++) {
                 for (int j = left; j < right; j++) {
@@ -138,6 +149,81 @@ class StoredTest {
                             plain.logits(ids),
                             packed.logits(ids),
                             Fixture.TIMES_NOISE * fixture.noiseOfLogits());
+                }
+            }
+        }
+    }
+
+    /// Where groups lie within blocks, numbers stay under their blocks' scales, which become bfloat16; converted
+    /// again they stay too, though a block's largest lies in other rows.
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("fixtures")
+    void e4m3StaysWhatItIs(Fixture fixture) throws IOException {
+        write(fixture, DType.F8_E4M3, WHOLE_GROUPS);
+        Storage storage = new Storage(Packed.Element.FP8, 32, Activations.FLOAT);
+        int kept = 0;
+        try (Device device = Device.host(1);
+                Model packed =
+                        Model.open(folder, Kernels.on(device.stream(), Backend.REFERENCE), storage, Progress.silent());
+                Safetensors file = Safetensors.open(folder.resolve("model.safetensors"))) {
+            for (Map.Entry<String, Place> entry : packed.places().entrySet()) {
+                Tensor stored = file.tensor(entry.getKey());
+                if (stored.dtype() != DType.F8_E4M3 || !(entry.getValue() instanceof Place.Rows rows)) {
+                    continue;
+                }
+                Tensor scales = file.tensor(entry.getKey() + "_scale_inv");
+                for (int row = 0; row < rows.count(); row++) {
+                    for (int p = 0; p < rows.weight().k(); p++) {
+                        double scale = scales.get(scales.offset(row / ROWS, p / WHOLE_GROUPS));
+                        long at = rows.from() + row;
+                        assertEquals(
+                                stored.get(stored.offset(row, p)), rows.weight().value(at, p));
+                        assertEquals(Bf16.round(scale), rows.weight().scale(at, p / 32));
+                    }
+                }
+                kept++;
+            }
+        }
+        assertTrue(kept > 0, "nothing is E4M3");
+        Path once = folder.resolve("once");
+        Path twice = folder.resolve("twice");
+        Model.convert(folder, once, storage, _ -> {}, Progress.silent());
+        Model.convert(once, twice, storage, _ -> {}, Progress.silent());
+        assertEquals(-1, Files.mismatch(once.resolve("model.safetensors"), twice.resolve("model.safetensors")));
+    }
+
+    /// The third group of 32 lies in two blocks of 80 columns: all is rounded anew.
+    @Test
+    void groupsAcrossBlocksAreRounded() {
+        Tensor codes = Tensors.of(i -> E4m3.value((byte) (i % 127)), DType.F8_E4M3, 3, 100);
+        Tensor scales = Tensors.of(i -> 1 + i, DType.F32, 2, 2);
+        Floats stored = new Floats(codes, scales, 2, 80);
+        try (Device device = Device.host(1)) {
+            Packed to = Packed.allocate(Packed.Element.FP8, 0, 3, 100, 32, Activations.FLOAT, device.memory());
+            Packed expected = Packed.allocate(Packed.Element.FP8, 0, 3, 100, 32, Activations.FLOAT, device.memory());
+            float[] row = new float[100];
+            for (int i = 0; i < 3; i++) {
+                stored.put(i, to, i);
+                stored.row(i, row);
+                expected.put(i, row);
+            }
+            Close.assertSame("values", expected.values(), to.values());
+            Close.assertSame("scales", expected.scales(), to.scales());
+        }
+    }
+
+    /// A NaN spoils its group of its row and nothing else.
+    @Test
+    void codesOfNanSpoilTheirGroup() {
+        Tensor codes = Tensors.of(i -> i == 170 ? Double.NaN : i % 7, DType.F8_E4M3, 3, 100);
+        Floats stored = new Floats(codes, Tensors.of(i -> 1 + i, DType.F32, 2, 2), 2, 64);
+        try (Device device = Device.host(1)) {
+            Packed to = Packed.allocate(Packed.Element.FP8, 0, 3, 100, 32, Activations.FLOAT, device.memory());
+            for (int row = 0; row < 3; row++) {
+                stored.put(row, to, row);
+                for (int g = 0; g < 4; g++) {
+                    double expected = 1 + row / 2 * 2 + g / 2;
+                    assertEquals(row == 1 && g == 2 ? Double.NaN : expected, to.scale(row, g));
                 }
             }
         }

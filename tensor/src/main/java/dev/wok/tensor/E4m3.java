@@ -23,7 +23,7 @@ public final class E4m3 {
             int exponent = bits >> MANTISSA_BITS & 15;
             int mantissa = bits & 7;
             float magnitude = exponent == 0 ? mantissa * STEP_BELOW : Math.scalb(8f + mantissa, exponent - 10);
-            float value = (bits & NAN) == NAN ? Float.NaN : magnitude;
+            float value = isNaN((byte) bits) ? Float.NaN : magnitude;
             values[bits] = bits < SIGN ? value : -value;
         }
         return values;
@@ -46,5 +46,15 @@ public final class E4m3 {
         int rounded = bits + (1 << DROPPED_BITS - 1) - 1 + (bits >>> DROPPED_BITS & 1);
         int code = (rounded >>> DROPPED_BITS) - (BIAS << MANTISSA_BITS);
         return (byte) (sign | (Float.isNaN(value) ? NAN : Math.min(code, NAN)));
+    }
+
+    /// @return the same, rounded once
+    public static byte bits(double value) {
+        return bits(Bf16.sticky(value));
+    }
+
+    /// @return whether these bits stand for no number
+    public static boolean isNaN(byte bits) {
+        return (bits & NAN) == NAN;
     }
 }

@@ -226,7 +226,7 @@ public final class Tensor {
             case F32 -> memory.set(FLOAT, offset * 4, (float) value);
             case BF16 -> memory.set(SHORT, offset * 2, Bf16.bits(Bf16.sticky(value)));
             case F16 -> memory.set(SHORT, offset * 2, Float.floatToFloat16(Bf16.sticky(value)));
-            case F8_E4M3 -> memory.set(ValueLayout.JAVA_BYTE, offset, E4m3.bits(Bf16.sticky(value)));
+            case F8_E4M3 -> memory.set(ValueLayout.JAVA_BYTE, offset, E4m3.bits(value));
             case I64 -> memory.set(LONG, offset * 8, (long) value);
             case I32 -> memory.set(INT, offset * 4, (int) value);
             case I8, U8 -> memory.set(ValueLayout.JAVA_BYTE, offset, (byte) value);

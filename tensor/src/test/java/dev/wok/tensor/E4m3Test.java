@@ -41,6 +41,8 @@ class E4m3Test {
             assertEquals(low, E4m3.bits(Math.nextDown(middle)));
             assertEquals(low + 1, E4m3.bits(Math.nextUp(middle)));
             assertEquals((byte) (low + 1 | 0x80), E4m3.bits(-Math.nextUp(middle)));
+            assertEquals(low, E4m3.bits(Math.nextDown((double) middle)));
+            assertEquals((byte) (low + 1 | 0x80), E4m3.bits(-Math.nextUp((double) middle)));
         }
     }
 

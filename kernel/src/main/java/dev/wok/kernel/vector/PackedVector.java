@@ -120,7 +120,7 @@ final class PackedVector {
             FloatVector sum = w.activations() == Activations.INT8
                     ? wholeTimesWhole(values, at, first, end, w.element(), left.whole, row * width)
                     : timesFloats(values, at, first, end, w.element(), left.values, row * width);
-            if (w.element().isWhole()) {
+            if (w.element().isScaled()) {
                 for (int lane = 0; lane < LANES; lane++) {
                     scales[lane] = column + lane < w.n() ? (float) w.scale(column + lane, g) : 0;
                 }
@@ -172,6 +172,12 @@ final class PackedVector {
                     FloatVector high = words.and(UPPER_HALF).reinterpretAsFloats();
                     sum = high.fma(FloatVector.broadcast(Lanes.FLOATS, x[first + 1]), sum);
                 }
+                case FP8 -> {
+                    for (int e = 0; e < per; e++) {
+                        FloatVector weight = e4m3(words, e);
+                        sum = weight.fma(FloatVector.broadcast(Lanes.FLOATS, x[first + e]), sum);
+                    }
+                }
                 case INT8, INT4 -> {
                     int bits = element.bits();
                     for (int e = 0; e < per; e++) {
@@ -185,5 +191,16 @@ final class PackedVector {
             }
         }
         return sum;
+    }
+
+    /* Sign, exponent and mantissa in the places of float32's are 2^-120 times the number: the exponents' biases differ by
+     * so much, and below the smallest normal number either goes on evenly.
+     */
+    private static FloatVector e4m3(IntVector words, int e) {
+        return words.lanewise(VectorOperators.LSHL, Byte.SIZE * (3 - e))
+                .lanewise(VectorOperators.ASHR, 4)
+                .and(0x87F00000)
+                .reinterpretAsFloats()
+                .mul(0x1p120f);
     }
 }

@@ -82,7 +82,7 @@ final class ExpertsX86 extends Experts {
 
     @Override
     protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {
-        if (!weight.element().isWhole()) {
+        if (!weight.element().isScaled()) {
             gatherGateUp(x, plan, e -> gemm.panels(weight.matrix(e), precision), entering(weight), gateUp, activated);
             return;
         }
@@ -188,7 +188,7 @@ final class ExpertsX86 extends Experts {
     @Override
     protected void downScatter(
             Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
-        if (!weight.element().isWhole()) {
+        if (!weight.element().isScaled()) {
             downScatter(
                     activated,
                     plan,

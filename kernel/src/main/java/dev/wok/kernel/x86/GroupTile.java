@@ -55,9 +55,12 @@ import java.util.function.BiConsumer;
  * the row's bytes under the weights' signs, at most 2 * 128 * 127. AVX-512 cannot move signs: the eighth bit of a weight
  * goes through a product of its own, so that values are up to 127. Half bytes are so small that AVX2 has registers for
  * adding eight pairs in 16 bits, at most 8 * 2 * 15 * 127, before they are widened.
+ *
+ * Sign, exponent and mantissa of E4M3 in the places of float32's are 2^-120 times the number: the exponents' biases differ
+ * by so much, and below the smallest normal number either goes on evenly.
  */
 ///
-/// @param bits of the weights
+/// @param element of the weights
 /// @param bytes whether the left operand is bytes
 /// @param rows of a tile
 /// @param vectors of columns
@@ -68,7 +71,7 @@ import java.util.function.BiConsumer;
 /// @param panelBytes between the values of a tile's panels, where it has several
 /// @param scaleBytes between their scales
 record GroupTile(
-        int bits,
+        Packed.Element element,
         boolean bytes,
         int rows,
         int vectors,
@@ -80,6 +83,7 @@ record GroupTile(
         long scaleBytes) {
     private static final int UNROLL = 4;
     private static final int LOWER_HALVES = 0x0F0F0F0F;
+    private static final int E4M3_IN_FLOAT32 = 0x87F00000;
 
     /// Bytes of a group's scale and first sum.
     static final int HEAD_BYTES = 8;
@@ -183,7 +187,7 @@ record GroupTile(
             l.x.mov(RCX, argument(Call.LAST_LANES));
             l.setTail(RCX);
         }
-        if (bits == 4 && !addsWords(l)) {
+        if (element == Packed.Element.INT4 && !addsWords(l)) {
             prepareHalfBytes(l);
         }
         l.x.mov(VALUES, argument(Call.VALUES));
@@ -310,11 +314,11 @@ record GroupTile(
     }
 
     private boolean movesSigns(Lanes l) {
-        return bytes && bits == 8 && l.isa() == Isa.AVX2;
+        return bytes && element == Packed.Element.INT8 && l.isa() == Isa.AVX2;
     }
 
     private boolean addsWords(Lanes l) {
-        return bytes && bits == 4 && l.isa() == Isa.AVX2;
+        return bytes && element == Packed.Element.INT4 && l.isa() == Isa.AVX2;
     }
 
     /// The sums of a round of steps, in 16 bits, behind three temporaries.
@@ -377,7 +381,7 @@ record GroupTile(
             for (int j = 0; j < vectors; j++) {
                 load(l, temporary(l, j), u, j);
             }
-            if (bits == 8) {
+            if (element == Packed.Element.INT8) {
                 dots(l, height, 0, vectors, x);
             } else {
                 for (int j = 0; j < vectors; j++) {
@@ -398,7 +402,7 @@ record GroupTile(
                 floats(l, height, j, values, x);
             } else if (movesSigns(l)) {
                 magnitudesInPairs(l, height, j, values, x);
-            } else if (bits == 8) {
+            } else if (element == Packed.Element.INT8) {
                 wholeBytesInPairs(l, height, j, values, x);
             } else {
                 Vec half = temporary(l, 1);
@@ -419,7 +423,7 @@ record GroupTile(
 
     /// @return what a step takes of a row of the left operand
     private int elementBytes() {
-        return Integer.SIZE / bits * (bytes ? 1 : Float.BYTES);
+        return element.perStep() * (bytes ? 1 : Float.BYTES);
     }
 
     private void load(Lanes l, Vec to, int u, int j) {
@@ -519,15 +523,16 @@ record GroupTile(
 
     /// Multiplies the values of a step, one after another, with float32.
     private void floats(Lanes l, int height, int j, Vec values, int at) {
-        if (bits == 8) {
+        if (element == Packed.Element.INT8) {
             l.x.op(VPXORD, values, values, l.c(0x80808080));
         }
         Vec value = temporary(l, 1);
-        for (int e = 0; e < Integer.SIZE / bits; e++) {
-            if (bits == 8) {
-                wholeByte(l, value, values, e);
-            } else {
-                halfByte(l, value, values, e);
+        for (int e = 0; e < element.perStep(); e++) {
+            switch (element) {
+                case FP8 -> e4m3(l, value, values, e);
+                case INT8 -> wholeByte(l, value, values, e);
+                case INT4 -> halfByte(l, value, values, e);
+                case F32, BF16 -> throw new IllegalStateException(element + " has no groups");
             }
             for (int i = 0; i < height; i++) {
                 l.fma(l.v(i * vectors + j), value, repeated(l, i, at + e * Float.BYTES));
@@ -535,12 +540,23 @@ record GroupTile(
         }
     }
 
+    private static void e4m3(Lanes l, Vec value, Vec values, int e) {
+        fromTop(l, value, values, e, 4);
+        l.x.op(VPANDD, value, value, l.c(E4M3_IN_FLOAT32));
+        l.mul(value, value, l.c(0x1p120f));
+    }
+
     private static void wholeByte(Lanes l, Vec value, Vec values, int e) {
+        fromTop(l, value, values, e, 24);
+        l.x.op(VCVTDQ2PS, value, value);
+    }
+
+    /// Moves a byte of each lane to the top, and then down with copies of its sign.
+    private static void fromTop(Lanes l, Vec value, Vec values, int e, int down) {
         if (e < 3) {
             l.x.op(VPSLLD, value, values, imm(24 - 8 * e));
         }
-        l.x.op(VPSRAD, value, e < 3 ? value : values, imm(24));
-        l.x.op(VCVTDQ2PS, value, value);
+        l.x.op(VPSRAD, value, e < 3 ? value : values, imm(down));
     }
 
     private static void halfByte(Lanes l, Vec value, Vec values, int e) {

@@ -41,7 +41,7 @@ final class MatmulX86 extends Matmul {
     @Override
     protected void multiplyPacked(Tensor x, Packed w, Tensor y, boolean accumulate) {
         Shape.require("Matmul on the x86 backend", y, "y", DType.F32);
-        if (w.element().isWhole()) {
+        if (w.element().isScaled()) {
             PackedGemm.Left left = packed.enter(x, w, precision());
             packed.run(List.of(new PackedGemm.Problem(y.size(0), left, w, y, accumulate)));
             return;

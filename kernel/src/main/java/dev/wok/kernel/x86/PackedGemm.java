@@ -14,7 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntUnaryOperator;
 
-/// Products with [Packed] weights of whole numbers: turns the left operand into rows that [GroupTile]
+/// Products with [Packed] weights that have scales: turns the left operand into rows that [GroupTile]
 /// reads, splits the results into blocks, spreads them over the workers.
 ///
 /* Few rows: a task takes panels from end to end, so the weight is read once, in order. Many rows: a task takes a piece
@@ -136,8 +136,7 @@ final class PackedGemm {
         int depth = Math.min(groups * w.group(), padded(w.k()) - from);
         int lastSteps = (depth - (groups - 1) * w.group()) / perStep;
         boolean single = w.groups() == 1;
-        int bits = w.element().bits();
-        int rows = tileRows(bits, left.bytes, single);
+        int rows = tileRows(w.element(), left.bytes, single);
         GroupTile.Call call = new GroupTile.Call(worker.call);
         call.left(
                 left.memory.address() + block.row * left.stride,
@@ -161,7 +160,7 @@ final class PackedGemm {
                 call.counts(block.rows / rows, tiles, right.lastLanes());
                 boolean wide = right.width() > Packed.ROWS;
                 GroupTile code = new GroupTile(
-                        bits,
+                        w.element(),
                         left.bytes,
                         rows,
                         last ? right.lastVectors() : vectors,
@@ -177,11 +176,11 @@ final class PackedGemm {
     }
 
     /// As many as there are registers for sums, totals and what a step needs.
-    private int tileRows(int bits, boolean bytes, boolean single) {
+    private int tileRows(Packed.Element element, boolean bytes, boolean single) {
         if (isa.hasMasks()) {
             return single ? 8 : 4;
         }
-        return bits == 4 && bytes ? 2 : 3;
+        return element == Packed.Element.INT4 && bytes ? 2 : 3;
     }
 
     private static int padded(int k) {

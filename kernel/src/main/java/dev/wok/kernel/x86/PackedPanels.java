@@ -2,7 +2,7 @@ package dev.wok.kernel.x86;
 
 import dev.wok.kernel.Packed;
 
-/// A [Packed] matrix of whole numbers as [GroupTile] reads it: some of its panels side by side, as many
+/// A [Packed] matrix of elements with scales as [GroupTile] reads it: some of its panels side by side, as many
 /// as a tile has columns.
 ///
 /// @param values the address of the first panel's values
