@@ -2,11 +2,10 @@ package dev.wok.model;
 
 import dev.wok.device.Device;
 import dev.wok.notice.Progress;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -70,8 +69,7 @@ final class Filling {
             IntStream.range(0, count).parallel().forEach(i -> {
                 float[] row = new float[width];
                 stored.row(first + i, row);
-                MemorySegment.copy(
-                        row, 0, part.memory(), ValueLayout.JAVA_FLOAT, (long) i * width * Float.BYTES, width);
+                Copies.floats(row, 0, part.memory(), (long) i * width * Float.BYTES, width);
             });
             device.upload(part, to.slice(0, from, from + count));
         }
@@ -82,7 +80,7 @@ final class Filling {
         float[] to = new float[stored.width()];
         for (long row = 0; row < stored.rows(); row++) {
             stored.row(row, to);
-            MemorySegment.copy(to, 0, whole.memory(), ValueLayout.JAVA_FLOAT, row * to.length * Float.BYTES, to.length);
+            Copies.floats(to, 0, whole.memory(), row * to.length * Float.BYTES, to.length);
         }
         return whole;
     }

@@ -3,6 +3,7 @@ package dev.wok.model;
 import dev.wok.kernel.Packed;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.Bf16;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.E4m3;
 import dev.wok.tensor.Tensor;
@@ -61,7 +62,7 @@ record Floats(Tensor tensor, @Nullable Tensor scales, int blockRows, int blockCo
         long from = row * k;
         MemorySegment memory = tensor.memory();
         switch (tensor.dtype()) {
-            case F32 -> MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT_UNALIGNED, from * Float.BYTES, to, 0, k);
+            case F32 -> Copies.floats(memory, from * Float.BYTES, to, 0, k);
             case BF16 -> {
                 for (int i = 0; i < k; i++) {
                     to[i] = Bf16.value(memory.get(ValueLayout.JAVA_SHORT_UNALIGNED, (from + i) * Short.BYTES));
@@ -91,7 +92,7 @@ record Floats(Tensor tensor, @Nullable Tensor scales, int blockRows, int blockCo
             return;
         }
         byte[] codes = new byte[width()];
-        MemorySegment.copy(tensor.memory(), ValueLayout.JAVA_BYTE, row * codes.length, codes, 0, codes.length);
+        Copies.bytes(tensor.memory(), row * codes.length, codes, 0, codes.length);
         float[] factors = new float[to.groups()];
         for (int g = 0; g < factors.length; g++) {
             factors[g] = scale(row, g * to.group());

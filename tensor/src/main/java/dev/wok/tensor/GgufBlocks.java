@@ -64,7 +64,7 @@ final class GgufBlocks {
     private static void q8(MemorySegment data, long at, GgufParts to, int element) {
         int elements = GgufType.Q8_0.blockElements();
         to.scales()[element / to.group()] = half(data, at);
-        MemorySegment.copy(data, ValueLayout.JAVA_BYTE, at + D_BYTES, to.integers(), element, elements);
+        Copies.bytes(data, at + D_BYTES, to.integers(), element, elements);
     }
 
     private static void q4(MemorySegment data, long at, GgufParts to, int element) {

@@ -119,7 +119,9 @@ final class GgufCursor {
     String string(String what) {
         long length = u64(what);
         long place = at;
-        byte[] bytes = next(length, what).toArray(ValueLayout.JAVA_BYTE);
+        MemorySegment text = next(length, what);
+        byte[] bytes = new byte[Math.toIntExact(text.byteSize())];
+        Copies.bytes(text, 0, bytes, 0, bytes.length);
         try {
             return utf8.decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {

@@ -56,14 +56,14 @@ public final class Tensor {
     /// A host vector of these values, `[values.length]`, F32, that lives as long as it is reachable.
     public static Tensor of(float... values) {
         Tensor tensor = allocate(Arena.ofAuto(), DType.F32, values.length);
-        MemorySegment.copy(values, 0, tensor.memory, ValueLayout.JAVA_FLOAT, 0, values.length);
+        Copies.floats(values, 0, tensor.memory, 0, values.length);
         return tensor;
     }
 
     /// A host vector of these values, `[values.length]`, I32, that lives as long as it is reachable.
     public static Tensor of(int... values) {
         Tensor tensor = allocate(Arena.ofAuto(), DType.I32, values.length);
-        MemorySegment.copy(values, 0, tensor.memory, ValueLayout.JAVA_INT, 0, values.length);
+        Copies.ints(values, 0, tensor.memory, 0, values.length);
         return tensor;
     }
 
@@ -250,7 +250,7 @@ public final class Tensor {
             throw new IllegalArgumentException("cannot copy %s into %s".formatted(source, this));
         }
         if (dtype == source.dtype && isContiguous() && source.isContiguous()) {
-            MemorySegment.copy(source.memory, 0, memory, 0, bytes());
+            Copies.bytes(source.memory, 0, memory, 0, bytes());
         } else if (rank() == 0) {
             set(0, source.get(0));
         } else if (rank() == 1) {
@@ -274,16 +274,24 @@ public final class Tensor {
 
     /// @return the elements in row order, as F32
     public float[] toFloats() {
-        Tensor copy = of(MemorySegment.ofArray(new float[Math.toIntExact(elements())]), DType.F32, shape);
-        copy.copyFrom(this);
-        return (float[]) copy.memory.heapBase().orElseThrow();
+        float[] floats = new float[Math.toIntExact(elements())];
+        if (dtype == DType.F32 && isContiguous()) {
+            Copies.floats(memory, 0, floats, 0, floats.length);
+        } else {
+            of(MemorySegment.ofArray(floats), DType.F32, shape).copyFrom(this);
+        }
+        return floats;
     }
 
     /// @return the elements in row order, as I32
     public int[] toInts() {
-        Tensor copy = of(MemorySegment.ofArray(new int[Math.toIntExact(elements())]), DType.I32, shape);
-        copy.copyFrom(this);
-        return (int[]) copy.memory.heapBase().orElseThrow();
+        int[] ints = new int[Math.toIntExact(elements())];
+        if (dtype == DType.I32 && isContiguous()) {
+            Copies.ints(memory, 0, ints, 0, ints.length);
+        } else {
+            of(MemorySegment.ofArray(ints), DType.I32, shape).copyFrom(this);
+        }
+        return ints;
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.wok.kernel.host;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Routing;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -63,7 +64,7 @@ public abstract class HostRouting extends Routing {
     }
 
     private static void copy(MemorySegment from, long element, float[] to) {
-        MemorySegment.copy(from, FLOAT, element * Float.BYTES, to, 0, to.length);
+        Copies.floats(from, element * Float.BYTES, to, 0, to.length);
     }
 
     private static void keepBestGroups(Desc desc, float[] choice, float[] group, int[] bestGroups) {
@@ -133,7 +134,7 @@ public abstract class HostRouting extends Routing {
                         case SOFTMAX -> s[e] * (ds[e] - mean);
                     };
                 }
-                MemorySegment.copy(ds, 0, dLogits.memory(), FLOAT, t * dLogits.stride(0) * Float.BYTES, experts);
+                Copies.floats(ds, 0, dLogits.memory(), t * dLogits.stride(0) * Float.BYTES, experts);
             }
         });
     }

@@ -1,6 +1,7 @@
 package dev.wok.kernel.host;
 
 import dev.wok.device.Workers;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +24,7 @@ public final class TableRows {
                 }
                 Objects.checkIndex(id, table.size(0));
                 if (table.dtype() == DType.F32) {
-                    MemorySegment.copy(table.memory(), id * table.stride(0) * Float.BYTES, row, 0, bytes);
+                    Copies.bytes(table.memory(), id * table.stride(0) * Float.BYTES, row, 0, bytes);
                 } else {
                     out.select(0, t).copyFrom(table.select(0, id));
                 }

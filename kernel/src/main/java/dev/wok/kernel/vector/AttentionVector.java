@@ -4,9 +4,8 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.Attention;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.host.Tasks;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -127,7 +126,7 @@ final class AttentionVector extends Attention {
 
         private static void write(float[] rows, int at, Tensor x, long t, long h, int dim) {
             long element = t * x.stride(0) + h * x.stride(1);
-            MemorySegment.copy(rows, at, x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, dim);
+            Copies.floats(rows, at, x.memory(), element * Float.BYTES, dim);
         }
 
         private boolean apart(int q0, int qEnd, int k0, int kEnd) {

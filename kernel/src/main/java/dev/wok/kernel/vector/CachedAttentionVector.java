@@ -4,9 +4,8 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.CachedAttention;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.host.Tasks;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -156,7 +155,7 @@ final class CachedAttentionVector extends CachedAttention {
                 }
                 first.divide(row);
                 int at = row * Tiles.padded(vDim);
-                MemorySegment.copy(first.sums(), at, out.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, vDim);
+                Copies.floats(first.sums(), at, out.memory(), element * Float.BYTES, vDim);
             }
         }
     }

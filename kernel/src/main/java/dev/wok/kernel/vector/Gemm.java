@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Precision;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -189,7 +190,7 @@ final class Gemm {
     }
 
     private static void copy(MemorySegment memory, long element, float[] to, int at, int count) {
-        MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT, element << 2, to, at, count);
+        Copies.floats(memory, element * Float.BYTES, to, at, count);
     }
 
     /// A matrix `[k, n]` as right operand.

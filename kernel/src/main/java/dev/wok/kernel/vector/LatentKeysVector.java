@@ -3,8 +3,8 @@ package dev.wok.kernel.vector;
 import dev.wok.device.Workers;
 import dev.wok.kernel.LatentKeys;
 import dev.wok.kernel.host.Tasks;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 
 final class LatentKeysVector extends LatentKeys {
     private final Workers workers;
@@ -49,6 +49,6 @@ final class LatentKeysVector extends LatentKeys {
     }
 
     private static void copy(Tensor from, long i, Tensor to, long j, long count) {
-        MemorySegment.copy(from.memory(), i * Float.BYTES, to.memory(), j * Float.BYTES, count * Float.BYTES);
+        Copies.bytes(from.memory(), i * Float.BYTES, to.memory(), j * Float.BYTES, count * Float.BYTES);
     }
 }

@@ -2,6 +2,7 @@ package dev.wok.kernel.vector;
 
 import dev.wok.kernel.Precision;
 import dev.wok.tensor.Bf16;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -32,7 +33,7 @@ final class Rows {
             }
             return;
         }
-        MemorySegment.copy(x.memory(), ValueLayout.JAVA_FLOAT, element * Float.BYTES, to, at, count);
+        Copies.floats(x.memory(), element * Float.BYTES, to, at, count);
         round(precision, to, at, count);
     }
 

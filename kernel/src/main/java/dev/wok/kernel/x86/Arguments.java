@@ -21,7 +21,9 @@ final class Arguments {
     /// @param worker the calling one
     void call(Program program, int worker, long... values) {
         MemorySegment block = blocks.asSlice((long) worker * BYTES, BYTES);
-        MemorySegment.copy(values, 0, block, ValueLayout.JAVA_LONG, 0, values.length);
+        for (int i = 0; i < values.length; i++) {
+            block.set(ValueLayout.JAVA_LONG, (long) i * Long.BYTES, values[i]);
+        }
         program.call(block.address());
     }
 

@@ -15,10 +15,10 @@ import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.kernel.Elementwise;
 import dev.wok.kernel.host.Tasks;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 final class ElementwiseX86 extends Elementwise {
@@ -164,7 +164,7 @@ final class ElementwiseX86 extends Elementwise {
 
     private static void copy(Span from, long i, Span to, long j, int count) {
         long size = to.tensor().dtype().bytes();
-        MemorySegment.copy(from.tensor().memory(), i * size, to.tensor().memory(), j * size, count * size);
+        Copies.bytes(from.tensor().memory(), i * size, to.tensor().memory(), j * size, count * size);
     }
 
     /// Without masks for 16-bit elements, whole vectors only; the rest follows here.

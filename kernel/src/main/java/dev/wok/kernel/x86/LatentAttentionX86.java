@@ -4,6 +4,7 @@ import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
+import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -108,7 +109,7 @@ final class LatentAttentionX86 extends LatentAttention {
             for (int h = 0; h < heads; h++) {
                 long from = q.offset(t, h, nopeDim) * Float.BYTES;
                 long to = queries.offset(t, h, rank) * Float.BYTES;
-                MemorySegment.copy(q.memory(), from, queries.memory(), to, ropeBytes);
+                Copies.bytes(q.memory(), from, queries.memory(), to, ropeBytes);
             }
         }
         return queries;
