@@ -74,7 +74,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         return bf16.kernels().choice().backend() == Backend.X86;
     }
 
-    /// Products of quantized weights and rounded activations, where there are instructions for them.
+    /// Products of quantized weights, where machine code is written for them.
     private Map<String, Maker> quantized() {
         if (usual.kernels().choice().backend() != Backend.X86) {
             return Map.of();
@@ -83,6 +83,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         rows.put("int8_matmul_2048", this::wholeNumbers);
         rows.put("matvec_int8", memory -> matvec(in8Bits(usual), Packed.Element.INT8, memory));
         rows.put("matvec_int4", memory -> matvec(in8Bits(usual), Packed.Element.INT4, memory));
+        rows.put("matvec_fp8", memory -> matvec(floats, Packed.Element.FP8, memory));
         return rows;
     }
 

@@ -122,6 +122,17 @@ class KernelBenchTest {
     }
 
     @Test
+    void machineCodeMultipliesE4m3() {
+        try (HostDevice device = Device.host(1)) {
+            assumeTrue(Processor.describe(device).used().isPresent(), "no machine code here");
+        }
+        Row row = run(Backend.X86, 1, "matvec_fp8").rows().getFirst();
+        assertEquals("GB/s", row.unit());
+        assertEquals("f32", row.setup().precision());
+        assertTrue(row.value() > 0, row.toString());
+    }
+
+    @Test
     void aRowSaysWhatItWasMeasuredWith() {
         Row row = run(1, "adamw").rows().getFirst();
         assertEquals(
