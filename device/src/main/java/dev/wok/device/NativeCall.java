@@ -6,10 +6,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
-/// Calls native code in the C calling convention. All calls have one shape, six words and a word back, since Java
-/// spends
-/// some ten milliseconds on each shape when the process starts: where registers carry arguments, a function takes no
-/// notice of more, nor of the upper half of a word where it expects a shorter number.
+/// Calls native code in the C calling convention. All calls have one shape, six words and a word back,
+/// since Java spends some ten milliseconds on each shape when the process starts: where registers carry
+/// arguments, a function takes no notice of more, nor of the upper half of a word where it expects a
+/// shorter number.
 final class NativeCall {
     private static final MethodHandle WORDS = Linker.nativeLinker()
             .downcallHandle(FunctionDescriptor.of(

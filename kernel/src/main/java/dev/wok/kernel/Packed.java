@@ -279,11 +279,15 @@ public final class Packed implements Weight {
     }
 
     private boolean isNumbers(byte[] codes, int g) {
-        boolean numbers = true;
-        for (int p = g * group; element == Element.FP8 && p < Math.min(k, (g + 1) * group); p++) {
-            numbers &= !E4m3.isNaN(codes[p]);
+        if (element.isWhole()) {
+            return true;
         }
-        return numbers;
+        for (int p = g * group; p < Math.min(k, (g + 1) * group); p++) {
+            if (E4m3.isNaN(codes[p])) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /// @return whether a row of one is the same bytes in the other

@@ -83,11 +83,7 @@ final class ExpertReads {
     }
 
     private static int[] distinct(Tensor choice) {
-        int[] all = new int[Math.toIntExact(choice.elements())];
-        for (int i = 0; i < all.length; i++) {
-            all[i] = (int) choice.get(i);
-        }
-        return Arrays.stream(all).distinct().toArray();
+        return Arrays.stream(choice.toInts()).distinct().toArray();
     }
 
     private static boolean contains(int[] experts, int expert) {

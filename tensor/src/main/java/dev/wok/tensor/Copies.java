@@ -38,6 +38,13 @@ public final class Copies {
         }
     }
 
+    /// @return all bytes
+    public static byte[] array(MemorySegment from) {
+        byte[] to = new byte[Math.toIntExact(from.byteSize())];
+        bytes(from, 0, to, 0, to.length);
+        return to;
+    }
+
     /// @param at bytes
     public static void ints(MemorySegment from, long at, int[] to, int toAt, int count) {
         if (count >= FEW_BYTES / Integer.BYTES) {

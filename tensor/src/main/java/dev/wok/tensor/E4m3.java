@@ -6,6 +6,16 @@ public final class E4m3 {
     /// The largest number.
     public static final float MAX = 448;
 
+    /* Sign, exponent and mantissa in the places of float32's are 2^-120 times the number: the exponents' biases differ by
+     * so much, and below the smallest normal number either goes on evenly.
+     */
+
+    /// Where float32 has the bits of a number that is a lane's top byte, moved down by four with its sign.
+    public static final int IN_FLOAT32 = 0x87F00000;
+
+    /// What float32 with these bits is multiplied by to be the number.
+    public static final float FROM_FLOAT32 = 0x1p120f;
+
     private static final int SIGN = 0x80;
     private static final int NAN = 0x7f;
     private static final int MANTISSA_BITS = 3;

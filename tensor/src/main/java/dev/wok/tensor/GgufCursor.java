@@ -119,9 +119,7 @@ final class GgufCursor {
     String string(String what) {
         long length = u64(what);
         long place = at;
-        MemorySegment text = next(length, what);
-        byte[] bytes = new byte[Math.toIntExact(text.byteSize())];
-        Copies.bytes(text, 0, bytes, 0, bytes.length);
+        byte[] bytes = Copies.array(next(length, what));
         try {
             return utf8.decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {

@@ -89,7 +89,7 @@ record GgufHeader(SequencedMap<String, Object> metadata, SequencedMap<String, En
     }
 
     private static void requireVersion(Path file, GgufCursor in) {
-        byte[] magic = in.next(MAGIC.length, "the word GGUF").toArray(ValueLayout.JAVA_BYTE);
+        byte[] magic = Copies.array(in.next(MAGIC.length, "the word GGUF"));
         if (!Arrays.equals(magic, MAGIC)) {
             throw new BadInput("%s is no GGUF file: it begins with the bytes %02x %02x %02x %02x, not with GGUF."
                     .formatted(file, magic[0], magic[1], magic[2], magic[3]));
@@ -146,8 +146,7 @@ record GgufHeader(SequencedMap<String, Object> metadata, SequencedMap<String, En
         GgufValue type = type(in, key, id);
         long count = in.count(type.bytes(), "elements of " + key);
         long place = in.at();
-        MemorySegment values =
-                MemorySegment.ofArray(in.next(count * type.bytes(), key).toArray(ValueLayout.JAVA_BYTE));
+        MemorySegment values = MemorySegment.ofArray(Copies.array(in.next(count * type.bytes(), key)));
         requireValid(in, place, key, type, values);
         return new GgufValue.Values(type, values);
     }

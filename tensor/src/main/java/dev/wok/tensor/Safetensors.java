@@ -107,7 +107,7 @@ public final class Safetensors implements AutoCloseable {
                     "it announces a header of %s bytes, the file has %d"
                             .formatted(Long.toUnsignedString(headerBytes), map.byteSize()));
         }
-        byte[] header = map.asSlice(LENGTH_BYTES, headerBytes).toArray(ValueLayout.JAVA_BYTE);
+        byte[] header = Copies.array(map.asSlice(LENGTH_BYTES, headerBytes));
         MemorySegment data = map.asSlice(LENGTH_BYTES + headerBytes);
         JsonNode root;
         try {
@@ -346,9 +346,7 @@ public final class Safetensors implements AutoCloseable {
         long chunk = 1L << 28;
         for (long from = 0; from < segment.byteSize(); from += chunk) {
             MemorySegment part = segment.asSlice(from, Math.min(chunk, segment.byteSize() - from));
-            writeFully(
-                    channel,
-                    part.isNative() ? part.asByteBuffer() : ByteBuffer.wrap(part.toArray(ValueLayout.JAVA_BYTE)));
+            writeFully(channel, part.isNative() ? part.asByteBuffer() : ByteBuffer.wrap(Copies.array(part)));
         }
     }
 

@@ -4,6 +4,7 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.Activations;
 import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
+import dev.wok.tensor.E4m3;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -193,14 +194,11 @@ final class PackedVector {
         return sum;
     }
 
-    /* Sign, exponent and mantissa in the places of float32's are 2^-120 times the number: the exponents' biases differ by
-     * so much, and below the smallest normal number either goes on evenly.
-     */
     private static FloatVector e4m3(IntVector words, int e) {
         return words.lanewise(VectorOperators.LSHL, Byte.SIZE * (3 - e))
                 .lanewise(VectorOperators.ASHR, 4)
-                .and(0x87F00000)
+                .and(E4m3.IN_FLOAT32)
                 .reinterpretAsFloats()
-                .mul(0x1p120f);
+                .mul(E4m3.FROM_FLOAT32);
     }
 }

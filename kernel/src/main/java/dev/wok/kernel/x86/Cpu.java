@@ -12,6 +12,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
 import dev.wok.emit.Mem;
 import dev.wok.emit.X86;
+import dev.wok.tensor.Copies;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -87,7 +88,7 @@ record Cpu(String name, List<Isa> isas) {
         byte[] text = new byte[3 * LEAF_BYTES];
         for (int i = 0; i < 3; i++) {
             leaf(cpuid, out, 0x80000002 + i, 0);
-            MemorySegment.copy(out, ValueLayout.JAVA_BYTE, 0, text, i * LEAF_BYTES, LEAF_BYTES);
+            Copies.bytes(out, 0, text, i * LEAF_BYTES, LEAF_BYTES);
         }
         return new String(text, StandardCharsets.US_ASCII)
                 .replaceAll("[^\\x20-\\x7e]", "")
@@ -96,7 +97,9 @@ record Cpu(String name, List<Isa> isas) {
 
     private static int[] leaf(Program cpuid, MemorySegment out, int leaf, int part) {
         cpuid.call(out.address(), leaf, part);
-        return out.toArray(ValueLayout.JAVA_INT);
+        int[] words = new int[LEAF_BYTES / Integer.BYTES];
+        Copies.ints(out, 0, words, 0, words.length);
+        return words;
     }
 
     private static byte[] cpuidCode() {

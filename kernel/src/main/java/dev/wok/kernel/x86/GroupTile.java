@@ -39,6 +39,7 @@ import dev.wok.emit.Operand;
 import dev.wok.emit.Reg;
 import dev.wok.emit.Vec;
 import dev.wok.kernel.Packed;
+import dev.wok.tensor.E4m3;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -55,9 +56,6 @@ import java.util.function.BiConsumer;
  * the row's bytes under the weights' signs, at most 2 * 128 * 127. AVX-512 cannot move signs: the eighth bit of a weight
  * goes through a product of its own, so that values are up to 127. Half bytes are so small that AVX2 has registers for
  * adding eight pairs in 16 bits, at most 8 * 2 * 15 * 127, before they are widened.
- *
- * Sign, exponent and mantissa of E4M3 in the places of float32's are 2^-120 times the number: the exponents' biases differ
- * by so much, and below the smallest normal number either goes on evenly.
  */
 ///
 /// @param element of the weights
@@ -83,7 +81,6 @@ record GroupTile(
         long scaleBytes) {
     private static final int UNROLL = 4;
     private static final int LOWER_HALVES = 0x0F0F0F0F;
-    private static final int E4M3_IN_FLOAT32 = 0x87F00000;
 
     /// Bytes of a group's scale and first sum.
     static final int HEAD_BYTES = 8;
@@ -542,8 +539,8 @@ record GroupTile(
 
     private static void e4m3(Lanes l, Vec value, Vec values, int e) {
         fromTop(l, value, values, e, 4);
-        l.x.op(VPANDD, value, value, l.c(E4M3_IN_FLOAT32));
-        l.mul(value, value, l.c(0x1p120f));
+        l.x.op(VPANDD, value, value, l.c(E4m3.IN_FLOAT32));
+        l.mul(value, value, l.c(E4m3.FROM_FLOAT32));
     }
 
     private static void wholeByte(Lanes l, Vec value, Vec values, int e) {

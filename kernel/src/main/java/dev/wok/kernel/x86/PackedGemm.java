@@ -23,7 +23,6 @@ import java.util.function.IntUnaryOperator;
  */
 final class PackedGemm {
     private static final long FEW_ROWS_BYTES = 2 << 20;
-
     private static final int ROWS_MOST = 192;
     private static final int DEPTH = 512;
     private static final int TASKS_PER_WORKER = 16;
