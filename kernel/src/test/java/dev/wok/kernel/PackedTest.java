@@ -77,6 +77,15 @@ class PackedTest {
                 .size("gap", 0, 1)
                 .cases(1)
                 .check(c -> Contract.checkProducts(run -> product(run, c, element, activations)));
+        Property.of("Matmul.linear, few rows, blocks, %s, %s".formatted(element, activations))
+                .size("m", 1, 9)
+                .size("n", 1, 60)
+                .size("k", 1025, 1600)
+                .size("group", 0, 3)
+                .flag("accumulate")
+                .size("gap", 0, 1)
+                .cases(4)
+                .check(c -> Contract.checkProducts(run -> product(run, c, element, activations)));
     }
 
     @Test

@@ -252,7 +252,7 @@ final class Blocks {
         int tall = a.layout == Tile.Layout.PANELS ? a.rows : isa.hasMasks() ? 8 : 6;
         int groups = kind.groups(k);
         int lastVectors = padded(columns % width()) / isa.lanes();
-        Tile tile = new Tile(kind, tall, vectors, a.layout, rows % tall, lastVectors, accumulate, 0);
+        Tile tile = new Tile(kind, tall, vectors, a.layout, rows % tall, lastVectors, accumulate, 0, false);
         call.left(a.address, a.stride, groups);
         call.right(b.address, b.stride);
         call.result(c, cStride);

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
 /* A task computes a block of rows and columns of one result. For each DEPTH groups of the common dimension it packs its
  * rows of the left operand (they stay in the second-level cache) and runs them through all its panels. Each element of
  * the result is one chain of sums over the common dimension in order, block after block, whatever the split, so its bits
- * depend on the shapes alone.
+ * depend on the shapes alone. Few rows go along each panel of a packed weight from end to end instead, so that memory is
+ * read in order.
  */
 final class Gemm {
     /// Elements of the common dimension that are packed at once, at most.
@@ -203,18 +204,23 @@ final class Gemm {
         int lastColumns = right.n() % right.width();
         int lastVectors = block.last ? right.lastVectors() : 0;
         s.call.counts(block.rows / rows, block.panels, lastColumns - (lastVectors - 1) * right.lanes());
-        for (int b = 0; b < right.blocks(); b++) {
+        boolean along = p.m <= FEW_ROWS
+                && right.packedBytes() > 0
+                && block.rows * rowStride(right.kind(), right.k()) <= s.left.byteSize();
+        for (int b = 0; b < (along ? Math.min(1, right.blocks()) : right.blocks()); b++) {
             int groups = right.groups(b);
+            int depth = along ? right.k() : right.depth(b);
             long stride = p.left.layout() == Tile.Layout.ROWS
-                    ? (groups * right.kind().leftBytes() + 127) / 64 * 64L
+                    ? rowStride(right.kind(), depth)
                     : (long) groups * rows * Integer.BYTES;
-            p.left.pack(block.row, block.rows, right.from(b), right.depth(b), stride, rows, s);
-            if (right.kind() == Tile.Kind.WIDENED && right.depth(b) % 2 == 1) {
+            p.left.pack(block.row, block.rows, right.from(b), depth, stride, rows, s);
+            if (right.kind() == Tile.Kind.WIDENED && depth % 2 == 1) {
                 for (int i = 0; i < block.rows; i++) {
-                    s.left.set(ValueLayout.JAVA_FLOAT, i * stride + right.depth(b) * (long) Float.BYTES, 0);
+                    s.left.set(ValueLayout.JAVA_FLOAT, i * stride + depth * (long) Float.BYTES, 0);
                 }
             }
             s.call.left(s.left.address(), stride, groups);
+            s.call.blocks(right.blocks(), right.groups(right.blocks() - 1));
             s.call.right(right.panel(b, block.panel), right.stride(b));
             Tile tile = new Tile(
                     right.kind(),
@@ -224,7 +230,8 @@ final class Gemm {
                     block.rows % rows,
                     lastVectors,
                     p.accumulate || b > 0,
-                    right.packedBytes());
+                    right.packedBytes(),
+                    along);
             programs.get(tile, tile::write).call(s.call.address());
         }
         if (right.k() == 0 && !p.accumulate) {
@@ -238,6 +245,11 @@ final class Gemm {
         if (p.finish != null) {
             p.finish.of(block.row, block.rows);
         }
+    }
+
+    /// @return bytes between packed rows
+    private static long rowStride(Tile.Kind kind, int depth) {
+        return ((long) kind.groups(depth) * kind.leftBytes() + 127) / 64 * 64;
     }
 
     // ---------------------------------------------------------------------------------------------- left operands

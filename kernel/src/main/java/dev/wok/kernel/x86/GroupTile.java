@@ -68,6 +68,7 @@ import java.util.function.BiConsumer;
 /// @param accumulate whether results are added to what is there
 /// @param panelBytes between the values of a tile's panels, where it has several
 /// @param scaleBytes between their scales
+/// @param few whether there are so few rows that reading the weight is most of the work
 record GroupTile(
         Packed.Element element,
         boolean bytes,
@@ -78,7 +79,8 @@ record GroupTile(
         boolean single,
         boolean accumulate,
         long panelBytes,
-        long scaleBytes) {
+        long scaleBytes,
+        boolean few) {
     private static final int UNROLL = 4;
     private static final int LOWER_HALVES = 0x0F0F0F0F;
 
@@ -374,6 +376,12 @@ record GroupTile(
     /// @param u how many steps behind the pointers
     private void step(Lanes l, int height, int u) {
         int x = u * elementBytes();
+        if (few) {
+            for (int j = 0; j < vectors; j += Packed.ROWS / l.count()) {
+                int at = u * Packed.STEP_BYTES + behind(l, j, panelBytes, Integer.BYTES);
+                l.x.prefetch(Mem.at(VALUES_AT, Tile.AHEAD + at));
+            }
+        }
         if (bytes && l.isa().hasByteDots()) {
             for (int j = 0; j < vectors; j++) {
                 load(l, temporary(l, j), u, j);

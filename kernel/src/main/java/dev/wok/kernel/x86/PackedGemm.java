@@ -168,7 +168,8 @@ final class PackedGemm {
                         single,
                         block.problem.accumulate || g > 0,
                         wide ? right.panelBytes() : 0,
-                        wide ? right.scaleBytes() : 0);
+                        wide ? right.scaleBytes() : 0,
+                        block.problem.rows <= Gemm.FEW_ROWS);
                 programs.get(code, code::write).call(call.address());
             }
         }

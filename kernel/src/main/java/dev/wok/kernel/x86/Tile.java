@@ -56,6 +56,8 @@ import java.lang.foreign.ValueLayout;
 /// @param accumulate whether results are added to what is there
 /// @param packedBytes between the panels of a packed weight that a tile goes along; 0 where panels were
 ///     packed for tiles
+/// @param along whether a tile takes all blocks of the common dimension, which lie one behind the other,
+///     and adds up their sums in the result
 record Tile(
         Kind kind,
         int rows,
@@ -64,7 +66,8 @@ record Tile(
         int lastRows,
         int lastVectors,
         boolean accumulate,
-        long packedBytes) {
+        long packedBytes,
+        boolean along) {
     enum Kind {
         F32(VFMADD231PS, VADDPS, 1),
         BF16(VDPBF16PS, VADDPS, 2),
@@ -140,7 +143,9 @@ record Tile(
         private static final int TILES = 56;
         private static final int PANELS = 64;
         private static final int LAST_LANES = 72;
-        static final int BYTES = 80;
+        private static final int BLOCKS = 80;
+        private static final int LAST_GROUPS = 88;
+        static final int BYTES = 96;
 
         private final MemorySegment block;
 
@@ -158,6 +163,15 @@ record Tile(
             put(A, a);
             put(A_STRIDE, aStride);
             put(GROUPS, groups);
+        }
+
+        /// What a tile [#along] takes.
+        ///
+        /// @param blocks with as many groups as [#left] says, but for the last
+        /// @param lastGroups 1 or more
+        void blocks(int blocks, int lastGroups) {
+            put(BLOCKS, blocks);
+            put(LAST_GROUPS, lastGroups);
         }
 
         /// @param bStride bytes between panels
@@ -201,10 +215,16 @@ record Tile(
     private static final int UPPER_HALF = 0xFFFF0000;
     /// In the next panel.
     private static final Reg NEXT = R14;
+    /// Blocks that are left.
+    private static final Reg BLOCK = R14;
     /// Lines of the next panel that are asked for with each tile.
     private static final int SHARE = 16;
     private static final int LINE = 64;
     private static final int UNROLL = 4;
+
+    /// How far ahead a product of few rows asks for its weight, in bytes: 512 are too few, and with 4096
+    /// what comes early is pushed out again.
+    static final int AHEAD = 1024;
 
     /// Writes the code; its argument is the address of a [Call]'s block.
     void write(Lanes l) {
@@ -298,9 +318,8 @@ record Tile(
     }
 
     private void tile(Lanes l, int height, int width, boolean partial) {
-        prefetch(l, height, width);
-        for (int i = 0; i < height * width; i++) {
-            l.zero(l.v(i));
+        if (!along) {
+            prefetch(l, height, width);
         }
         if (layout == Layout.ROWS) {
             for (int i = 0; 3 * i < height; i++) {
@@ -315,14 +334,59 @@ record Tile(
             l.x.mov(A_TILE, A);
         }
         l.x.mov(B_AT, B);
+        if (!along) {
+            l.x.mov(GROUP, Mem.at(RDI, Call.GROUPS));
+            block(l, height, width, partial, accumulate);
+            return;
+        }
+        Label done = l.x.label();
+        l.x.mov(BLOCK, Mem.at(RDI, Call.BLOCKS));
+        nextBlock(l, height, width, partial, accumulate);
+        l.x.jump(Condition.EQUAL, done);
+        Label again = l.x.here();
+        nextBlock(l, height, width, partial, true);
+        l.x.jump(Condition.NOT_EQUAL, again);
+        l.x.bind(done);
+    }
+
+    /// Leaves in the flags whether it was the last.
+    private void nextBlock(Lanes l, int height, int width, boolean partial, boolean adds) {
+        Label begin = l.x.label();
         l.x.mov(GROUP, Mem.at(RDI, Call.GROUPS));
+        l.x.cmp(BLOCK, 1);
+        l.x.jump(Condition.NOT_EQUAL, begin);
+        l.x.mov(GROUP, Mem.at(RDI, Call.LAST_GROUPS));
+        l.x.bind(begin);
+        block(l, height, width, partial, adds);
+        l.x.sub(BLOCK, 1);
+    }
+
+    /// @param adds whether sums are added to what is there
+    private void block(Lanes l, int height, int width, boolean partial, boolean adds) {
+        for (int i = 0; i < height * width; i++) {
+            l.zero(l.v(i));
+        }
         l.countDown(GROUP, UNROLL, groups -> {
             for (int g = 0; g < groups; g++) {
+                if (along) {
+                    ask(l, width, g);
+                }
                 step(l, height, width, g);
             }
             next(l, height, width, groups);
         });
-        store(l, height, width, partial);
+        store(l, height, width, partial, adds);
+    }
+
+    /// Asks for what is soon read: where there are few rows, memory is what products wait for.
+    private void ask(Lanes l, int width, int g) {
+        for (int line = 0; line < groupBytes(l, width); line += LINE) {
+            for (int j = 0; j < width; j++) {
+                if (vectorAt(l, j) % groupBytes(l, width) == 0) {
+                    l.x.prefetch(Mem.at(B_AT, AHEAD + g * groupBytes(l, width) + vectorAt(l, j) + line));
+                }
+            }
+        }
     }
 
     private void next(Lanes l, int height, int width, int groups) {
@@ -397,8 +461,8 @@ record Tile(
         return row % 3 == 0 ? Mem.at(base, at) : Mem.at(base, A_STRIDE, row % 3, at);
     }
 
-    private void store(Lanes l, int height, int width, boolean partial) {
-        Reg at = RAX;
+    private void store(Lanes l, int height, int width, boolean partial, boolean adds) {
+        Reg at = GROUP;
         l.x.mov(at, C_TILE);
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < width; j++) {
@@ -408,14 +472,14 @@ record Tile(
                     // The first register behind the sums is free now.
                     Vec old = l.v(height * width);
                     l.inTailAsSet(() -> {
-                        if (accumulate) {
+                        if (adds) {
                             l.load(old, to);
                             l.x.op(kind.add, sum, sum, old);
                         }
                         l.store(to, sum);
                     });
                 } else {
-                    if (accumulate) {
+                    if (adds) {
                         l.x.op(kind.add, sum, sum, to);
                     }
                     l.store(to, sum);
