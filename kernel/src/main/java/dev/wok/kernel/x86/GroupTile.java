@@ -3,6 +3,8 @@ package dev.wok.kernel.x86;
 import static dev.wok.emit.Imm.imm;
 import static dev.wok.emit.Op.VBROADCASTSS;
 import static dev.wok.emit.Op.VCVTDQ2PS;
+import static dev.wok.emit.Op.VFMADD213PS;
+import static dev.wok.emit.Op.VMOVUPS;
 import static dev.wok.emit.Op.VPABSB;
 import static dev.wok.emit.Op.VPADDD;
 import static dev.wok.emit.Op.VPADDW;
@@ -31,6 +33,7 @@ import static dev.wok.emit.Reg.RCX;
 import static dev.wok.emit.Reg.RDI;
 import static dev.wok.emit.Reg.RDX;
 import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.Reg.RSP;
 
 import dev.wok.emit.Condition;
 import dev.wok.emit.Label;
@@ -192,17 +195,33 @@ record GroupTile(
         l.x.mov(VALUES, argument(Call.VALUES));
         l.x.mov(C, argument(Call.C));
         l.x.mov(A_STRIDE, argument(Call.A_STRIDE));
+        l.x.sub(RSP, stackBytes(l));
         Label again = l.x.here();
-        panel(l);
-        l.x.add(VALUES, argument(Call.VALUES_STRIDE));
-        l.x.add(C, vectors * l.count() * Float.BYTES);
-        l.x.mov(RAX, argument(Call.SCALES));
-        l.x.add(RAX, argument(Call.SCALES_STRIDE));
-        l.x.mov(argument(Call.SCALES), RAX);
+        int passes = vectors / width(l);
+        for (int pass = 0; pass < passes; pass++) {
+            boolean last = pass == passes - 1;
+            panel(l, partial && last);
+            l.x.add(C, width(l) * l.isa().bytes());
+            if (last) {
+                l.x.add(VALUES, argument(Call.VALUES_STRIDE));
+                l.x.sub(VALUES, pass * l.isa().bytes());
+            } else {
+                l.x.add(VALUES, l.isa().bytes());
+            }
+            l.x.mov(RAX, argument(Call.SCALES));
+            if (last) {
+                l.x.add(RAX, argument(Call.SCALES_STRIDE));
+                l.x.sub(RAX, pass * l.count() * Short.BYTES);
+            } else {
+                l.x.add(RAX, l.count() * Short.BYTES);
+            }
+            l.x.mov(argument(Call.SCALES), RAX);
+        }
         l.x.mov(RAX, argument(Call.PANELS));
         l.x.sub(RAX, 1);
         l.x.mov(argument(Call.PANELS), RAX);
         l.x.jump(Condition.NOT_EQUAL, again);
+        l.x.add(RSP, stackBytes(l));
         for (int i = saved.length - 1; i >= 0; i--) {
             l.x.pop(saved[i]);
         }
@@ -213,7 +232,25 @@ record GroupTile(
         return Mem.at(RDI, at);
     }
 
-    private void panel(Lanes l) {
+    /// @return how many vectors of columns are computed at once
+    private int width(Lanes l) {
+        return addsWords(l) && !few ? 1 : vectors;
+    }
+
+    /// Whether totals lie on the stack, which leaves registers for more rows.
+    private boolean stacksTotals(Lanes l) {
+        return bytes && !few && !single && l.isa() == Isa.AVX2;
+    }
+
+    private int stackBytes(Lanes l) {
+        return stacksTotals(l) ? rows * width(l) * l.isa().bytes() : 0;
+    }
+
+    private static Mem stacked(Lanes l, int i) {
+        return Mem.at(RSP, i * l.isa().bytes());
+    }
+
+    private void panel(Lanes l, boolean partial) {
         Label remainder = l.x.label();
         l.x.mov(A, argument(Call.A));
         l.x.mov(C_TILE, C);
@@ -221,7 +258,7 @@ record GroupTile(
         l.x.test(TILES, TILES);
         l.x.jump(Condition.EQUAL, remainder);
         Label again = l.x.here();
-        tile(l, rows);
+        tile(l, rows, partial);
         for (int i = 0; i < rows; i++) {
             l.x.add(A, A_STRIDE);
             l.x.add(C_TILE, argument(Call.C_STRIDE));
@@ -230,11 +267,11 @@ record GroupTile(
         l.x.jump(Condition.NOT_EQUAL, again);
         l.x.bind(remainder);
         if (lastRows > 0) {
-            tile(l, lastRows);
+            tile(l, lastRows, partial);
         }
     }
 
-    private void tile(Lanes l, int height) {
+    private void tile(Lanes l, int height, boolean partial) {
         l.x.mov(HEAD_AT, A);
         l.x.add(HEAD_AT, argument(Call.HEAD));
         l.x.mov(ROWS[0], A);
@@ -246,7 +283,7 @@ record GroupTile(
         l.x.mov(VALUES_AT, VALUES);
         l.x.mov(SCALES_AT, argument(Call.SCALES));
         if (!single) {
-            eachResult(l, height, (total, at) -> {
+            eachResult(l, height, partial, true, (total, at) -> {
                 if (accumulate) {
                     l.load(total, at);
                 } else {
@@ -265,7 +302,7 @@ record GroupTile(
         l.x.align(32);
         l.x.bind(steps);
         if (addsWords(l)) {
-            for (int i = 0; i < height * vectors; i++) {
+            for (int i = 0; i < height * width(l); i++) {
                 l.zero(words(l, i));
             }
         }
@@ -273,7 +310,7 @@ record GroupTile(
             step(l, height, u);
         }
         if (addsWords(l)) {
-            for (int i = 0; i < height * vectors; i++) {
+            for (int i = 0; i < height * width(l); i++) {
                 l.x.op(VPMADDWD, words(l, i), words(l, i), l.c(0x00010001));
                 l.x.op(VPADDD, l.v(i), l.v(i), words(l, i));
             }
@@ -284,16 +321,16 @@ record GroupTile(
         end(l, height);
         l.x.sub(GROUP, 1);
         l.x.jump(Condition.NOT_EQUAL, group);
-        store(l, height);
+        store(l, height, partial);
     }
 
-    private int total(int i) {
-        return single ? i : rows * vectors + i;
+    private int total(Lanes l, int i) {
+        return single ? i : rows * width(l) + i;
     }
 
     /// @return the `i`-th register that holds no sum
     private Vec temporary(Lanes l, int i) {
-        return l.v(total(rows * vectors) + i);
+        return l.v((stacksTotals(l) ? rows * width(l) : total(l, rows * width(l))) + i);
     }
 
     /// The last register but the one of AVX2's tails.
@@ -327,34 +364,34 @@ record GroupTile(
 
     private void begin(Lanes l, int height) {
         if (!bytes || movesSigns(l)) {
-            for (int i = 0; i < height * vectors; i++) {
+            for (int i = 0; i < height * width(l); i++) {
                 l.zero(l.v(i));
             }
             return;
         }
         heads(l, height, i -> {
-            for (int j = 0; j < vectors; j++) {
+            for (int j = 0; j < width(l); j++) {
                 if (j == 0) {
-                    l.x.op(VBROADCASTSS, l.v(i * vectors), Mem.at(RAX, Float.BYTES));
+                    l.x.op(VBROADCASTSS, l.v(i * width(l)), Mem.at(RAX, Float.BYTES));
                 } else {
-                    l.move(l.v(i * vectors + j), l.v(i * vectors));
+                    l.move(l.v(i * width(l) + j), l.v(i * width(l)));
                 }
             }
         });
     }
 
     private void end(Lanes l, int height) {
-        for (int j = 0; j < vectors; j++) {
+        for (int j = 0; j < width(l); j++) {
             l.fromBf16(temporary(l, j), Mem.at(SCALES_AT, behind(l, j, scaleBytes, Short.BYTES)));
         }
         l.x.add(SCALES_AT, Packed.ROWS * Short.BYTES);
-        Vec scale = temporary(l, vectors);
+        Vec scale = temporary(l, width(l));
         heads(l, height, i -> {
             if (bytes) {
                 l.x.op(VBROADCASTSS, scale, Mem.at(RAX));
             }
-            for (int j = 0; j < vectors; j++) {
-                Vec sum = l.v(i * vectors + j);
+            for (int j = 0; j < width(l); j++) {
+                Vec sum = l.v(i * width(l) + j);
                 if (bytes) {
                     l.x.op(VCVTDQ2PS, sum, sum);
                 }
@@ -363,8 +400,12 @@ record GroupTile(
                 }
                 if (single && bytes) {
                     l.mul(sum, sum, scale);
+                } else if (stacksTotals(l)) {
+                    Mem total = stacked(l, i * width(l) + j);
+                    l.x.op(VFMADD213PS, sum, scale, total);
+                    l.x.op(VMOVUPS, total, sum);
                 } else if (!single) {
-                    l.fma(l.v(total(i * vectors + j)), sum, bytes ? scale : temporary(l, j));
+                    l.fma(l.v(total(l, i * width(l) + j)), sum, bytes ? scale : temporary(l, j));
                 }
             }
         });
@@ -377,30 +418,30 @@ record GroupTile(
     private void step(Lanes l, int height, int u) {
         int x = u * elementBytes();
         if (few) {
-            for (int j = 0; j < vectors; j += Packed.ROWS / l.count()) {
+            for (int j = 0; j < width(l); j += Packed.ROWS / l.count()) {
                 int at = u * Packed.STEP_BYTES + behind(l, j, panelBytes, Integer.BYTES);
                 l.x.prefetch(Mem.at(VALUES_AT, Tile.AHEAD + at));
             }
         }
         if (bytes && l.isa().hasByteDots()) {
-            for (int j = 0; j < vectors; j++) {
+            for (int j = 0; j < width(l); j++) {
                 load(l, temporary(l, j), u, j);
             }
             if (element == Packed.Element.INT8) {
-                dots(l, height, 0, vectors, x);
+                dots(l, height, 0, width(l), x);
             } else {
-                for (int j = 0; j < vectors; j++) {
-                    l.x.op(VPANDD, temporary(l, vectors + j), temporary(l, j), lowerHalves(l));
+                for (int j = 0; j < width(l); j++) {
+                    l.x.op(VPANDD, temporary(l, width(l) + j), temporary(l, j), lowerHalves(l));
                 }
-                dots(l, height, vectors, 2 * vectors, x);
-                for (int j = 0; j < vectors; j++) {
-                    upperHalves(l, temporary(l, vectors + j), temporary(l, j));
+                dots(l, height, width(l), 2 * width(l), x);
+                for (int j = 0; j < width(l); j++) {
+                    upperHalves(l, temporary(l, width(l) + j), temporary(l, j));
                 }
-                dots(l, height, vectors, 2 * vectors, x + Integer.BYTES);
+                dots(l, height, width(l), 2 * width(l), x + Integer.BYTES);
             }
             return;
         }
-        for (int j = 0; j < vectors; j++) {
+        for (int j = 0; j < width(l); j++) {
             Vec values = temporary(l, 0);
             load(l, values, u, j);
             if (!bytes) {
@@ -477,8 +518,8 @@ record GroupTile(
         Vec x = temporary(l, spare);
         for (int i = 0; i < height; i++) {
             l.x.op(VBROADCASTSS, x, left(i, at));
-            for (int j = 0; j < vectors; j++) {
-                l.x.op(VPDPBUSD, l.v(i * vectors + j), temporary(l, values + j), x);
+            for (int j = 0; j < width(l); j++) {
+                l.x.op(VPDPBUSD, l.v(i * width(l) + j), temporary(l, values + j), x);
             }
         }
     }
@@ -490,7 +531,7 @@ record GroupTile(
         l.x.op(VPXORD, values, values, l.c(0x80808080));
         l.x.op(VPABSB, magnitudes, values);
         for (int i = 0; i < height; i++) {
-            Vec sum = l.v(i * vectors + j);
+            Vec sum = l.v(i * width(l) + j);
             l.x.op(VBROADCASTSS, products, left(i, at));
             l.x.op(VPSIGNB, products, products, values);
             l.x.op(VPMADDUBSW, products, magnitudes, products);
@@ -514,11 +555,11 @@ record GroupTile(
         int[] factors = new int[l.count()];
         Arrays.fill(factors, factor << 16 | factor);
         for (int i = 0; i < height; i++) {
-            Vec sum = l.v(i * vectors + j);
+            Vec sum = l.v(i * width(l) + j);
             l.x.op(VBROADCASTSS, products, left(i, at));
             l.x.op(VPMADDUBSW, products, values, products);
             if (addsWords(l)) {
-                l.x.op(VPADDW, words(l, i * vectors + j), words(l, i * vectors + j), products);
+                l.x.op(VPADDW, words(l, i * width(l) + j), words(l, i * width(l) + j), products);
             } else {
                 l.x.op(VPMADDWD, products, products, l.x.constant(factors));
                 l.x.op(VPADDD, sum, sum, products);
@@ -540,7 +581,7 @@ record GroupTile(
                 case F32, BF16 -> throw new IllegalStateException(element + " has no groups");
             }
             for (int i = 0; i < height; i++) {
-                l.fma(l.v(i * vectors + j), value, repeated(l, i, at + e * Float.BYTES));
+                l.fma(l.v(i * width(l) + j), value, repeated(l, i, at + e * Float.BYTES));
             }
         }
     }
@@ -591,8 +632,8 @@ record GroupTile(
         }
     }
 
-    private void store(Lanes l, int height) {
-        eachResult(l, height, (total, at) -> {
+    private void store(Lanes l, int height, boolean partial) {
+        eachResult(l, height, partial, false, (total, at) -> {
             if (single && accumulate) {
                 l.load(temporary(l, 0), at);
                 l.add(total, total, temporary(l, 0));
@@ -602,17 +643,26 @@ record GroupTile(
     }
 
     /// Visits the totals' registers with their places in memory. Overwrites a pointer.
-    private void eachResult(Lanes l, int height, BiConsumer<Vec, Mem> body) {
+    ///
+    /// @param begins whether the body sets the totals
+    private void eachResult(Lanes l, int height, boolean partial, boolean begins, BiConsumer<Vec, Mem> body) {
         Reg at = RAX;
         l.x.mov(at, C_TILE);
         for (int i = 0; i < height; i++) {
-            for (int j = 0; j < vectors; j++) {
-                Vec total = l.v(total(i * vectors + j));
+            for (int j = 0; j < width(l); j++) {
+                int index = i * width(l) + j;
+                Vec total = stacksTotals(l) ? temporary(l, 0) : l.v(total(l, index));
                 Mem place = Mem.at(at, j * l.isa().bytes());
-                if (partial && j == vectors - 1) {
+                if (stacksTotals(l) && !begins) {
+                    l.x.op(VMOVUPS, total, stacked(l, index));
+                }
+                if (partial && j == width(l) - 1) {
                     l.inTailAsSet(() -> body.accept(total, place));
                 } else {
                     body.accept(total, place);
+                }
+                if (stacksTotals(l) && begins) {
+                    l.x.op(VMOVUPS, stacked(l, index), total);
                 }
             }
             if (i < height - 1) {

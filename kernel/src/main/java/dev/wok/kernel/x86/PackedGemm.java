@@ -24,7 +24,8 @@ import java.util.function.IntUnaryOperator;
 final class PackedGemm {
     private static final long FEW_ROWS_BYTES = 2 << 20;
     private static final int ROWS_MOST = 192;
-    private static final int DEPTH = 512;
+    private static final int DEPTH_WITH_MASKS = 512;
+    private static final int PIECE_BYTES = 16 << 10;
     private static final int TASKS_PER_WORKER = 16;
     private static final int LINE = 64;
     private static final int PAGE = 4096;
@@ -81,7 +82,7 @@ final class PackedGemm {
         workers.run(blocks.size(), (task, worker) -> {
             Block block = blocks.get(task);
             Packed w = block.problem.w;
-            int perBlock = block.problem.rows <= Gemm.FEW_ROWS ? w.groups() : Math.max(1, DEPTH / w.group());
+            int perBlock = block.problem.rows <= Gemm.FEW_ROWS ? w.groups() : Math.max(1, depth(w.element()) / w.group());
             for (int g = 0; g < w.groups(); g += perBlock) {
                 compute(block, g, Math.min(perBlock, w.groups() - g), own[worker]);
             }
@@ -135,7 +136,8 @@ final class PackedGemm {
         int depth = Math.min(groups * w.group(), padded(w.k()) - from);
         int lastSteps = (depth - (groups - 1) * w.group()) / perStep;
         boolean single = w.groups() == 1;
-        int rows = tileRows(w.element(), left.bytes, single);
+        boolean few = block.problem.rows <= Gemm.FEW_ROWS;
+        int rows = tileRows(w.element(), left.bytes, single, few);
         GroupTile.Call call = new GroupTile.Call(worker.call);
         call.left(
                 left.memory.address() + block.row * left.stride,
@@ -169,18 +171,28 @@ final class PackedGemm {
                         block.problem.accumulate || g > 0,
                         wide ? right.panelBytes() : 0,
                         wide ? right.scaleBytes() : 0,
-                        block.problem.rows <= Gemm.FEW_ROWS);
+                        few);
                 programs.get(code, code::write).call(call.address());
             }
         }
     }
 
     /// As many as there are registers for sums, totals and what a step needs.
-    private int tileRows(Packed.Element element, boolean bytes, boolean single) {
+    private int tileRows(Packed.Element element, boolean bytes, boolean single, boolean few) {
         if (isa.hasMasks()) {
             return single ? 8 : 4;
         }
-        return element == Packed.Element.INT4 && bytes ? 2 : 3;
+        boolean halves = element == Packed.Element.INT4 && bytes;
+        if (bytes && !few) {
+            return halves ? 6 : 5;
+        }
+        return halves ? 2 : 3;
+    }
+
+    /// How much of the common dimension is taken at a time: so much that results are seldom added to, so little that a
+    /// panel's piece and a tile's rows stay in the first-level cache.
+    private int depth(Packed.Element element) {
+        return isa.hasMasks() ? DEPTH_WITH_MASKS : PIECE_BYTES * Byte.SIZE / (Packed.ROWS * element.bits());
     }
 
     private static int padded(int k) {
