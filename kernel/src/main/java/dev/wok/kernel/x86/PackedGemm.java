@@ -82,7 +82,8 @@ final class PackedGemm {
         workers.run(blocks.size(), (task, worker) -> {
             Block block = blocks.get(task);
             Packed w = block.problem.w;
-            int perBlock = block.problem.rows <= Gemm.FEW_ROWS ? w.groups() : Math.max(1, depth(w.element()) / w.group());
+            int perBlock =
+                    block.problem.rows <= Gemm.FEW_ROWS ? w.groups() : Math.max(1, depth(w.element()) / w.group());
             for (int g = 0; g < w.groups(); g += perBlock) {
                 compute(block, g, Math.min(perBlock, w.groups() - g), own[worker]);
             }
