@@ -67,6 +67,7 @@ public final class Workers implements AutoCloseable {
 
     private final Worker[] helpers;
     private final AtomicInteger generation = new AtomicInteger();
+    private volatile int used;
     private volatile boolean closed;
     private volatile @Nullable Job job;
     private volatile @Nullable Thread runner;
@@ -76,6 +77,7 @@ public final class Workers implements AutoCloseable {
             throw new IllegalArgumentException("threads: %d, expected at least 1".formatted(count));
         }
         helpers = new Worker[count - 1];
+        used = count;
         for (int i = 0; i < helpers.length; i++) {
             helpers[i] = new Worker(i + 1, this::serve);
         }
@@ -87,6 +89,17 @@ public final class Workers implements AutoCloseable {
     /// @return how many threads work together, the caller included
     public int count() {
         return helpers.length + 1;
+    }
+
+    /// Sets how many threads the next calls of [#run] are spread over. The others sleep, and leave the
+    /// processor to those.
+    ///
+    /// @param threads 1 to [#count]
+    public void use(int threads) {
+        if (threads < 1 || threads > count()) {
+            throw new IllegalArgumentException("threads: %d, expected 1 to %d".formatted(threads, count()));
+        }
+        used = threads;
     }
 
     /// Runs `body` for each task from 0 to `tasks - 1` and waits for all of them. Where several threads call, one
@@ -104,12 +117,13 @@ public final class Workers implements AutoCloseable {
             }
             runner = Thread.currentThread();
             try {
-                if (tasks <= 1 || helpers.length == 0) {
+                int threads = used;
+                if (tasks <= 1 || threads == 1) {
                     for (int task = 0; task < tasks; task++) {
                         body.run(task, 0);
                     }
                 } else {
-                    runTogether(tasks, body);
+                    runTogether(tasks, threads, body);
                 }
             } finally {
                 runner = null;
@@ -126,11 +140,11 @@ public final class Workers implements AutoCloseable {
         return false;
     }
 
-    private void runTogether(int tasks, Body body) {
+    private void runTogether(int tasks, int threads, Body body) {
         Job shared = new Job(body, tasks, new AtomicInteger(), new AtomicInteger(), new AtomicReference<>());
         job = shared;
         generation.getAndIncrement();
-        for (int i = 0; i < Math.min(helpers.length, tasks - 1); i++) {
+        for (int i = 0; i < Math.min(threads, tasks) - 1; i++) {
             if (helpers[i].parked) {
                 LockSupport.unpark(helpers[i].thread);
             }
@@ -151,7 +165,7 @@ public final class Workers implements AutoCloseable {
         int seen = 0;
         while (!closed) {
             for (int spins = 0; generation.get() == seen; spins++) {
-                if (spins < SPINS) {
+                if (spins < SPINS && self.number < used) {
                     Thread.onSpinWait();
                 } else {
                     self.parked = true;
@@ -163,7 +177,7 @@ public final class Workers implements AutoCloseable {
             }
             seen = generation.get();
             Job current = job;
-            if (current != null) {
+            if (current != null && self.number < used) {
                 current.work(self.number);
             }
         }

@@ -54,6 +54,28 @@ class WorkersTest {
                 });
     }
 
+    /// However often the number changes, every task runs once and by a thread that may.
+    @Test
+    void usesFewerThreads() {
+        Rng rng = Seeds.rng("fewer");
+        try (Workers workers = new Workers(4)) {
+            for (int round = 0; round < 20_000; round++) {
+                int threads = 1 + rng.below(2L * round, 4);
+                AtomicInteger ran = new AtomicInteger();
+                int tasks = rng.below(2L * round + 1, 9);
+                workers.use(threads);
+                workers.run(tasks, (_, worker) -> {
+                    assertTrue(worker < threads, "a thread beyond the number took a task");
+                    ran.getAndIncrement();
+                });
+                assertEquals(tasks, ran.get());
+            }
+            assertEquals(4, workers.count());
+            assertThrows(IllegalArgumentException.class, () -> workers.use(0));
+            assertThrows(IllegalArgumentException.class, () -> workers.use(5));
+        }
+    }
+
     /// Bodies of a call never run after it has returned: each checks that its own call is the current one.
     @Test
     void noTaskOutlivesItsCall() {

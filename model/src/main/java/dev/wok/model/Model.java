@@ -38,6 +38,7 @@ public final class Model implements AutoCloseable {
     private final Network network;
     private final Memory memory;
     private final @Nullable Source mapped;
+    private final @Nullable StepThreads stepThreads;
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
 
@@ -54,6 +55,7 @@ public final class Model implements AutoCloseable {
     private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, dtype, storage, Weights.Supply.of(memory));
+        stepThreads = StepThreads.of(network.device());
         mapped = null;
     }
 
@@ -61,6 +63,7 @@ public final class Model implements AutoCloseable {
     private Model(ModelConfig config, Kernels kernels, Storage storage, ConvertedFolder mapped) {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, DType.F32, storage, mapped::tensor);
+        stepThreads = StepThreads.of(network.device());
         this.mapped = mapped;
         if (packedBytes() < Device.usableMemory()) {
             mapped.enlarge();
@@ -351,7 +354,10 @@ public final class Model implements AutoCloseable {
         for (int from = 0; from < ids.length; from += CHUNK) {
             int to = Math.min(ids.length, from + CHUNK);
             boolean last = to == ids.length;
-            float[] found = extendChunk(cache, Arrays.copyOfRange(ids, from, to), last);
+            int[] chunk = Arrays.copyOfRange(ids, from, to);
+            float[] found = chunk.length == 1 && stepThreads != null
+                    ? stepThreads.run(network.device(), () -> extendChunk(cache, chunk, last))
+                    : extendChunk(cache, chunk, last);
             logits = last ? found : logits;
         }
         return logits;
