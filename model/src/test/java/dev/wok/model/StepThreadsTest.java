@@ -61,7 +61,7 @@ class StepThreadsTest {
     @Test
     void leavesTheDeviceWithAllThreads() {
         try (HostDevice device = Device.host(2)) {
-            StepThreads threads = StepThreads.of(device);
+            StepThreads threads = new StepThreads(device.workers().count());
             for (int i = 0; i < 100; i++) {
                 threads.run(device, () -> 1);
                 CountDownLatch both = new CountDownLatch(2);

@@ -59,6 +59,10 @@ import java.util.function.BiConsumer;
  * the row's bytes under the weights' signs, at most 2 * 128 * 127. AVX-512 cannot move signs: the eighth bit of a weight
  * goes through a product of its own, so that values are up to 127. Half bytes are so small that AVX2 has registers for
  * adding eight pairs in 16 bits, at most 8 * 2 * 15 * 127, before they are widened.
+ *
+ * A vector of weights is taken apart once for all rows of a tile, so tiles of bytes are as high as there are registers:
+ * with AVX2 totals then lie on the stack, and half bytes go along a panel's two vectors of columns one after the other.
+ * With few rows memory is what is waited for, and is asked for ahead instead.
  */
 ///
 /// @param element of the weights
@@ -195,7 +199,9 @@ record GroupTile(
         l.x.mov(VALUES, argument(Call.VALUES));
         l.x.mov(C, argument(Call.C));
         l.x.mov(A_STRIDE, argument(Call.A_STRIDE));
-        l.x.sub(RSP, stackBytes(l));
+        if (stacksTotals(l)) {
+            l.x.sub(RSP, stackBytes(l));
+        }
         Label again = l.x.here();
         int passes = vectors / width(l);
         for (int pass = 0; pass < passes; pass++) {
@@ -221,7 +227,9 @@ record GroupTile(
         l.x.sub(RAX, 1);
         l.x.mov(argument(Call.PANELS), RAX);
         l.x.jump(Condition.NOT_EQUAL, again);
-        l.x.add(RSP, stackBytes(l));
+        if (stacksTotals(l)) {
+            l.x.add(RSP, stackBytes(l));
+        }
         for (int i = saved.length - 1; i >= 0; i--) {
             l.x.pop(saved[i]);
         }
@@ -243,7 +251,7 @@ record GroupTile(
     }
 
     private int stackBytes(Lanes l) {
-        return stacksTotals(l) ? rows * width(l) * l.isa().bytes() : 0;
+        return rows * width(l) * l.isa().bytes();
     }
 
     private static Mem stacked(Lanes l, int i) {

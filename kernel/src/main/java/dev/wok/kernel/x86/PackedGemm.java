@@ -50,7 +50,11 @@ final class PackedGemm {
     ///
     /// @param w one matrix
     /// @param y `[rows, n]`
-    record Problem(int rows, Left left, Packed w, Tensor y, boolean accumulate) {}
+    record Problem(int rows, Left left, Packed w, Tensor y, boolean accumulate) {
+        boolean few() {
+            return rows <= Gemm.FEW_ROWS;
+        }
+    }
 
     private final Programs programs;
     private final Isa isa;
@@ -82,8 +86,7 @@ final class PackedGemm {
         workers.run(blocks.size(), (task, worker) -> {
             Block block = blocks.get(task);
             Packed w = block.problem.w;
-            int perBlock =
-                    block.problem.rows <= Gemm.FEW_ROWS ? w.groups() : Math.max(1, depth(w.element()) / w.group());
+            int perBlock = block.problem.few() ? w.groups() : Math.max(1, depth(w.element()) / w.group());
             for (int g = 0; g < w.groups(); g += perBlock) {
                 compute(block, g, Math.min(perBlock, w.groups() - g), own[worker]);
             }
@@ -104,7 +107,7 @@ final class PackedGemm {
                 continue;
             }
             PackedPanels right = PackedPanels.of(p.w, vectors * isa.lanes(), isa.lanes());
-            boolean few = p.rows <= Gemm.FEW_ROWS;
+            boolean few = p.few();
             int step = few ? p.rows : Math.min(ROWS_MOST, p.rows);
             long perTile = (long) step * right.width() / Packed.ROWS;
             long share = area / ((long) TASKS_PER_WORKER * workers.count()) / perTile;
@@ -137,7 +140,7 @@ final class PackedGemm {
         int depth = Math.min(groups * w.group(), padded(w.k()) - from);
         int lastSteps = (depth - (groups - 1) * w.group()) / perStep;
         boolean single = w.groups() == 1;
-        boolean few = block.problem.rows <= Gemm.FEW_ROWS;
+        boolean few = block.problem.few();
         int rows = tileRows(w.element(), left.bytes, single, few);
         GroupTile.Call call = new GroupTile.Call(worker.call);
         call.left(
