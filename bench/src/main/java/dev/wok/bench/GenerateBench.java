@@ -55,8 +55,8 @@ final class GenerateBench {
             for (int i = 0; i < WARM_UP || System.nanoTime() - begin < WARM_UP_NANOS; i++) {
                 prefillSeconds(model, prompt);
                 decodeSeconds(model, prompt[0]);
+                task.advance(i < WARM_UP ? 1 : 0);
             }
-            task.advance(WARM_UP);
             for (int at = 0; at < REPEATS; at++) {
                 peaks[at] = products.measure();
                 prefill[at] = prefillSeconds(model, prompt);
