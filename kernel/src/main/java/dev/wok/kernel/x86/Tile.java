@@ -380,12 +380,8 @@ record Tile(
 
     /// Asks for what is soon read: where there are few rows, memory is what products wait for.
     private void ask(Lanes l, int width, int g) {
-        for (int line = 0; line < groupBytes(l, width); line += LINE) {
-            for (int j = 0; j < width; j++) {
-                if (vectorAt(l, j) % groupBytes(l, width) == 0) {
-                    l.x.prefetch(Mem.at(B_AT, AHEAD + g * groupBytes(l, width) + vectorAt(l, j) + line));
-                }
-            }
+        for (int j = 0; j < width; j += Packed.ROWS / l.count()) {
+            l.x.prefetch(Mem.at(B_AT, AHEAD + g * groupBytes(l, width) + vectorAt(l, j)));
         }
     }
 
