@@ -13,6 +13,7 @@ import dev.wok.kernel.CachedAttention;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Packed;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
 import dev.wok.kernel.Weight;
@@ -197,7 +198,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         for (int layer = 0; layer < d.layers(); layer++) {
             kvB.add(Weight.of(stored(memory, 0.02, 2, d.heads() * (d.nopeDim() + d.vDim()), d.rank())));
         }
-        Tensor cache = stored(memory, 1, 3, d.layers(), d.keys(), d.rank() + d.ropeDim());
+        Tensor cache = stored(memory, 1, 3, d.layers(), 1, d.keys(), d.rank() + d.ropeDim());
         Tensor positions = Numbers.below(memory.tensor(DType.I32, 1), 1);
         positions.setInt(0, d.keys() - 1);
         Tensor out = memory.tensor(DType.F32, 1, d.heads(), d.vDim());
@@ -208,6 +209,7 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
         double bytes =
                 cache.bytes() + (double) d.layers() * kvB.getFirst().value().bytes();
         Kernels kernels = usual.kernels();
+        PageTable table = PageTable.onePage(1);
         Limit compute = limits.products(Kind.of(usual.kernels().precision()));
         Limit read = limits.memory(Mix.READ);
         Limit slower = new Limit(
@@ -215,7 +217,8 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
                 () -> Math.min(compute.measure(), read.measure() * flops / bytes));
         return work(usual, flops, bytes, Work.GFLOPS, slower, () -> {
             for (int layer = 0; layer < d.layers(); layer++) {
-                kernels.latentAttention().forward(q, kvB.get(layer), cache.select(0, layer), positions, scale, out);
+                kernels.latentAttention()
+                        .forward(q, kvB.get(layer), cache.select(0, layer), table, positions, scale, out);
             }
         });
     }
@@ -224,17 +227,18 @@ record KernelRows(Side floats, Side bf16, Side usual, Limits limits, Sizes sizes
     private Work cachedDecode(Memory memory) {
         Cached c = sizes.cached();
         Tensor q = floats(memory, 1, 1, 1, c.heads(), c.dim());
-        Tensor keys = stored(memory, 1, 2, c.layers(), c.keys(), c.kvHeads(), c.dim());
-        Tensor values = stored(memory, 1, 3, c.layers(), c.keys(), c.kvHeads(), c.dim());
+        Tensor keys = stored(memory, 1, 2, c.layers(), 1, c.keys(), c.kvHeads(), c.dim());
+        Tensor values = stored(memory, 1, 3, c.layers(), 1, c.keys(), c.kvHeads(), c.dim());
         Tensor positions = memory.tensor(DType.I32, 1);
         positions.setInt(0, c.keys() - 1);
         Tensor out = memory.tensor(DType.F32, 1, c.heads(), c.dim());
         double scale = 1 / Math.sqrt(c.dim());
         double flops = 4.0 * c.layers() * c.heads() * c.dim() * c.keys();
         CachedAttention attention = usual.kernels().cachedAttention();
+        PageTable table = PageTable.onePage(1);
         return moving(usual, Mix.READ, flops, (double) keys.bytes() + values.bytes(), () -> {
             for (int layer = 0; layer < c.layers(); layer++) {
-                attention.forward(q, keys.select(0, layer), values.select(0, layer), positions, scale, out);
+                attention.forward(q, keys.select(0, layer), values.select(0, layer), table, positions, scale, out);
             }
         });
     }

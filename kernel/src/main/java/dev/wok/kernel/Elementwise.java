@@ -1,5 +1,6 @@
 package dev.wok.kernel;
 
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
@@ -78,6 +79,25 @@ public abstract class Elementwise {
         }
     }
 
+    /// Writes what a batch's tokens leave behind into the pages of a cache, as [#cast] converts: of a token of
+    /// sequence `s` at position `p` the row `p` of `s`, where the table says.
+    ///
+    /// @param from `[tokens, heads, n]`, rows of adjacent elements
+    /// @param to `[pages, rows, heads, n]`, rows of adjacent elements; shares no memory with `from`
+    /// @param positions `[tokens]`, I32, -1 for a token that is left out; no two tokens have one place
+    public final void castToPages(Tensor from, Tensor to, PageTable table, Tensor positions) {
+        Shape.require("Elementwise.castToPages", from, "from", -1, -1, -1);
+        Shape.require("Elementwise.castToPages", to, "to", -1, -1, from.dim(1), from.dim(2));
+        Shape.require("Elementwise.castToPages", positions, "positions", from.dim(0));
+        Shape.requireRows("Elementwise.castToPages", positions, "positions", DType.I32);
+        Shape.requireRows("Elementwise.castToPages", from, "from");
+        Shape.requireRows("Elementwise.castToPages", to, "to");
+        table.require("Elementwise.castToPages", to, "to");
+        if (from.elements() > 0) {
+            convertToPages(from, to, table, positions);
+        }
+    }
+
     protected abstract void sum(Tensor a, Tensor b, Tensor out);
 
     protected abstract void addToRows(Tensor x, Tensor bias);
@@ -87,4 +107,6 @@ public abstract class Elementwise {
     protected abstract void set(Tensor x, double value);
 
     protected abstract void convert(Tensor from, Tensor to);
+
+    protected abstract void convertToPages(Tensor from, Tensor to, PageTable table, Tensor positions);
 }

@@ -110,12 +110,15 @@ final class Digest {
         Tensor dv = result(tokens, 1, 7);
         kernels.attention().forward(q, k, v, starts, 0.3, out, lse);
         kernels.attention().backward(q, k, v, starts, 0.3, out, lse, input("dOut", tokens, 2, 7), dq, dk, dv);
+        PageTable table =
+                new PageTable(Tensor.of(0, 1, 2), Tensor.of(1, 0, 2, 0, 1, 3).reshape(2, 3));
         Tensor absorbed = result(2, 2, 5);
         kernels.latentAttention()
                 .forward(
                         input("lq", 2, 2, 9),
                         Weight.of(input("kvB", 2 * 11, 13)),
-                        input("cache", 40, 16),
+                        input("cache", 4, 14, 16),
+                        table,
                         Tensor.of(39, 17),
                         0.3,
                         absorbed);
@@ -123,8 +126,9 @@ final class Digest {
         kernels.cachedAttention()
                 .forward(
                         input("cq", 2, 6, 9),
-                        input("keys", 40, 2, 9),
-                        input("values", 40, 2, 7),
+                        input("keys", 4, 14, 2, 9),
+                        input("values", 4, 14, 2, 7),
+                        table,
                         Tensor.of(39, 17),
                         0.3,
                         cached);

@@ -11,6 +11,7 @@ import dev.wok.testkit.Property;
 import dev.wok.testkit.Tensors;
 import dev.wok.testkit.Thrown;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class ElementwiseTest {
@@ -98,6 +99,46 @@ class ElementwiseTest {
                     run.exact("narrow", narrow);
                     run.exact("copy", copy);
                     run.exact("wide", wide);
+                }));
+    }
+
+    /// Each token's row goes where its sequence's table says, and nothing else is touched.
+    @Test
+    void castsToPages() {
+        Property.of("Elementwise.castToPages")
+                .size("heads", 1, 3)
+                .size("n", 1, 90)
+                .size("gap", 0, 3)
+                .size("first", 0, 9)
+                .check(c -> Contract.check(run -> {
+                    int[] starts = {0, 5, 5, 13};
+                    int[] positions = new int[13];
+                    Arrays.setAll(positions, t -> t == 7 ? -1 : c.size("first") + (t < 5 ? t : t - 5));
+                    PageTable table = new PageTable(
+                            run.integers(starts),
+                            run.integers(4, 0, 9, 9, 9, 9, 3, 1, 7).reshape(3, 3));
+                    Tensor from = run.input(c.rng("from"), c.size("gap"), 13, c.size("heads"), c.size("n"));
+                    Tensor at = run.integers(positions);
+                    long[] shape = {10, 6, c.size("heads"), c.size("n")};
+                    Tensor to = run.updated(c.rng("to"), c.size("gap"), shape);
+                    Tensor before = Tensors.copy(to);
+                    run.kernels().elementwise().castToPages(from, to, table, at);
+                    Tensor narrow = Tensors.zeros(DType.BF16, shape);
+                    run.kernels().elementwise().castToPages(from, narrow, table, at);
+                    run.exact("to", to);
+                    run.exact("narrow", narrow);
+                    if (run.isReference()) {
+                        for (int t = 0; t < 13; t++) {
+                            int p = positions[t];
+                            int page = t < 5
+                                    ? new int[] {4, 0, 9}[Math.max(0, p) / 6]
+                                    : new int[] {3, 1, 7}[Math.max(0, p) / 6];
+                            if (p >= 0) {
+                                before.select(0, page).select(0, p % 6).copyFrom(from.select(0, t));
+                            }
+                        }
+                        Close.assertSame("to", before, to);
+                    }
                 }));
     }
 

@@ -16,6 +16,7 @@ import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.Arrays;
 import java.util.function.LongToDoubleFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class LatentAttentionTest {
@@ -41,8 +42,7 @@ class LatentAttentionTest {
      */
     @Test
     void attends() {
-        Property.of("LatentAttention")
-                .size("tokens", 0, 9)
+        Paging.sizes(Property.of("LatentAttention"))
                 .size("heads", 1, 21)
                 .size("nope", 1, 33)
                 .size("rope", 0, 20)
@@ -64,23 +64,23 @@ class LatentAttentionTest {
                             ? run.narrow(weights, s.gap, outputs, s.rank)
                             : run.input(weights, s.gap, outputs, s.rank);
                     LongToDoubleFunction latents = c.rng("cache")::normal;
+                    Paging paging = Paging.of(c);
                     Tensor cache = c.flag("narrow cache")
-                            ? run.narrow(latents, s.gap, s.keys, s.rank + s.rope)
-                            : run.input(latents, s.gap, s.keys, s.rank + s.rope);
-                    int[] positions = new int[s.tokens];
-                    Arrays.setAll(positions, t -> c.rng("positions").below(t, s.keys + 1) - 1);
+                            ? run.narrow(latents, s.gap, paging.pages(), paging.rows(), s.rank + s.rope)
+                            : run.input(latents, s.gap, paging.pages(), paging.rows(), s.rank + s.rope);
+                    PageTable table = paging.table(run);
                     Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);
                     LatentAttention attention = run.kernels().latentAttention();
-                    Tensor at = run.integers(positions);
+                    Tensor at = run.integers(paging.positions());
                     boolean narrow = c.flag("narrow weights");
                     if (c.flag("packed") && (narrow || run.kernels().precision() == Precision.F32)) {
                         Packed.Element element = narrow ? Packed.Element.BF16 : Packed.Element.F32;
                         Packed keys = packed(s, kvB, element, true);
-                        attention.forward(q, keys, packed(s, kvB, element, false), cache, at, scale, out);
+                        attention.forward(q, keys, packed(s, kvB, element, false), cache, table, at, scale, out);
                     } else {
-                        attention.forward(q, Weight.of(kvB), cache, at, scale, out);
+                        attention.forward(q, Weight.of(kvB), cache, table, at, scale, out);
                     }
-                    run.result("out", out, () -> bounds(run, s, q, kvB, cache, positions, scale));
+                    run.result("out", out, () -> bounds(run, s, q, kvB, cache, paging, scale));
                 }));
     }
 
@@ -94,18 +94,20 @@ class LatentAttentionTest {
     }
 
     private static Tensor bounds(
-            Contract.Run run, Sizes s, Tensor q, Tensor kvB, Tensor cache, int[] positions, double scale) {
+            Contract.Run run, Sizes s, Tensor q, Tensor kvB, Tensor cache, Paging paging, double scale) {
         Precision in = run.kernels().precision();
         Tensor bounds = Tensors.zeros(DType.F64, s.tokens, s.heads, s.vDim);
-        for (int t = 0; t < s.tokens; t++) {
+        for (Paging.Seen seen : paging.seen()) {
+            int t = seen.token();
             for (int h = 0; h < s.heads; h++) {
                 int row = h * (s.nope + s.vDim);
                 double[] latentSum = new double[s.rank];
                 double exponent = 0;
-                for (int j = 0; j <= positions[t]; j++) {
+                for (int j = 0; j < seen.count(); j++) {
+                    long cached = cache.offset(seen.page()[j], seen.within()[j]);
                     double sum = 0;
                     for (int r = 0; r < s.rank; r++) {
-                        double latent = Math.abs(in.operand(cache.get(cache.offset(j, r))));
+                        double latent = Math.abs(in.operand(cache.get(cached + r)));
                         latentSum[r] = Math.max(latentSum[r], latent);
                         for (int i = 0; i < s.nope; i++) {
                             sum += Math.abs(in.operand(q.get(q.offset(t, h, i)))
@@ -115,7 +117,7 @@ class LatentAttentionTest {
                     }
                     for (int i = 0; i < s.rope; i++) {
                         sum += Math.abs(in.operand(q.get(q.offset(t, h, s.nope + i)))
-                                * in.operand(cache.get(cache.offset(j, s.rank + i))));
+                                * in.operand(cache.get(cached + s.rank + i)));
                     }
                     exponent = Math.max(exponent, scale * sum);
                 }
@@ -158,7 +160,16 @@ class LatentAttentionTest {
                     Tensor cache = Tensors.normal(c.rng("cache"), DType.F64, tokens, rank + rope);
                     Tensor absorbed = Tensors.zeros(DType.F64, tokens, heads, vDim);
                     Tensor positions = Tensors.of(t -> t, DType.I32, tokens);
-                    REFERENCE.latentAttention().forward(q, Weight.of(kvB), cache, positions, 0.3, absorbed);
+                    REFERENCE
+                            .latentAttention()
+                            .forward(
+                                    q,
+                                    Weight.of(kvB),
+                                    Paging.asPage(cache),
+                                    PageTable.onePage(tokens),
+                                    positions,
+                                    0.3,
+                                    absorbed);
 
                     Tensor kv = Tensors.zeros(DType.F64, tokens, (long) heads * (nope + vDim));
                     REFERENCE.matmul().nt(cache.slice(1, 0, rank), kvB, kv, false);
@@ -186,13 +197,15 @@ class LatentAttentionTest {
         Rng rng = Seeds.rng("batch");
         Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 12);
         Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 20);
-        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, 30, 24);
+        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, 1, 30, 24);
         for (Precision precision : Precision.values()) {
             Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
                 Tensor together = Tensors.zeros(DType.F32, 5, 2, 8);
-                attention.forward(q, Weight.of(kvB), cache, Tensor.of(3, 29, 0, 17, 8), 0.3, together);
+                Tensor positions = Tensor.of(3, 29, 0, 17, 8);
+                attention.forward(q, Weight.of(kvB), cache, PageTable.onePage(5), positions, 0.3, together);
                 Tensor alone = Tensors.zeros(DType.F32, 1, 2, 8);
-                attention.forward(q.slice(0, 3, 4), Weight.of(kvB), cache, Tensor.of(17), 0.3, alone);
+                Tensor query = q.slice(0, 3, 4);
+                attention.forward(query, Weight.of(kvB), cache, PageTable.onePage(1), Tensor.of(17), 0.3, alone);
                 Close.assertSame("query 3", together.slice(0, 3, 4), alone);
             });
         }
@@ -206,21 +219,62 @@ class LatentAttentionTest {
         int keys = 300;
         Tensor q = Tensors.normal(rng.split("q"), DType.F32, tokens, 128, 6);
         Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 128 * 4, 512);
-        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, keys, 516);
+        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, 1, keys, 516);
         int[] positions = new int[tokens];
         Arrays.setAll(positions, t -> keys - tokens + t);
         for (Precision precision : Precision.values()) {
             for (Kernels kernels : Contract.machineCode(2, precision)) {
                 LatentAttention attention = kernels.latentAttention();
                 Tensor together = Tensors.zeros(DType.F32, tokens, 128, 2);
-                attention.forward(q, Weight.of(kvB), cache, Tensor.of(positions), 0.1, together);
+                PageTable all = PageTable.onePage(tokens);
+                attention.forward(q, Weight.of(kvB), cache, all, Tensor.of(positions), 0.1, together);
                 for (int t : new int[] {0, 41, tokens - 1}) {
                     Tensor alone = Tensors.zeros(DType.F32, 1, 128, 2);
                     Tensor query = q.slice(0, t, t + 1);
-                    attention.forward(query, Weight.of(kvB), cache, Tensor.of(positions[t]), 0.1, alone);
+                    PageTable one = PageTable.onePage(1);
+                    attention.forward(query, Weight.of(kvB), cache, one, Tensor.of(positions[t]), 0.1, alone);
                     Close.assertSame("query " + t, together.slice(0, t, t + 1), alone);
                 }
                 kernels.stream().device().close();
+            }
+        }
+    }
+
+    /// Two sequences whose pages lie anywhere, and each of them alone in one piece: the same bits.
+    @Test
+    void pagesChangeNoBits() {
+        Rng rng = Seeds.rng("pages");
+        int most = 90;
+        int[] order = IntStream.range(0, 2 * most).map(i -> i * 7 % (2 * most)).toArray();
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 7, 3, 12);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 3 * 16, 64);
+        Tensor positions = Tensor.of(3, 17, 899, 0, 400, 401, 402);
+        PageTable table = new PageTable(Tensor.of(0, 3, 7), Tensor.of(order).reshape(2, most));
+        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            Tensor cache = Tensors.normal(rng.split("cache"), dtype, 2 * most, 10, 68);
+            for (Precision precision : Precision.values()) {
+                Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
+                    Tensor together = Tensors.zeros(DType.F32, 7, 3, 8);
+                    attention.forward(q, Weight.of(kvB), cache, table, positions, 0.3, together);
+                    for (int s = 0; s < 2; s++) {
+                        Tensor rows = Tensors.zeros(dtype, most, 10, 68);
+                        for (int i = 0; i < most; i++) {
+                            rows.select(0, i).copyFrom(cache.select(0, order[s * most + i]));
+                        }
+                        int from = 3 * s;
+                        int to = 3 + 4 * s;
+                        Tensor alone = Tensors.zeros(DType.F32, to - from, 3, 8);
+                        attention.forward(
+                                q.slice(0, from, to),
+                                Weight.of(kvB),
+                                rows.reshape(1, most * 10L, 68),
+                                PageTable.onePage(to - from),
+                                positions.slice(0, from, to),
+                                0.3,
+                                alone);
+                        Close.assertSame("sequence " + s, together.slice(0, from, to), alone);
+                    }
+                });
             }
         }
     }
@@ -232,16 +286,17 @@ class LatentAttentionTest {
         Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 12);
         Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 20);
         Tensor positions = Tensor.of(3, 29, 0, 17, 8);
+        PageTable table = PageTable.onePage(5);
         for (double special : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
-            Tensor clean = Tensors.normal(rng.split("cache"), DType.F32, 30, 24);
+            Tensor clean = Tensors.normal(rng.split("cache"), DType.F32, 1, 30, 24);
             Tensor cache = Tensors.copy(clean);
-            cache.set(cache.offset(18, 5), special);
+            cache.set(cache.offset(0, 18, 5), special);
             for (Precision precision : Precision.values()) {
                 Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
                     Tensor expected = Tensors.zeros(DType.F32, 5, 2, 8);
-                    attention.forward(q, Weight.of(kvB), clean, positions, 0.3, expected);
+                    attention.forward(q, Weight.of(kvB), clean, table, positions, 0.3, expected);
                     Tensor actual = Tensors.zeros(DType.F32, 5, 2, 8);
-                    attention.forward(q, Weight.of(kvB), cache, positions, 0.3, actual);
+                    attention.forward(q, Weight.of(kvB), cache, table, positions, 0.3, actual);
                     Close.assertSame("before", expected.slice(0, 0, 1), actual.slice(0, 0, 1));
                     Close.assertSame("behind", expected.slice(0, 2, 5), actual.slice(0, 2, 5));
                     for (double value : Tensors.values(actual.slice(0, 1, 2))) {

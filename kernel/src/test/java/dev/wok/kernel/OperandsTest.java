@@ -145,17 +145,31 @@ class OperandsTest {
                         (k, o) -> k.latentKeys().backward(o[0], o[1], o[2])),
                 door(
                         "LatentAttention",
-                        "q:3,2,7 kvB:14,5 cache:9*,8 positions:I32,3 out:3,2,3",
-                        (k, o) -> k.latentAttention().forward(o[0], Weight.of(o[1]), o[2], o[3], 1, o[4])),
+                        "q:3,2,7 kvB:14,5 cache:4*,8*,8 starts:I32,3 pages:I32,2,1* positions:I32,3 out:3,2,3",
+                        (k, o) -> k.latentAttention()
+                                .forward(o[0], Weight.of(o[1]), o[2], new PageTable(o[3], o[4]), o[5], 1, o[6])),
                 door(
                         "CachedAttention",
-                        "q:3,4,2 keys:9,2,2 values:9,2,5 positions:I32,3 out:3,4,5",
-                        (k, o) -> k.cachedAttention().forward(o[0], o[1], o[2], o[3], 1, o[4])),
+                        "q:3,4,2 keys:4,8,2,2 values:4,8,2,5 starts:I32,3 pages:I32,2,1* positions:I32,3 out:3,4,5",
+                        (k, o) -> k.cachedAttention()
+                                .forward(o[0], o[1], o[2], new PageTable(o[3], o[4]), o[5], 1, o[6])),
+                door(
+                        "Elementwise",
+                        "from*:3,2,5 to*:4*,8*,2,5 starts:I32,3 pages:I32,2,1* positions:I32,3",
+                        (k, o) -> k.elementwise().castToPages(o[0], o[1], new PageTable(o[2], o[3]), o[4])),
                 door(
                         "LatentAttention",
-                        "q:3,2,7 cache:9*,8 positions:I32,3 out:3,2,3",
+                        "q:3,2,7 cache:4*,8*,8 starts:I32,3 pages:I32,2,1* positions:I32,3 out:3,2,3",
                         (k, o) -> k.latentAttention()
-                                .forward(o[0], packed(2, 5, 4), packed(2, 3, 5), o[1], o[2], 1, o[3])),
+                                .forward(
+                                        o[0],
+                                        packed(2, 5, 4),
+                                        packed(2, 3, 5),
+                                        o[1],
+                                        new PageTable(o[2], o[3]),
+                                        o[4],
+                                        1,
+                                        o[5])),
                 door("Swiglu", "gateUp:3,4 out:3,2", (k, o) -> k.swiglu().forward(o[0], o[1])),
                 door(
                         "Swiglu",

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 import java.util.function.BiFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /// The matrix products in machine code touch no byte beside their operands, and give the same bits wherever these lie.
@@ -168,11 +169,18 @@ class ProductsGuardedTest {
         });
     }
 
+    /// One sequence, its pages in reverse.
+    private static PageTable table(Guarded.Place p, int tokens, int pages) {
+        int[] reverse = IntStream.range(0, pages).map(i -> pages - 1 - i).toArray();
+        return new PageTable(p.integers(0, tokens), p.integers(reverse).reshape(1, pages));
+    }
+
     @Test
     void cachedAttention() {
         everywhere(sizes("cached attention, guarded"), (kernels, c) -> {
             int tokens = c.size("m") % 7;
             int rows = 1 + c.size("k");
+            int pages = rows % 4 == 0 ? 2 : 1;
             int kvHeads = 1 + c.size("m") % 3;
             int heads = kvHeads * (1 + c.size("n") % 7);
             int width = c.size("m") % 2 == 0 ? 8 : 1;
@@ -187,8 +195,9 @@ class ProductsGuardedTest {
                     p -> kernels.cachedAttention()
                             .forward(
                                     p.normal(c.rng("q"), gap, tokens, heads, qkDim),
-                                    operand(p, c, "keys", c.flag("bf16"), gap, rows, kvHeads, qkDim),
-                                    operand(p, c, "values", c.flag("bf16"), gap, rows, kvHeads, vDim),
+                                    operand(p, c, "keys", c.flag("bf16"), gap, pages, rows / pages, kvHeads, qkDim),
+                                    operand(p, c, "values", c.flag("bf16"), gap, pages, rows / pages, kvHeads, vDim),
+                                    table(p, tokens, pages),
                                     p.integers(positions),
                                     0.3,
                                     p.zeros(gap, tokens, heads, vDim)));
@@ -201,6 +210,7 @@ class ProductsGuardedTest {
         everywhere(sizes("latent attention, guarded"), (kernels, c) -> {
             int tokens = c.size("m") % 7;
             int keys = 1 + c.size("k");
+            int pages = keys % 4 == 0 ? 2 : 1;
             int heads = 1 + c.size("n") % 20;
             int rank = 1 + c.size("n");
             int ropeDim = 2 * (c.size("m") % 5);
@@ -214,7 +224,8 @@ class ProductsGuardedTest {
                             .forward(
                                     p.normal(c.rng("q"), gap, tokens, heads, 9L + ropeDim),
                                     Weight.of(p.normal(c.rng("kvB"), gap, heads * (9L + 11), rank)),
-                                    operand(p, c, "cache", c.flag("bf16"), gap, keys, rank + ropeDim),
+                                    operand(p, c, "cache", c.flag("bf16"), gap, pages, keys / pages, rank + ropeDim),
+                                    table(p, tokens, pages),
                                     p.integers(positions),
                                     0.3,
                                     p.zeros(gap, tokens, heads, 11)));

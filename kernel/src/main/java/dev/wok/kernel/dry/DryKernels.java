@@ -16,6 +16,7 @@ import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.LatentKeys;
 import dev.wok.kernel.Matmul;
 import dev.wok.kernel.Packed;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.RmsNorm;
 import dev.wok.kernel.Rotary;
@@ -120,16 +121,25 @@ public final class DryKernels {
 
     private static final class DryLatentAttention extends LatentAttention {
         @Override
-        protected void attend(Tensor q, Dense kvB, Tensor cache, Tensor positions, double scale, Tensor out) {}
+        protected void attend(
+                Tensor q, Dense kvB, Tensor cache, PageTable table, Tensor positions, double scale, Tensor out) {}
 
         @Override
         protected void attend(
-                Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {}
+                Tensor q,
+                Packed keys,
+                Packed values,
+                Tensor cache,
+                PageTable table,
+                Tensor positions,
+                double scale,
+                Tensor out) {}
     }
 
     private static final class DryCachedAttention extends CachedAttention {
         @Override
-        protected void attend(Tensor q, Tensor keys, Tensor values, Tensor positions, double scale, Tensor out) {}
+        protected void attend(
+                Tensor q, Tensor keys, Tensor values, PageTable table, Tensor positions, double scale, Tensor out) {}
     }
 
     private static final class DrySwiglu extends Swiglu {
@@ -222,6 +232,9 @@ public final class DryKernels {
 
         @Override
         protected void convert(Tensor from, Tensor to) {}
+
+        @Override
+        protected void convertToPages(Tensor from, Tensor to, PageTable table, Tensor positions) {}
     }
 
     private static final class DryAdamW extends AdamW {

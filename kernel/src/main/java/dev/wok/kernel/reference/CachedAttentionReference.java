@@ -1,7 +1,9 @@
 package dev.wok.kernel.reference;
 
 import dev.wok.kernel.CachedAttention;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.tensor.Tensor;
 
 final class CachedAttentionReference extends CachedAttention {
@@ -12,29 +14,39 @@ final class CachedAttentionReference extends CachedAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Tensor keys, Tensor values, Tensor positions, double scale, Tensor out) {
-        int share = q.size(1) / keys.size(1);
-        for (int t = 0; t < q.size(0); t++) {
-            for (int h = 0; h < q.size(1); h++) {
-                double[] probabilities = probabilities(q, t, h, keys, h / share, positions.getInt(t) + 1, scale);
-                for (int i = 0; i < out.size(2); i++) {
-                    double value = 0;
-                    for (int j = 0; j < probabilities.length; j++) {
-                        value += precision.operand(probabilities[j]) * operand(values, values.offset(j, h / share, i));
+    protected void attend(
+            Tensor q, Tensor keys, Tensor values, PageTable table, Tensor positions, double scale, Tensor out) {
+        int share = q.size(1) / keys.size(2);
+        for (PagedSequence sequence : PagedSequence.of(table, positions, keys)) {
+            for (int t = sequence.from(); t < sequence.to(); t++) {
+                for (int h = 0; h < q.size(1); h++) {
+                    int seen = sequence.positions()[t - sequence.from()] + 1;
+                    double[] probabilities = probabilities(q, t, h, keys, h / share, sequence, seen, scale);
+                    for (int i = 0; i < out.size(2); i++) {
+                        double value = 0;
+                        for (int j = 0; j < seen; j++) {
+                            value += precision.operand(probabilities[j])
+                                    * operand(values, row(values, sequence, j, h / share) + i);
+                        }
+                        out.set(out.offset(t, h, i), value);
                     }
-                    out.set(out.offset(t, h, i), value);
                 }
             }
         }
     }
 
-    private double[] probabilities(Tensor q, int t, int h, Tensor keys, int g, int seen, double scale) {
+    private static long row(Tensor cache, PagedSequence sequence, int j, int g) {
+        return cache.offset(sequence.page(j), sequence.within(j), g);
+    }
+
+    private double[] probabilities(
+            Tensor q, int t, int h, Tensor keys, int g, PagedSequence sequence, int seen, double scale) {
         double[] scores = new double[seen];
         double max = Double.NEGATIVE_INFINITY;
         for (int j = 0; j < seen; j++) {
             double score = 0;
             for (int i = 0; i < q.size(2); i++) {
-                score += operand(q, q.offset(t, h, i)) * operand(keys, keys.offset(j, g, i));
+                score += operand(q, q.offset(t, h, i)) * operand(keys, row(keys, sequence, j, g) + i);
             }
             scores[j] = scale * score;
             max = Math.max(max, scores[j]);

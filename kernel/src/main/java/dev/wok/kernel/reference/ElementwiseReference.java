@@ -1,6 +1,8 @@
 package dev.wok.kernel.reference;
 
 import dev.wok.kernel.Elementwise;
+import dev.wok.kernel.PageTable;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.tensor.Tensor;
 
 final class ElementwiseReference extends Elementwise {
@@ -42,5 +44,14 @@ final class ElementwiseReference extends Elementwise {
     @Override
     protected void convert(Tensor from, Tensor to) {
         to.copyFrom(from);
+    }
+
+    @Override
+    protected void convertToPages(Tensor from, Tensor to, PageTable table, Tensor positions) {
+        for (PagedSequence sequence : PagedSequence.of(table, positions, to)) {
+            sequence.each((token, row) -> to.select(0, sequence.page(row))
+                    .select(0, sequence.within(row))
+                    .copyFrom(from.select(0, token)));
+        }
     }
 }

@@ -3,10 +3,13 @@ package dev.wok.kernel.reference;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.Packed;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 final class LatentAttentionReference extends LatentAttention {
     private final Precision precision;
@@ -26,10 +29,11 @@ final class LatentAttentionReference extends LatentAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Dense weight, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(
+            Tensor q, Dense weight, Tensor cache, PageTable table, Tensor positions, double scale, Tensor out) {
         Tensor kvB = weight.value();
         int rank = kvB.size(1);
-        int nopeDim = q.size(2) - (cache.size(1) - rank);
+        int nopeDim = q.size(2) - (cache.size(2) - rank);
         int vDim = out.size(2);
         attend(
                 q,
@@ -61,6 +65,7 @@ final class LatentAttentionReference extends LatentAttention {
                     }
                 },
                 cache,
+                table,
                 positions,
                 scale,
                 out);
@@ -68,7 +73,14 @@ final class LatentAttentionReference extends LatentAttention {
 
     @Override
     protected void attend(
-            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+            Tensor q,
+            Packed keys,
+            Packed values,
+            Tensor cache,
+            PageTable table,
+            Tensor positions,
+            double scale,
+            Tensor out) {
         PackedReference up = new PackedReference(keys, precision);
         PackedReference down = new PackedReference(values, precision);
         attend(
@@ -86,22 +98,27 @@ final class LatentAttentionReference extends LatentAttention {
                     }
                 },
                 cache,
+                table,
                 positions,
                 scale,
                 out);
     }
 
-    private void attend(Tensor q, Up up, Tensor cache, Tensor positions, double scale, Tensor out) {
-        for (int t = 0; t < q.size(0); t++) {
-            for (int h = 0; h < q.size(1); h++) {
-                long query = q.offset(t, h, 0);
-                double[] absorbed = up.absorb(h, query);
-                int ropeDim = cache.size(1) - absorbed.length;
-                long rope = query + q.dim(2) - ropeDim;
-                double[] latent = weigh(absorbed, q, rope, cache, positions.getInt(t) + 1, scale, ropeDim);
-                double[] values = up.expand(h, latent);
-                for (int i = 0; i < values.length; i++) {
-                    out.set(out.offset(t, h, i), values[i]);
+    private void attend(Tensor q, Up up, Tensor cache, PageTable table, Tensor positions, double scale, Tensor out) {
+        for (PagedSequence sequence : PagedSequence.of(table, positions, cache)) {
+            for (int t = sequence.from(); t < sequence.to(); t++) {
+                int keys = sequence.positions()[t - sequence.from()] + 1;
+                long[] rows = new long[keys];
+                Arrays.setAll(rows, j -> cache.offset(sequence.page(j), sequence.within(j)));
+                for (int h = 0; h < q.size(1); h++) {
+                    long query = q.offset(t, h, 0);
+                    double[] absorbed = up.absorb(h, query);
+                    int ropeDim = cache.size(2) - absorbed.length;
+                    long rope = query + q.dim(2) - ropeDim;
+                    double[] values = up.expand(h, weigh(absorbed, q, rope, cache, rows, scale, ropeDim));
+                    for (int i = 0; i < values.length; i++) {
+                        out.set(out.offset(t, h, i), values[i]);
+                    }
                 }
             }
         }
@@ -111,16 +128,18 @@ final class LatentAttentionReference extends LatentAttention {
         return precision.operand(tensor.get(offset));
     }
 
-    private double[] weigh(double[] absorbed, Tensor q, long rope, Tensor cache, int keys, double scale, int ropeDim) {
+    private double[] weigh(
+            double[] absorbed, Tensor q, long rope, Tensor cache, long[] rows, double scale, int ropeDim) {
+        int keys = rows.length;
         double[] scores = new double[keys];
         double max = Double.NEGATIVE_INFINITY;
         for (int j = 0; j < keys; j++) {
             double score = 0;
             for (int r = 0; r < absorbed.length; r++) {
-                score += precision.operand(absorbed[r]) * operand(cache, j * cache.stride(0) + r);
+                score += precision.operand(absorbed[r]) * operand(cache, rows[j] + r);
             }
             for (int i = 0; i < ropeDim; i++) {
-                score += operand(q, rope + i) * operand(cache, j * cache.stride(0) + absorbed.length + i);
+                score += operand(q, rope + i) * operand(cache, rows[j] + absorbed.length + i);
             }
             scores[j] = scale * score;
             max = Math.max(max, scores[j]);
@@ -132,8 +151,7 @@ final class LatentAttentionReference extends LatentAttention {
         double[] latent = new double[absorbed.length];
         for (int j = 0; j < keys; j++) {
             for (int r = 0; r < latent.length; r++) {
-                latent[r] +=
-                        precision.operand(Math.exp(scores[j] - max) / sum) * operand(cache, j * cache.stride(0) + r);
+                latent[r] += precision.operand(Math.exp(scores[j] - max) / sum) * operand(cache, rows[j] + r);
             }
         }
         return latent;

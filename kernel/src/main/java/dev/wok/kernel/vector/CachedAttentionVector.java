@@ -2,7 +2,9 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.CachedAttention;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Copies;
 import dev.wok.tensor.Tensor;
@@ -28,30 +30,32 @@ final class CachedAttentionVector extends CachedAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Tensor keys, Tensor values, Tensor positions, double scale, Tensor out) {
+    protected void attend(
+            Tensor q, Tensor keys, Tensor values, PageTable table, Tensor positions, double scale, Tensor out) {
         Tasks.requireFloats("CachedAttention", q, out);
-        int share = q.size(1) / keys.size(1);
-        int[] ends = positions.toInts();
-        for (int t = 0; t < ends.length; t++) {
-            ends[t]++;
-        }
+        int share = q.size(1) / keys.size(2);
         record Task(Block block, int from) {}
         List<Block> blocks = new ArrayList<>();
         List<Task> tasks = new ArrayList<>();
         int perBlock = Math.max(1, ROWS / share);
-        for (int g = 0; g < keys.size(1); g++) {
-            for (int t = 0; t < ends.length; t += perBlock) {
-                int tEnd = Math.min(ends.length, t + perBlock);
-                Block block = new Block(
-                        q.slice(0, t, tEnd).slice(1, g * share, (g + 1) * share),
-                        keys.select(1, g),
-                        values.select(1, g),
-                        Arrays.copyOfRange(ends, t, tEnd),
-                        (float) scale,
-                        out.slice(0, t, tEnd).slice(1, g * share, (g + 1) * share));
-                blocks.add(block);
-                for (int from = 0; from < block.most; from += RANGE) {
-                    tasks.add(new Task(block, from));
+        for (PagedSequence sequence : PagedSequence.of(table, positions, keys)) {
+            for (int g = 0; g < keys.size(2); g++) {
+                for (int t = sequence.from(); t < sequence.to(); t += perBlock) {
+                    int tEnd = Math.min(sequence.to(), t + perBlock);
+                    Block block = new Block(
+                            q.slice(0, t, tEnd).slice(1, g * share, (g + 1) * share),
+                            keys.select(2, g),
+                            values.select(2, g),
+                            sequence,
+                            Arrays.stream(sequence.positions(), t - sequence.from(), tEnd - sequence.from())
+                                    .map(position -> position + 1)
+                                    .toArray(),
+                            (float) scale,
+                            out.slice(0, t, tEnd).slice(1, g * share, (g + 1) * share));
+                    blocks.add(block);
+                    for (int from = 0; from < block.most; from += RANGE) {
+                        tasks.add(new Task(block, from));
+                    }
                 }
             }
         }
@@ -64,6 +68,7 @@ final class CachedAttentionVector extends CachedAttention {
         final Tensor q;
         final Tensor keys;
         final Tensor values;
+        final PagedSequence sequence;
         final int[] ends;
         final int most;
         final float scale;
@@ -72,11 +77,13 @@ final class CachedAttentionVector extends CachedAttention {
         final int rows;
         final RunningSoftmax[] ranges;
 
+        /// @param keys `[pages, rows, qkDim]`
         /// @param ends for each token how many keys it sees
-        Block(Tensor q, Tensor keys, Tensor values, int[] ends, float scale, Tensor out) {
+        Block(Tensor q, Tensor keys, Tensor values, PagedSequence sequence, int[] ends, float scale, Tensor out) {
             this.q = q;
             this.keys = keys;
             this.values = values;
+            this.sequence = sequence;
             this.ends = ends;
             this.scale = scale;
             this.out = out;
@@ -89,7 +96,7 @@ final class CachedAttentionVector extends CachedAttention {
         /// Visits a range of the keys.
         void attend(int from) {
             int qkDim = q.size(2);
-            int vDim = values.size(1);
+            int vDim = values.size(2);
             int vWidth = Tiles.padded(vDim);
             float[] queries = new float[(rows + Tiles.ROWS) * qkDim];
             for (int row = 0; row < rows; row++) {
@@ -132,14 +139,15 @@ final class CachedAttentionVector extends CachedAttention {
 
         private float[] rows(Tensor x, int from, int count, float[] to) {
             for (int j = 0; j < count; j++) {
-                Rows.copy(precision, x, x.offset(from + j), to, j * x.size(1), x.size(1));
+                long row = x.offset(sequence.page(from + j), sequence.within(from + j));
+                Rows.copy(precision, x, row, to, j * x.size(2), x.size(2));
             }
             return to;
         }
 
         /// Joins the ranges of all rows, those that each sees.
         void join() {
-            int vDim = values.size(1);
+            int vDim = values.size(2);
             for (int row = 0; row < rows; row++) {
                 int count = (ends[row / share] + RANGE - 1) / RANGE;
                 long element = out.offset(row / share, row % share);

@@ -2,6 +2,8 @@ package dev.wok.kernel.vector;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Elementwise;
+import dev.wok.kernel.PageTable;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -89,5 +91,14 @@ final class ElementwiseVector extends Elementwise {
     @Override
     protected void convert(Tensor from, Tensor to) {
         to.copyFrom(from);
+    }
+
+    @Override
+    protected void convertToPages(Tensor from, Tensor to, PageTable table, Tensor positions) {
+        for (PagedSequence sequence : PagedSequence.of(table, positions, to)) {
+            sequence.each((token, row) -> to.select(0, sequence.page(row))
+                    .select(0, sequence.within(row))
+                    .copyFrom(from.select(0, token)));
+        }
     }
 }

@@ -4,7 +4,9 @@ import dev.wok.device.Workers;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.Packed;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -27,14 +29,15 @@ final class LatentAttentionVector extends LatentAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Dense weight, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(
+            Tensor q, Dense weight, Tensor cache, PageTable table, Tensor positions, double scale, Tensor out) {
         Tasks.requireFloats("LatentAttention", q, out);
         Tensor queries = Rows.rounded(precision, q);
         Tensor kvB = Rows.rounded(precision, weight.value());
-        Tensor latents = Rows.rounded(precision, cache);
+        Seen[] seen = seen(table, positions, cache);
         int rank = kvB.size(1);
         int vDim = out.size(2);
-        int nopeDim = q.size(2) - (cache.size(1) - rank);
+        int nopeDim = q.size(2) - (cache.size(2) - rank);
         each(q, (t, h) -> {
             long query = queries.offset(t, h, 0);
             long rows = (long) h * (nopeDim + vDim);
@@ -44,8 +47,7 @@ final class LatentAttentionVector extends LatentAttention {
                 Rows.add(kvB.memory(), (rows + i) * kvB.stride(0), factor, absorbed, 0, rank);
             }
             float[] latent = new float[rank];
-            float sum =
-                    weigh(queries, query + nopeDim, absorbed, latents, positions.getInt(t) + 1, (float) scale, latent);
+            float sum = weigh(queries, query + nopeDim, absorbed, seen[t], (float) scale, latent);
             Rows.round(precision, latent, 0, rank);
             for (int i = 0; i < vDim; i++) {
                 float value = Rows.dot(latent, 0, kvB.memory(), (rows + nopeDim + i) * kvB.stride(0), rank);
@@ -56,14 +58,21 @@ final class LatentAttentionVector extends LatentAttention {
 
     @Override
     protected void attend(
-            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+            Tensor q,
+            Packed keys,
+            Packed values,
+            Tensor cache,
+            PageTable table,
+            Tensor positions,
+            double scale,
+            Tensor out) {
         Tasks.requireFloats("LatentAttention", q, out);
         int tokens = q.size(0);
         int heads = q.size(1);
         int rank = keys.n();
         int nopeDim = keys.k();
         Tensor queries = Rows.rounded(precision, q);
-        Tensor latents = Rows.rounded(precision, cache);
+        Seen[] seen = seen(table, positions, cache);
         Tensor absorbed = Tensor.allocate(Arena.ofAuto(), DType.F32, tokens, heads, rank);
         multiply(heads, q.slice(2, 0, nopeDim), keys, absorbed);
         Tensor means = Tensor.allocate(Arena.ofAuto(), DType.F32, tokens, heads, rank);
@@ -71,7 +80,7 @@ final class LatentAttentionVector extends LatentAttention {
             float[] latent = new float[rank];
             long query = queries.offset(t, h, nopeDim);
             float[] own = absorbed.select(0, t).select(0, h).toFloats();
-            float sum = weigh(queries, query, own, latents, positions.getInt(t) + 1, (float) scale, latent);
+            float sum = weigh(queries, query, own, seen[t], (float) scale, latent);
             for (int r = 0; r < rank; r++) {
                 means.set(means.offset(t, h, r), sum == 0 ? 0 : latent[r] / sum);
             }
@@ -89,6 +98,31 @@ final class LatentAttentionVector extends LatentAttention {
         packed.run(problems);
     }
 
+    /// What a token sees.
+    ///
+    /// @param latents its sequence's rows as operands, `[rows, rank + ropeDim]`
+    /// @param count the rows up to its position
+    private record Seen(Tensor latents, int count) {}
+
+    /// @return for each token what it sees
+    private Seen[] seen(PageTable table, Tensor positions, Tensor cache) {
+        Seen[] seen = new Seen[positions.size(0)];
+        int width = cache.size(2);
+        for (PagedSequence sequence : PagedSequence.of(table, positions, cache)) {
+            int rows = sequence.rows();
+            float[] latents = new float[rows * width];
+            workers.run(rows, (j, _) -> {
+                long row = cache.offset(sequence.page(j), sequence.within(j));
+                Rows.copy(precision, cache, row, latents, j * width, width);
+            });
+            Tensor gathered = Tensor.of(latents).reshape(rows, width);
+            for (int i = 0; i < sequence.positions().length; i++) {
+                seen[sequence.from() + i] = new Seen(gathered, sequence.positions()[i] + 1);
+            }
+        }
+        return seen;
+    }
+
     private interface Body {
         void visit(int token, int head);
     }
@@ -104,7 +138,9 @@ final class LatentAttentionVector extends LatentAttention {
     /// @param absorbed the rest of it, `[rank]`; overwritten
     /// @param latent `[rank]`, zeros, written
     /// @return the sum of the exponentials
-    private float weigh(Tensor q, long rope, float[] absorbed, Tensor cache, int keys, float scale, float[] latent) {
+    private float weigh(Tensor q, long rope, float[] absorbed, Seen seen, float scale, float[] latent) {
+        Tensor cache = seen.latents;
+        int keys = seen.count;
         int rank = absorbed.length;
         int ropeDim = cache.size(1) - rank;
         Rows.round(precision, absorbed, 0, rank);

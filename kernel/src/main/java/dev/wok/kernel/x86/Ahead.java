@@ -19,10 +19,10 @@ record Ahead(int run, int stride) {
 
     private static final int STRIDE_MOST = 1 << 24;
 
-    /// @param rows `[rows, columns]`
+    /// @param rows of a page, `[pages, rows, columns]`
     static Ahead of(Tensor rows) {
-        long run = (rows.dim(1) * rows.dtype().bytes() + LINE - 1) / LINE * LINE;
-        long stride = Span.stride(rows, 0);
+        long run = (rows.dim(2) * rows.dtype().bytes() + LINE - 1) / LINE * LINE;
+        long stride = Span.stride(rows, 1);
         return run < stride && stride <= STRIDE_MOST ? new Ahead((int) run, (int) stride) : ON;
     }
 

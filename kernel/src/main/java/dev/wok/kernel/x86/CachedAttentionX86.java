@@ -1,10 +1,12 @@
 package dev.wok.kernel.x86;
 
 import dev.wok.kernel.CachedAttention;
+import dev.wok.kernel.PageTable;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.tensor.Tensor;
 import java.lang.ref.Reference;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /* The query heads that share a key head meet its keys and values together. */
 final class CachedAttentionX86 extends CachedAttention {
@@ -20,20 +22,27 @@ final class CachedAttentionX86 extends CachedAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Tensor keys, Tensor values, Tensor positions, double scale, Tensor out) {
+    protected void attend(
+            Tensor q, Tensor keys, Tensor values, PageTable table, Tensor positions, double scale, Tensor out) {
         Span.read("CachedAttention", q);
         Span.read("CachedAttention", keys, keys.dtype());
         Span.read("CachedAttention", values, values.dtype());
         Span.written("CachedAttention", out);
-        int share = q.size(1) / keys.size(1);
-        List<StripAttention.Problem> problems = IntStream.range(0, keys.size(1))
-                .mapToObj(g -> new StripAttention.Problem(
-                        q.slice(1, g * share, (g + 1) * share),
-                        keys.select(1, g),
-                        values.select(1, g),
-                        out.slice(1, g * share, (g + 1) * share)))
-                .toList();
-        attention.run(problems, positions.toInts(), (float) scale, partGroups(q.size(2) + values.size(2)), null);
+        int share = q.size(1) / keys.size(2);
+        List<StripAttention.Problem> problems = new ArrayList<>();
+        for (PagedSequence sequence : PagedSequence.of(table, positions, keys)) {
+            Tensor queries = q.slice(0, sequence.from(), sequence.to());
+            Tensor outputs = out.slice(0, sequence.from(), sequence.to());
+            for (int g = 0; g < keys.size(2); g++) {
+                problems.add(new StripAttention.Problem(
+                        queries.slice(1, g * share, (g + 1) * share),
+                        keys.select(2, g),
+                        values.select(2, g),
+                        sequence,
+                        outputs.slice(1, g * share, (g + 1) * share)));
+            }
+        }
+        attention.run(problems, (float) scale, partGroups(q.size(2) + values.size(3)), null);
         Reference.reachabilityFence(q);
         Reference.reachabilityFence(keys);
         Reference.reachabilityFence(values);

@@ -14,12 +14,15 @@ import dev.wok.device.Workers;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Reg;
 import dev.wok.kernel.Elementwise;
+import dev.wok.kernel.PageTable;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 final class ElementwiseX86 extends Elementwise {
     private static final String OP = "Elementwise";
@@ -130,6 +133,28 @@ final class ElementwiseX86 extends Elementwise {
                 }
             });
         }
+        Span.keep(in, out);
+    }
+
+    @Override
+    protected void convertToPages(Tensor from, Tensor to, PageTable table, Tensor positions) {
+        Span in = Span.read(OP + ".castToPages", from, from.dtype());
+        Span out = Span.written(OP + ".castToPages", to, to.dtype());
+        Convert convert = convert(from.dtype(), to.dtype(), false);
+        int heads = from.size(1);
+        int n = from.size(2);
+        long[] places = new long[from.size(0)];
+        Arrays.fill(places, -1);
+        PagedSequence.of(table, positions, to)
+                .forEach(sequence -> sequence.each(
+                        (token, row) -> places[token] = to.offset(sequence.page(row), sequence.within(row))));
+        Tasks.rows(workers, places.length, (long) heads * n, (first, last, _) -> {
+            for (int t = first; t < last; t++) {
+                for (int h = 0; places[t] >= 0 && h < heads; h++) {
+                    convert.row(in, from.offset(t, h), out, places[t] + h * to.stride(2), n);
+                }
+            }
+        });
         Span.keep(in, out);
     }
 

@@ -3,11 +3,12 @@ package dev.wok.kernel.x86;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.Packed;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -44,42 +45,63 @@ final class LatentAttentionX86 extends LatentAttention {
     }
 
     @Override
-    protected void attend(Tensor q, Dense kvB, Tensor cache, Tensor positions, double scale, Tensor out) {
+    protected void attend(
+            Tensor q, Dense kvB, Tensor cache, PageTable table, Tensor positions, double scale, Tensor out) {
         int heads = q.size(1);
-        int nopeDim = q.size(2) - (cache.size(1) - kvB.value().size(1));
-        attend(q, forms.ofHeads(kvB, heads, nopeDim, precision), precision, cache, positions, scale, out);
+        int nopeDim = q.size(2) - (cache.size(2) - kvB.value().size(1));
+        attend(q, forms.ofHeads(kvB, heads, nopeDim, precision), precision, cache, table, positions, scale, out);
     }
 
     @Override
     protected void attend(
-            Tensor q, Packed keys, Packed values, Tensor cache, Tensor positions, double scale, Tensor out) {
+            Tensor q,
+            Packed keys,
+            Packed values,
+            Tensor cache,
+            PageTable table,
+            Tensor positions,
+            double scale,
+            Tensor out) {
         List<Panels> weights = panels.computeIfAbsent(
                 keys,
                 _ -> Stream.of(keys, values)
                         .flatMap(w -> IntStream.range(0, q.size(1)).mapToObj(h -> gemm.panels(w.matrix(h), precision)))
                         .toList());
-        attend(q, weights, keys.exact() ? Precision.F32 : precision, cache, positions, scale, out);
+        attend(q, weights, keys.exact() ? Precision.F32 : precision, cache, table, positions, scale, out);
     }
 
     /// @param weights what makes latents of each head's queries, then what makes each head's values of
     ///     latents
     /// @param in how the other operand enters products with them
     private void attend(
-            Tensor q, List<Panels> weights, Precision in, Tensor cache, Tensor positions, double scale, Tensor out) {
+            Tensor q,
+            List<Panels> weights,
+            Precision in,
+            Tensor cache,
+            PageTable table,
+            Tensor positions,
+            double scale,
+            Tensor out) {
         Span.read("LatentAttention", q);
         Span.read("LatentAttention", cache, cache.dtype());
         Span.written("LatentAttention", out);
         int tokens = q.size(0);
         int heads = q.size(1);
         int rank = weights.getFirst().n();
-        int width = cache.size(1);
+        int width = cache.size(2);
         int nopeDim = weights.getFirst().k();
         Tensor queries = absorb(q, nopeDim, weights, in, rank, width);
         Tensor latents =
                 Tensor.of(means.of((long) tokens * heads * rank * Float.BYTES), DType.F32, tokens, heads, rank);
-        StripAttention.Problem problem = new StripAttention.Problem(queries, cache, cache.slice(1, 0, rank), latents);
-        MemorySegment after = weights.get(heads).memory();
-        attention.run(List.of(problem), positions.toInts(), (float) scale, PART_GROUPS, after);
+        List<StripAttention.Problem> sequences = PagedSequence.of(table, positions, cache).stream()
+                .map(sequence -> new StripAttention.Problem(
+                        queries.slice(0, sequence.from(), sequence.to()),
+                        cache,
+                        cache.slice(2, 0, rank),
+                        sequence,
+                        latents.slice(0, sequence.from(), sequence.to())))
+                .toList();
+        attention.run(sequences, (float) scale, PART_GROUPS, weights.get(heads).memory());
         List<Gemm.Problem> problems = new ArrayList<>();
         for (int h = 0; h < heads; h++) {
             Gemm.Left left = gemm.rows(latents.select(1, h), i -> i, in);

@@ -2,12 +2,15 @@ package dev.wok.kernel.x86;
 
 import dev.wok.device.Workers;
 import dev.wok.kernel.Precision;
+import dev.wok.kernel.host.PagedSequence;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /// Attention of queries over rows of a cache, the core that its operations share: `out[t, h] = sum_j
@@ -59,14 +62,24 @@ final class StripAttention {
     /// Queries with keys and values of their own.
     ///
     /// @param queries `[tokens, heads, width]`, float32
-    /// @param keys `[rows, width]`
-    /// @param values `[rows, columns]`, the first columns of the keys where they lie at the same place
+    /// @param keys `[pages, rows, width]`
+    /// @param values `[pages, rows, columns]`, the first columns of the keys where they lie at the same place
+    /// @param sequence which pages those are, and what each token sees
     /// @param out `[tokens, heads, columns]`, float32, written
-    record Problem(Tensor queries, Tensor keys, Tensor values, Tensor out) {
+    record Problem(Tensor queries, Tensor keys, Tensor values, PagedSequence sequence, Tensor out) {
         boolean valuesAreKeys() {
             return values.memory().address() == keys.memory().address()
                     && values.stride(0) == keys.stride(0)
-                    && values.dim(1) <= keys.dim(1);
+                    && values.stride(1) == keys.stride(1)
+                    && values.dim(2) <= keys.dim(2);
+        }
+
+        /// @param cache the keys or the values
+        /// @return where a row of the sequence lies
+        long address(Tensor cache, int row) {
+            return cache.memory().address()
+                    + sequence.page(row) * Span.stride(cache, 0)
+                    + sequence.within(row) * Span.stride(cache, 1);
         }
 
         int heads() {
@@ -74,7 +87,7 @@ final class StripAttention {
         }
 
         int columns() {
-            return values.size(1);
+            return values.size(2);
         }
     }
 
@@ -137,34 +150,53 @@ final class StripAttention {
             return Math.min(call.partKeys, group.keys - start(call));
         }
 
-        Tensor of(Tensor rows, Call call) {
-            return rows.slice(0, start(call), start(call) + count(call));
+        /// @return where a row of this part lies, or of the next part where that row is asked for early
+        long address(Tensor cache, Call call, int row) {
+            return group.problem.address(cache, start(call) + Math.min(row, count(call) - 1));
+        }
+
+        /// Visits the rows, those together that lie in one page.
+        void each(Call call, Run body) {
+            PagedSequence sequence = group.problem.sequence;
+            int end = start(call) + count(call);
+            for (int row = start(call); row < end; ) {
+                int together = sequence.together(row, end);
+                body.visit(row, together);
+                row += together;
+            }
         }
     }
 
-    /// Rows of a cache as operands.
-    private record Keys(long address, CacheRows rows) {}
+    /// Rows of a sequence that lie in one page.
+    private interface Run {
+        void visit(int row, int count);
+    }
 
-    /// Computes all problems, which have the same shapes.
+    /// The rows of a part as operands, in runs that each lie somewhere.
+    private record Keys(CacheRows rows, long[] addresses, int[] counts) {}
+
+    /// Computes all problems, which have the same heads, width and columns.
     ///
-    /// @param positions for each token the last row that it sees, -1 for none
     /// @param partGroups groups of keys in a part
     /// @param after what is needed behind all of this, null where nothing is
-    void run(List<Problem> problems, int[] positions, float scale, int partGroups, @Nullable MemorySegment after) {
+    void run(List<Problem> problems, float scale, int partGroups, @Nullable MemorySegment after) {
         Problem one = problems.getFirst();
         int partKeys = partGroups * kind.perGroup();
         int perGroup = Math.max(1, ROWS / one.heads());
         List<Group> groups = new ArrayList<>();
         int strips = 0;
+        int longest = 0;
         for (Problem problem : problems) {
-            for (int from = 0; from < positions.length; from += perGroup) {
-                int count = Math.min(perGroup, positions.length - from);
-                groups.add(group(problem, positions, from, count, strips, partKeys));
+            int tokens = problem.queries.size(0);
+            longest = Math.max(longest, tokens);
+            for (int from = 0; from < tokens; from += perGroup) {
+                int count = Math.min(perGroup, tokens - from);
+                groups.add(group(problem, from, count, strips, partKeys));
                 strips += strips(count * problem.heads());
             }
         }
         long strip = (long) kind.groups(one.queries.size(2)) * StripScores.STRIP_BYTES;
-        int rows = strips(Math.min(perGroup, positions.length) * one.heads()) * STRIP;
+        int rows = strips(Math.min(perGroup, longest) * one.heads()) * STRIP;
         long queries = packed.at(strips * strip);
         pack(groups, strips, queries, strip);
         long stride = worker[0].blocks.resultStride(one.columns());
@@ -175,12 +207,12 @@ final class StripAttention {
         return (rows + STRIP - 1) / STRIP;
     }
 
-    private static Group group(Problem problem, int[] positions, int from, int count, int strip, int partKeys) {
+    private static Group group(Problem problem, int from, int count, int strip, int partKeys) {
         int heads = problem.heads();
         int[] ends = new int[count * heads];
         int keys = 0;
         for (int i = 0; i < ends.length; i++) {
-            ends[i] = positions[from + i / heads] + 1;
+            ends[i] = problem.sequence.positions()[from + i / heads] + 1;
             keys = Math.max(keys, ends[i]);
         }
         return new Group(problem, from * heads, strip, ends, keys, parts(keys, partKeys));
@@ -277,10 +309,11 @@ final class StripAttention {
     /// @param keysNext asked for during the sums
     private record Work(Call call, Worker w, Keys keys, Keys values, int count, Asked valuesNext, Asked keysNext) {}
 
+    /// @param address of what goes with a row of the part
     /// @param lines with each step of sums, 0 for as many as they read
-    private record Asked(long address, Ahead ahead, int lines) {
-        static Asked rows(Tensor rows) {
-            return new Asked(rows.memory().address(), Ahead.of(rows), 0);
+    private record Asked(IntToLongFunction address, Ahead ahead, int lines) {
+        static Asked rows(Tensor cache, Part part, Call call) {
+            return new Asked(row -> part.address(cache, call, row), Ahead.of(cache), 0);
         }
     }
 
@@ -316,22 +349,29 @@ final class StripAttention {
 
     private Work work(Call call, Part part, Part next, Worker w) {
         Problem problem = part.group.problem;
-        Tensor keys = part.of(problem.keys, call);
-        Tensor values = part.of(problem.values, call);
-        Asked nextKeys = Asked.rows(next.of(next.group.problem.keys, call));
+        Tensor keys = problem.keys;
+        Tensor values = problem.values;
+        Asked nextKeys = Asked.rows(next.group.problem.keys, next, call);
         boolean same = problem.valuesAreKeys();
         int rows = part.group.rows();
         boolean lie = lieAsKeys(keys, rows) && (!same || lieAsValues(values, rows));
-        Keys left = lie ? asTheyLie(keys) : copy(keys, call, w.keys, w);
-        Keys right = same ? left : lieAsValues(values, rows) ? asTheyLie(values) : copy(values, call, w.values, w);
-        Asked during = call.after == null ? nextKeys : share(call.after, part);
-        return new Work(call, w, left, right, part.count(call), same ? nextKeys : Asked.rows(values), during);
+        Keys left = lie ? asTheyLie(part, keys, call) : copy(part, keys, call, w.keys, w);
+        Keys right = same
+                ? left
+                : lieAsValues(values, rows) ? asTheyLie(part, values, call) : copy(part, values, call, w.values, w);
+        Asked during = call.after == null ? nextKeys : share(call, call.after, part);
+        return new Work(
+                call, w, left, right, part.count(call), same ? nextKeys : Asked.rows(values, part, call), during);
     }
 
     /// A part's share of what is needed behind all parts.
-    private Asked share(MemorySegment after, Part part) {
-        long at = after.address() + after.byteSize() * part.number / part.group.parts;
-        return new Asked(at, Ahead.ON, programs.isa().hasMasks() ? 2 : 1);
+    private Asked share(Call call, MemorySegment after, Part part) {
+        int parts = part.group.parts;
+        int count = part.count(call);
+        return new Asked(
+                row -> after.address() + after.byteSize() * ((long) part.number * count + row) / ((long) parts * count),
+                Ahead.ON,
+                programs.isa().hasMasks() ? 2 : 1);
     }
 
     /// @param queries that read them
@@ -339,29 +379,44 @@ final class StripAttention {
     ///     becomes them
     private boolean lie(Tensor rows, int queries) {
         boolean operands = rows.dtype() == DType.BF16 || kind == Tile.Kind.F32 && precision == Precision.F32;
-        long stride = Span.stride(rows, 0);
+        long stride = Span.stride(rows, 1);
         return operands && stride <= STRIDE_MOST && (queries < COPY_QUERIES || stride % CROWDED != 0);
     }
 
     private boolean lieAsKeys(Tensor rows, int queries) {
-        return lie(rows, queries) && (rows.dtype() == DType.F32 || rows.size(1) % 2 == 0);
+        return lie(rows, queries) && (rows.dtype() == DType.F32 || rows.size(2) % 2 == 0);
     }
 
     private boolean lieAsValues(Tensor rows, int queries) {
         boolean whole =
-                programs.isa().hasMasks() || rows.size(1) % programs.isa().lanes() == 0;
+                programs.isa().hasMasks() || rows.size(2) % programs.isa().lanes() == 0;
         return lie(rows, queries) && (rows.dtype() == DType.F32 || whole);
     }
 
-    private Keys asTheyLie(Tensor rows) {
-        boolean widens = kind == Tile.Kind.F32 && rows.dtype() == DType.BF16;
-        return new Keys(Span.address(rows), new CacheRows(kind, widens, (int) Span.stride(rows, 0)));
+    private Keys asTheyLie(Part part, Tensor cache, Call call) {
+        boolean widens = kind == Tile.Kind.F32 && cache.dtype() == DType.BF16;
+        CacheRows rows = new CacheRows(kind, widens, (int) Span.stride(cache, 1));
+        long[] addresses = new long[part.count(call)];
+        int[] counts = new int[addresses.length];
+        int[] runs = {0};
+        part.each(call, (row, count) -> {
+            addresses[runs[0]] = part.group.problem.address(cache, row);
+            counts[runs[0]++] = count;
+        });
+        return new Keys(rows, Arrays.copyOf(addresses, runs[0]), Arrays.copyOf(counts, runs[0]));
     }
 
-    private Keys copy(Tensor rows, Call call, Buffer buffer, Worker w) {
-        long bytes = call.partKeys * w.blocks.rowStride(rows.size(1));
-        Blocks.Left copy = w.blocks.left(rows, buffer.at(bytes + programs.isa().bytes()));
-        return new Keys(copy.address(), new CacheRows(kind, false, Math.toIntExact(copy.stride())));
+    private Keys copy(Part part, Tensor cache, Call call, Buffer buffer, Worker w) {
+        PagedSequence sequence = part.group.problem.sequence;
+        long stride = w.blocks.rowStride(cache.size(2));
+        long to = buffer.at(call.partKeys * stride + programs.isa().bytes());
+        part.each(call, (row, count) -> {
+            int within = sequence.within(row);
+            Tensor together = cache.select(0, sequence.page(row)).slice(0, within, within + count);
+            w.blocks.left(together, to + (row - part.start(call)) * stride);
+        });
+        CacheRows rows = new CacheRows(kind, false, Math.toIntExact(stride));
+        return new Keys(rows, new long[] {to}, new int[] {part.count(call)});
     }
 
     private void scores(Work work, Group group, int from, int rows) {
@@ -369,16 +424,22 @@ final class StripAttention {
         CacheRows keys = work.keys.rows;
         int vectors = (rows + programs.isa().lanes() - 1) / programs.isa().lanes();
         int tile = StripScores.tileRows(programs.isa(), vectors, keys.stride());
-        StripScores code = new StripScores(keys, vectors, work.count % tile, work.valuesNext.ahead);
-        arguments.call(
-                programs.get(code, code::write),
-                work.w.number,
-                work.keys.address,
-                kind.groups(group.problem.keys.size(1)) / keys.groups(),
-                call.queries + (group.strip + from / STRIP) * call.strip,
-                work.w.scores.at((long) call.partKeys * StripScores.STRIP_BYTES),
-                work.count / tile,
-                work.valuesNext.address);
+        long scores = work.w.scores.at((long) call.partKeys * StripScores.STRIP_BYTES);
+        int done = 0;
+        for (int run = 0; run < work.keys.counts.length; run++) {
+            int count = work.keys.counts[run];
+            StripScores code = new StripScores(keys, vectors, count % tile, work.valuesNext.ahead);
+            arguments.call(
+                    programs.get(code, code::write),
+                    work.w.number,
+                    work.keys.addresses[run],
+                    kind.groups(group.problem.keys.size(2)) / keys.groups(),
+                    call.queries + (group.strip + from / STRIP) * call.strip,
+                    scores + (long) done * StripScores.STRIP_BYTES,
+                    count / tile,
+                    work.valuesNext.address.applyAsLong(done));
+            done += count;
+        }
     }
 
     /// Makes weights of a strip's scores.
@@ -411,17 +472,23 @@ final class StripAttention {
         CacheRows values = work.values.rows;
         Asked next = work.keysNext;
         int lines = next.lines > 0 ? next.lines : StripSums.linesAhead(programs.isa(), values, to - from);
-        StripSums code = new StripSums(values, to - from, columns % block, next.ahead, lines);
-        arguments.call(
-                programs.get(code, code::write),
-                work.w.number,
-                work.values.address,
-                keys,
-                work.w.weights.at((long) work.call.partKeys * StripScores.STRIP_BYTES) + (long) from * Float.BYTES,
-                sums + from * work.call.stride,
-                work.call.stride,
-                columns / block,
-                next.address);
+        long weights = work.w.weights.at((long) work.call.partKeys * StripScores.STRIP_BYTES);
+        int done = 0;
+        for (int run = 0; done < keys; run++) {
+            int count = Math.min(work.values.counts[run], keys - done);
+            StripSums code = new StripSums(values, to - from, columns % block, next.ahead, lines, done > 0);
+            arguments.call(
+                    programs.get(code, code::write),
+                    work.w.number,
+                    work.values.addresses[run],
+                    count,
+                    weights + (long) done / kind.perGroup() * StripScores.STRIP_BYTES + (long) from * Float.BYTES,
+                    sums + from * work.call.stride,
+                    work.call.stride,
+                    columns / block,
+                    next.address.applyAsLong(done));
+            done += count;
+        }
     }
 
     /// The sums of a strip's rows, each over what it sees.

@@ -22,11 +22,13 @@ import dev.wok.emit.Condition;
 import dev.wok.emit.Label;
 import dev.wok.emit.Mem;
 import dev.wok.emit.Vec;
+import java.util.function.BiConsumer;
 
 /// Weighted sums of rows of a cache, as they lie there, for some queries of a strip: `sums[i] = sum_j weights[j, i]
 /// row_j`.
 ///
-/// Arguments ([Arguments]): the first row, how many rows (1 or more), weights as groups of the whole strip one after
+/// Arguments ([Arguments]): the first row, how many rows (1 or more; even where others follow), weights as groups of
+/// the whole strip one after
 /// another (from the first query that is computed; beside the weight of a last single row stands a zero), sums, bytes
 /// between them, whole blocks of columns, what is needed next.
 ///
@@ -34,7 +36,8 @@ import dev.wok.emit.Vec;
 /// @param lastColumns columns behind the whole blocks; of the sums whole vectors are written
 /// @param ahead how what is needed next lies
 /// @param lines of it that are asked for with each unrolled step
-record StripSums(CacheRows rows, int queries, int lastColumns, Ahead ahead, int lines) {
+/// @param accumulate whether the sums go on from those of rows before
+record StripSums(CacheRows rows, int queries, int lastColumns, Ahead ahead, int lines, boolean accumulate) {
     private static final int UNROLL = 4;
 
     /// @return the lines to ask for with each unrolled step, such that as many bytes are asked for as are read
@@ -122,8 +125,12 @@ record StripSums(CacheRows rows, int queries, int lastColumns, Ahead ahead, int 
         }
 
         void write() {
-            for (int i = 0; i < count * vectors; i++) {
-                l.zero(l.v(i));
+            if (accumulate) {
+                each(l::load);
+            } else {
+                for (int i = 0; i < count * vectors; i++) {
+                    l.zero(l.v(i));
+                }
             }
             l.x.mov(RAX, RSI);
             l.x.mov(R11, RCX);
@@ -144,6 +151,11 @@ record StripSums(CacheRows rows, int queries, int lastColumns, Ahead ahead, int 
             if (inPairs()) {
                 single();
             }
+            each((sum, at) -> l.store(at, sum));
+        }
+
+        /// Where each of the sums lies; whole vectors.
+        private void each(BiConsumer<Vec, Mem> body) {
             l.x.mov(RAX, R8);
             if (from > 0) {
                 l.x.mov(R11, from);
@@ -152,7 +164,7 @@ record StripSums(CacheRows rows, int queries, int lastColumns, Ahead ahead, int 
             }
             for (int i = 0; i < count; i++) {
                 for (int v = 0; v < vectors; v++) {
-                    l.store(Mem.at(RAX, v * l.isa().bytes()), l.v(i * vectors + v));
+                    body.accept(l.v(i * vectors + v), Mem.at(RAX, v * l.isa().bytes()));
                 }
                 l.x.add(RAX, R9);
             }
