@@ -9,7 +9,7 @@ import dev.wok.tensor.Tensor;
 ///
 /// Operands may be BF16 where the result is F32; else all have one type.
 /// Rows may lie in wider matrices (strided); a row's elements are adjacent. An element of the result is one sum over
-/// `k` in an order that depends on the shapes alone. Cost: `2 * m * n * k` FLOPs.
+/// `k` in an order that depends on `k` and `n` alone: not on the other rows. Cost: `2 * m * n * k` FLOPs.
 public abstract class Matmul {
     /// Which operands are transposed: first letter the left one, second the right one.
     protected enum Orientation {

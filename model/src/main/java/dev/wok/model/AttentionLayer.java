@@ -19,12 +19,12 @@ sealed interface AttentionLayer permits LatentAttentionLayer, GroupedAttentionLa
     /// @param y `[tokens, hidden]`, written
     Saved forward(Pass p, Weights.Attention w, Tensor x, Tensor y);
 
-    /// Appends this pass's tokens to one sequence's cache and attends over it.
+    /// Writes this pass's tokens to their places in a cache, and attends over what is there for each of
+    /// them.
     ///
-    /// @param cache of the layer, filled for tokens up to `from`: see [Cache]
-    /// @param from how many tokens came before
+    /// @param cache of the layer: see [CachePages]
     /// @param y `[tokens, hidden]`, written
-    void extend(Pass p, Weights.Attention w, Tensor x, Tensor cache, long from, Tensor y);
+    void extend(Pass p, Weights.Attention w, Tensor x, Tensor cache, Tensor y);
 
     /// @param dy `[tokens, hidden]`
     /// @param dx `[tokens, hidden]`, written

@@ -1,33 +1,20 @@
 package dev.wok.model;
 
-import dev.wok.device.Memory;
-import dev.wok.tensor.DType;
-import dev.wok.tensor.Tensor;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.stream.IntStream;
 
-/// What one sequence's tokens leave behind for those that follow. In latent attention that is per layer
-/// and token a normalised latent and a rotated key (DeepSeek-V2 §2.1), `[capacity, kv_lora_rank +
-/// qk_rope_head_dim]`; in grouped attention each head's rotated keys, then each head's values, `[2 *
-/// kvHeads, capacity, headDim]`. Made by [Model#cache], filled by [Model#extend]; bfloat16 where the
-/// model's products are. One thread at a time.
+/// What one sequence's tokens leave behind for those that follow: pages of its own ([CachePages]), in their order. Made
+/// by [Model#cache], filled by [Model#extend(Cache, int...)]. One thread at a time.
 public final class Cache implements AutoCloseable {
-    private final Memory memory;
+    private final CachePages pages;
+    private final int[] table;
     private final int capacity;
-    private final List<Tensor> layers = new ArrayList<>();
     private int length;
 
-    Cache(ModelConfig config, Memory memory, DType dtype, int capacity) {
-        this.memory = memory;
+    /// @param pages enough for the capacity; closed with this
+    Cache(CachePages pages, int capacity) {
+        this.pages = pages;
         this.capacity = capacity;
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(
-                    switch (config.attention()) {
-                        case MlaConfig mla -> memory.tensor(dtype, capacity, mla.cacheDim());
-                        case GqaConfig gqa ->
-                            memory.tensor(dtype, 2L * gqa.numKeyValueHeads(), capacity, gqa.headDim());
-                    });
-        }
+        table = IntStream.range(0, pages.pages()).toArray();
     }
 
     /// @return how many tokens it can hold
@@ -42,7 +29,7 @@ public final class Cache implements AutoCloseable {
 
     /// @return the bytes that it takes, however many tokens it holds
     public long bytes() {
-        return memory.bytes();
+        return pages.bytes();
     }
 
     /// Forgets all tokens from an index on.
@@ -55,16 +42,20 @@ public final class Cache implements AutoCloseable {
         length = newLength;
     }
 
+    CachePages pages() {
+        return pages;
+    }
+
+    Chunk chunk(int[] ids, int logits) {
+        return new Chunk(table, length, ids, logits);
+    }
+
     void grow(int tokens) {
         length += tokens;
     }
 
-    Tensor layer(int index) {
-        return layers.get(index);
-    }
-
     @Override
     public void close() {
-        memory.close();
+        pages.close();
     }
 }

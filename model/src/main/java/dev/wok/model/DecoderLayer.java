@@ -68,11 +68,11 @@ final class DecoderLayer {
         }
     }
 
-    /// Appends this pass's tokens to one sequence's cache.
-    void extend(Pass p, Weights.Layer w, Tensor x, RouterLayer.Balance balance, Tensor cache, long from, Tensor y) {
+    /// Writes this pass's tokens to their places in a cache.
+    void extend(Pass p, Weights.Layer w, Tensor x, RouterLayer.Balance balance, Tensor cache, Tensor y) {
         Tensor rstd = p.tensor(p.tokens());
         Tensor middle = p.rows(x.dim(1));
-        attention.extend(p, w.attention(), norm(p, x, w.inputNorm(), rstd), cache, from, middle);
+        attention.extend(p, w.attention(), norm(p, x, w.inputNorm(), rstd), cache, middle);
         Residual.join(p, x, middle);
         feed(p, w, middle, rstd, balance, y);
     }

@@ -74,17 +74,18 @@ final class GroupedAttentionLayer implements AttentionLayer {
     }
 
     @Override
-    public void extend(Pass p, Weights.Attention weights, Tensor x, Tensor cache, long from, Tensor y) {
+    public void extend(Pass p, Weights.Attention weights, Tensor x, Tensor cache, Tensor y) {
         Weights.Grouped w = (Weights.Grouped) weights;
         Inputs in = inputs(p, w, x);
-        long to = from + p.tokens();
-        Tensor rows = cache.swap(0, 1).slice(0, 0, to);
-        Tensor cachedKeys = rows.slice(1, 0, gqa.numKeyValueHeads());
-        Tensor cachedValues = rows.slice(1, gqa.numKeyValueHeads(), 2L * gqa.numKeyValueHeads());
-        p.kernels().elementwise().cast(keys(in.qk), cachedKeys.slice(0, from, to));
-        p.kernels().elementwise().cast(values(in.inputs), cachedValues.slice(0, from, to));
+        Tensor rows = cache.swap(1, 2);
+        Tensor cachedKeys = rows.slice(2, 0, gqa.numKeyValueHeads());
+        Tensor cachedValues = rows.slice(2, gqa.numKeyValueHeads(), 2L * gqa.numKeyValueHeads());
+        p.kernels().elementwise().castToPages(keys(in.qk), cachedKeys, p.pages(), p.positions());
+        p.kernels().elementwise().castToPages(values(in.inputs), cachedValues, p.pages(), p.positions());
         Tensor out = p.tensor(p.tokens(), heads, gqa.headDim());
-        p.kernels().cachedAttention().forward(queries(in.qk), cachedKeys, cachedValues, p.positions(), scale, out);
+        p.kernels()
+                .cachedAttention()
+                .forward(queries(in.qk), cachedKeys, cachedValues, p.pages(), p.positions(), scale, out);
         output(p, w, out, y);
     }
 

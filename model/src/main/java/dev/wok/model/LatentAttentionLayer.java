@@ -12,8 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// Multi-head latent attention (DeepSeek-V2 §2.1, DeepSeek-V3 §2.1.1): queries through a narrow latent or
 /// directly, keys and values from a latent that is all the cache holds, plus one rotated key that the heads share.
 ///
-/// Training and the first chunk of a prompt expand keys and values; later tokens use the absorbed form, and models that
-/// only infer use no other.
+/// Training expands keys and values; what reads into a cache uses the absorbed form.
 final class LatentAttentionLayer implements AttentionLayer {
     /// The norms of the latents have this one whatever `rms_norm_eps` says, in the released code as in transformers.
     static final double LATENT_EPS = 1e-6;
@@ -59,18 +58,6 @@ final class LatentAttentionLayer implements AttentionLayer {
         Tensor rstd = p.tensor(p.tokens());
         p.kernels().rmsNorm().forward(latentPart(latentRow), w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(latentRow), false);
-        return attend(p, w, x, queries, latentRow, latent, rstd, y);
-    }
-
-    private Saved attend(
-            Pass p,
-            Weights.Latent w,
-            Tensor x,
-            Queries queries,
-            Tensor latentRow,
-            Tensor latent,
-            Tensor rstd,
-            Tensor y) {
         Tensor kv = p.linear(latent, w.kvB()).reshape(p.tokens(), heads, mla.qkNopeHeadDim() + mla.vHeadDim());
         Tensor k = p.tensor(p.tokens(), heads, mla.qkHeadDim());
         p.kernels().latentKeys().forward(nopePart(kv), ropePart(latentRow), k);
@@ -97,7 +84,7 @@ final class LatentAttentionLayer implements AttentionLayer {
     }
 
     @Override
-    public void extend(Pass p, Weights.Attention weights, Tensor x, Tensor cache, long from, Tensor y) {
+    public void extend(Pass p, Weights.Attention weights, Tensor x, Tensor cache, Tensor y) {
         Weights.Latent w = (Weights.Latent) weights;
         Queries queries = queries(p, w, x);
         Tensor rows = p.linear(x, w.kvA());
@@ -105,18 +92,15 @@ final class LatentAttentionLayer implements AttentionLayer {
         Tensor rstd = p.tensor(p.tokens());
         p.kernels().rmsNorm().forward(latent, w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(rows), false);
-        p.kernels().elementwise().cast(rows, cache.slice(0, from, from + p.tokens()));
-        if (from == 0 && p.tokens() > 1 && w.up() instanceof Weights.Up.Whole) {
-            attend(p, w, x, queries, rows, latent, rstd, y);
-            return;
-        }
+        Tensor places = cache.split(2, mla.cacheDim());
+        p.kernels().elementwise().castToPages(rows.split(1, mla.cacheDim()), places, p.pages(), p.positions());
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
-        Tensor filled = cache.slice(0, 0, from + p.tokens());
         LatentAttention attention = p.kernels().latentAttention();
         switch (w.up()) {
-            case Weights.Up.Whole(Dense kvB) -> attention.forward(queries.q, kvB, filled, p.positions(), scale, out);
+            case Weights.Up.Whole(Dense kvB) ->
+                attention.forward(queries.q, kvB, cache, p.pages(), p.positions(), scale, out);
             case Weights.Up.Apart(Packed keys, Packed values) ->
-                attention.forward(queries.q, keys, values, filled, p.positions(), scale, out);
+                attention.forward(queries.q, keys, values, cache, p.pages(), p.positions(), scale, out);
         }
         p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
     }

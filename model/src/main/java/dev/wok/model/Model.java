@@ -14,7 +14,9 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -327,7 +329,22 @@ public final class Model implements AutoCloseable {
             throw new BadInput("a context of %d tokens is asked for, expected 1 to max_position_embeddings (%d)."
                     .formatted(capacity, longest));
         }
-        return new Cache(network.config, network.device().memory(), cacheType(), capacity);
+        return new Cache(cachePages(CachePages.pages(capacity)), capacity);
+    }
+
+    /// Pages of a cache for many sequences.
+    ///
+    /// @param pages how many, 1 or more
+    public CachePages cachePages(int pages) {
+        return new CachePages(network.config, network.kernels, network.device().memory(), cacheType(), pages);
+    }
+
+    /// @return the bytes of a page of such a cache
+    public long pageBytes() {
+        return network.config.numHiddenLayers()
+                * (long) network.config.attention().cacheDim()
+                * CachePages.TOKENS
+                * cacheType().bytes();
     }
 
     /// What products round anyway is kept rounded, and what meets rounded weights.
@@ -353,40 +370,95 @@ public final class Model implements AutoCloseable {
         float[] logits = new float[0];
         for (int from = 0; from < ids.length; from += CHUNK) {
             int to = Math.min(ids.length, from + CHUNK);
-            boolean last = to == ids.length;
-            int[] chunk = Arrays.copyOfRange(ids, from, to);
-            float[] found = chunk.length == 1 && stepThreads != null
-                    ? stepThreads.run(network.device(), () -> extendChunk(cache, chunk, last))
-                    : extendChunk(cache, chunk, last);
-            logits = last ? found : logits;
+            Chunk chunk = cache.chunk(Arrays.copyOfRange(ids, from, to), to == ids.length ? 1 : 0);
+            List<float[]> found = extend(cache.pages(), List.of(chunk));
+            cache.grow(to - from);
+            logits = found.isEmpty() ? logits : found.getFirst();
         }
         return logits;
     }
 
-    private float[] extendChunk(Cache cache, int[] ids, boolean wanted) {
-        Workspace space = workspace();
-        try (var _ = space.scope()) {
-            Tensor normed = infer(cache, ids);
-            if (!wanted) {
-                return new float[0];
+    /// Reads tokens of many sequences at once. What comes of a sequence does not depend on the others, nor
+    /// on how its tokens are cut into chunks, bit for bit.
+    ///
+    /// @param chunks of different sequences, [#CHUNK] tokens at most in all
+    /// @return `[vocab]` each, on the host: for the tokens whose logits are wanted, in their order, those
+    ///     that predict the one after
+    /// @throws BadInput where an id is not in the vocabulary or the context is too small
+    public List<float[]> extend(CachePages cache, List<Chunk> chunks) {
+        int tokens = 0;
+        for (Chunk chunk : chunks) {
+            requireIds(chunk.ids());
+            tokens += chunk.ids().length;
+            if (chunk.to() > network.config.maxPositionEmbeddings()) {
+                throw new BadInput("a text of %d tokens is longer than max_position_embeddings (%d)."
+                        .formatted(chunk.to(), network.config.maxPositionEmbeddings()));
             }
-            Tensor logits = space.tensor(network.dtype, 1, network.config.vocabSize());
-            network.kernels
-                    .matmul()
-                    .linear(normed.slice(0, ids.length - 1L, ids.length), network.weights.head, logits, false);
-            return host(logits).toFloats();
         }
+        if (tokens == 0 || tokens > CHUNK) {
+            throw new IllegalArgumentException("%d tokens are read at once, expected 1 to %d".formatted(tokens, CHUNK));
+        }
+        return tokens == 1 && stepThreads != null
+                ? stepThreads.run(network.device(), () -> extendChunks(cache, chunks))
+                : extendChunks(cache, chunks);
     }
 
-    /// Reads a chunk into a cache.
+    private List<float[]> extendChunks(CachePages cache, List<Chunk> chunks) {
+        List<float[]> logits = new ArrayList<>();
+        try (var _ = workspace().scope()) {
+            Tensor normed = infer(cache, chunks);
+            int[] wanted = wanted(chunks);
+            for (int from = 0; from < wanted.length; from += LOGITS_AT_ONCE) {
+                int[] rows = Arrays.copyOfRange(wanted, from, Math.min(wanted.length, from + LOGITS_AT_ONCE));
+                try (var _ = workspace().scope()) {
+                    Tensor found = logits(normed, rows);
+                    for (int i = 0; i < rows.length; i++) {
+                        logits.add(floats(found.select(0, i)));
+                    }
+                }
+            }
+        }
+        return logits;
+    }
+
+    private float[] floats(Tensor here) {
+        float[] values = new float[here.size(0)];
+        network.device().download(here, Tensor.of(MemorySegment.ofArray(values), DType.F32, values.length));
+        return values;
+    }
+
+    /// @return the rows of a batch whose logits are wanted
+    private static int[] wanted(List<Chunk> chunks) {
+        IntStream.Builder rows = IntStream.builder();
+        int end = 0;
+        for (Chunk chunk : chunks) {
+            end += chunk.ids().length;
+            for (int i = chunk.logits(); i > 0; i--) {
+                rows.add(end - i);
+            }
+        }
+        return rows.build().toArray();
+    }
+
+    /// @param rows of `normed`, [#LOGITS_AT_ONCE] at most
+    /// @return `[rows, vocab]`, in the workspace
+    private Tensor logits(Tensor normed, int... rows) {
+        Tensor picked = workspace().tensor(network.dtype, rows.length, network.config.hiddenSize());
+        network.kernels.embedding().forward(network.ints(workspace(), rows), normed, picked);
+        Tensor logits = workspace().tensor(network.dtype, rows.length, network.config.vocabSize());
+        network.kernels.matmul().linear(picked, network.weights.head, logits, false);
+        return logits;
+    }
+
+    /// Reads chunks into a cache.
     ///
-    /// @return `[ids, hidden]`, after the final norm, in the workspace
-    private Tensor infer(Cache cache, int[] ids) {
-        int[] positions =
-                IntStream.range(cache.length(), cache.length() + ids.length).toArray();
-        Pass p = network.pass(workspace(), positions, new int[ids.length]);
+    /// @return `[tokens, hidden]`, after the final norm, in the workspace
+    private Tensor infer(CachePages cache, List<Chunk> chunks) {
+        int[] ids = chunks.stream()
+                .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
+                .toArray();
+        Pass p = network.pass(workspace(), chunks);
         Tensor normed = network.infer(p, network.ints(workspace(), ids), cache);
-        cache.grow(ids.length);
         if (network.reads != null) {
             network.reads.count(ids.length);
         }
@@ -412,9 +484,14 @@ public final class Model implements AutoCloseable {
             Weights.Supply supply = Weights.Supply.of(memory);
             Network dry = new Network(config, Kernels.on(device.stream()), memory, dtype, storage, supply);
             Workspace measuring = Workspace.measuring(device);
-            Pass p = dry.pass(measuring, new int[CHUNK], new int[CHUNK]);
-            dry.infer(p, dry.ints(measuring, new int[CHUNK]), new Cache(config, device.memory(), dtype, CHUNK));
-            p.tensor(1, config.vocabSize());
+            int longest = CachePages.pages(config.maxPositionEmbeddings());
+            CachePages pages = new CachePages(config, dry.kernels, device.memory(), dtype, longest);
+            Chunk most = new Chunk(new int[longest], config.maxPositionEmbeddings() - 1, new int[1], 1);
+            Pass p = dry.pass(measuring, Collections.nCopies(CHUNK, most));
+            dry.infer(p, dry.ints(measuring, new int[CHUNK]), pages);
+            p.tensor(LOGITS_AT_ONCE, config.hiddenSize());
+            p.tensor(LOGITS_AT_ONCE, config.vocabSize());
+            dry.ints(measuring, new int[LOGITS_AT_ONCE]);
             return measuring.peakBytes();
         }
     }
@@ -449,20 +526,19 @@ public final class Model implements AutoCloseable {
     private Tensor cachedLogits(int... ids) {
         int vocabulary = network.config.vocabSize();
         Tensor all = Tensor.allocate(Arena.ofAuto(), DType.F32, ids.length, vocabulary);
-        try (Memory values = network.device().memory();
-                Cache cache = new Cache(network.config, network.device().memory(), cacheType(), ids.length)) {
-            Tensor rows = values.tensor(network.dtype, Math.min(LOGITS_AT_ONCE, ids.length), vocabulary);
+        try (Cache cache = new Cache(cachePages(CachePages.pages(ids.length)), ids.length)) {
             for (int from = 0; from < ids.length; from += CHUNK) {
                 int[] chunk = Arrays.copyOfRange(ids, from, Math.min(ids.length, from + CHUNK));
                 try (var _ = workspace().scope()) {
-                    Tensor normed = infer(cache, chunk);
+                    Tensor normed = infer(cache.pages(), List.of(cache.chunk(chunk, chunk.length)));
+                    cache.grow(chunk.length);
                     for (int t = 0; t < chunk.length; t += LOGITS_AT_ONCE) {
-                        int count = Math.min(LOGITS_AT_ONCE, chunk.length - t);
-                        Tensor logits = rows.slice(0, 0, count);
-                        network.kernels
-                                .matmul()
-                                .linear(normed.slice(0, t, t + (long) count), network.weights.head, logits, false);
-                        network.device().download(logits, all.slice(0, from + t, from + t + (long) count));
+                        int end = Math.min(chunk.length, t + LOGITS_AT_ONCE);
+                        try (var _ = workspace().scope()) {
+                            Tensor logits =
+                                    logits(normed, IntStream.range(t, end).toArray());
+                            network.device().download(logits, all.slice(0, from + (long) t, from + (long) end));
+                        }
                     }
                 }
             }

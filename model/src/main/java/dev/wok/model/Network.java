@@ -4,6 +4,7 @@ import dev.wok.device.Device;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.PageTable;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
@@ -63,15 +64,41 @@ final class Network {
         return kernels.stream().device();
     }
 
-    /// What a batch needs on the device, taken from the workspace.
+    /// What a batch of packed sequences needs on the device, taken from the workspace.
     Pass pass(Workspace workspace, int[] positions, int[] keyStart) {
+        return pass(workspace, positions, keyStart, null);
+    }
+
+    /// What tokens that are read into a cache need on the device.
+    Pass pass(Workspace workspace, List<Chunk> chunks) {
+        int[] starts = new int[chunks.size() + 1];
+        int most = 0;
+        for (int i = 0; i < chunks.size(); i++) {
+            starts[i + 1] = starts[i] + chunks.get(i).ids().length;
+            most = Math.max(most, CachePages.pages(chunks.get(i).to()));
+        }
+        int[] positions = new int[starts[chunks.size()]];
+        int[] pages = new int[chunks.size() * most];
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk chunk = chunks.get(i);
+            System.arraycopy(chunk.pages(), 0, pages, i * most, CachePages.pages(chunk.to()));
+            for (int t = starts[i]; t < starts[i + 1]; t++) {
+                positions[t] = chunk.from() + t - starts[i];
+            }
+        }
+        PageTable table =
+                new PageTable(ints(workspace, starts), ints(workspace, pages).reshape(chunks.size(), most));
+        return pass(workspace, positions, new int[positions.length], table);
+    }
+
+    private Pass pass(Workspace workspace, int[] positions, int[] keyStart, @Nullable PageTable table) {
         int tokens = positions.length;
         Tensor at = ints(workspace, positions);
         Tensor start = ints(workspace, keyStart);
         Tensor cos = workspace.tensor(dtype, tokens, frequencies.dim(0));
         Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
         kernels.rotary().table(at, frequencies, config.rope().attentionScaling(), cos, sin);
-        return new Pass(kernels, workspace, dtype, tokens, at, start, cos, sin, reads);
+        return new Pass(kernels, workspace, dtype, tokens, at, table, start, cos, sin, reads);
     }
 
     Tensor ints(Workspace workspace, int[] values) {
@@ -117,9 +144,9 @@ final class Network {
 
     /// Runs the main model forward only: a layer's values are gone when the next begins.
     ///
-    /// @param cache appended to, or null for a pass without one
+    /// @param cache written to, or null for a pass without one
     /// @return `[tokens, hidden]`, after the final norm
-    Tensor infer(Pass p, Tensor ids, @Nullable Cache cache) {
+    Tensor infer(Pass p, Tensor ids, @Nullable CachePages cache) {
         RouterLayer.Balance balance = unwatched(p.workspace());
         Tensor x = p.rows(config.hiddenSize());
         Tensor y = p.rows(config.hiddenSize());
@@ -133,7 +160,7 @@ final class Network {
                     if (p.reads() != null && i + 1 < layers.size()) {
                         layers.get(i + 1).guess(p, p.reads(), weights.layers.get(i + 1), x);
                     }
-                    layers.get(i).extend(p, w, x, balance, cache.layer(i), cache.length(), y);
+                    layers.get(i).extend(p, w, x, balance, cache.layer(i), y);
                 }
             }
             Tensor swap = x;

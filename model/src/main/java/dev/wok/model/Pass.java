@@ -3,9 +3,11 @@ package dev.wok.model;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// What all layers of one forward and backward pass share.
@@ -15,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param dtype of values
 /// @param tokens how many rows there are
 /// @param positions `[tokens]`, I32, counted in each document
+/// @param table which pages of a cache each token's sequence has, or null for a pass without one
 /// @param keyStart `[tokens]`, I32, the first row that a row looks at
 /// @param cos `[tokens, qk_rope_head_dim / 2]`
 /// @param sin `[tokens, qk_rope_head_dim / 2]`
@@ -25,10 +28,15 @@ record Pass(
         DType dtype,
         int tokens,
         Tensor positions,
+        @Nullable PageTable table,
         Tensor keyStart,
         Tensor cos,
         Tensor sin,
         @Nullable ExpertReads reads) {
+
+    PageTable pages() {
+        return Objects.requireNonNull(table, "this pass has no cache");
+    }
 
     /// @return `[tokens, width]` with undefined contents
     Tensor rows(long width) {

@@ -110,7 +110,7 @@ class CacheTest {
                     Model model =
                             Model.create(config, Kernels.on(two.stream(), backend, Precision.BF16), DType.F32, 3);
                     Cache cache = model.cache(40)) {
-                assertEquals(DType.BF16, cache.layer(0).dtype());
+                assertEquals(DType.BF16, cache.pages().layer(0).dtype());
                 Tensor all = model.logits(ids);
                 double square = 0;
                 double difference = 0;

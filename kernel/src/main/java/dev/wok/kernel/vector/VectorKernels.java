@@ -29,7 +29,7 @@ public final class VectorKernels {
                 host.stream(),
                 new EmbeddingVector(workers),
                 new RmsNormVector(workers),
-                new MatmulVector(workers, gemm, packed, precision),
+                new MatmulVector(gemm, packed, precision),
                 new RotaryVector(workers),
                 new AttentionVector(workers, precision),
                 new LatentKeysVector(workers),

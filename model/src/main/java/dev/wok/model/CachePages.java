@@ -1,0 +1,72 @@
+package dev.wok.model;
+
+import dev.wok.device.Memory;
+import dev.wok.kernel.Kernels;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+
+/// What sequences' tokens leave behind for those that follow, in pages that each hold [#TOKENS] neighbouring tokens of
+/// all layers. In latent attention that is per layer and token a normalised latent and a rotated key (DeepSeek-V2
+/// §2.1),
+/// `[pages, layers, TOKENS, kv_lora_rank + qk_rope_head_dim]`; in grouped attention each head's rotated keys, then each
+/// head's values, `[pages, layers, 2 * kvHeads, TOKENS, headDim]`; bfloat16 where the model's products are.
+///
+/// Who owns which page is not known here: [Model#extend(CachePages, java.util.List)] is told. Made by
+/// [Model#cachePages]. One thread at a time.
+public final class CachePages implements AutoCloseable {
+    /// The tokens of a page.
+    public static final int TOKENS = 64;
+
+    private final Kernels kernels;
+    private final Memory memory;
+    private final Tensor all;
+
+    CachePages(ModelConfig config, Kernels kernels, Memory memory, DType dtype, int pages) {
+        this.kernels = kernels;
+        this.memory = memory;
+        int layers = config.numHiddenLayers();
+        all = switch (config.attention()) {
+            case MlaConfig mla -> memory.tensor(dtype, pages, layers, TOKENS, mla.cacheDim());
+            case GqaConfig gqa ->
+                memory.tensor(dtype, pages, layers, 2L * gqa.numKeyValueHeads(), TOKENS, gqa.headDim());
+        };
+    }
+
+    /// @return the pages that so many tokens fill
+    public static int pages(int tokens) {
+        return Math.ceilDiv(tokens, TOKENS);
+    }
+
+    /// @return how many pages there are
+    public int pages() {
+        return all.size(0);
+    }
+
+    /// @return the bytes that all pages take; memory that was never written need not exist
+    public long bytes() {
+        return memory.bytes();
+    }
+
+    /// Copies a page's first tokens.
+    ///
+    /// @param tokens how many
+    public void copy(int from, int to, int tokens) {
+        Tensor source = tokens(from, tokens);
+        kernels.elementwise().cast(source, tokens(to, tokens));
+    }
+
+    private Tensor tokens(int page, int tokens) {
+        Tensor layers = all.select(0, page);
+        return layers.slice(layers.rank() - 2, 0, tokens);
+    }
+
+    /// @return `[pages, TOKENS, cacheDim]` or `[pages, 2 * kvHeads, TOKENS, headDim]`
+    Tensor layer(int index) {
+        return all.select(1, index);
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+}
