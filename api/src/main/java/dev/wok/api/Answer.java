@@ -1,8 +1,8 @@
 package dev.wok.api;
 
 import dev.wok.generate.Decoding;
+import dev.wok.generate.Engine;
 import dev.wok.generate.Generation;
-import dev.wok.generate.Generator;
 import dev.wok.generate.Request;
 import dev.wok.generate.Sampling;
 import dev.wok.generate.Token;
@@ -20,9 +20,9 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// What a [Model] answers. Nothing is computed before it is asked for: [#iterator] computes piece by
-/// piece in the thread that iterates, [#text] all that is left. The figures are there once the answer
-/// has ended.
+/// What a [Model] answers. Nothing is computed before it is asked for, by [#iterator] or [#text]; then it
+/// goes on beside the model's other answers, whether or not anyone reads it. The figures are there once
+/// the answer was read to its end or cancelled.
 ///
 /// ```java
 /// Answer answer = model.generate("Once upon a time");
@@ -32,8 +32,7 @@ import org.jspecify.annotations.Nullable;
 /// System.out.println(answer.finishReason());
 /// ```
 ///
-/// One thread reads an answer; [#cancel] may be called from any. An answer that is not read to its end
-/// holds its memory until it is cancelled or its model is closed.
+/// One thread reads an answer; [#cancel] may be called from any.
 public final class Answer implements Iterable<String> {
 
     /// How a model shall answer: [#defaults], changed by the `with` methods.
@@ -105,7 +104,7 @@ public final class Answer implements Iterable<String> {
         }
     }
 
-    private final Caches caches;
+    private final Engine engine;
     private final Request request;
     private final Optional<Tokenizer.Decoder> decoder;
     private final StopText stops;
@@ -118,20 +117,19 @@ public final class Answer implements Iterable<String> {
 
     private final ReentrantLock reading = new ReentrantLock();
     private boolean iterated;
-    private @Nullable Generator generator;
     private volatile @Nullable Decoding decoding;
     private volatile @Nullable Generation ended;
     private volatile @Nullable RuntimeException failure;
     private volatile boolean cancelled;
 
-    Answer(Caches caches, Request request, Optional<Tokenizer> tokenizer, List<String> stops) {
-        this.caches = caches;
+    Answer(Engine engine, Request request, Optional<Tokenizer> tokenizer, List<String> stops) {
+        this.engine = engine;
         this.request = request;
         decoder = tokenizer.map(t -> t.decoder(true));
         this.stops = new StopText(stops);
     }
 
-    /// Computes the text in pieces of whole characters, each as soon as it is known. A model without a
+    /// Gives the text in pieces of whole characters, each as soon as it is known. A model without a
     /// tokenizer gives none.
     ///
     /// @throws IllegalStateException where the answer was iterated or read before: it is computed once
@@ -183,7 +181,7 @@ public final class Answer implements Iterable<String> {
         }
     }
 
-    /// Computes what is left.
+    /// Waits for what is left.
     ///
     /// @return the whole text, what an iterator gave included
     public String text() {
@@ -201,7 +199,7 @@ public final class Answer implements Iterable<String> {
         return ended != null;
     }
 
-    /// Computes one token.
+    /// Waits for one token.
     private void step() {
         reading.lock();
         try {
@@ -210,9 +208,6 @@ public final class Answer implements Iterable<String> {
             }
         } catch (RuntimeException | Error e) {
             failure = e instanceof RuntimeException exception ? exception : new IllegalStateException(e);
-            if (generator != null) {
-                caches.discard(generator);
-            }
             throw e;
         } finally {
             reading.unlock();
@@ -223,8 +218,7 @@ public final class Answer implements Iterable<String> {
     private Decoding begun() {
         Decoding begun = decoding;
         if (begun == null) {
-            generator = caches.take(request.prompt());
-            begun = generator.begin(request);
+            begun = engine.submit(request);
             decoding = begun;
             if (cancelled) {
                 begun.cancel();
@@ -263,22 +257,18 @@ public final class Answer implements Iterable<String> {
         ended = begun == null
                 ? new Generation(List.of(), Generation.FinishReason.CANCELLED, 0, 0, 0, 0)
                 : known(begun.result());
-        if (generator != null) {
-            caches.giveBack(generator, request.prompt());
-            generator = null;
-        }
     }
 
-    /// Leaves out what was generated after the text had ended.
+    /// Leaves out what was generated after the text had ended, or was not heard of.
     private Generation known(Generation all) {
-        if (!stops.found()) {
-            return all;
-        }
-        int count =
-                (int) starts.stream().filter(start -> start < stops.released()).count();
+        int count = stops.found()
+                ? (int) starts.stream()
+                        .filter(start -> start < stops.released())
+                        .count()
+                : starts.size();
         return new Generation(
                 all.tokens().subList(0, count),
-                Generation.FinishReason.STOP,
+                stops.found() ? Generation.FinishReason.STOP : all.finishReason(),
                 all.promptTokens(),
                 all.prefillSeconds(),
                 all.decodeSteps(),
@@ -341,7 +331,7 @@ public final class Answer implements Iterable<String> {
         return request.prompt().length;
     }
 
-    /// @return tokens of the prompt that had been read for an answer before
+    /// @return tokens of the prompt that had been read for another answer
     /// @throws IllegalStateException where the answer has not ended
     public int knownTokens() {
         ended();
@@ -355,8 +345,7 @@ public final class Answer implements Iterable<String> {
         return ended().prefillTokensPerSecond();
     }
 
-    /// @return new tokens per second after the first; the time that others had their turn counts, the
-    ///     reader's does not
+    /// @return new tokens per second after the first
     /// @throws IllegalStateException where the answer has not ended
     public double decodeTokensPerSecond() {
         return ended().decodeTokensPerSecond();

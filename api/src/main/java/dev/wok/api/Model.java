@@ -2,7 +2,7 @@ package dev.wok.api;
 
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
-import dev.wok.generate.Generator;
+import dev.wok.generate.Engine;
 import dev.wok.generate.Request;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
@@ -24,8 +24,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.concurrent.locks.ReentrantLock;
 
 /// A language model with its tokenizer, ready to answer: the door of this room.
 ///
@@ -51,9 +51,8 @@ import java.util.concurrent.locks.ReentrantLock;
 /// }
 /// ```
 ///
-/// Many threads may use a model at once. Each answer has a cache of its own, and the model works for one
-/// at a time, a token or a part of a prompt, in the order in which they ask. What an answer says does
-/// not depend on the others.
+/// Many threads may use a model at once. It works for all answers together, and what was read for one is
+/// not read again for another that begins alike. What an answer says does not depend on the others.
 public final class Model implements AutoCloseable {
     private static final String TOKENIZER = "tokenizer.json";
 
@@ -134,16 +133,15 @@ public final class Model implements AutoCloseable {
     private final Optional<Tokenizer> tokenizer;
     private final String name;
     private final Runnable release;
-    private final Caches caches;
-    private final ReentrantLock turn = new ReentrantLock(true);
-    private volatile boolean closed;
+    private final Engine engine;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     private Model(dev.wok.model.Model network, Optional<Tokenizer> tokenizer, String name, Runnable release) {
         this.network = network;
         this.tokenizer = tokenizer;
         this.name = name;
         this.release = release;
-        caches = new Caches(() -> new Generator(network, this::take));
+        engine = new Engine(network, Engine.Settings.defaults());
     }
 
     /// Loads a model folder or a GGUF file with [Options#defaults].
@@ -291,10 +289,13 @@ public final class Model implements AutoCloseable {
         if (!options.stops().isEmpty()) {
             requireTokenizer();
         }
-        Request request =
-                new Request(prompt, options.maxTokens(), options.sampling(), stopIds(options), options.logprobs());
-        Generator.check(network, request);
-        return new Answer(caches, request, tokenizer, options.stops());
+        Request request = Request.of(prompt)
+                .withMaxTokens(options.maxTokens())
+                .withSampling(options.sampling())
+                .withStopIds(stopIds(options))
+                .withLogprobs(options.logprobs());
+        engine.check(request);
+        return new Answer(engine, request, tokenizer, options.stops());
     }
 
     private Set<Integer> stopIds(Answer.Options options) {
@@ -321,8 +322,7 @@ public final class Model implements AutoCloseable {
     }
 
     /// Answers the last message of a conversation, written as the model's chat template says. A
-    /// conversation's next turn reads only what is new where this one is among the last that were
-    /// answered.
+    /// conversation's next turn reads only what is new, for as long as there is memory for what is not.
     ///
     /// @return the answer, which computes itself as it is read
     /// @throws BadInput as [#generate(String, Answer.Options)], and where the model has no chat
@@ -345,46 +345,25 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where an id is not in the vocabulary
     /// @throws IllegalStateException where the model is closed
     public Tensor logits(int... ids) {
+        requireOpen();
         AtomicReference<Tensor> found = new AtomicReference<>();
-        take(() -> found.set(network.logits(ids)));
+        engine.between(() -> found.set(network.logits(ids)));
         return found.get();
     }
 
-    /// Runs a step of the model in turn.
-    private void take(Runnable step) {
-        turn.lock();
-        try {
-            requireOpen();
-            step.run();
-        } finally {
-            turn.unlock();
-        }
-    }
-
     private void requireOpen() {
-        if (closed) {
+        if (closed.get()) {
             throw new IllegalStateException("the model is closed; load it again, or close it after its last answer");
         }
-    }
-
-    /// @return how many finished answers are remembered
-    int remembered() {
-        return caches.kept();
     }
 
     /// Gives back all memory and threads, after the step in progress. Answers that have not ended fail
     /// when they are read on.
     @Override
     public void close() {
-        turn.lock();
-        try {
-            if (!closed) {
-                closed = true;
-                caches.close();
-                release.run();
-            }
-        } finally {
-            turn.unlock();
+        if (closed.compareAndSet(false, true)) {
+            engine.close();
+            release.run();
         }
     }
 }

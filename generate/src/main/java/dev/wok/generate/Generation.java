@@ -25,7 +25,9 @@ public record Generation(
         /// As many tokens as were asked for, or as the model's context holds.
         LENGTH,
         /// It was cancelled.
-        CANCELLED
+        CANCELLED,
+        /// Its time was over.
+        DEADLINE
     }
 
     public Generation {

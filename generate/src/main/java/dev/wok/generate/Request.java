@@ -1,10 +1,12 @@
 package dev.wok.generate;
 
 import dev.wok.notice.BadInput;
+import java.time.Duration;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
-/// What is asked of a [Generator]: [#of] a prompt, changed by the `with` methods.
+/// What is asked of an [Engine]: [#of] a prompt, changed by the `with` methods.
 ///
 /// @param prompt one or more ids
 /// @param maxTokens how many new tokens at most
@@ -12,9 +14,19 @@ import java.util.Set;
 /// @param stopIds tokens that end the text
 /// @param logprobs how many alternatives each token comes with, 0 to 20, beside its own log-probability;
 ///     empty for neither
-public record Request(int[] prompt, int maxTokens, Sampling sampling, Set<Integer> stopIds, OptionalInt logprobs) {
+/// @param priority texts of higher priority come before others in everything; 0 is usual
+/// @param deadline how long after its submission the text is ended at the latest; empty for never
+public record Request(
+        int[] prompt,
+        int maxTokens,
+        Sampling sampling,
+        Set<Integer> stopIds,
+        OptionalInt logprobs,
+        int priority,
+        Optional<Duration> deadline) {
     private static final int MOST_ALTERNATIVES = 20;
     private static final int MAX_TOKENS = 128;
+    private static final Duration LONGEST = Duration.ofDays(365);
 
     public Request {
         if (prompt.length == 0) {
@@ -27,33 +39,48 @@ public record Request(int[] prompt, int maxTokens, Sampling sampling, Set<Intege
             throw new BadInput("logprobs is %d, expected 0 to %d alternatives for each token."
                     .formatted(logprobs.getAsInt(), MOST_ALTERNATIVES));
         }
+        if (deadline.isPresent()
+                && (deadline.get().isNegative() || deadline.get().compareTo(LONGEST) > 0)) {
+            throw new BadInput(
+                    "the deadline is %s, expected up to %d days.".formatted(deadline.get(), LONGEST.toDays()));
+        }
         prompt = prompt.clone();
         stopIds = Set.copyOf(stopIds);
     }
 
     /// @return up to 128 tokens after a prompt, picked as is usual, without log-probabilities
     public static Request of(int... prompt) {
-        return new Request(prompt, MAX_TOKENS, Sampling.usual(), Set.of(), OptionalInt.empty());
+        return new Request(prompt, MAX_TOKENS, Sampling.usual(), Set.of(), OptionalInt.empty(), 0, Optional.empty());
     }
 
     /// @return this with another limit
     public Request withMaxTokens(int value) {
-        return new Request(prompt, value, sampling, stopIds, logprobs);
+        return new Request(prompt, value, sampling, stopIds, logprobs, priority, deadline);
     }
 
     /// @return this with tokens picked in another way
     public Request withSampling(Sampling value) {
-        return new Request(prompt, maxTokens, value, stopIds, logprobs);
+        return new Request(prompt, maxTokens, value, stopIds, logprobs, priority, deadline);
     }
 
     /// @return this with other stop tokens
     public Request withStopIds(Set<Integer> value) {
-        return new Request(prompt, maxTokens, sampling, value, logprobs);
+        return new Request(prompt, maxTokens, sampling, value, logprobs, priority, deadline);
     }
 
     /// @param alternatives for each token, or nothing
     /// @return this with log-probabilities
     public Request withLogprobs(OptionalInt alternatives) {
-        return new Request(prompt, maxTokens, sampling, stopIds, alternatives);
+        return new Request(prompt, maxTokens, sampling, stopIds, alternatives, priority, deadline);
+    }
+
+    /// @return this with another priority
+    public Request withPriority(int value) {
+        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, value, deadline);
+    }
+
+    /// @return this to be ended so long after its submission
+    public Request withDeadline(Duration value) {
+        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, priority, Optional.of(value));
     }
 }

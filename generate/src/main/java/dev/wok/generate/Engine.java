@@ -1,0 +1,319 @@
+package dev.wok.generate;
+
+import dev.wok.device.Device;
+import dev.wok.model.CachePages;
+import dev.wok.model.Chunk;
+import dev.wok.model.Model;
+import dev.wok.notice.BadInput;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// Generates many texts at once with one model: the door of this room. Each step of the model reads a token of every
+/// text
+/// that goes on, and parts of prompts beside them; texts come and go between steps. What is known of a text, because
+/// another one began alike, is not read again.
+///
+/// A text depends on its request and the model alone, bit for bit: not on what else is generated, nor on how its prompt
+/// was cut or what of it was known.
+///
+/// The work is done by a thread of the engine's own, which is there while there is work. For any number of threads.
+public final class Engine implements AutoCloseable {
+    private static final long IDLE_MILLIS = 1000;
+    private static final String CLOSED = "the engine is closed; close it after its last text has ended";
+
+    /// What an engine may take.
+    ///
+    /// @param cacheBytes of what texts leave behind for those that follow, also those that have ended; memory
+    ///     is taken as it is needed
+    /// @param sequences texts that are generated at once; more wait
+    public record Settings(long cacheBytes, int sequences) {
+        private static final int SEQUENCES = 64;
+        private static final int MEMORY_SHARE = 4;
+
+        public Settings {
+            if (cacheBytes < 1) {
+                throw new BadInput("a cache of %d bytes is asked for, expected 1 or more.".formatted(cacheBytes));
+            }
+            if (sequences < 1 || sequences > Model.CHUNK) {
+                throw new BadInput(
+                        "%d texts at once are asked for, expected 1 to %d.".formatted(sequences, Model.CHUNK));
+            }
+        }
+
+        /// @return a quarter of this machine's memory, and 64 texts at once
+        public static Settings defaults() {
+            return new Settings(Device.usableMemory() / MEMORY_SHARE, SEQUENCES);
+        }
+
+        /// @return these with another size of the cache
+        public Settings withCacheBytes(long value) {
+            return new Settings(value, sequences);
+        }
+
+        /// @return these for so many texts at once
+        public Settings withSequences(int value) {
+            return new Settings(cacheBytes, value);
+        }
+    }
+
+    private final Model model;
+    private final CachePages cache;
+    private final PagePool pool;
+    private final Scheduler scheduler;
+    private final Pace pace = new Pace();
+
+    /// Held while the model is used; in the order in which it is asked for.
+    private final ReentrantLock turn = new ReentrantLock(true);
+
+    private final Map<Sequence, Text> texts = new HashMap<>();
+
+    /// Guards what follows.
+    private final Object door = new Object();
+
+    private final List<Text> arrivals = new ArrayList<>();
+    private @Nullable Thread worker;
+    private long arrived;
+    private boolean closed;
+
+    /// @param model stays the caller's, and nobody else uses it but through [#between]
+    public Engine(Model model, Settings settings) {
+        this.model = model;
+        int contexts = settings.sequences * CachePages.pages(model.config().maxPositionEmbeddings());
+        int pages = (int) Math.clamp(settings.cacheBytes / model.pageBytes(), 1, contexts);
+        cache = model.cachePages(pages);
+        pool = new PagePool(pages, CachePages.TOKENS);
+        scheduler = new Scheduler(pool, CachePages.TOKENS, Model.CHUNK, settings.sequences);
+    }
+
+    /// Begins a text.
+    ///
+    /// @throws BadInput where the request does not fit the model or the cache
+    /// @throws IllegalStateException where the engine is closed
+    public Decoding submit(Request request) {
+        int limit = limit(request);
+        synchronized (door) {
+            if (closed) {
+                throw new IllegalStateException(CLOSED);
+            }
+            Text text = new Text(arrived++, request, limit, model.config().vocabSize());
+            if (!text.decoding.hasEnded()) {
+                arrivals.add(text);
+                if (worker == null) {
+                    worker = Thread.ofPlatform().daemon().name("wok-engine").start(this::work);
+                }
+                door.notifyAll();
+            }
+            return text.decoding;
+        }
+    }
+
+    /// Refuses what [#submit] would refuse.
+    ///
+    /// @throws BadInput where the request does not fit the model or the cache
+    public void check(Request request) {
+        int _ = limit(request);
+    }
+
+    /// @return how long the text may become
+    private int limit(Request request) {
+        int[] prompt = request.prompt();
+        int context = model.config().maxPositionEmbeddings();
+        int vocabulary = model.config().vocabSize();
+        if (prompt.length > context) {
+            throw new BadInput(
+                    "the prompt has %d tokens, the model's context holds %d.".formatted(prompt.length, context));
+        }
+        for (int id : prompt) {
+            if (id < 0 || id >= vocabulary) {
+                throw new BadInput("token id %d is not in the model's vocabulary of %d.".formatted(id, vocabulary));
+            }
+        }
+        for (int id : new TreeSet<>(request.sampling().logitBias().keySet())) {
+            if (id >= vocabulary) {
+                throw new BadInput("a logit bias is for token %d, which is not in the model's vocabulary of %d."
+                        .formatted(id, vocabulary));
+            }
+        }
+        int limit = (int) Math.min(context, (long) prompt.length + request.maxTokens());
+        long most = (long) pool.pages() * CachePages.TOKENS;
+        if (limit > most) {
+            throw new BadInput("the prompt and its answer may take %d tokens, the cache holds %d; ask for fewer or"
+                            .formatted(limit, most)
+                    + " give it more memory.");
+        }
+        return limit;
+    }
+
+    /// Runs something that needs the model, between two steps.
+    ///
+    /// @throws IllegalStateException where the engine is closed
+    public void between(Runnable use) {
+        turn.lock();
+        try {
+            synchronized (door) {
+                if (closed) {
+                    throw new IllegalStateException(CLOSED);
+                }
+            }
+            use.run();
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /// Forgets what was read for texts that have ended, such as when the model's weights were changed.
+    public void forget() {
+        between(() -> {
+            welcome();
+            pool.forget();
+        });
+    }
+
+    // ---------------------------------------------------------------------------------------------- the engine's
+    // thread
+
+    private void work() {
+        do {
+            boolean more = true;
+            while (more) {
+                more = step();
+            }
+        } while (waitForWork());
+    }
+
+    /// @return whether there is some; else this thread is the engine's no longer
+    private boolean waitForWork() {
+        synchronized (door) {
+            if (arrivals.isEmpty() && !closed) {
+                try {
+                    door.wait(IDLE_MILLIS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+            if (arrivals.isEmpty() || closed) {
+                worker = null;
+                return false;
+            }
+            return true;
+        }
+    }
+
+    /// Schedules, runs and finishes a step.
+    ///
+    /// @return whether there was anything to do
+    private boolean step() {
+        turn.lock();
+        try {
+            welcome();
+            if (texts.isEmpty()) {
+                return false;
+            }
+            Step step = scheduler.schedule(pace.promptTokens(scheduler.answering()));
+            long begin = System.nanoTime();
+            int answering = step.answering();
+            List<float[]> logits = run(step, begin);
+            long end = System.nanoTime();
+            pace.took(answering, step.tokens() - answering, end - begin);
+            finish(step, logits, end);
+            return true;
+        } catch (RuntimeException | Error e) {
+            fail(e instanceof RuntimeException failure ? failure : new IllegalStateException(e.toString(), e));
+            return false;
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /// Takes in who has come, and lets go who has ended.
+    private void welcome() {
+        synchronized (door) {
+            for (Text text : arrivals) {
+                texts.put(text.sequence, text);
+                scheduler.add(text.sequence);
+            }
+            arrivals.clear();
+        }
+        long now = System.nanoTime();
+        for (Iterator<Text> all = texts.values().iterator(); all.hasNext(); ) {
+            Text text = all.next();
+            if (text.hasEnded(now)) {
+                scheduler.remove(text.sequence);
+                all.remove();
+            }
+        }
+    }
+
+    private List<float[]> run(Step step, long now) {
+        for (PagePool.Copy copy : step.copies()) {
+            cache.copy(copy.from(), copy.to(), copy.tokens());
+        }
+        List<Chunk> chunks = new ArrayList<>();
+        for (Step.Reading reading : step.readings()) {
+            Sequence sequence = reading.sequence();
+            text(sequence).reads(now);
+            int to = reading.from() + reading.count();
+            int[] ids = Arrays.copyOfRange(sequence.text(), reading.from(), to);
+            chunks.add(new Chunk(sequence.table().numbers(), reading.from(), ids, reading.isLast() ? 1 : 0));
+        }
+        return model.extend(cache, chunks);
+    }
+
+    private void finish(Step step, List<float[]> logits, long now) {
+        scheduler.finish(step);
+        Iterator<float[]> next = logits.iterator();
+        List<Sequence> picking = step.readings().stream()
+                .filter(Step.Reading::isLast)
+                .map(Step.Reading::sequence)
+                .toList();
+        picking.forEach(sequence -> text(sequence).pick(next.next(), now));
+    }
+
+    private Text text(Sequence sequence) {
+        Text text = texts.get(sequence);
+        if (text == null) {
+            throw new IllegalStateException("a sequence that nobody asked for");
+        }
+        return text;
+    }
+
+    private void fail(RuntimeException why) {
+        for (Text text : texts.values()) {
+            text.decoding.fail(why);
+            scheduler.remove(text.sequence);
+        }
+        texts.clear();
+        pool.forget();
+    }
+
+    /// Ends all texts after the step in progress, and gives the cache back.
+    @Override
+    public void close() {
+        List<Text> left;
+        synchronized (door) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            left = List.copyOf(arrivals);
+            arrivals.clear();
+            door.notifyAll();
+        }
+        turn.lock();
+        try {
+            IllegalStateException why = new IllegalStateException(CLOSED);
+            left.forEach(text -> text.decoding.fail(why));
+            fail(why);
+            cache.close();
+        } finally {
+            turn.unlock();
+        }
+    }
+}

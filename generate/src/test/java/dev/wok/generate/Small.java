@@ -1,0 +1,67 @@
+package dev.wok.generate;
+
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Routing;
+import dev.wok.model.GqaConfig;
+import dev.wok.model.MlaConfig;
+import dev.wok.model.Model;
+import dev.wok.model.ModelConfig;
+import dev.wok.model.MoeConfig;
+import dev.wok.model.RopeConfig;
+import dev.wok.tensor.DType;
+import java.util.List;
+
+/// Small models with random weights.
+final class Small {
+    static final int VOCABULARY = 61;
+
+    private Small() {}
+
+    static Model latent(Kernels kernels, int context) {
+        ModelConfig config = new ModelConfig(
+                ModelConfig.Family.DEEPSEEK_V3,
+                VOCABULARY,
+                32,
+                2,
+                2,
+                new MlaConfig(0, 8, 8, 4, 8),
+                48,
+                1,
+                1,
+                List.of(),
+                new MoeConfig(4, 1, 2, 16, 1, 1, true, 1, Routing.Scoring.SIGMOID, true),
+                new RopeConfig(10000, null),
+                context,
+                1e-6,
+                0.3,
+                false,
+                0,
+                0,
+                List.of(1));
+        return Model.create(config, kernels, DType.F32, 11);
+    }
+
+    static Model grouped(Kernels kernels, int context) {
+        ModelConfig config = new ModelConfig(
+                ModelConfig.Family.QWEN2,
+                VOCABULARY,
+                32,
+                2,
+                4,
+                new GqaConfig(2, 8, true, false, false),
+                48,
+                2,
+                1,
+                List.of(),
+                null,
+                new RopeConfig(10000, null),
+                context,
+                1e-6,
+                0.3,
+                false,
+                0,
+                0,
+                List.of(1));
+        return Model.create(config, kernels, DType.F32, 12);
+    }
+}
