@@ -4,6 +4,7 @@ module wok.bench {
     requires static transitive org.jspecify;
     requires wok.train;
     requires wok.model;
+    requires wok.generate;
     requires wok.emit;
     requires transitive wok.kernel;
     requires transitive wok.notice;

@@ -30,6 +30,9 @@ import org.jspecify.annotations.Nullable;
 ///     System.out.print(piece);
 /// }
 /// System.out.println(answer.finishReason());
+///
+/// List<Answer> together = prompts.stream().map(p -> model.generate(p).begin()).toList();
+/// together.forEach(one -> System.out.println(one.text()));
 /// ```
 ///
 /// One thread reads an answer; [#cancel] may be called from any.
@@ -127,6 +130,22 @@ public final class Answer implements Iterable<String> {
         this.request = request;
         decoder = tokenizer.map(t -> t.decoder(true));
         this.stops = new StopText(stops);
+    }
+
+    /// Begins to compute, where that was not asked for before, and does not wait: many answers that are begun
+    /// before the first is read are computed together.
+    ///
+    /// @return this
+    public Answer begin() {
+        reading.lock();
+        try {
+            if (!hasEnded() && !cancelled) {
+                begun();
+            }
+        } finally {
+            reading.unlock();
+        }
+        return this;
     }
 
     /// Gives the text in pieces of whole characters, each as soon as it is known. A model without a

@@ -35,7 +35,21 @@ public final class Bench {
     /// @throws BadInput where there is no such model, or no such kernels on this machine
     public static List<Row> generate(
             Path folder, int threads, @Nullable Backend backend, Precision precision, Progress progress) {
-        return GenerateBench.run(folder, threads, backend, precision, progress);
+        return ModelUnderTest.run(
+                folder, threads, backend, precision, progress, test -> GenerateBench.measure(test, progress));
+    }
+
+    /// Measures many texts at once from a model folder: their speed against that of one, the first token after
+    /// a known beginning, and what a long prompt does to texts that go on.
+    ///
+    /// @param threads that compute
+    /// @param backend or null for the fastest
+    /// @param precision of products with weights that are no whole numbers
+    /// @throws BadInput where there is no such model, or no such kernels on this machine
+    public static List<Row> batch(
+            Path folder, int threads, @Nullable Backend backend, Precision precision, Progress progress) {
+        return ModelUnderTest.run(
+                folder, threads, backend, precision, progress, test -> BatchBench.measure(test, progress));
     }
 
     /// @return the shapes that [#makeModel] knows

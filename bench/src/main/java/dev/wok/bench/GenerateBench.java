@@ -1,22 +1,13 @@
 package dev.wok.bench;
 
 import dev.wok.bench.Loops.Kind;
-import dev.wok.device.Device;
-import dev.wok.device.HostDevice;
-import dev.wok.kernel.Backend;
-import dev.wok.kernel.Kernels;
-import dev.wok.kernel.Precision;
-import dev.wok.kernel.Processor;
-import dev.wok.kernel.Tuning;
 import dev.wok.model.Cache;
 import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /// One text: a prompt is read, and tokens are computed one after the other, each the likeliest.
 final class GenerateBench {
@@ -29,17 +20,9 @@ final class GenerateBench {
 
     private GenerateBench() {}
 
-    static List<Row> run(Path folder, int threads, @Nullable Backend backend, Precision precision, Progress progress) {
-        try (HostDevice device = Device.host(threads)) {
-            Backend chosen = backend == null ? Kernels.fastest(device) : backend;
-            Tuning.ensure(device, chosen, progress);
-            Kernels kernels = Kernels.on(device.stream(), chosen, precision);
-            Processor processor = Processor.describe(device);
-            Limits limits = Limits.of(device, processor, Sizes.FULL.memoryBytes());
-            try (Model model = Model.open(folder, kernels, progress)) {
-                return measure(model, limits, Setup.of(kernels, processor, threads), progress);
-            }
-        }
+    static List<Row> measure(ModelUnderTest test, Progress progress) {
+        Limits limits = Limits.of(test.device(), test.processor(), Sizes.FULL.memoryBytes());
+        return measure(test.model(), limits, test.setup(), progress);
     }
 
     private static List<Row> measure(Model model, Limits limits, Setup setup, Progress progress) {

@@ -41,7 +41,7 @@ final class BenchCommand implements Callable<Integer> {
             arity = "0..1",
             description =
                     "kernels: single kernels. train: a training step. generate: a prompt of 512 tokens and 128 new"
-                            + " ones. make-model: writes a model of random weights for that.")
+                            + " ones. batch: many texts at once. make-model: writes a model of random weights for that.")
     String name = "";
 
     @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")
@@ -87,7 +87,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--dtype",
             paramLabel = "T",
-            description = "With generate, what products round to: f32 (the default) or bf16.")
+            description = "With generate and batch, what products round to: f32 (the default) or bf16.")
     @Nullable
     String dtype;
 
@@ -115,12 +115,13 @@ final class BenchCommand implements Callable<Integer> {
         List<Row> rows = switch (name) {
             case "kernels" -> kernels();
             case "train" -> train();
-            case "generate" -> generate();
+            case "generate", "batch" -> generate();
             case "make-model" -> makeModel();
-            case "" -> throw new BadInput("name a measurement, kernels, train or generate, or give --tune.");
+            case "" -> throw new BadInput("name a measurement, kernels, train, generate or batch, or give --tune.");
             default ->
-                throw new BadInput("there is no measurement %s; there are kernels, train, generate and make-model."
-                        .formatted(name));
+                throw new BadInput(
+                        "there is no measurement %s; there are kernels, train, generate, batch and make-model."
+                                .formatted(name));
         };
         if (json) {
             console.out().println(Json.text(rows.stream().map(Row::values).toList()));
@@ -182,9 +183,9 @@ final class BenchCommand implements Callable<Integer> {
 
     private List<Row> generate() {
         refuse(preset != null, "--preset", "make-model");
-        refuseOthers("generate");
+        refuseOthers(name);
         if (model == null) {
-            throw new BadInput("name the model that generates: wok bench generate --model DIR.");
+            throw new BadInput("name the model that generates: wok bench %s --model DIR.".formatted(name));
         }
         Precision precision = switch (dtype) {
             case null -> Precision.F32;
@@ -192,7 +193,10 @@ final class BenchCommand implements Callable<Integer> {
             case "bf16" -> Precision.BF16;
             default -> throw new BadInput("--dtype %s: expected f32 or bf16.".formatted(dtype));
         };
-        return Bench.generate(model, ComputeOptions.threads(threads), backend(), precision, display);
+        int count = ComputeOptions.threads(threads);
+        return name.equals("batch")
+                ? Bench.batch(model, count, backend(), precision, display)
+                : Bench.generate(model, count, backend(), precision, display);
     }
 
     private List<Row> makeModel() {
@@ -207,7 +211,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void refuseOthers(String measurement) {
-        boolean generates = measurement.equals("generate");
+        boolean generates = measurement.equals("generate") || measurement.equals("batch");
         boolean makes = measurement.equals("make-model");
         refuse(!measurement.equals("kernels") && !only.isEmpty(), "--only", "kernels");
         refuse(!measurement.equals("kernels") && svg != null, "--svg", "kernels");

@@ -2,13 +2,10 @@ package dev.wok.cli;
 
 import dev.wok.api.Answer;
 import dev.wok.api.Model;
-import dev.wok.generate.Token;
 import dev.wok.notice.BadInput;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +18,8 @@ import picocli.CommandLine.Parameters;
 /// `wok generate`: continues a text, or token ids.
 @Command(
         name = "generate",
-        description = "Continues a text. Prints the prompt and what follows as it comes, or JSON.",
+        description = "Continues a text. Prints the prompt and what follows as it comes, or JSON. Answers a file of"
+                + " requests, many at once.",
         sortOptions = false,
         footer = {"", "Example:", "  wok generate runs/nano/model --prompt 'public static void main('"})
 final class GenerateCommand implements Callable<Integer> {
@@ -52,7 +50,24 @@ final class GenerateCommand implements Callable<Integer> {
                 description = "JSON: a list of lists of token ids, continued one after the other.")
         @Nullable
         Path ids;
+
+        @Option(
+                names = "--input",
+                paramLabel = "FILE",
+                description =
+                        "A JSON object a line, answered into --output, many at once: prompt, ids or messages; and,"
+                                + " where wanted, id, max_tokens, stop, temperature, top_p, top_k, min_p, seed and so on.")
+        @Nullable
+        Path input;
     }
+
+    @Option(
+            names = "--output",
+            paramLabel = "FILE",
+            description = "With --input: where the answers go, a JSON object a line, in the order of the requests. What"
+                    + " is interrupted goes on when the same command is given again.")
+    @Nullable
+    Path output;
 
     @Option(
             names = "--max-tokens",
@@ -98,6 +113,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Answer.Options options = options();
+        if (prompt.input != null) {
+            return answer(prompt.input, options);
+        }
         List<int[]> sequences = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
         try (Model loaded = Model.load(Given.required(model), compute.options(display))) {
             if (prompt.text != null) {
@@ -110,6 +128,21 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private int answer(Path input, Answer.Options options) {
+        if (output == null || json) {
+            throw new BadInput("--input goes with --output FILE, which gets a JSON object a line%s."
+                    .formatted(json ? "; leave out --json" : ""));
+        }
+        Batch batch = new Batch(input, output, options, display);
+        try (Model loaded = Model.load(Given.required(model), compute.options(display))) {
+            boolean complete = batch.run(loaded, "%s %s %s ".formatted(model, compute.dtype, compute.weights));
+            if (!complete) {
+                display.say("interrupted; the same command goes on");
+            }
+            return complete ? 0 : INTERRUPTED;
+        }
     }
 
     private static Answer ask(Model loaded, String text, Answer.Options options) {
@@ -127,8 +160,11 @@ final class GenerateCommand implements Callable<Integer> {
         if (maxTokens < 0) {
             throw new BadInput("--max-tokens %d: expected 0 or more.".formatted(maxTokens));
         }
-        if (logprobs != null && !json) {
+        if (logprobs != null && !json && prompt.input == null) {
             throw new BadInput("--logprobs are a field of the JSON objects: add --json.");
+        }
+        if (output != null && prompt.input == null) {
+            throw new BadInput("--output goes with --input; without it the answer is printed.");
         }
         Answer.Options options = Answer.Options.defaults()
                 .withMaxTokens(maxTokens)
@@ -174,10 +210,7 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private SequencedMap<String, Object> object(Model loaded, Answer answer) {
-        SequencedMap<String, Object> object = new LinkedHashMap<>();
-        object.put("ids", answer.ids());
-        object.put("text", answer.text());
-        object.put("finish_reason", answer.finishReason().name().toLowerCase(Locale.ROOT));
+        SequencedMap<String, Object> object = AnswerJson.of(answer);
         object.put("prefill_tokens_per_second", answer.prefillTokensPerSecond());
         object.put("decode_tokens_per_second", answer.decodeTokensPerSecond());
         loaded.diskReads().ifPresent(reads -> {
@@ -189,30 +222,8 @@ final class GenerateCommand implements Callable<Integer> {
             object.put("disk_guessed_right", reads.right());
         });
         if (logprobs != null) {
-            object.put(
-                    "logprobs",
-                    answer.tokens().stream().map(token -> object(loaded, token)).toList());
+            AnswerJson.addLogprobs(object, loaded, answer);
         }
-        return object;
-    }
-
-    private static SequencedMap<String, Object> object(Model loaded, Token token) {
-        SequencedMap<String, Object> object = object(loaded, token.id(), token.logprob());
-        object.put(
-                "top",
-                token.alternatives().stream()
-                        .map(other -> object(loaded, other.id(), other.logprob()))
-                        .toList());
-        return object;
-    }
-
-    private static SequencedMap<String, Object> object(Model loaded, int id, double logprob) {
-        SequencedMap<String, Object> object = new LinkedHashMap<>();
-        object.put("id", id);
-        object.put(
-                "token",
-                loaded.tokenizer().map(t -> t.decode(new int[] {id}, false)).orElse(""));
-        object.put("logprob", logprob);
         return object;
     }
 }

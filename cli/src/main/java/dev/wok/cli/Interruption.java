@@ -4,8 +4,9 @@ import dev.wok.api.Answer;
 import dev.wok.generate.Generation.FinishReason;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 
-/// Lets Ctrl-C end an answer as a whole: what was begun is printed to its end, and no more is computed.
+/// Lets Ctrl-C end answers as a whole: what was begun is printed to its end, and no more is computed.
 final class Interruption {
     private static final int LONGEST_STEP_SECONDS = 10;
 
@@ -15,8 +16,19 @@ final class Interruption {
     ///
     /// @return whether to go on with the next answer
     static boolean during(Answer answer, Runnable printing) {
+        return during(answer::cancel, () -> {
+            printing.run();
+            return answer.finishReason() != FinishReason.CANCELLED;
+        });
+    }
+
+    /// Runs what prints answers.
+    ///
+    /// @param cancel ends them, from another thread
+    /// @param printing says whether to go on
+    static boolean during(Runnable cancel, BooleanSupplier printing) {
         CountDownLatch printed = new CountDownLatch(1);
-        Thread hook = new Thread(() -> cancel(answer, printed));
+        Thread hook = new Thread(() -> cancel(cancel, printed));
         try {
             Runtime.getRuntime().addShutdownHook(hook);
         } catch (IllegalStateException e) {
@@ -24,8 +36,7 @@ final class Interruption {
             return false;
         }
         try {
-            printing.run();
-            return answer.finishReason() != FinishReason.CANCELLED;
+            return printing.getAsBoolean();
         } finally {
             printed.countDown();
             removeHook(hook);
@@ -33,8 +44,8 @@ final class Interruption {
     }
 
     /// Runs while Java shuts down, on Ctrl-C: waits until the step is done and printed.
-    static void cancel(Answer answer, CountDownLatch printed) {
-        answer.cancel();
+    static void cancel(Runnable cancel, CountDownLatch printed) {
+        cancel.run();
         try {
             boolean _ = printed.await(LONGEST_STEP_SECONDS, TimeUnit.SECONDS);
         } catch (InterruptedException e) {

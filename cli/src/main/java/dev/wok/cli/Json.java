@@ -81,6 +81,21 @@ final class Json {
         return strings;
     }
 
+    /// @param source what the text is called in a refusal
+    /// @throws BadInput where the text is no JSON object
+    static JsonNode object(String text, String source) {
+        JsonNode root;
+        try {
+            root = MAPPER.readTree(text);
+        } catch (JacksonException e) {
+            throw BadInput.notJson(source, e);
+        }
+        if (!root.isObject()) {
+            throw new BadInput("%s holds %s, expected an object.".formatted(source, kind(root)));
+        }
+        return root;
+    }
+
     private static JsonNode array(InputStream in, String source, String expected) {
         JsonNode root;
         try {

@@ -145,7 +145,7 @@ class GenerateCommandTest {
     @CsvSource(
             delimiter = ';',
             value = {
-                "--max-tokens 5 ; Missing required argument (specify one of these): (--prompt=TEXT | --ids=FILE).",
+                "--max-tokens 5 ; Missing required argument (specify one of these): (--prompt=TEXT | --ids=FILE | --input=FILE).",
                 "--prompt x --ids y ; --prompt=TEXT, --ids=FILE are mutually exclusive (specify only one).",
                 "--prompt x --max-tokens many ; Invalid value for option '--max-tokens': 'many' is not an int.",
             })

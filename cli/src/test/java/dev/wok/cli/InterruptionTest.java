@@ -27,7 +27,7 @@ class InterruptionTest {
             Answer answer = model.generate(
                     "x", Answer.Options.defaults().withMaxTokens(100_000).withIgnoreEos(true));
             CountDownLatch ended = new CountDownLatch(1);
-            Thread hook = new Thread(() -> Interruption.cancel(answer, ended));
+            Thread hook = new Thread(() -> Interruption.cancel(answer::cancel, ended));
             assertFalse(Interruption.during(answer, () -> {
                 hook.start();
                 answer.forEach(printed::append);
