@@ -4,6 +4,7 @@ module wok.generate {
     requires static transitive org.jspecify;
     requires transitive wok.model;
     requires transitive wok.notice;
+    requires tools.jackson.databind;
 
     exports dev.wok.generate;
 }
