@@ -36,6 +36,11 @@ final class Bytes {
         return new Bytes(longer);
     }
 
+    boolean startsWith(Bytes beginning) {
+        int length = beginning.bytes.length;
+        return bytes.length >= length && Arrays.equals(bytes, 0, length, beginning.bytes, 0, length);
+    }
+
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof Bytes b && hash == b.hash && Arrays.equals(bytes, b.bytes);

@@ -12,26 +12,31 @@ import java.util.Map;
 final class Dfa {
     static final int START = 0;
 
+    /// Instead of a state: there is no such step.
+    static final int NONE = -1;
+
+    /// Instead of a state: the value has ended, nothing more belongs to it.
+    static final int ENDED = -2;
+
     private final byte[] classes;
     private final int count;
     private final int[] next;
     private final BitSet accepting;
-
-    /// Accepting states with nothing after them.
-    private final BitSet last;
-
     private final boolean empty;
 
-    private Dfa(byte[] classes, int count, int[] next, BitSet accepting, BitSet last, boolean empty) {
+    /// For each state the first for which the same tokens are allowed.
+    private final int[] alike;
+
+    private Dfa(byte[] classes, int count, int[] next, BitSet accepting, boolean empty) {
         this.classes = classes;
         this.count = count;
         this.next = next;
         this.accepting = accepting;
-        this.last = last;
         this.empty = empty;
+        alike = Alike.of(next, count, accepting);
     }
 
-    /// @return the next state, or a negative number
+    /// @return the next state, [#NONE] or [#ENDED]
     int next(int state, int b) {
         return next[state * count + (classes[b] & 0xFF)];
     }
@@ -40,18 +45,13 @@ final class Dfa {
         return accepting.get(state);
     }
 
-    /// @return whether the value ends at a state, whatever follows
-    boolean ends(int state) {
-        return last.get(state);
+    int alike(int state) {
+        return alike[state];
     }
 
     /// @return whether it accepts nothing
     boolean isEmpty() {
         return empty;
-    }
-
-    int size() {
-        return next.length / count;
     }
 
     /// Collects states and steps. The first state is where values start.
@@ -68,7 +68,7 @@ final class Dfa {
                 throw new Excess();
             }
             int[] row = new int[256];
-            Arrays.fill(row, -1);
+            Arrays.fill(row, NONE);
             rows.add(row);
             return rows.size() - 1;
         }
@@ -95,16 +95,16 @@ final class Dfa {
         /// @return the automaton, without the states that lead nowhere
         Dfa build() {
             BitSet live = live();
+            for (int[] row : rows) {
+                for (int b = 0; b < row.length; b++) {
+                    row[b] = row[b] >= 0 && live.get(row[b]) ? row[b] : NONE;
+                }
+            }
             BitSet last = new BitSet();
             for (int state = 0; state < rows.size(); state++) {
-                boolean ends = true;
-                int[] row = rows.get(state);
-                for (int b = 0; b < row.length; b++) {
-                    row[b] = row[b] >= 0 && live.get(row[b]) ? row[b] : -1;
-                    ends &= row[b] < 0;
-                }
-                last.set(state, ends && accepting.get(state));
+                last.set(state, accepting.get(state) && Arrays.stream(rows.get(state)).allMatch(to -> to == NONE));
             }
+            rows.forEach(row -> Arrays.setAll(row, b -> row[b] != NONE && last.get(row[b]) ? ENDED : row[b]));
             byte[] classes = new byte[256];
             int count = classes(classes);
             int[] next = new int[rows.size() * count];
@@ -113,7 +113,7 @@ final class Dfa {
                     next[state * count + (classes[b] & 0xFF)] = rows.get(state)[b];
                 }
             }
-            return new Dfa(classes, count, next, accepting, last, !live.get(START));
+            return new Dfa(classes, count, next, accepting, !live.get(START));
         }
 
         /// Bytes with the same steps from every state are one class.

@@ -65,6 +65,11 @@ final class Fields {
         return declared.contains(name);
     }
 
+    /// @return whether it declares a name that begins so
+    boolean declares(Bytes beginning) {
+        return declared.stream().anyMatch(name -> name.startsWith(beginning));
+    }
+
     /// @return the count, or one with which all goes on alike
     int counted(int count) {
         return max == ArrayShape.MANY ? Math.min(count, min) : count;

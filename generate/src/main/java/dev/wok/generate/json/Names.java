@@ -40,6 +40,18 @@ final class Names {
         return false;
     }
 
+    /// @return whether one of them begins so
+    boolean contain(Bytes beginning) {
+        Names at = this;
+        while (at.rest != null) {
+            if (at.last.startsWith(beginning)) {
+                return true;
+            }
+            at = at.rest;
+        }
+        return false;
+    }
+
     @Override
     public boolean equals(@Nullable Object other) {
         Names a = this;

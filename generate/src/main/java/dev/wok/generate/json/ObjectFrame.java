@@ -113,6 +113,11 @@ record ObjectFrame(Fields fields, int room, Place place, int next, int count, Na
                 Space.NONE);
     }
 
+    /// @return whether all names that begin so can be that of a member that is not declared
+    boolean takesAll(Bytes beginning) {
+        return !fields.declares(beginning) && !others.contain(beginning);
+    }
+
     /// @return whether a name that is not declared can be this one
     boolean takes(Bytes name) {
         return !fields.isDeclared(name) && !others.contains(name);

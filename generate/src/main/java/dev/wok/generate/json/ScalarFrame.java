@@ -10,15 +10,21 @@ record ScalarFrame(Dfa dfa, int state) implements Frame {
         }
     }
 
-    /// @param next a state, or a negative number for none
+    /// @param next what a step of the automaton gives
     static void enter(Dfa dfa, int next, Stack below, Steps out) {
-        if (next >= 0) {
-            out.add(dfa.ends(next) ? below : below.push(new ScalarFrame(dfa, next)));
+        if (next != Dfa.NONE) {
+            out.add(next == Dfa.ENDED ? below : below.push(new ScalarFrame(dfa, next)));
         }
     }
 
     @Override
     public boolean mayEnd() {
         return dfa.accepts(state);
+    }
+
+    @Override
+    public Frame forMask(Trie trie) {
+        int same = dfa.alike(state);
+        return same == state ? this : new ScalarFrame(dfa, same);
     }
 }

@@ -17,6 +17,9 @@ final class StringTokens {
 
     private final int[] before;
 
+    /// By the same numbers, whether no other quote follows in any token.
+    private final boolean[] last;
+
     StringTokens(Trie trie, int at, boolean escapes) {
         int[] begun = new int[trie.size()];
         Arrays.fill(begun, -1);
@@ -54,6 +57,13 @@ final class StringTokens {
         }
         quotes = Arrays.copyOf(ends, found);
         before = Arrays.copyOf(characters, found);
+        last = new boolean[found];
+        for (int i = 0; i < found; i++) {
+            last[i] = true;
+            for (int node = quotes[i] + 1; node < trie.end(quotes[i]); node++) {
+                last[i] &= trie.label(node) != '"';
+            }
+        }
         starts = new int[trie.mostCharacters() + 2];
         within = new long[trie.words()];
         tokens = sorted(begun);
@@ -98,6 +108,11 @@ final class StringTokens {
 
     int quote(int index) {
         return quotes[index];
+    }
+
+    /// @return whether no other quote follows in any token
+    boolean isLastQuote(int index) {
+        return last[index];
     }
 
     /// @return how many characters begin before the string ends

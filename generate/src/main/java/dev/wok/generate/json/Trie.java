@@ -7,14 +7,20 @@ import java.util.stream.IntStream;
 
 /// The tokens of a vocabulary as a tree of their bytes. Nodes are numbered in the order of a walk from
 /// the root, so that a node's descendants follow it: `node + 1` to [#end] of the node.
+///
+/// Tokens of more than [#LONGEST] bytes are left out: all texts can do without them.
 public final class Trie {
+    static final int LONGEST = 32;
+
     private static final int NONE = -1;
     private static final int CONTINUATION = 0x80;
+    private static final int ID_BITS = 24;
+    private static final int PREFIX = (Long.SIZE - ID_BITS) / 8;
 
     private final byte[][] tokens;
     private final byte[] labels;
     private final int[] ends;
-    private final int[] depths;
+    private final byte[] depths;
 
     /// The first token that ends at a node, and after each token the next one of the same bytes.
     private final int[] firsts;
@@ -27,15 +33,13 @@ public final class Trie {
     /// By state of [StringBytes], twice: what a string's name and what any string may hold.
     private final AtomicReferenceArray<StringTokens> strings = new AtomicReferenceArray<>(2 * StringBytes.STATES);
 
-    /// @param bytes each token's bytes; empty for those without text
+    /// @param bytes each token's bytes; empty for those without text. At most 2^24
     public Trie(List<byte[]> bytes) {
         tokens = bytes.stream().map(byte[]::clone).toArray(byte[][]::new);
-        int[] order = IntStream.range(0, tokens.length)
-                .filter(id -> tokens[id].length > 0)
-                .boxed()
-                .sorted((a, b) -> Arrays.compareUnsigned(tokens[a], tokens[b]))
-                .mapToInt(id -> id)
-                .toArray();
+        if (tokens.length >= 1 << ID_BITS) {
+            throw new IllegalArgumentException("%d tokens, expected less than 2^%d".formatted(tokens.length, ID_BITS));
+        }
+        int[] order = order();
         longest = Arrays.stream(order).map(id -> tokens[id].length).max().orElse(0);
         mostCommas = Arrays.stream(order).map(id -> commas(tokens[id])).max().orElse(0);
         mostCharacters = Arrays.stream(order)
@@ -45,12 +49,46 @@ public final class Trie {
         int nodes = countNodes(order);
         labels = new byte[nodes];
         ends = new int[nodes];
-        depths = new int[nodes];
+        depths = new byte[nodes];
         firsts = new int[nodes];
         nexts = new int[tokens.length];
         Arrays.fill(firsts, NONE);
         Arrays.fill(nexts, NONE);
         build(order);
+        if (nodes > 0) {
+            strings(StringBytes.BETWEEN, true);
+            strings(StringBytes.BETWEEN, false);
+        }
+    }
+
+    /// Sorted by the first bytes, and then those which these leave undecided.
+    private int[] order() {
+        long[] keys = IntStream.range(0, tokens.length)
+                .filter(id -> tokens[id].length > 0 && tokens[id].length <= LONGEST)
+                .mapToLong(id -> key(tokens[id]) << ID_BITS | id)
+                .toArray();
+        Arrays.sort(keys);
+        Integer[] order = new Integer[keys.length];
+        Arrays.setAll(order, i -> (int) keys[i] & (1 << ID_BITS) - 1);
+        for (int from = 0, to; from < keys.length; from = to) {
+            to = from + 1;
+            while (to < keys.length && keys[to] >> ID_BITS == keys[from] >> ID_BITS) {
+                to++;
+            }
+            if (to - from > 1) {
+                Arrays.sort(order, from, to, (a, b) -> Arrays.compareUnsigned(tokens[a], tokens[b]));
+            }
+        }
+        return Arrays.stream(order).mapToInt(id -> id).toArray();
+    }
+
+    /// The first bytes, so that signed numbers order as they do.
+    private static long key(byte[] token) {
+        long key = 0;
+        for (int i = 0; i < PREFIX; i++) {
+            key = key << 8 | (i < token.length ? token[i] & 0xFF : 0);
+        }
+        return key - (1L << 8 * PREFIX - 1);
     }
 
     private static int commas(byte[] token) {
@@ -98,7 +136,7 @@ public final class Trie {
             while (open < token.length) {
                 labels[node] = token[open];
                 path[open++] = node;
-                depths[node++] = open;
+                depths[node++] = (byte) open;
             }
             nexts[id] = firsts[path[open - 1]];
             firsts[path[open - 1]] = id;
@@ -125,6 +163,21 @@ public final class Trie {
 
     int nodes() {
         return labels.length;
+    }
+
+    /// By node; not to be changed.
+    byte[] labels() {
+        return labels;
+    }
+
+    /// By node; not to be changed.
+    byte[] depths() {
+        return depths;
+    }
+
+    /// By node a token that ends there, or a negative number; not to be changed.
+    int[] firsts() {
+        return firsts;
     }
 
     int label(int node) {

@@ -8,26 +8,26 @@ final class Walk {
     private final Steps steps = new Steps();
 
     /// By depth, where the bytes up to there lead.
-    private final Stack[][] reached;
+    private final Reach[] reached;
 
     /// @param mask where to set bits
     Walk(Trie trie, long[] mask) {
         this.trie = trie;
         this.mask = mask;
-        reached = new Stack[trie.longest() + 1][];
+        reached = new Reach[trie.longest() + 1];
     }
 
     /// Any tokens, from where the text stands.
     void all(Stack stack) {
-        reached[0] = new Stack[] {stack};
+        reached[0] = new Reach(stack);
         follow(0, trie.nodes());
     }
 
     private void follow(int from, int to) {
         for (int node = from; node < to; ) {
             int depth = trie.depth(node);
-            Stack[] next = Steps.of(reached[depth - 1], trie.label(node), steps);
-            if (next.length == 0) {
+            Reach next = reached[depth - 1].step(trie.label(node), steps);
+            if (next.isEmpty()) {
                 node = trie.end(node);
             } else {
                 reached[depth] = next;
@@ -37,24 +37,22 @@ final class Walk {
         }
     }
 
-    /// The tokens that end at a node or go on after it.
+    /// The tokens that go on after a node.
     ///
-    /// @param stacks where the bytes up to the node lead
-    private void after(int node, Stack... stacks) {
-        trie.mark(node, mask);
-        int end = trie.end(node);
-        if (node + 1 < end) {
-            reached[trie.depth(node)] = stacks;
-            follow(node + 1, end);
-        }
+    /// @param reach where the bytes up to the node lead
+    private void after(int node, Reach reach) {
+        reached[trie.depth(node)] = reach;
+        follow(node + 1, trie.end(node));
     }
 
     /// The tokens that end a string, which those that stay within it are not.
     void quotes(StringFrame frame, Stack below) {
         StringTokens tokens = trie.strings(frame.at(), true);
+        Reach ended = new Reach(below);
         for (int i = 0; i < tokens.quotes(); i++) {
             if (tokens.before(i) >= frame.least() && tokens.before(i) <= frame.most()) {
-                after(tokens.quote(i), below);
+                trie.mark(tokens.quote(i), mask);
+                after(tokens.quote(i), ended);
             }
         }
     }
@@ -62,11 +60,20 @@ final class Walk {
     /// The same for the name of a member.
     void quotes(OtherNameFrame frame, Stack below) {
         StringTokens tokens = trie.strings(frame.at(), false);
+        // Where no name is in the way, it makes no difference which one it was until another begins.
+        boolean all = frame.object().takesAll(frame.name());
+        Reach named = new Reach(below.push(frame.object().named(frame.name())));
         for (int i = 0; i < tokens.quotes(); i++) {
             int node = tokens.quote(i);
+            if (all && tokens.isLastQuote(i)) {
+                trie.mark(node, mask);
+                after(node, named);
+                continue;
+            }
             Bytes name = frame.name().plus(trie.bytesBefore(node));
             if (frame.object().takes(name)) {
-                after(node, below.push(frame.object().named(name)));
+                trie.mark(node, mask);
+                after(node, new Reach(below.push(frame.object().named(name))));
             }
         }
     }
@@ -75,25 +82,32 @@ final class Walk {
     void scalar(ScalarFrame frame, Stack below) {
         Dfa dfa = frame.dfa();
         int[] states = new int[trie.longest() + 1];
-        Stack[] ended = {below};
+        Reach ended = new Reach(below);
         states[0] = frame.state();
-        for (int node = 0; node < trie.nodes(); ) {
-            int depth = trie.depth(node);
+        byte[] labels = trie.labels();
+        byte[] depths = trie.depths();
+        int[] firsts = trie.firsts();
+        for (int node = 0; node < labels.length; ) {
+            int depth = depths[node];
             int state = states[depth - 1];
-            int b = trie.label(node);
+            int b = labels[node] & 0xFF;
             int next = dfa.next(state, b);
-            if (next >= 0 && !dfa.ends(next)) {
+            if (next >= 0) {
                 states[depth] = next;
-                trie.mark(node, mask);
+                if (firsts[node] >= 0) {
+                    trie.mark(node, mask);
+                }
                 node++;
                 continue;
             }
-            if (next >= 0) {
+            if (next == Dfa.ENDED) {
+                trie.mark(node, mask);
                 after(node, ended);
             } else if (dfa.accepts(state)) {
-                Stack[] stacks = Steps.of(ended, b, steps);
-                if (stacks.length > 0) {
-                    after(node, stacks);
+                Reach reach = ended.step(b, steps);
+                if (!reach.isEmpty()) {
+                    trie.mark(node, mask);
+                    after(node, reach);
                 }
             }
             node = trie.end(node);
