@@ -12,8 +12,8 @@ import java.util.Map;
 final class Chars {
     static final int START = 0;
 
-    private static final int MOST_STEPS = 2_000_000;
-    private static final int MOST_WORK = 40_000_000;
+    private static final int MOST_CELLS = 500_000;
+    private static final int MOST_WORK = 20_000_000;
 
     /// The first code point of each class.
     private final int[] firsts;
@@ -37,7 +37,8 @@ final class Chars {
         List<BitSet> sets = new ArrayList<>();
         List<int[]> next = new ArrayList<>();
         BitSet accepting = new BitSet();
-        add(known, sets, nfa.start());
+        // The start is a state of its own: only there does a string begin.
+        sets.add(nfa.start());
         long work = 0;
         for (int state = 0; state < sets.size(); state++) {
             BitSet set = sets.get(state);
@@ -46,7 +47,7 @@ final class Chars {
             int[] row = new int[firsts.length];
             next.add(row);
             work += (set.cardinality() + set.length() / Long.SIZE + 1L) * firsts.length;
-            if ((long) sets.size() * firsts.length > MOST_STEPS || work > MOST_WORK) {
+            if ((long) sets.size() * firsts.length > MOST_CELLS || work > MOST_WORK) {
                 throw new Excess();
             }
             for (int c = 0; c < row.length; c++) {
@@ -131,7 +132,7 @@ final class Chars {
             accepting.set(state, accepts.accepts(pair));
             int[] row = new int[firsts.length];
             next.add(row);
-            if ((long) pairs.size() * firsts.length > MOST_STEPS) {
+            if ((long) pairs.size() * firsts.length > MOST_CELLS) {
                 throw new Excess();
             }
             for (int c = 0; c < row.length; c++) {
@@ -149,23 +150,23 @@ final class Chars {
     ///
     /// @return whether anything is left
     private boolean trim() {
-        List<List<Integer>> before = new ArrayList<>();
-        next.forEach(_ -> before.add(new ArrayList<>()));
-        for (int from = 0; from < next.size(); from++) {
-            for (int to : Arrays.stream(next.get(from)).filter(to -> to >= 0).distinct().toArray()) {
-                before.get(to).add(from);
+        int[] counts = new int[next.size() + 1];
+        for (int[] row : next) {
+            for (int to : row) {
+                counts[to < 0 ? 0 : to + 1] += to < 0 ? 0 : 1;
             }
         }
-        BitSet live = (BitSet) accepting.clone();
-        List<Integer> todo = new ArrayList<>(live.stream().boxed().toList());
-        while (!todo.isEmpty()) {
-            for (int from : before.get(todo.removeLast())) {
-                if (!live.get(from)) {
-                    live.set(from);
-                    todo.add(from);
+        Arrays.parallelPrefix(counts, Integer::sum);
+        int[] sources = new int[counts[next.size()]];
+        int[] places = counts.clone();
+        for (int from = 0; from < next.size(); from++) {
+            for (int to : next.get(from)) {
+                if (to >= 0) {
+                    sources[places[to]++] = from;
                 }
             }
         }
+        BitSet live = Live.of(accepting, sources, counts);
         next.forEach(row -> Arrays.setAll(row, c -> row[c] >= 0 && live.get(row[c]) ? row[c] : -1));
         return live.get(START);
     }
@@ -176,6 +177,11 @@ final class Chars {
 
     int size() {
         return next.size();
+    }
+
+    /// @return how large it is
+    int cells() {
+        return next.size() * firsts.length;
     }
 
     boolean accepts(int state) {

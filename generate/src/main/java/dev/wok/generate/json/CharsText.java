@@ -53,7 +53,7 @@ final class CharsText {
                 lead(state, lead, lead & 0x07, 3);
             }
         }
-        return builder.build();
+        return builder.build(true);
     }
 
     private int at(int state) {

@@ -23,8 +23,9 @@ final class Compiler {
 
     private final SchemaReader reader;
     private final Combinations combinations;
-    private final Strings strings = new Strings();
-    private final Numbers numbers = new Numbers();
+    private final Budget budget = new Budget();
+    private final Strings strings = new Strings(budget);
+    private final Numbers numbers = new Numbers(budget);
     private final Map<Both, Node> nodes = new HashMap<>();
     private final Deque<Both> todo = new ArrayDeque<>();
     private final Map<JsonNode, Both> constants = new IdentityHashMap<>();
@@ -103,7 +104,7 @@ final class Compiler {
         }
         if (!literals.isEmpty()) {
             try {
-                node.shapes().add(new ScalarShape(Literals.of(literals)));
+                node.shapes().add(new ScalarShape(budget.spend(Literals.of(literals))));
             } catch (Excess e) {
                 throw new BadInput("%s lists values that are too long together.".formatted(node.place()), e);
             }

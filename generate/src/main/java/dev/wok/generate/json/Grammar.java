@@ -5,10 +5,12 @@ import java.util.concurrent.atomic.AtomicReference;
 /// A set of JSON texts. Thread safe.
 public final class Grammar {
     private final Node root;
+    private final boolean fewReadings;
     private final AtomicReference<Masks> masks = new AtomicReference<>();
 
     private Grammar(Node root) {
         this.root = root;
+        fewReadings = Widths.areFew(root);
     }
 
     /// @return any value
@@ -27,7 +29,7 @@ public final class Grammar {
     public Matcher matcher(Trie vocabulary) {
         Masks known = masks.get();
         if (known == null || known.trie() != vocabulary) {
-            known = new Masks(vocabulary);
+            known = new Masks(vocabulary, fewReadings);
             masks.set(known);
         }
         return new Matcher(known, Stack.DONE.push(new StartFrame(root, Space.NONE)));

@@ -23,6 +23,6 @@ final class Literals {
             }
             builder.accept(at);
         }
-        return builder.build();
+        return builder.build(false);
     }
 }

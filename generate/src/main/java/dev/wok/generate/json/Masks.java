@@ -10,10 +10,15 @@ final class Masks {
     private static final int MOST_KEPT = 4096;
 
     private final Trie trie;
+
+    /// Whether states may stand for each other: not where [Steps] forgets some of them.
+    private final boolean shared;
+
     private final Map<Stack, long[]> kept;
 
-    Masks(Trie trie) {
+    Masks(Trie trie, boolean shared) {
         this.trie = trie;
+        this.shared = shared;
         long most = Math.clamp(KEPT_BYTES / (Long.BYTES * (trie.words() + 1L)), 64, MOST_KEPT);
         kept = new LinkedHashMap<>(64, 0.75f, true) {
             @Override
@@ -41,7 +46,7 @@ final class Masks {
     }
 
     private long[] of(Stack stack) {
-        Stack key = stack.forMask(trie);
+        Stack key = shared ? stack.forMask(trie) : stack;
         long[] known;
         synchronized (kept) {
             known = kept.get(key);

@@ -92,10 +92,10 @@ final class NumberText {
         most[1] = low == null ? null : Bound.of(low, range.aboveLow());
     }
 
-    /// @param range bounds that are [#near]
+    /// @param range bounds that are [#near], and [Range#whole] for integers
     /// @return an automaton, empty where no number of so many digits is in the range
     static Dfa of(boolean integer, Range range) {
-        return new NumberText(integer, range.rounded(integer ? 0 : DIGITS)).build();
+        return new NumberText(integer, integer ? range : range.rounded(DIGITS)).build();
     }
 
     /// @return the bounds, where they are so far away or so near to zero that it makes no difference by
@@ -150,7 +150,7 @@ final class NumberText {
                 case START, MINUS, POINT, E, SIGN, EXPONENT -> {}
             }
         }
-        return builder.build();
+        return builder.build(false);
     }
 
     private int number(State state) {

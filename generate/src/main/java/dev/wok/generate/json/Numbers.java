@@ -11,6 +11,11 @@ final class Numbers {
     private record Kind(boolean integer, Range range) {}
 
     private final Map<Kind, Shape> shapes = new HashMap<>();
+    private final Budget budget;
+
+    Numbers(Budget budget) {
+        this.budget = budget;
+    }
 
     /// @param types whether integers alone, or all numbers
     /// @return the shape, or nothing where no number is allowed
@@ -19,12 +24,19 @@ final class Numbers {
         if (given.isEmpty()) {
             return Optional.empty();
         }
-        Range range = NumberText.near(given);
-        if (integer && range.rounded(0).isEmpty()) {
+        Range near = NumberText.near(given);
+        Range range = integer ? near.whole() : near;
+        if (range.isEmpty()) {
             return Optional.empty();
         }
-        Shape shape = shapes.computeIfAbsent(
-                new Kind(integer, range), kind -> new ScalarShape(NumberText.of(kind.integer, kind.range)));
+        Shape shape;
+        try {
+            shape = shapes.computeIfAbsent(
+                    new Kind(integer, range),
+                    kind -> new ScalarShape(budget.spend(NumberText.of(kind.integer, kind.range))));
+        } catch (Excess e) {
+            throw new BadInput("%s has bounds that are too many together with all others.".formatted(place), e);
+        }
         if (shape.height() == Node.ENDLESS) {
             throw new BadInput(
                     "%s has bounds that no number of at most %d digits satisfies (at most %d where it is an integer)."

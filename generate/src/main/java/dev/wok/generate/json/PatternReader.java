@@ -77,8 +77,9 @@ final class PatternReader {
     private Pattern sequence() throws Refused {
         List<Pattern> parts = new ArrayList<>();
         while (peek() != END && peek() != '|' && peek() != ')') {
+            boolean edge = peek() == '^' || peek() == '$';
             Pattern part = atom();
-            parts.add(part instanceof Begin || part instanceof End ? part : repeated(part));
+            parts.add(edge ? part : repeated(part));
         }
         return parts.size() == 1 ? parts.getFirst() : new Sequence(parts);
     }

@@ -60,4 +60,13 @@ record Range(@Nullable BigDecimal low, boolean aboveLow, @Nullable BigDecimal hi
                 highest,
                 highest != null && belowHigh && highest.compareTo(high) == 0);
     }
+
+    /// @return bounds that hold for the same integers, and are integers that are inside
+    Range whole() {
+        Range rounded = rounded(0);
+        BigDecimal lowest = rounded.low == null || !rounded.aboveLow ? rounded.low : rounded.low.add(BigDecimal.ONE);
+        BigDecimal highest =
+                rounded.high == null || !rounded.belowHigh ? rounded.high : rounded.high.subtract(BigDecimal.ONE);
+        return new Range(lowest, false, highest, false);
+    }
 }

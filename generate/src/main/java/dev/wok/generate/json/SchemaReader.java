@@ -26,7 +26,7 @@ import tools.jackson.databind.json.JsonMapper;
 /// What is not supported is refused by its name.
 final class SchemaReader {
     private static final int LONGEST = 1 << 20;
-    private static final int DEEPEST = 100;
+    private static final int DEEPEST = 200;
     static final int MOST = 20_000;
     private static final int LONGEST_PATH = 2000;
 
@@ -157,8 +157,8 @@ final class SchemaReader {
             return known;
         }
         String place = pointer.isEmpty() ? "the schema" : "the schema's " + pointer;
-        if (pointer.chars().filter(c -> c == '/').count() > 2 * DEEPEST) {
-            throw new BadInput("%s is nested deeper than %d levels.".formatted(place, DEEPEST));
+        if (pointer.chars().filter(c -> c == '/').count() > DEEPEST) {
+            throw new BadInput("%s has a path of more than %d parts.".formatted(place, DEEPEST));
         }
         if (pointer.length() > LONGEST_PATH) {
             throw new BadInput("%s has a path of more than %d characters.".formatted(place, LONGEST_PATH));

@@ -4,7 +4,7 @@ import java.util.Arrays;
 
 /// The stacks that a text can lead to, each once. More than one where branches of a schema begin alike.
 final class Steps {
-    /// Of more that begin alike the later ones are forgotten: what is left still leads to an end.
+    /// Of more that begin alike the later ones are forgotten: what is left still leads to an end. See [Widths].
     static final int MOST = 256;
 
     private Stack[] stacks = new Stack[4];

@@ -12,6 +12,11 @@ final class Strings {
     private final Map<String, Chars> patterns = new HashMap<>();
     private final Map<Text, Optional<Chars>> known = new HashMap<>();
     private final Map<Text, Shape> shapes = new HashMap<>();
+    private final Budget budget;
+
+    Strings(Budget budget) {
+        this.budget = budget;
+    }
 
     /// @return whether a string is allowed
     boolean allow(String place, Text text, String value) {
@@ -40,7 +45,7 @@ final class Strings {
             return Optional.empty();
         }
         try {
-            return Optional.of(shapes.computeIfAbsent(text, _ -> new ScalarShape(CharsText.of(chars.get()))));
+            return Optional.of(shapes.computeIfAbsent(text, _ -> new ScalarShape(budget.spend(CharsText.of(chars.get())))));
         } catch (Excess e) {
             throw tooLarge(place, text, e);
         }
@@ -73,15 +78,15 @@ final class Strings {
         }
         Chars all = parts.getFirst();
         for (Chars part : parts.subList(1, parts.size())) {
-            all = all.and(part);
+            all = budget.spend(all.and(part));
         }
-        return Optional.of(all.ofLength(text.min(), text.max()));
+        return Optional.of(budget.spend(all.ofLength(text.min(), text.max())));
     }
 
     private Chars pattern(String place, String pattern) {
         Chars found = patterns.get(pattern);
         if (found == null) {
-            found = Chars.of(read(place, pattern));
+            found = budget.spend(Chars.of(read(place, pattern)));
             patterns.put(pattern, found);
         }
         return found;

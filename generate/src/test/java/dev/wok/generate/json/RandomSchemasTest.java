@@ -2,7 +2,6 @@ package dev.wok.generate.json;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
@@ -47,26 +46,25 @@ class RandomSchemasTest {
                 grammar = Grammar.schema(schema);
             } catch (BadInput e) {
                 refused++;
-                System.out.println(hint+e.getMessage());
                 continue;
             }
             Oracle oracle = new Oracle(schema);
             for (int j = 0; j < 3; j++) {
                 Talk talk = new Talk(grammar, trie, random);
                 boolean end = talk.run((matcher, text) -> {
-                    if (matcher.mayEnd()) {
+                    if (matcher.mustEnd() || matcher.mayEnd() && random.nextInt(3) == 0) {
                         assertEquals("", oracle.wrong(text), () -> hint + new String(text, StandardCharsets.UTF_8));
-                    } else {
-                        assertFalse(matcher.mustEnd());
                     }
                 });
+                if (end) {
+                    assertEquals("", oracle.wrong(talk.text()), () -> hint + talk);
+                    ended++;
+                }
                 texts++;
-                ended += end ? 1 : 0;
             }
         }
         assertTrue(refused < schemas / 50, refused + " refused");
         assertTrue(ended > texts * 0.9, ended + " ended of " + texts);
-        System.out.println(refused + " refused " + ended + " of " + texts);
     }
 
     @Test
@@ -96,11 +94,11 @@ class RandomSchemasTest {
                 continue;
             }
             Oracle oracle = new Oracle(schema);
-            for (int j = 0; j < 4; j++) {
+            for (int j = 0; j < 2; j++) {
                 JsonNode value = made.value().get();
+                assertEquals("", oracle.wrong(value.toString().getBytes(StandardCharsets.UTF_8)), hint + value);
                 for (Writing writing : Writing.values()) {
                     String text = writing.of(value);
-                    assertEquals("", oracle.wrong(text.getBytes(StandardCharsets.UTF_8)), hint + text);
                     assertEquals("", read(grammar, trie, text, random), hint + text);
                 }
             }
@@ -137,7 +135,7 @@ class RandomSchemasTest {
     void masksAreWhatTryingEachTokenGives() {
         long seed = Seeds.of("RandomSchemasTest.masks");
         Trie trie = new Trie(Tokens.cutFromTexts(1200, new Random(seed)));
-        for (int i = 0; i < 150; i++) {
+        for (int i = 0; i < 60; i++) {
             Random random = new Random(seed + i);
             SchemaMaker.Made made = new SchemaMaker(random).document();
             String schema = made.schema().toString();

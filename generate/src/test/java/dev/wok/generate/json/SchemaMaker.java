@@ -30,7 +30,11 @@ final class SchemaMaker {
     /// @return a document, at times with definitions
     Made document() {
         if (random.nextInt(6) == 0) {
-            return random.nextBoolean() ? list() : tree();
+            return switch (random.nextInt(5)) {
+                case 0, 1 -> list();
+                case 2, 3 -> tree();
+                default -> ambiguous();
+            };
         }
         if (random.nextInt(5) == 0) {
             Made inner = schema(3);
@@ -83,6 +87,26 @@ final class SchemaMaker {
             }
         }
         return tree;
+    }
+
+    /// Arrays of which each can be read in two ways.
+    private Made ambiguous() {
+        ObjectNode document = NODES.objectNode();
+        ArrayNode branches = document.putArray("anyOf").add(type("boolean"));
+        branches.addObject().put("type", "array").put("maxItems", 3).putObject("items").put("$ref", "#");
+        branches.addObject().put("type", "array").put("minItems", 2).putObject("items").put("$ref", "#");
+        return new Made(document, () -> arrays(3));
+    }
+
+    private JsonNode arrays(int depth) {
+        if (depth == 0) {
+            return NODES.booleanNode(random.nextBoolean());
+        }
+        ArrayNode array = NODES.arrayNode();
+        for (int i = random.nextInt(5); i > 0; i--) {
+            array.add(arrays(depth - 1));
+        }
+        return array;
     }
 
     private static ObjectNode type(String name) {

@@ -1,6 +1,7 @@
 package dev.wok.generate.json;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Random;
 
@@ -63,5 +64,10 @@ final class Talk {
 
     byte[] text() {
         return text.toByteArray();
+    }
+
+    @Override
+    public String toString() {
+        return text.toString(StandardCharsets.UTF_8);
     }
 }
