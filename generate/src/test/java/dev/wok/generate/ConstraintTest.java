@@ -32,8 +32,7 @@ class ConstraintTest {
     @Test
     void tokensAreMaskedUntilTheValueEnds() {
         Vocabulary vocabulary = vocabulary("", "{\"", "a", "\": ", "1", "2}", "}", "a\":", "x", "{\"a\":12}");
-        Constraint constraint = Constraint.schema(
-                """
+        Constraint constraint = Constraint.schema("""
                 {"type": "object", "properties": {"a": {"type": "integer", "maximum": 12}}, "required": ["a"],
                 "additionalProperties": false}""");
         Matcher matcher = constraint.matcher(vocabulary);
@@ -71,7 +70,10 @@ class ConstraintTest {
         assertEquals("{}", allowed(Constraint.anyJson().matcher(vocabulary())));
         assertEquals("{}", allowed(Constraint.anyJson().matcher(vocabulary("", ""))));
         assertEquals("{1}", allowed(Constraint.anyJson().matcher(vocabulary("[".repeat(40), "["))));
-        assertEquals(70, vocabulary(Stream.generate(() -> "a").limit(70).toArray(String[]::new)).size());
+        assertEquals(
+                70,
+                vocabulary(Stream.generate(() -> "a").limit(70).toArray(String[]::new))
+                        .size());
     }
 
     @Test
@@ -85,9 +87,8 @@ class ConstraintTest {
     /// Many threads share a constraint and a vocabulary, and get the masks that one alone gets.
     @Test
     void threadsShareIt() {
-        Vocabulary vocabulary = Vocabulary.of(IntStream.range(0, 256)
-                .mapToObj(b -> new byte[] {(byte) b})
-                .toList());
+        Vocabulary vocabulary = Vocabulary.of(
+                IntStream.range(0, 256).mapToObj(b -> new byte[] {(byte) b}).toList());
         Constraint constraint = Constraint.anyJson();
         List<Integer> alone = hashes(Constraint.anyJson(), vocabulary, 0);
         List<List<Integer>> together = IntStream.range(0, 8)

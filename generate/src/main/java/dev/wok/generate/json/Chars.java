@@ -92,11 +92,14 @@ final class Chars {
         Arrays.stream(firsts).forEach(borders::set);
         Arrays.stream(other.firsts).forEach(borders::set);
         int[] common = firsts(borders);
-        return product(common, (pair, codePoint) -> {
-            int a = next((int) (pair >> 32), codePoint);
-            int b = other.next((int) pair, codePoint);
-            return a < 0 || b < 0 ? -1 : (long) a << 32 | b;
-        }, pair -> accepts((int) (pair >> 32)) && other.accepts((int) pair));
+        return product(
+                common,
+                (pair, codePoint) -> {
+                    int a = next((int) (pair >> 32), codePoint);
+                    int b = other.next((int) pair, codePoint);
+                    return a < 0 || b < 0 ? -1 : (long) a << 32 | b;
+                },
+                pair -> accepts((int) (pair >> 32)) && other.accepts((int) pair));
     }
 
     /// @param max [StringFrame#MANY] where it is not bounded
@@ -107,11 +110,14 @@ final class Chars {
         if (max == StringFrame.MANY && min == 0) {
             return this;
         }
-        return product(firsts, (pair, codePoint) -> {
-            int count = (int) pair;
-            int to = next((int) (pair >> 32), codePoint);
-            return to < 0 || count == max ? -1 : (long) to << 32 | Math.min(count + 1, counted);
-        }, pair -> accepts((int) (pair >> 32)) && (int) pair >= min);
+        return product(
+                firsts,
+                (pair, codePoint) -> {
+                    int count = (int) pair;
+                    int to = next((int) (pair >> 32), codePoint);
+                    return to < 0 || count == max ? -1 : (long) to << 32 | Math.min(count + 1, counted);
+                },
+                pair -> accepts((int) (pair >> 32)) && (int) pair >= min);
     }
 
     private interface PairStep {
@@ -137,10 +143,12 @@ final class Chars {
             }
             for (int c = 0; c < row.length; c++) {
                 long to = step.next(pair, firsts[c]);
-                row[c] = to < 0 ? -1 : known.computeIfAbsent(to, added -> {
-                    pairs.add(added);
-                    return pairs.size() - 1;
-                });
+                row[c] = to < 0
+                        ? -1
+                        : known.computeIfAbsent(to, added -> {
+                            pairs.add(added);
+                            return pairs.size() - 1;
+                        });
             }
         }
         return new Chars(firsts, next, accepting);

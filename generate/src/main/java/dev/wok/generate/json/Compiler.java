@@ -10,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
@@ -93,7 +92,9 @@ final class Compiler {
         Set<Shape> shapes = new LinkedHashSet<>();
         for (Both choice : combinations.of(schemas)) {
             Merged merged = Merged.of(choice);
-            count(1 + merged.items().first().size() + merged.members().declared().size());
+            count(1
+                    + merged.items().first().size()
+                    + merged.members().declared().size());
             if (merged.values().isPresent()) {
                 for (JsonNode value : merged.values().get()) {
                     constant(node.place(), merged, value, literals, shapes);
@@ -162,7 +163,8 @@ final class Compiler {
             switch (type) {
                 case NULL -> literals.add("null");
                 case BOOLEAN -> literals.addAll(List.of("true", "false"));
-                case INTEGER -> numbers.shape(place, merged.types(), merged.range()).ifPresent(shapes::add);
+                case INTEGER ->
+                    numbers.shape(place, merged.types(), merged.range()).ifPresent(shapes::add);
                 case FRACTION -> {}
                 case STRING -> strings.shape(place, merged.text()).ifPresent(shapes::add);
                 case ARRAY -> array(merged.items(), shapes);
@@ -200,15 +202,13 @@ final class Compiler {
                     .formatted(place, members.min(), Names.MOST));
         }
         List<Fields.Field> fields = new ArrayList<>();
-        named.forEach((name, member) ->
-                fields.add(new Fields.Field(name, node(member), members.required().contains(name))));
+        named.forEach((name, member) -> fields.add(
+                new Fields.Field(name, node(member), members.required().contains(name))));
         Node other = closed ? NOTHING : node(members.other());
         shapes.add(new ObjectShape(fields, other, members.min(), members.max()));
     }
 
     private boolean isPlainlyEmpty(Both schemas) {
-        return combinations.of(schemas).stream()
-                .map(Merged::of)
-                .allMatch(Merged::isPlainlyEmpty);
+        return combinations.of(schemas).stream().map(Merged::of).allMatch(Merged::isPlainlyEmpty);
     }
 }

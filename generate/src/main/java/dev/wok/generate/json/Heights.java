@@ -18,9 +18,10 @@ final class Heights {
     static void settle(Collection<Node> nodes) {
         Map<Node, List<Node>> users = new IdentityHashMap<>();
         for (Node node : nodes) {
-            node.shapes().stream().flatMap(Shape::inner).forEach(inner -> users.computeIfAbsent(
-                            inner, _ -> new ArrayList<>())
-                    .add(node));
+            node.shapes().stream()
+                    .flatMap(Shape::inner)
+                    .forEach(inner ->
+                            users.computeIfAbsent(inner, _ -> new ArrayList<>()).add(node));
         }
         Deque<Node> todo = new ArrayDeque<>(nodes);
         Set<Node> waiting = new HashSet<>(nodes);

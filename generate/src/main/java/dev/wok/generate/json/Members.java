@@ -11,8 +11,7 @@ import java.util.SequencedSet;
 /// @param other all other members
 /// @param max [ArrayShape#MANY] where it is not bounded
 record Members(SequencedMap<String, Both> declared, SequencedSet<String> required, Both other, int min, int max) {
-    static final Members ALL =
-            new Members(new LinkedHashMap<>(), new LinkedHashSet<>(), Both.ALL, 0, ArrayShape.MANY);
+    static final Members ALL = new Members(new LinkedHashMap<>(), new LinkedHashSet<>(), Both.ALL, 0, ArrayShape.MANY);
 
     Both member(String name) {
         return declared.getOrDefault(name, other);

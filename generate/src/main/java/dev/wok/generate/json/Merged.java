@@ -37,7 +37,6 @@ record Merged(Set<Type> types, Optional<List<JsonNode>> values, Range range, Tex
     /// @return whether no value has the right type
     boolean isPlainlyEmpty() {
         return types.isEmpty()
-                || values.isPresent()
-                        && values.get().stream().noneMatch(value -> types.contains(Type.of(value)));
+                || values.isPresent() && values.get().stream().noneMatch(value -> types.contains(Type.of(value)));
     }
 }

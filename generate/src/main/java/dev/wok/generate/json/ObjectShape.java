@@ -87,9 +87,8 @@ final class ObjectShape implements Shape {
         if (highest + 1 < room) {
             return fields(highest + 1);
         }
-        List<Fields.Field> fit = fields.stream()
-                .filter(field -> field.node().height() < room)
-                .toList();
+        List<Fields.Field> fit =
+                fields.stream().filter(field -> field.node().height() < room).toList();
         return new Fields(fit, other, other.height() < room, min, max, declared);
     }
 }

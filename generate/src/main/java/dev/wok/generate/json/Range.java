@@ -8,7 +8,11 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param low nothing where there is none
 /// @param aboveLow whether the bound itself is outside
-record Range(@Nullable BigDecimal low, boolean aboveLow, @Nullable BigDecimal high, boolean belowHigh) {
+record Range(
+        @Nullable BigDecimal low,
+        boolean aboveLow,
+        @Nullable BigDecimal high,
+        boolean belowHigh) {
     static final Range ALL = new Range(null, false, null, false);
 
     static Range from(BigDecimal low, boolean above) {

@@ -48,19 +48,7 @@ record Schema(
 
     /// @return what it says itself, without the schemas that it combines
     Schema alone(int other) {
-        return new Schema(
-                other,
-                place,
-                types,
-                values,
-                range,
-                text,
-                items,
-                members,
-                ref,
-                all,
-                List.of(),
-                List.of());
+        return new Schema(other, place, types, values, range, text, items, members, ref, all, List.of(), List.of());
     }
 
     @Override

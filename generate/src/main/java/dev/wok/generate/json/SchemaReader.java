@@ -253,8 +253,7 @@ final class SchemaReader {
                 }
                 return Optional.of(List.copyOf(value.values()));
             });
-            Optional<List<JsonNode>> constant =
-                    read("const", Optional.empty(), value -> Optional.of(List.of(value)));
+            Optional<List<JsonNode>> constant = read("const", Optional.empty(), value -> Optional.of(List.of(value)));
             listed.ifPresent(values -> values.forEach(this::requireText));
             constant.ifPresent(values -> values.forEach(this::requireText));
             return Values.both(listed, constant);
@@ -329,8 +328,7 @@ final class SchemaReader {
         private Items items() {
             List<Both> first = new ArrayList<>();
             schemas("prefixItems").forEach(schema -> first.add(Both.of(schema)));
-            return new Items(
-                    first, inner("items"), count("minItems", 0), count("maxItems", ArrayShape.MANY));
+            return new Items(first, inner("items"), count("minItems", 0), count("maxItems", ArrayShape.MANY));
         }
 
         private Both inner(String keyword) {

@@ -45,7 +45,8 @@ final class Strings {
             return Optional.empty();
         }
         try {
-            return Optional.of(shapes.computeIfAbsent(text, _ -> new ScalarShape(budget.spend(CharsText.of(chars.get())))));
+            return Optional.of(
+                    shapes.computeIfAbsent(text, _ -> new ScalarShape(budget.spend(CharsText.of(chars.get())))));
         } catch (Excess e) {
             throw tooLarge(place, text, e);
         }

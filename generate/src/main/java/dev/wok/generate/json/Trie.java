@@ -42,10 +42,8 @@ public final class Trie {
         int[] order = order();
         longest = Arrays.stream(order).map(id -> tokens[id].length).max().orElse(0);
         mostCommas = Arrays.stream(order).map(id -> commas(tokens[id])).max().orElse(0);
-        mostCharacters = Arrays.stream(order)
-                .map(id -> characters(tokens[id]))
-                .max()
-                .orElse(0);
+        mostCharacters =
+                Arrays.stream(order).map(id -> characters(tokens[id])).max().orElse(0);
         int nodes = countNodes(order);
         labels = new byte[nodes];
         ends = new int[nodes];

@@ -16,9 +16,8 @@ final class Values {
             return a.isEmpty() ? b : a;
         }
         Set<String> others = b.get().stream().map(Values::key).collect(Collectors.toSet());
-        return Optional.of(a.get().stream()
-                .filter(value -> others.contains(key(value)))
-                .toList());
+        return Optional.of(
+                a.get().stream().filter(value -> others.contains(key(value))).toList());
     }
 
     /// Equal for equal values: numbers by what they are worth, objects in any order.

@@ -32,7 +32,8 @@ final class Oracle {
     private final Schema schema;
 
     Oracle(String schema) {
-        this.schema = REGISTRY.getSchema(JSON.readTree(JSON.readTree(schema).toString().replace(EMAIL, LIKE_EMAIL)));
+        this.schema = REGISTRY.getSchema(
+                JSON.readTree(JSON.readTree(schema).toString().replace(EMAIL, LIKE_EMAIL)));
     }
 
     /// @return what is wrong with a text; nothing where all is well

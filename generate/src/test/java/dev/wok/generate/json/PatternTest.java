@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.testkit.Seeds;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -12,8 +13,8 @@ import org.junit.jupiter.api.Test;
 /// Patterns as automata, against the JDK's regular expressions where the two mean the same.
 class PatternTest {
     private static final String[] ATOMS = {
-        "a", "b", "c", ".", "[ab]", "[^a]", "[b-d]", "\\d", "\\w", "\\S", "[^\\d]", "é", "[à-ü]", "\\u0062", "\\.", "😀",
-        "[\\-x]", "\\x61"
+        "a", "b", "c", ".", "[ab]", "[^a]", "[b-d]", "\\d", "\\w", "\\S", "[^\\d]", "é", "[à-ü]", "\\u0062", "\\.",
+        "😀", "[\\-x]", "\\x61"
     };
     private static final String[] COUNTS = {"", "", "", "*", "+", "?", "{2}", "{0,2}", "{1,}", "*?", "+?", "{0}"};
     private static final String[] CHARACTERS = {"a", "b", "c", "d", "x", "1", "_", ".", "-", " ", "é", "世", "😀", "\n"};
@@ -26,8 +27,18 @@ class PatternTest {
         StringBuilder pattern = new StringBuilder();
         for (int i = random.nextInt(4); i >= 0; i--) {
             switch (random.nextInt(depth > 0 ? 10 : 7)) {
-                case 7 -> pattern.append('(').append(pattern(random, depth - 1)).append(')').append(any(COUNTS, random));
-                case 8 -> pattern.append("(?:").append(pattern(random, depth - 1)).append('|').append(pattern(random, 0)).append(')').append(any(COUNTS, random));
+                case 7 ->
+                    pattern.append('(')
+                            .append(pattern(random, depth - 1))
+                            .append(')')
+                            .append(any(COUNTS, random));
+                case 8 ->
+                    pattern.append("(?:")
+                            .append(pattern(random, depth - 1))
+                            .append('|')
+                            .append(pattern(random, 0))
+                            .append(')')
+                            .append(any(COUNTS, random));
                 case 9 -> pattern.append(random.nextBoolean() ? "^" : "$");
                 default -> pattern.append(any(ATOMS, random)).append(any(COUNTS, random));
             }
@@ -106,7 +117,8 @@ class PatternTest {
     /// Every character by itself: the borders of UTF-8 and of escapes.
     @Test
     void everyCharacter() {
-        for (String set : List.of(".", "[^a]", "\\W", "[\\u0000-\\u001f\"]", "[߾-ࠁ]", "[\\u{ffff}-\\u{10000}]", "\\s")) {
+        for (String set :
+                List.of(".", "[^a]", "\\W", "[\\u0000-\\u001f\"]", "[߾-ࠁ]", "[\\u{ffff}-\\u{10000}]", "\\s")) {
             Chars chars = chars("^" + set + "$");
             Dfa dfa = CharsText.of(chars);
             CodePoints points = ((Pattern.OneOf) Strings.read("test", set)).set();
@@ -121,7 +133,7 @@ class PatternTest {
 
     static boolean accepts(Dfa dfa, String text) {
         int state = Dfa.START;
-        for (byte b : text.getBytes(java.nio.charset.StandardCharsets.UTF_8)) {
+        for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
             if (state < 0) {
                 return false;
             }

@@ -27,10 +27,31 @@ class RefusalsTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "multipleOf", "uniqueItems", "patternProperties", "propertyNames", "contains", "minContains",
-                "maxContains", "not", "if", "then", "else", "dependentSchemas", "dependentRequired", "dependencies",
-                "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor", "$anchor", "$recursiveRef",
-                "additionalItems", "nullable", "discriminator", "minlength", ""
+                "multipleOf",
+                "uniqueItems",
+                "patternProperties",
+                "propertyNames",
+                "contains",
+                "minContains",
+                "maxContains",
+                "not",
+                "if",
+                "then",
+                "else",
+                "dependentSchemas",
+                "dependentRequired",
+                "dependencies",
+                "unevaluatedProperties",
+                "unevaluatedItems",
+                "$dynamicRef",
+                "$dynamicAnchor",
+                "$anchor",
+                "$recursiveRef",
+                "additionalItems",
+                "nullable",
+                "discriminator",
+                "minlength",
+                ""
             })
     void unsupportedKeywordsAreNamed(String keyword) {
         String rule = JsonText.of(keyword) + ": true";
@@ -174,7 +195,8 @@ class RefusalsTest {
         String needed = "{\"type\": \"array\", \"minItems\": 1, \"items\": ".repeat(66) + "true" + "}".repeat(66);
         assertEquals("every value of the schema nests deeper than 64 levels.", refusal(needed));
         String pattern = "{\"type\": \"string\", \"pattern\": \"%s\"}";
-        for (String large : List.of("a{100000}", "((a{100}){100}){100}", "(a|aa)*b.{20}", "^(?:a|b)*a(?:a|b){16}$", "[ab]*a[ab]{30}")) {
+        for (String large : List.of(
+                "a{100000}", "((a{100}){100}){100}", "(a|aa)*b.{20}", "^(?:a|b)*a(?:a|b){16}$", "[ab]*a[ab]{30}")) {
             assertTrue(refusal(pattern.formatted(large)).contains("too large together"), large);
         }
         String longest = "{\"type\": \"string\", \"pattern\": \"^a*$\", \"maxLength\": 1000000000}";
@@ -189,7 +211,8 @@ class RefusalsTest {
                 .mapToObj(i -> "\"n" + i + "\": {\"type\": \"null\"}")
                 .collect(Collectors.joining(", ", "{\"properties\": {", "}}"));
         assertEquals("the schema has more than 20000 parts.", refusal(names));
-        assertTrue(refusal("{\"type\": \"number\", \"minimum\": 1e999999999}").contains("no number of at most 15 digits"));
+        assertTrue(
+                refusal("{\"type\": \"number\", \"minimum\": 1e999999999}").contains("no number of at most 15 digits"));
         assertTrue(refusal("{\"minProperties\": 1000}").contains("has minProperties 1000, expected at most 256 more"));
         String chain = IntStream.range(0, 1000)
                 .mapToObj(i -> "\"d%d\": {\"$ref\": \"#/$defs/d%d\"}".formatted(i, i + 1))
@@ -207,7 +230,11 @@ class RefusalsTest {
                 "{\"type\": \"object\", \"maxProperties\": 1e99}",
                 "{\"type\": \"number\", \"maximum\": 1e-999999999}",
                 "{\"type\": \"number\", \"exclusiveMinimum\": -1e999999999}")) {
-            assertTrue(Grammar.schema(schema).matcher(new Trie(List.of(new byte[] {'['}))).allowed().length > 0);
+            assertTrue(Grammar.schema(schema)
+                            .matcher(new Trie(List.of(new byte[] {'['})))
+                            .allowed()
+                            .length
+                    > 0);
         }
     }
 
@@ -215,22 +242,54 @@ class RefusalsTest {
     @Test
     void damagedSchemas() throws InterruptedException {
         List<String> words = new ArrayList<>(List.of(
-                "type", "enum", "const", "minimum", "exclusiveMaximum", "maxLength", "pattern", "format", "items",
-                "prefixItems", "minItems", "properties", "required", "additionalProperties", "minProperties", "$ref",
-                "allOf", "anyOf", "oneOf", "#", "#/$defs/a", "#/properties/a", "#/%zz", "#/~2", "string", "object", "integer",
-                "date-time", "^[a-z]+$", "(((", "[^", "a{99999}", "\\u", "^(a|b)*?$"));
+                "type",
+                "enum",
+                "const",
+                "minimum",
+                "exclusiveMaximum",
+                "maxLength",
+                "pattern",
+                "format",
+                "items",
+                "prefixItems",
+                "minItems",
+                "properties",
+                "required",
+                "additionalProperties",
+                "minProperties",
+                "$ref",
+                "allOf",
+                "anyOf",
+                "oneOf",
+                "#",
+                "#/$defs/a",
+                "#/properties/a",
+                "#/%zz",
+                "#/~2",
+                "string",
+                "object",
+                "integer",
+                "date-time",
+                "^[a-z]+$",
+                "(((",
+                "[^",
+                "a{99999}",
+                "\\u",
+                "^(a|b)*?$"));
         Trie trie = new Trie(Tokens.cutFromTexts(600, new Random(1)));
-        Fuzz.Outcome outcome = Fuzz.of("RefusalsTest.damaged").memory(20_000, 1 << 30).check(3000, damage -> {
-            JsonNode intact = new SchemaMaker(new Random(damage.number() + damage.below(1 << 20)))
-                    .document()
-                    .schema();
-            String schema = new String(damage.json(intact, words), StandardCharsets.UTF_8);
-            return new Fuzz.Input(schema.length(), () -> {
-                Grammar grammar = Grammar.schema(schema);
-                Talk talk = new Talk(grammar, trie, new Random(damage.below(1 << 20)));
-                talk.run((_, _) -> {});
-            });
-        });
+        Fuzz.Outcome outcome = Fuzz.of("RefusalsTest.damaged")
+                .memory(20_000, 1 << 30)
+                .check(3000, damage -> {
+                    JsonNode intact = new SchemaMaker(new Random(damage.number() + damage.below(1 << 20)))
+                            .document()
+                            .schema();
+                    String schema = new String(damage.json(intact, words), StandardCharsets.UTF_8);
+                    return new Fuzz.Input(schema.length(), () -> {
+                        Grammar grammar = Grammar.schema(schema);
+                        Talk talk = new Talk(grammar, trie, new Random(damage.below(1 << 20)));
+                        talk.run((_, _) -> {});
+                    });
+                });
         assertTrue(outcome.read() > 300 && outcome.refused() > 300, outcome.toString());
     }
 }

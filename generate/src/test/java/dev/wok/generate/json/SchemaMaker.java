@@ -14,7 +14,20 @@ import tools.jackson.databind.node.ObjectNode;
 final class SchemaMaker {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final List<String> NAMES = List.of(
-            "a", "b", "ab", "name", "id", "kind", "x\"y", "tab\there", "größe", "😀", "", "back\\slash", "long name", "v");
+            "a",
+            "b",
+            "ab",
+            "name",
+            "id",
+            "kind",
+            "x\"y",
+            "tab\there",
+            "größe",
+            "😀",
+            "",
+            "back\\slash",
+            "long name",
+            "v");
 
     private final Random random;
     private final ValueMaker values;
@@ -51,7 +64,11 @@ final class SchemaMaker {
         ObjectNode document = NODES.objectNode().put("type", "object");
         ObjectNode properties = document.putObject("properties");
         properties.set("element", element.schema);
-        properties.putObject("next").putArray("anyOf").add(type("null")).add(NODES.objectNode().put("$ref", "#"));
+        properties
+                .putObject("next")
+                .putArray("anyOf")
+                .add(type("null"))
+                .add(NODES.objectNode().put("$ref", "#"));
         document.putArray("required").add("element").add("next");
         return new Made(document, () -> {
             JsonNode list = NODES.nullNode();
@@ -71,8 +88,12 @@ final class SchemaMaker {
         tree.put("additionalProperties", false);
         ObjectNode properties = tree.putObject("properties");
         properties.set("v", type("integer"));
-        properties.putObject("inner").put("type", "array").put("maxItems", 3).putObject("items").put(
-                "$ref", "#/$defs/tree");
+        properties
+                .putObject("inner")
+                .put("type", "array")
+                .put("maxItems", 3)
+                .putObject("items")
+                .put("$ref", "#/$defs/tree");
         tree.putArray("required").add("v");
         return new Made(document, () -> tree(3));
     }
@@ -93,8 +114,16 @@ final class SchemaMaker {
     private Made ambiguous() {
         ObjectNode document = NODES.objectNode();
         ArrayNode branches = document.putArray("anyOf").add(type("boolean"));
-        branches.addObject().put("type", "array").put("maxItems", 3).putObject("items").put("$ref", "#");
-        branches.addObject().put("type", "array").put("minItems", 2).putObject("items").put("$ref", "#");
+        branches.addObject()
+                .put("type", "array")
+                .put("maxItems", 3)
+                .putObject("items")
+                .put("$ref", "#");
+        branches.addObject()
+                .put("type", "array")
+                .put("minItems", 2)
+                .putObject("items")
+                .put("$ref", "#");
         return new Made(document, () -> arrays(3));
     }
 
@@ -116,7 +145,8 @@ final class SchemaMaker {
     private ObjectNode annotated(ObjectNode schema) {
         switch (random.nextInt(8)) {
             case 0 -> schema.put("title", "minLength").put("deprecated", true);
-            case 1 -> schema.put("description", "what it is").putArray("examples").add(1);
+            case 1 ->
+                schema.put("description", "what it is").putArray("examples").add(1);
             case 2 -> schema.put("$comment", "type").set("default", NODES.nullNode());
             default -> {}
         }
@@ -176,8 +206,7 @@ final class SchemaMaker {
         if ((bounds & 2) != 0) {
             schema.put("maxLength", max);
         }
-        return new Made(
-                annotated(schema), () -> NODES.stringNode(values.text(min + random.nextInt(max - min + 1))));
+        return new Made(annotated(schema), () -> NODES.stringNode(values.text(min + random.nextInt(max - min + 1))));
     }
 
     private Made pattern() {
@@ -273,7 +302,12 @@ final class SchemaMaker {
         ObjectNode properties = schema.putObject("properties");
         members.forEach(member -> properties.set(member.name, member.made.schema));
         ArrayNode required = NODES.arrayNode();
-        members.stream().filter(Member::required).map(Member::name).toList().reversed().forEach(required::add);
+        members.stream()
+                .filter(Member::required)
+                .map(Member::name)
+                .toList()
+                .reversed()
+                .forEach(required::add);
         schema.set("required", required);
         Made other = schema(depth);
         boolean open = random.nextBoolean();
@@ -317,7 +351,9 @@ final class SchemaMaker {
             made.add(branch);
             branches.add(branch.schema);
         }
-        return new Made(annotated(schema), () -> made.get(random.nextInt(made.size())).value.get());
+        return new Made(
+                annotated(schema),
+                () -> made.get(random.nextInt(made.size())).value.get());
     }
 
     /// Branches that differ in a required constant.
@@ -338,7 +374,8 @@ final class SchemaMaker {
                 return object.set("value", value.value.get());
             }));
         }
-        return new Made(schema, () -> made.get(random.nextInt(made.size())).value.get());
+        return new Made(
+                schema, () -> made.get(random.nextInt(made.size())).value.get());
     }
 
     /// Keywords of several types, with none that is named or with two; parts that hold together.
@@ -347,14 +384,12 @@ final class SchemaMaker {
         switch (random.nextInt(3)) {
             case 0 -> {
                 schema.put("minLength", 2).put("maximum", 5).put("maxItems", 1).put("minProperties", 1);
-                return new Made(
-                        annotated(schema),
-                        () -> switch (random.nextInt(4)) {
-                            case 0 -> NODES.booleanNode(true);
-                            case 1 -> NODES.stringNode(values.text(2 + random.nextInt(3)));
-                            case 2 -> values.integer(-50, 5);
-                            default -> NODES.objectNode().set("a", values.any(1));
-                        });
+                return new Made(annotated(schema), () -> switch (random.nextInt(4)) {
+                    case 0 -> NODES.booleanNode(true);
+                    case 1 -> NODES.stringNode(values.text(2 + random.nextInt(3)));
+                    case 2 -> values.integer(-50, 5);
+                    default -> NODES.objectNode().set("a", values.any(1));
+                });
             }
             case 1 -> {
                 schema.putArray("type").add("string").add("integer");
