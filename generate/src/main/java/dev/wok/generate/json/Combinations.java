@@ -4,10 +4,12 @@ import dev.wok.notice.BadInput;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import tools.jackson.databind.JsonNode;
 
 /// What a schema comes to when its references are followed and its choices made: schemas that say
 /// something themselves and hold together, once for each way to choose.
@@ -17,7 +19,13 @@ final class Combinations {
     private static final int DEEPEST = 200;
 
     /// Two schemas of which only one may hold.
-    record Apart(Schema of, Schema first, Schema second) {}
+    record Apart(Schema of, Schema first, Schema second) {
+        BadInput refusal() {
+            return new BadInput(
+                    "%s has a oneOf of which %s and %s may both hold, which is not supported; make them differ in the type or in a required constant, or write anyOf."
+                            .formatted(of, first, second));
+        }
+    }
 
     private final SchemaReader reader;
     private final Map<Schema, List<Both>> known = new HashMap<>();
@@ -64,15 +72,40 @@ final class Combinations {
             result = and(schema, result, of(part));
         }
         for (List<Schema> choices : schema.choices()) {
-            result = and(schema, result, either(choices));
+            result = and(schema, result, either(joined(schema, choices, false)));
         }
         for (List<Schema> ones : schema.ones()) {
-            result = and(schema, result, either(ones));
-            tellApart(schema, ones);
+            List<Schema> branches = joined(schema, ones, true);
+            result = and(schema, result, either(branches));
+            tellApart(schema, branches);
         }
         open.remove(schema);
         known.put(schema, result);
         return result;
+    }
+
+    /// Puts choices that only list values into one: they are often used to describe each value.
+    private List<Schema> joined(Schema of, List<Schema> choices, boolean apart) {
+        List<Schema> rest = new ArrayList<>();
+        Map<String, JsonNode> values = new LinkedHashMap<>();
+        Map<String, Schema> owners = new HashMap<>();
+        for (Schema choice : choices) {
+            if (choice.onlyValues().isEmpty()) {
+                rest.add(choice);
+            }
+            for (JsonNode value : choice.onlyValues().orElse(List.of())) {
+                Schema owner = owners.put(Values.key(value), choice);
+                values.put(Values.key(value), value);
+                if (apart && owner != null && owner != choice) {
+                    throw new Apart(of, owner, choice).refusal();
+                }
+            }
+        }
+        if (choices.size() - rest.size() < 2) {
+            return choices;
+        }
+        rest.add(reader.listing(of.place(), List.copyOf(values.values())));
+        return rest;
     }
 
     private List<Both> either(List<Schema> choices) {

@@ -61,9 +61,7 @@ final class Compiler {
         Heights.settle(nodes.values());
         apart.forEach((pair, node) -> {
             if (node.height() != Node.ENDLESS) {
-                throw new BadInput(
-                        "%s has a oneOf of which %s and %s may both hold, which is not supported; make them differ in the type or in a required constant, or write anyOf."
-                                .formatted(pair.of(), pair.first(), pair.second()));
+                throw pair.refusal();
             }
         });
         Heights.requireFinite(root);
@@ -155,7 +153,7 @@ final class Compiler {
     }
 
     private Both constant(String place, JsonNode value) {
-        return constants.computeIfAbsent(value, v -> Both.of(reader.constant(place, v)));
+        return constants.computeIfAbsent(value, v -> Both.of(reader.listing(place, List.of(v))));
     }
 
     private void free(String place, Merged merged, Set<String> literals, Set<Shape> shapes) {

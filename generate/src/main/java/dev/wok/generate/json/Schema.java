@@ -46,6 +46,22 @@ record Schema(
                 List.of());
     }
 
+    /// @return the values that it allows, where it says nothing else
+    Optional<List<JsonNode>> onlyValues() {
+        boolean only = range.equals(Range.ALL)
+                && text.equals(Text.ALL)
+                && items.equals(Items.ALL)
+                && members.equals(Members.ALL)
+                && ref.isEmpty()
+                && all.isEmpty()
+                && choices.isEmpty()
+                && ones.isEmpty();
+        return values.filter(_ -> only)
+                .map(listed -> listed.stream()
+                        .filter(value -> types.contains(Type.of(value)))
+                        .toList());
+    }
+
     /// @return what it says itself, without the schemas that it combines
     Schema alone(int other) {
         return new Schema(other, place, types, values, range, text, items, members, ref, all, List.of(), List.of());

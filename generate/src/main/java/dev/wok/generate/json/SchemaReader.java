@@ -134,9 +134,9 @@ final class SchemaReader {
         }
     }
 
-    /// @return a schema that stands nowhere, for one value
-    Schema constant(String place, JsonNode value) {
-        return Schema.plain(number(), place, Type.ALL, Optional.of(List.of(value)));
+    /// @return a schema that stands nowhere, for given values
+    Schema listing(String place, List<JsonNode> values) {
+        return Schema.plain(number(), place, Type.ALL, Optional.of(values));
     }
 
     /// @return a schema that nothing satisfies

@@ -21,9 +21,24 @@ final class Strings {
     /// @return whether a string is allowed
     boolean allow(String place, Text text, String value) {
         int length = value.codePointCount(0, value.length());
-        boolean fits = length >= text.min() && length <= text.max();
+        if (length < text.min() || length > text.max()) {
+            return false;
+        }
         Text free = new Text(0, StringFrame.MANY, text.patterns(), text.formats());
-        return fits && chars(place, free).map(chars -> chars.contains(value)).orElse(true);
+        if (chars(place, free).map(chars -> chars.contains(value)).orElse(true)) {
+            return true;
+        }
+        requireExact(place, text);
+        return false;
+    }
+
+    private static void requireExact(String place, Text text) {
+        for (String format : text.formats()) {
+            if (!Formats.isExact(format)) {
+                throw new BadInput(
+                        "%s has the format '%s', of which no usual text satisfies the rest.".formatted(place, format));
+            }
+        }
     }
 
     /// @return the shape, or nothing where no string is allowed
@@ -36,12 +51,7 @@ final class Strings {
             return Optional.of(new StringShape(text.min(), text.max()));
         }
         if (chars.get().isEmpty()) {
-            for (String format : text.formats()) {
-                if (!Formats.isExact(format)) {
-                    throw new BadInput("%s has the format '%s', of which no usual text satisfies the rest."
-                            .formatted(place, format));
-                }
-            }
+            requireExact(place, text);
             return Optional.empty();
         }
         try {

@@ -21,7 +21,7 @@ final class Values {
     }
 
     /// Equal for equal values: numbers by what they are worth, objects in any order.
-    private static String key(JsonNode value) {
+    static String key(JsonNode value) {
         if (value.isArray()) {
             return value.valueStream().map(Values::key).collect(Collectors.joining(",", "[", "]"));
         }

@@ -193,6 +193,10 @@ class KeywordsTest {
                         "{} | {\"k\": 3}"),
                 of("{\"oneOf\": [{\"type\": \"string\"}, {\"type\": \"integer\"}]}", "\"a\" | 1", "null | 1.5"),
                 of(
+                        "{\"oneOf\": [{\"const\": 1, \"title\": \"one\"}, {\"enum\": [2, 3], \"type\": \"integer\"}, {\"const\": \"a\"}]}",
+                        "1 | 2 | 3 | \"a\"",
+                        "4 | null"),
+                of(
                         "{\"oneOf\": [{\"maximum\": 3, \"type\": \"number\"}, {\"minimum\": 4, \"type\": \"number\"}]}",
                         "3 | 4.5",
                         "3.5"),

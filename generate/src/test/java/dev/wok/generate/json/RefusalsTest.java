@@ -179,7 +179,9 @@ class RefusalsTest {
                 "{\"oneOf\": [{\"type\": \"object\"}, {\"type\": \"object\", \"required\": [\"a\"]}]}",
                 "{\"oneOf\": [{\"properties\": {\"k\": {\"const\": 1}}}, {\"properties\": {\"k\": {\"const\": 2}}}]}",
                 "{\"oneOf\": [{\"type\": \"string\", \"pattern\": \"a\"}, {\"type\": \"string\", \"pattern\": \"b\"}]}",
-                "{\"oneOf\": [true, {\"type\": \"null\"}]}"
+                "{\"oneOf\": [true, {\"type\": \"null\"}]}",
+                "{\"oneOf\": [{\"enum\": [1, 2]}, {\"const\": 2.0}, {\"const\": 3}]}",
+                "{\"oneOf\": [{\"type\": \"string\"}, {\"enum\": [1, \"a\"]}]}"
             })
     void branchesThatMayBothHoldAreRefused(String schema) {
         assertEquals(
@@ -218,6 +220,28 @@ class RefusalsTest {
                 .mapToObj(i -> "\"d%d\": {\"$ref\": \"#/$defs/d%d\"}".formatted(i, i + 1))
                 .collect(Collectors.joining(", ", "{\"$ref\": \"#/$defs/d0\", \"$defs\": {", ", \"d1000\": true}}"));
         assertTrue(refusal(chain).contains("is reached through more than 200 references"), refusal(chain));
+    }
+
+    /// What is allowed is more than what is written, so that it does not prove anything.
+    @Test
+    void formatsThatAreNotExactProveNothing() {
+        assertEquals(
+                "the schema's /oneOf/0 has the format 'email', of which no usual text satisfies the rest.",
+                refusal("{\"oneOf\": [{\"const\": \"a@localhost\"}, {\"type\": \"string\", \"format\": \"email\"}]}"));
+        assertEquals(
+                "the schema's /items has the format 'time', of which no usual text satisfies the rest.",
+                refusal(
+                        "{\"items\": {\"type\": \"string\", \"format\": \"time\", \"maxLength\": 3}, \"minItems\": 1}"));
+    }
+
+    @Test
+    void manyDescribedConstants() {
+        for (String keyword : List.of("oneOf", "anyOf")) {
+            Grammar grammar = Grammar.schema(IntStream.range(0, 1000)
+                    .mapToObj(i -> "{\"const\": \"c%d\", \"type\": \"string\", \"title\": \"t\"}".formatted(i))
+                    .collect(Collectors.joining(", ", "{\"%s\": [".formatted(keyword), "]}")));
+            assertTrue(grammar.matcher(new Trie(List.of(new byte[] {'"'}))).allowed()[0] != 0);
+        }
     }
 
     @Test
