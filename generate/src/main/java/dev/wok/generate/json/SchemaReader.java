@@ -95,7 +95,7 @@ final class SchemaReader {
                 throw new BadInput("the schema is empty, expected a JSON object, true or false.");
             }
             return new SchemaReader(document);
-        } catch (JacksonException e) {
+        } catch (JacksonException | NumberFormatException e) {
             throw BadInput.notJson("the schema", e);
         }
     }

@@ -99,7 +99,18 @@ class RefusalsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", " ", "{", "{]", "{\"a\"}", "nul", "{} {}", "{\"type\": \"null\", \"type\": \"null\"}"})
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "{",
+                "{]",
+                "{\"a\"}",
+                "nul",
+                "{\"minimum\": 1e99999999999}",
+                "{} {}",
+                "{\"type\": \"null\", \"type\": \"null\"}"
+            })
     void whatIsNoJsonIsRefused(String schema) {
         assertTrue(refusal(schema).startsWith("the schema is "), refusal(schema));
     }
