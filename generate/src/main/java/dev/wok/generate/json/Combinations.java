@@ -21,9 +21,9 @@ final class Combinations {
     /// Two schemas of which only one may hold.
     record Apart(Schema of, Schema first, Schema second) {
         BadInput refusal() {
-            return new BadInput(
-                    "%s has a oneOf of which %s and %s may both hold, which is not supported; make them differ in the type or in a required constant, or write anyOf."
-                            .formatted(of, first, second));
+            return new BadInput(("%s has a oneOf of which %s and %s may both hold, which is not supported; make them"
+                            + " differ in the type or in a required constant, or write anyOf.")
+                    .formatted(of, first, second));
         }
     }
 

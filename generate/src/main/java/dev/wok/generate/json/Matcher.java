@@ -29,7 +29,7 @@ public final class Matcher {
     /// @param id one that is allowed
     /// @throws IllegalArgumentException where it is not
     public void accept(int id) {
-        byte[] bytes = masks.trie().bytes(id);
+        byte[] bytes = id >= 0 && id < masks.trie().size() ? masks.trie().bytes(id) : new byte[0];
         Steps all = new Steps();
         for (Stack stack : stacks) {
             for (Stack next : after(stack, bytes)) {
