@@ -2,7 +2,7 @@ package dev.wok.generate.json;
 
 import java.util.concurrent.atomic.AtomicReference;
 
-/// A set of JSON texts. Thread safe.
+/// A set of JSON texts. Keeps masks for one vocabulary, the last that it was used with. Thread safe.
 public final class Grammar {
     private final Node root;
     private final boolean fewReadings;
