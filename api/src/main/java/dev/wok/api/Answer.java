@@ -1,5 +1,6 @@
 package dev.wok.api;
 
+import dev.wok.generate.Constraint;
 import dev.wok.generate.Decoding;
 import dev.wok.generate.Engine;
 import dev.wok.generate.Generation;
@@ -52,13 +53,16 @@ public final class Answer implements Iterable<String> {
     /// @param ignoreEos whether to go on after the tokens with which the model ends a text
     /// @param logprobs how many alternatives each token comes with, 0 to 20, beside its own
     ///     log-probability; empty for neither
+    /// @param constraint what the text must be, but where it is ended before it is whole; empty for
+    ///     anything
     public record Options(
             int maxTokens,
             Sampling sampling,
             List<String> stops,
             Set<Integer> stopIds,
             boolean ignoreEos,
-            OptionalInt logprobs) {
+            OptionalInt logprobs,
+            Optional<Constraint> constraint) {
         private static final int MAX_TOKENS = 1024;
 
         public Options {
@@ -71,39 +75,47 @@ public final class Answer implements Iterable<String> {
 
         /// @return up to 1024 tokens, picked as is usual, until the model ends the text
         public static Options defaults() {
-            return new Options(MAX_TOKENS, Sampling.usual(), List.of(), Set.of(), false, OptionalInt.empty());
+            return new Options(
+                    MAX_TOKENS, Sampling.usual(), List.of(), Set.of(), false, OptionalInt.empty(), Optional.empty());
         }
 
         /// @return these with another limit
         public Options withMaxTokens(int value) {
-            return new Options(value, sampling, stops, stopIds, ignoreEos, logprobs);
+            return new Options(value, sampling, stops, stopIds, ignoreEos, logprobs, constraint);
         }
 
         /// @return these with tokens picked in another way
         public Options withSampling(Sampling value) {
-            return new Options(maxTokens, value, stops, stopIds, ignoreEos, logprobs);
+            return new Options(maxTokens, value, stops, stopIds, ignoreEos, logprobs, constraint);
         }
 
         /// @return these with other stop strings
         public Options withStops(String... values) {
-            return new Options(maxTokens, sampling, List.of(values), stopIds, ignoreEos, logprobs);
+            return new Options(maxTokens, sampling, List.of(values), stopIds, ignoreEos, logprobs, constraint);
         }
 
         /// @return these with other stop tokens
         public Options withStopIds(int... values) {
             Set<Integer> ids = new HashSet<>(IntStream.of(values).boxed().toList());
-            return new Options(maxTokens, sampling, stops, ids, ignoreEos, logprobs);
+            return new Options(maxTokens, sampling, stops, ids, ignoreEos, logprobs, constraint);
         }
 
         /// @return these, going on where the model would end, or not
         public Options withIgnoreEos(boolean value) {
-            return new Options(maxTokens, sampling, stops, stopIds, value, logprobs);
+            return new Options(maxTokens, sampling, stops, stopIds, value, logprobs, constraint);
         }
 
         /// @param alternatives for each token, 0 to 20
         /// @return these with log-probabilities
         public Options withLogprobs(int alternatives) {
-            return new Options(maxTokens, sampling, stops, stopIds, ignoreEos, OptionalInt.of(alternatives));
+            return new Options(
+                    maxTokens, sampling, stops, stopIds, ignoreEos, OptionalInt.of(alternatives), constraint);
+        }
+
+        /// @param value such as `Constraint.schema(json)` or `Constraint.anyJson()`
+        /// @return these for an answer that is what the constraint allows
+        public Options withConstraint(Constraint value) {
+            return new Options(maxTokens, sampling, stops, stopIds, ignoreEos, logprobs, Optional.of(value));
         }
     }
 

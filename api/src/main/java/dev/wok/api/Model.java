@@ -4,6 +4,7 @@ import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.generate.Engine;
 import dev.wok.generate.Request;
+import dev.wok.generate.Vocabulary;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
@@ -26,6 +27,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /// A language model with its tokenizer, ready to answer: the door of this room.
 ///
@@ -135,6 +137,9 @@ public final class Model implements AutoCloseable {
     private final Runnable release;
     private final Engine engine;
     private final AtomicBoolean closed = new AtomicBoolean();
+
+    /// Of the tokenizer, made where it is first asked for.
+    private @Nullable Vocabulary vocabulary;
 
     private Model(dev.wok.model.Model network, Optional<Tokenizer> tokenizer, String name, Runnable release) {
         this.network = network;
@@ -294,8 +299,18 @@ public final class Model implements AutoCloseable {
                 .withSampling(options.sampling())
                 .withStopIds(stopIds(options))
                 .withLogprobs(options.logprobs());
+        if (options.constraint().isPresent()) {
+            request = request.withForm(new Request.Form(options.constraint().get(), vocabulary()));
+        }
         engine.check(request);
         return new Answer(engine, request, tokenizer, options.stops());
+    }
+
+    private synchronized Vocabulary vocabulary() {
+        if (vocabulary == null) {
+            vocabulary = Vocabulary.of(requireTokenizer().vocabulary());
+        }
+        return vocabulary;
     }
 
     private Set<Integer> stopIds(Answer.Options options) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
+import dev.wok.generate.Constraint;
 import dev.wok.generate.Generation.FinishReason;
 import dev.wok.generate.Sampling;
 import dev.wok.generate.Token;
@@ -156,6 +157,22 @@ class ModelTest {
         assertEquals("", ended.text());
         assertEquals(FinishReason.STOP, ended.finishReason());
         assertEquals(24, answered(SHORT.withSampling(ending)).length);
+    }
+
+    /// Random weights say anything; what comes out is what the schema allows.
+    @Test
+    void theAnswerIsWhatASchemaAllows() {
+        Constraint constraint = Constraint.schema(
+                "{\"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\", \"maxLength\": 12}, \"kind\":"
+                        + " {\"enum\": [\"a\", \"b\"]}}, \"required\": [\"name\", \"kind\"], \"additionalProperties\": false}");
+        Answer.Options options = SHORT.withMaxTokens(300).withIgnoreEos(false).withConstraint(constraint);
+        for (int seed = 0; seed < 5; seed++) {
+            Answer answer = model.generate(
+                    "int x", options.withSampling(Sampling.atTemperature(1).withSeed(seed)));
+            String text = answer.text();
+            assertEquals(FinishReason.STOP, answer.finishReason(), text);
+            assertTrue(text.strip().matches("(?s)\\{\\s*\"name\":\\s?\".*\",\\s*\"kind\":\\s?\"[ab]\"\\s*}"), text);
+        }
     }
 
     private static int[] answered(Answer.Options options) {

@@ -3,6 +3,7 @@ package dev.wok.cli;
 import dev.wok.api.Answer;
 import dev.wok.api.Message;
 import dev.wok.api.Model;
+import dev.wok.generate.Constraint;
 import dev.wok.generate.Sampling;
 import dev.wok.notice.BadInput;
 import java.util.ArrayList;
@@ -72,6 +73,7 @@ record BatchRequest(String place, @Nullable JsonNode id, Function<Model, Answer>
                 case "max_tokens" -> options.withMaxTokens(field.integer());
                 case "stop" -> options.withStops(field.texts());
                 case "ignore_eos" -> options.withIgnoreEos(field.flag());
+                case "schema" -> options.withConstraint(Constraint.schema(field.value.toString()));
                 case "logprobs" -> options.withLogprobs(field.integer());
                 case "temperature" -> options.withSampling(sampling.withTemperature(field.number()));
                 case "top_k" -> options.withSampling(sampling.withTopK(field.integer()));

@@ -2,6 +2,7 @@ package dev.wok.cli;
 
 import dev.wok.api.Answer;
 import dev.wok.api.Model;
+import dev.wok.generate.Constraint;
 import dev.wok.notice.BadInput;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -88,6 +89,13 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--ignore-eos", description = "Go on after the token that ends a text.")
     boolean ignoreEos;
 
+    @Option(names = "--schema", paramLabel = "FILE", description = "A JSON schema: the answer is JSON that it allows.")
+    @Nullable
+    Path schema;
+
+    @Option(names = "--any-json", description = "The answer is JSON.")
+    boolean anyJson;
+
     @Option(
             names = "--json",
             description = "One object a line: ids, text, finish_reason, prefill_tokens_per_second,"
@@ -171,6 +179,12 @@ final class GenerateCommand implements Callable<Integer> {
                 .withSampling(sampling.sampling())
                 .withStops(stops.toArray(String[]::new))
                 .withIgnoreEos(ignoreEos);
+        if (schema != null && anyJson) {
+            throw new BadInput("--schema says more than --any-json: leave out one of them.");
+        }
+        if (schema != null || anyJson) {
+            options = options.withConstraint(schema == null ? Constraint.anyJson() : Given.schema(schema));
+        }
         return logprobs == null ? options : options.withLogprobs(logprobs);
     }
 

@@ -1,5 +1,6 @@
 package dev.wok.cli;
 
+import dev.wok.generate.Constraint;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
@@ -37,6 +38,18 @@ final class Given {
         return e instanceof CharacterCodingException
                 ? new BadInput("the input is not UTF-8; convert it first.", e)
                 : new BadInput("the input could not be read: %s.".formatted(e.getMessage()), e);
+    }
+
+    /// @param file a JSON schema
+    /// @throws BadInput where it cannot be read, or asks for what is not supported
+    static Constraint schema(Path file) {
+        try {
+            return Constraint.schema(Files.readString(file));
+        } catch (IOException e) {
+            throw BadInput.reading(file, e);
+        } catch (BadInput e) {
+            throw new BadInput("%s: %s".formatted(file, e.getMessage()), e);
+        }
     }
 
     /// @param file to be written later

@@ -128,6 +128,7 @@ class BatchTest {
             value = {
                 "{\"prompt\": 3}|prompt is 3, expected a string.",
                 "{\"prompt\": \"x\", \"ids\": [1]}|expected one of prompt, ids and messages, found prompt and ids.",
+                "{\"prompt\": \"x\", \"schema\": {\"not\": {}}}|keyword 'not'",
                 "{}|expected one of prompt, ids and messages, found none.",
                 "{\"prompt\": \"x\", \"max_token\": 3}|there is no field max_token.",
                 "{\"prompt\": \"x\", \"max_tokens\": 1.5}|max_tokens is 1.5, expected a whole number.",

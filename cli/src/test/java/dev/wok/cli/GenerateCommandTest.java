@@ -64,6 +64,21 @@ class GenerateCommandTest {
     }
 
     @Test
+    void theAnswerIsJsonOnRequest() throws IOException {
+        Path schema = Files.writeString(folder.resolve("schema.json"), "{\"type\": \"integer\", \"minimum\": 3}");
+        Captured run = run("--prompt x --max-tokens 30 --json --schema " + schema);
+        assertEquals(0, run.code(), run.err());
+        String text = JsonMapper.shared().readTree(run.out()).get("text").asString();
+        assertTrue(Long.parseLong(text) >= 3, text);
+        assertEquals(0, run("--prompt x --max-tokens 5 --any-json").code());
+        assertTrue(run("--prompt x --any-json --schema " + schema).err().contains("leave out one"));
+        Path unknown = Files.writeString(folder.resolve("unknown.json"), "{\"multipleOf\": 3}");
+        Captured refused = run("--prompt x --schema " + unknown);
+        assertEquals(2, refused.code());
+        assertTrue(refused.err().contains(unknown.toString()) && refused.err().contains("multipleOf"), refused.err());
+    }
+
+    @Test
     void jsonHasLogProbabilitiesOnRequest() {
         Captured run = run("--prompt x --max-tokens 3 --ignore-eos --greedy --logprobs 2 --json");
         assertEquals(0, run.code(), run.err());

@@ -141,6 +141,7 @@ public final class Engine implements AutoCloseable {
                         .formatted(id, vocabulary));
             }
         }
+        request.form().ifPresent(form -> requireFit(form.vocabulary(), vocabulary));
         int limit = (int) Math.min(context, (long) prompt.length + request.maxTokens());
         long most = (long) pool.pages() * CachePages.TOKENS;
         if (limit > most) {
@@ -149,6 +150,13 @@ public final class Engine implements AutoCloseable {
                     + " give it more memory.");
         }
         return limit;
+    }
+
+    private static void requireFit(Vocabulary tokens, int vocabulary) {
+        if (tokens.size() > vocabulary) {
+            throw new BadInput("a form is given for a vocabulary of %d, the model's is of %d."
+                    .formatted(tokens.size(), vocabulary));
+        }
     }
 
     /// Runs something that needs the model, between two steps.

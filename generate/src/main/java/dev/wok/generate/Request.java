@@ -16,6 +16,7 @@ import java.util.Set;
 ///     empty for neither
 /// @param priority texts of higher priority come before others in everything; 0 is usual
 /// @param deadline how long after its submission the text is ended at the latest; empty for never
+/// @param form what the text must be, but where it is ended before it is whole; empty for anything
 public record Request(
         int[] prompt,
         int maxTokens,
@@ -23,7 +24,14 @@ public record Request(
         Set<Integer> stopIds,
         OptionalInt logprobs,
         int priority,
-        Optional<Duration> deadline) {
+        Optional<Duration> deadline,
+        Optional<Form> form) {
+    /// What a text must be.
+    ///
+    /// @param constraint which texts are allowed
+    /// @param vocabulary the model's
+    public record Form(Constraint constraint, Vocabulary vocabulary) {}
+
     private static final int MOST_ALTERNATIVES = 20;
     private static final int MAX_TOKENS = 128;
     private static final Duration LONGEST = Duration.ofDays(365);
@@ -50,37 +58,54 @@ public record Request(
 
     /// @return up to 128 tokens after a prompt, picked as is usual, without log-probabilities
     public static Request of(int... prompt) {
-        return new Request(prompt, MAX_TOKENS, Sampling.usual(), Set.of(), OptionalInt.empty(), 0, Optional.empty());
+        return new Request(
+                prompt,
+                MAX_TOKENS,
+                Sampling.usual(),
+                Set.of(),
+                OptionalInt.empty(),
+                0,
+                Optional.empty(),
+                Optional.empty());
     }
 
     /// @return this with another limit
     public Request withMaxTokens(int value) {
-        return new Request(prompt, value, sampling, stopIds, logprobs, priority, deadline);
+        return new Request(prompt, value, sampling, stopIds, logprobs, priority, deadline, form);
     }
 
     /// @return this with tokens picked in another way
     public Request withSampling(Sampling value) {
-        return new Request(prompt, maxTokens, value, stopIds, logprobs, priority, deadline);
+        return new Request(prompt, maxTokens, value, stopIds, logprobs, priority, deadline, form);
     }
 
     /// @return this with other stop tokens
     public Request withStopIds(Set<Integer> value) {
-        return new Request(prompt, maxTokens, sampling, value, logprobs, priority, deadline);
+        return new Request(prompt, maxTokens, sampling, value, logprobs, priority, deadline, form);
     }
 
     /// @param alternatives for each token, or nothing
     /// @return this with log-probabilities
     public Request withLogprobs(OptionalInt alternatives) {
-        return new Request(prompt, maxTokens, sampling, stopIds, alternatives, priority, deadline);
+        return new Request(prompt, maxTokens, sampling, stopIds, alternatives, priority, deadline, form);
     }
 
     /// @return this with another priority
     public Request withPriority(int value) {
-        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, value, deadline);
+        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, value, deadline, form);
     }
 
     /// @return this to be ended so long after its submission
     public Request withDeadline(Duration value) {
-        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, priority, Optional.of(value));
+        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, priority, Optional.of(value), form);
+    }
+
+    /// Of the tokens those are picked that lead to a text of this form, and where it is whole, stop tokens; where
+    /// nothing
+    /// can follow, the text ends.
+    ///
+    /// @return this for a text of a form
+    public Request withForm(Form value) {
+        return new Request(prompt, maxTokens, sampling, stopIds, logprobs, priority, deadline, Optional.of(value));
     }
 }

@@ -1,13 +1,16 @@
 package dev.wok.generate;
 
+import dev.wok.generate.json.Matcher;
 import dev.wok.notice.BadInput;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A text that an engine works on: what was asked, what is picked, and who hears of it. For the engine's thread.
 final class Text {
     private final Request request;
     private final int limit;
     private final Sampler sampler;
+    private final @Nullable Matcher matcher;
     private final long deadline;
     private long begun;
     private long answered;
@@ -27,6 +30,9 @@ final class Text {
         for (int id : request.prompt()) {
             sampler.read(id);
         }
+        matcher = request.form()
+                .map(form -> form.constraint().matcher(form.vocabulary()))
+                .orElse(null);
         long now = System.nanoTime();
         deadline = request.deadline().map(duration -> now + duration.toNanos()).orElse(Long.MAX_VALUE);
         if (limit == request.prompt().length) {
@@ -73,6 +79,12 @@ final class Text {
         sequence.add(token.id());
         sampler.add(token.id());
         decoding.add(token, !first, System.nanoTime() - answered);
+        if (matcher != null) {
+            matcher.accept(token.id());
+            if (matcher.mustEnd()) {
+                decoding.end(Generation.FinishReason.STOP);
+            }
+        }
         if (sequence.length() == limit) {
             decoding.end(Generation.FinishReason.LENGTH);
         }
@@ -80,9 +92,28 @@ final class Text {
 
     private Token token(float[] logits) {
         if (request.logprobs().isEmpty()) {
+            mask(logits);
             return new Token(sampler.pick(logits), Double.NaN, List.of());
         }
         LogSoftmax probabilities = new LogSoftmax(logits, request.logprobs().getAsInt());
+        mask(logits);
         return probabilities.token(sampler.pick(logits));
+    }
+
+    /// Leaves the tokens that may come next.
+    private void mask(float[] logits) {
+        if (matcher == null) {
+            return;
+        }
+        int[] stops =
+                matcher.mayEnd() ? request.stopIds().stream().mapToInt(id -> id).toArray() : new int[0];
+        float[] kept = new float[stops.length];
+        for (int i = 0; i < stops.length; i++) {
+            kept[i] = logits[stops[i]];
+        }
+        Masked.apply(logits, matcher.allowed());
+        for (int i = 0; i < stops.length; i++) {
+            logits[stops[i]] = kept[i];
+        }
     }
 }

@@ -11,9 +11,11 @@ import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Thrown;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,6 +26,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 @Timeout(120)
 class EngineTest {
@@ -268,6 +272,51 @@ class EngineTest {
         Token token = alone(greedy(PROMPT, 1)).tokens().getFirst();
         assertTrue(Double.isNaN(token.logprob()));
         assertEquals(List.of(), token.alternatives());
+    }
+
+    /// Random weights say anything; what comes out is what the schema allows, alone and among others.
+    @Test
+    void aTextHasTheFormThatIsAskedFor() {
+        List<byte[]> tokens = new ArrayList<>();
+        for (int id = 0; id < Small.VOCABULARY; id++) {
+            String text = id < 2
+                    ? ""
+                    : id < 40 ? Character.toString(" 0123456789-+.eE[]{}\":,abcdefghtrulns\n_".charAt(id - 2)) : "[1";
+            tokens.add(text.getBytes(StandardCharsets.US_ASCII));
+        }
+        Vocabulary vocabulary = Vocabulary.of(tokens);
+        Constraint constraint = Constraint.schema(
+                "{\"type\": \"array\", \"items\": {\"type\": \"integer\", \"minimum\": 7, \"maximum\": 120}, \"minItems\": 2,"
+                        + " \"maxItems\": 6}");
+        List<Request> requests = IntStream.range(0, 8)
+                .mapToObj(i -> Request.of(prompt(5, i))
+                        .withMaxTokens(200)
+                        .withSampling(Sampling.atTemperature(1).withSeed(i))
+                        .withStopIds(Set.of(1))
+                        .withLogprobs(OptionalInt.of(1))
+                        .withForm(new Request.Form(constraint, vocabulary)))
+                .toList();
+        List<int[]> alone = requests.stream().map(r -> alone(r).ids()).toList();
+        try (Engine engine = engine()) {
+            List<Decoding> begun = requests.stream().map(engine::submit).toList();
+            for (int i = 0; i < begun.size(); i++) {
+                Generation generation = begun.get(i).await();
+                assertArrayEquals(alone.get(i), generation.ids());
+                assertEquals(Generation.FinishReason.STOP, generation.finishReason());
+                StringBuilder text = new StringBuilder();
+                for (int id : generation.ids()) {
+                    text.append(new String(tokens.get(id), StandardCharsets.US_ASCII));
+                }
+                JsonNode array = JsonMapper.shared().readTree(text.toString());
+                assertTrue(array.size() >= 2 && array.size() <= 6, text.toString());
+                array.forEach(value -> assertTrue(value.asInt() >= 7 && value.asInt() <= 120, text.toString()));
+            }
+            Vocabulary large = Vocabulary.of(Collections.nCopies(62, new byte[] {'1'}));
+            Request other = requests.getFirst().withForm(new Request.Form(constraint, large));
+            assertEquals(
+                    "a form is given for a vocabulary of 62, the model's is of 61.",
+                    Thrown.message(BadInput.class, () -> engine.submit(other)));
+        }
     }
 
     @Test

@@ -198,6 +198,16 @@ public final class Tokenizer {
         }
     }
 
+    /// @return what each id contributes to decoded text; nothing for special tokens and where there is none
+    public List<byte[]> vocabulary() {
+        List<byte[]> vocabulary = new ArrayList<>();
+        for (int id = 0; id < parts.bytes.length; id++) {
+            byte[] bytes = parts.bytes[id];
+            vocabulary.add(bytes == null || parts.special.get(id) ? new byte[0] : bytes.clone());
+        }
+        return vocabulary;
+    }
+
     /// @return a decoder of ids that come one by one
     public Decoder decoder(boolean skipSpecialTokens) {
         return new Decoder(skipSpecialTokens);

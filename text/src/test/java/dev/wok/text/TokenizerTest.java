@@ -43,6 +43,18 @@ class TokenizerTest {
     }
 
     @Test
+    void theVocabularyIsWhatDecodes() {
+        Tokenizer tokenizer = Fixtures.tokenizer("tokenizer_ds3_4096");
+        List<byte[]> vocabulary = tokenizer.vocabulary();
+        assertEquals(tokenizer.size(), vocabulary.size());
+        assertEquals(0, vocabulary.get(0).length);
+        for (int id = 0; id < vocabulary.size(); id++) {
+            String text = new String(vocabulary.get(id), StandardCharsets.UTF_8);
+            assertEquals(tokenizer.decode(new int[] {id}, true), text, "id " + id);
+        }
+    }
+
+    @Test
     void takesAnUnpairedSurrogateForTheReplacementCharacter() {
         for (String name : Fixtures.ALL) {
             Tokenizer tokenizer = Fixtures.tokenizer(name);
