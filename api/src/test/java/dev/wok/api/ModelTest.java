@@ -165,7 +165,7 @@ class ModelTest {
         Constraint constraint = Constraint.schema(
                 "{\"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\", \"maxLength\": 12}, \"kind\":"
                         + " {\"enum\": [\"a\", \"b\"]}}, \"required\": [\"name\", \"kind\"], \"additionalProperties\": false}");
-        Answer.Options options = SHORT.withMaxTokens(300).withIgnoreEos(false).withConstraint(constraint);
+        Answer.Options options = SHORT.withMaxTokens(300).withConstraint(constraint);
         for (int seed = 0; seed < 5; seed++) {
             Answer answer = model.generate(
                     "int x", options.withSampling(Sampling.atTemperature(1).withSeed(seed)));

@@ -7,11 +7,14 @@ import java.util.Arrays;
 /// without. Learnt from how long steps take. It changes when what is computed, never what comes out.
 ///
 /* A step without prompts takes about as long as the last ones with as many sequences, within a power of two. What a step
- * with prompts takes longer than that is divided by their tokens.
+ * with prompts takes longer than that is divided by their tokens. Steps that something else on the machine has held up
+ * count little.
  */
 final class Pace {
     private static final double LONGER = 2;
-    private static final double WEIGHT = 0.25;
+    private static final double SHORTER_WEIGHT = 0.25;
+    private static final double LONGER_WEIGHT = 0.05;
+    private static final double PROMPT_WEIGHT = 0.25;
     private static final int FIRST = 32;
 
     /// Of steps without prompts, by the binary logarithm of how many sequences answered; 0 where there was none.
@@ -34,18 +37,15 @@ final class Pace {
     /// @param answering how many sequences answered in it
     /// @param promptTokens what was read of prompts
     void took(int answering, int promptTokens, long time) {
+        int index = index(answering);
+        double alone = answering == 0 ? 0 : alone(answering);
         if (promptTokens == 0) {
-            int index = index(answering);
-            nanos[index] = mean(nanos[index], time);
-        } else if (answering == 0) {
-            perToken = mean(perToken, (double) time / promptTokens);
-        } else if (alone(answering) > 0) {
-            perToken = mean(perToken, Math.max(0, time - alone(answering)) / promptTokens);
+            double weight = nanos[index] == 0 ? 1 : time < nanos[index] ? SHORTER_WEIGHT : LONGER_WEIGHT;
+            nanos[index] += weight * (time - nanos[index]);
+        } else if (answering == 0 || alone > 0) {
+            double now = Math.max(0, time - alone) / promptTokens;
+            perToken += (perToken == 0 ? 1 : PROMPT_WEIGHT) * (now - perToken);
         }
-    }
-
-    private static double mean(double before, double now) {
-        return before == 0 ? now : before + WEIGHT * (now - before);
     }
 
     private double alone(int answering) {

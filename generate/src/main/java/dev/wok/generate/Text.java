@@ -100,16 +100,15 @@ final class Text {
         return probabilities.token(sampler.pick(logits));
     }
 
-    /// Leaves the tokens that may come next.
+    /// Leaves the tokens that may come next. A stop token is one where the text is whole, whatever it says.
     private void mask(float[] logits) {
         if (matcher == null) {
             return;
         }
-        int[] stops =
-                matcher.mayEnd() ? request.stopIds().stream().mapToInt(id -> id).toArray() : new int[0];
+        int[] stops = request.stopIds().stream().mapToInt(id -> id).toArray();
         float[] kept = new float[stops.length];
         for (int i = 0; i < stops.length; i++) {
-            kept[i] = logits[stops[i]];
+            kept[i] = matcher.mayEnd() ? logits[stops[i]] : Float.NEGATIVE_INFINITY;
         }
         Masked.apply(logits, matcher.allowed());
         for (int i = 0; i < stops.length; i++) {
