@@ -24,6 +24,7 @@ import java.util.Deque;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
@@ -76,8 +77,10 @@ final class Batch {
                 Files.move(part, output, StandardCopyOption.ATOMIC_MOVE);
             }
             return complete;
-        } catch (IOException | UncheckedIOException e) {
-            throw BadInput.writing(output, e instanceof UncheckedIOException u ? u.getCause() : (IOException) e);
+        } catch (UncheckedIOException e) {
+            throw BadInput.writing(output, Objects.requireNonNull(e.getCause()));
+        } catch (IOException e) {
+            throw BadInput.writing(output, e);
         }
     }
 
