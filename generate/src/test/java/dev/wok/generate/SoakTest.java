@@ -36,7 +36,7 @@ class SoakTest {
     /// What may move without a leak: code that is compiled later, buffers of the collector.
     private static final long HEAP_SLACK = 24L << 20;
 
-    private static final long PROCESS_SLACK = 96L << 20;
+    private static final long OTHER_SLACK = 64L << 20;
 
     /// @param ids generated alone
     private record Known(Request request, int[] ids) {}
@@ -73,13 +73,15 @@ class SoakTest {
                     known.add(new Known(request, alone(model, request)));
                 }
                 soak(engine, known, rng, seconds / 8.0);
-                long heap = heap();
-                long process = process();
-                soak(engine, known, rng.split("rest"), seconds * 3 / 8.0);
+                Used before = Used.now();
+                for (int part = 0; part < 6; part++) {
+                    soak(engine, known, rng.split(part), seconds / 16.0);
+                    if (memory) {
+                        System.out.println(ended.get() + " texts: " + Used.now());
+                    }
+                }
                 if (memory) {
-                    assertTrue(heap() - heap < HEAP_SLACK, "the heap grew from %d to %d".formatted(heap, heap()));
-                    long now = process();
-                    assertTrue(now - process < PROCESS_SLACK, "the process grew from %d to %d".formatted(process, now));
+                    Used.now().requireNoMoreThan(before);
                 }
             }
         }
@@ -161,25 +163,39 @@ class SoakTest {
         }
     }
 
-    private static long heap() {
-        System.gc();
-        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
-    }
-
-    /// @return the memory that the process has, or 0 where the system does not say
-    private static long process() {
-        Path status = Path.of("/proc/self/status");
-        if (!Files.exists(status)) {
-            return 0;
+    /// What is in use after a collection, in bytes.
+    ///
+    /// @param heap of it on the heap
+    /// @param other what the process has beside the heap, or 0 where the system does not say
+    private record Used(long heap, long other) {
+        static Used now() {
+            System.gc();
+            Runtime runtime = Runtime.getRuntime();
+            long resident = resident();
+            return new Used(
+                    runtime.totalMemory() - runtime.freeMemory(), resident == 0 ? 0 : resident - runtime.totalMemory());
         }
-        try {
-            return Files.readAllLines(status).stream()
-                    .filter(line -> line.startsWith("VmRSS:"))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) << 10)
-                    .findFirst()
-                    .orElse(0);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+
+        void requireNoMoreThan(Used before) {
+            assertTrue(heap - before.heap < HEAP_SLACK, "the heap grew from %s to %s".formatted(before, this));
+            assertTrue(
+                    other - before.other < OTHER_SLACK, "what is beside it grew from %s to %s".formatted(before, this));
+        }
+
+        private static long resident() {
+            Path status = Path.of("/proc/self/status");
+            if (!Files.exists(status)) {
+                return 0;
+            }
+            try {
+                return Files.readAllLines(status).stream()
+                        .filter(line -> line.startsWith("VmRSS:"))
+                        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) << 10)
+                        .findFirst()
+                        .orElse(0);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
     }
 }

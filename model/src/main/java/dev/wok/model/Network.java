@@ -7,6 +7,7 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PageTable;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -103,7 +104,7 @@ final class Network {
 
     Tensor ints(Workspace workspace, int[] values) {
         Tensor here = workspace.tensor(DType.I32, values.length);
-        device().upload(Tensor.of(values), here);
+        device().upload(Tensor.of(MemorySegment.ofArray(values), DType.I32, values.length), here);
         return here;
     }
 
