@@ -37,14 +37,13 @@ final class Batch {
 
     private static final int HASH_DIGITS = 12;
 
-    private record Begun(BatchRequest request, Answer answer) {}
+    private record Asked(BatchRequest request, Answer answer) {}
 
     private final Path input;
     private final Path output;
     private final Answer.Options options;
     private final Progress progress;
-    private final Deque<Begun> begun = new ArrayDeque<>();
-    private @Nullable Begun writing;
+    private final Deque<Asked> begun = new ArrayDeque<>();
     private boolean interrupted;
 
     /// @param options for lines that do not say otherwise
@@ -64,15 +63,17 @@ final class Batch {
     /// @return whether it is complete
     /// @throws BadInput where a line is no request or does not fit the model: before anything is computed
     boolean run(Model model, String setup) {
-        List<BatchRequest> requests = requests();
-        requests.forEach(request -> ask(request, model));
+        Deque<Asked> asked = new ArrayDeque<>();
+        for (BatchRequest request : requests()) {
+            asked.add(new Asked(request, ask(request, model)));
+        }
         Path part = part(setup);
         try {
             int done = repair(part);
             if (done > 0) {
                 progress.say("going on after %d answers in %s".formatted(done, part));
             }
-            boolean complete = Interruption.during(this::cancel, () -> answer(model, requests, done, part));
+            boolean complete = Interruption.during(this::cancel, () -> answer(model, asked, done, part));
             if (complete) {
                 Files.move(part, output, StandardCopyOption.ATOMIC_MOVE);
             }
@@ -157,36 +158,34 @@ final class Batch {
         return lines;
     }
 
-    /// @return whether all were answered
-    private boolean answer(Model model, List<BatchRequest> requests, int done, Path part) {
-        long begin = System.nanoTime();
+    /// @param asked all requests; those that are answered by and by are taken out
+    /// @param done how many were answered before
+    /// @return whether all are
+    private boolean answer(Model model, Deque<Asked> asked, int done, Path part) {
+        long start = System.nanoTime();
         long tokens = 0;
         try (OutputStream out = Files.newOutputStream(part, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
-                Progress.Task task = progress.start("answering", requests.size(), "answers")) {
+                Progress.Task task = progress.start("answering", asked.size(), "answers")) {
             task.advance(done);
-            int next = done;
-            for (int written = done; written < requests.size(); written++) {
-                for (; next < requests.size() && next - written < AHEAD; next++) {
-                    begin(requests.get(next), model);
-                }
-                Begun first = first();
-                if (first == null) {
-                    return false;
-                }
+            for (int i = 0; i < done; i++) {
+                asked.remove();
+            }
+            for (Asked first = begin(asked); first != null; first = begin(asked)) {
                 String _ = first.answer.text();
                 if (first.answer.finishReason() == FinishReason.CANCELLED) {
                     return false;
                 }
                 out.write((line(model, first) + "\n").getBytes(StandardCharsets.UTF_8));
+                written();
                 tokens += first.answer.ids().length;
-                task.detail(Amounts.of(tokens * 1e9 / (System.nanoTime() - begin), "tokens") + "/s");
+                task.detail(Amounts.of(tokens * 1e9 / (System.nanoTime() - start), "tokens") + "/s");
                 task.advance(1);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         force(part);
-        return true;
+        return asked.isEmpty();
     }
 
     private static void force(Path part) {
@@ -197,36 +196,37 @@ final class Batch {
         }
     }
 
-    private synchronized void begin(BatchRequest request, Model model) {
-        if (!interrupted) {
-            begun.add(new Begun(request, ask(request, model).begin()));
+    /// Begins as many answers as may be ahead of the first.
+    ///
+    /// @return the first, which is to be written next; null where there is none
+    private synchronized @Nullable Asked begin(Deque<Asked> asked) {
+        while (!interrupted && begun.size() < AHEAD && !asked.isEmpty()) {
+            Asked next = asked.remove();
+            next.answer.begin();
+            begun.add(next);
         }
+        return begun.peek();
     }
 
-    private synchronized @Nullable Begun first() {
-        writing = begun.poll();
-        return writing;
+    private synchronized void written() {
+        begun.remove();
     }
 
     /// Ends what was begun; from another thread.
     private synchronized void cancel() {
         interrupted = true;
         begun.forEach(one -> one.answer.cancel());
-        begun.clear();
-        if (writing != null) {
-            writing.answer.cancel();
-        }
     }
 
-    private static String line(Model model, Begun begun) {
+    private static String line(Model model, Asked asked) {
         SequencedMap<String, Object> object = new LinkedHashMap<>();
-        if (begun.request.id() != null) {
-            object.put("id", begun.request.id());
+        if (asked.request.id() != null) {
+            object.put("id", asked.request.id());
         }
-        object.putAll(AnswerJson.of(begun.answer));
-        object.put("prompt_tokens", begun.answer.promptTokens());
-        if (begun.request.logprobs()) {
-            AnswerJson.addLogprobs(object, model, begun.answer);
+        object.putAll(AnswerJson.of(asked.answer));
+        object.put("prompt_tokens", asked.answer.promptTokens());
+        if (asked.request.logprobs()) {
+            AnswerJson.addLogprobs(object, model, asked.answer);
         }
         return Json.text(object);
     }

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
@@ -84,12 +85,7 @@ final class Json {
     /// @param source what the text is called in a refusal
     /// @throws BadInput where the text is no JSON object
     static JsonNode object(String text, String source) {
-        JsonNode root;
-        try {
-            root = MAPPER.readTree(text);
-        } catch (JacksonException e) {
-            throw BadInput.notJson(source, e);
-        }
+        JsonNode root = tree(() -> MAPPER.readTree(text), source);
         if (!root.isObject()) {
             throw new BadInput("%s holds %s, expected an object.".formatted(source, kind(root)));
         }
@@ -97,16 +93,19 @@ final class Json {
     }
 
     private static JsonNode array(InputStream in, String source, String expected) {
-        JsonNode root;
-        try {
-            root = MAPPER.readTree(in);
-        } catch (JacksonException e) {
-            throw BadInput.notJson(source, e);
-        }
+        JsonNode root = tree(() -> MAPPER.readTree(in), source);
         if (!root.isArray()) {
             throw new BadInput("%s holds %s, expected %s.".formatted(source, kind(root), expected));
         }
         return root;
+    }
+
+    private static JsonNode tree(Supplier<JsonNode> reading, String source) {
+        try {
+            return reading.get();
+        } catch (JacksonException e) {
+            throw BadInput.notJson(source, e);
+        }
     }
 
     private static BadInput refusal(String source, int number, String expected, JsonNode found) {
