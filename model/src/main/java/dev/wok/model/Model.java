@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
+import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -407,16 +408,7 @@ public final class Model implements AutoCloseable {
         List<float[]> logits = new ArrayList<>();
         try (var _ = workspace().scope()) {
             Tensor normed = infer(cache, chunks);
-            int[] wanted = wanted(chunks);
-            for (int from = 0; from < wanted.length; from += LOGITS_AT_ONCE) {
-                int[] rows = Arrays.copyOfRange(wanted, from, Math.min(wanted.length, from + LOGITS_AT_ONCE));
-                try (var _ = workspace().scope()) {
-                    Tensor found = logits(normed, rows);
-                    for (int i = 0; i < rows.length; i++) {
-                        logits.add(floats(found.select(0, i)));
-                    }
-                }
-            }
+            eachLogits(normed, wanted(chunks), (row, _) -> logits.add(floats(row)));
         }
         return logits;
     }
@@ -438,6 +430,22 @@ public final class Model implements AutoCloseable {
             }
         }
         return rows.build().toArray();
+    }
+
+    /// Computes logits, as many at once as there is room for.
+    ///
+    /// @param rows of `normed`
+    /// @param each is given the logits of each row in turn, `[vocab]` in the workspace, and its number
+    private void eachLogits(Tensor normed, int[] rows, ObjIntConsumer<Tensor> each) {
+        for (int from = 0; from < rows.length; from += LOGITS_AT_ONCE) {
+            int[] some = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + LOGITS_AT_ONCE));
+            try (var _ = workspace().scope()) {
+                Tensor logits = logits(normed, some);
+                for (int i = 0; i < some.length; i++) {
+                    each.accept(logits.select(0, i), some[i]);
+                }
+            }
+        }
     }
 
     /// @param rows of `normed`, [#LOGITS_AT_ONCE] at most
@@ -529,17 +537,12 @@ public final class Model implements AutoCloseable {
         try (Cache cache = new Cache(cachePages(CachePages.pages(ids.length)), ids.length)) {
             for (int from = 0; from < ids.length; from += CHUNK) {
                 int[] chunk = Arrays.copyOfRange(ids, from, Math.min(ids.length, from + CHUNK));
+                Tensor text = all.slice(0, from, from + (long) chunk.length);
                 try (var _ = workspace().scope()) {
                     Tensor normed = infer(cache.pages(), List.of(cache.chunk(chunk, chunk.length)));
                     cache.grow(chunk.length);
-                    for (int t = 0; t < chunk.length; t += LOGITS_AT_ONCE) {
-                        int end = Math.min(chunk.length, t + LOGITS_AT_ONCE);
-                        try (var _ = workspace().scope()) {
-                            Tensor logits =
-                                    logits(normed, IntStream.range(t, end).toArray());
-                            network.device().download(logits, all.slice(0, from + (long) t, from + (long) end));
-                        }
-                    }
+                    int[] rows = IntStream.range(0, chunk.length).toArray();
+                    eachLogits(normed, rows, (logits, row) -> network.device().download(logits, text.select(0, row)));
                 }
             }
         }

@@ -8,7 +8,6 @@ import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
@@ -155,22 +154,21 @@ final class StripAttention {
             return group.problem.address(cache, start(call) + Math.min(row, count(call) - 1));
         }
 
-        /// Visits the rows, those together that lie in one page.
-        void each(Call call, Run body) {
-            PagedSequence sequence = group.problem.sequence;
+        /// @return the rows, those together that lie in one page
+        List<Run> runs(Call call) {
+            List<Run> runs = new ArrayList<>();
             int end = start(call) + count(call);
             for (int row = start(call); row < end; ) {
-                int together = sequence.together(row, end);
-                body.visit(row, together);
+                int together = group.problem.sequence.together(row, end);
+                runs.add(new Run(row, together));
                 row += together;
             }
+            return runs;
         }
     }
 
     /// Rows of a sequence that lie in one page.
-    private interface Run {
-        void visit(int row, int count);
-    }
+    private record Run(int row, int count) {}
 
     /// The rows of a part as operands, in runs that each lie somewhere.
     private record Keys(CacheRows rows, long[] addresses, int[] counts) {}
@@ -396,25 +394,25 @@ final class StripAttention {
     private Keys asTheyLie(Part part, Tensor cache, Call call) {
         boolean widens = kind == Tile.Kind.F32 && cache.dtype() == DType.BF16;
         CacheRows rows = new CacheRows(kind, widens, (int) Span.stride(cache, 1));
-        long[] addresses = new long[part.count(call)];
-        int[] counts = new int[addresses.length];
-        int[] runs = {0};
-        part.each(call, (row, count) -> {
-            addresses[runs[0]] = part.group.problem.address(cache, row);
-            counts[runs[0]++] = count;
-        });
-        return new Keys(rows, Arrays.copyOf(addresses, runs[0]), Arrays.copyOf(counts, runs[0]));
+        List<Run> runs = part.runs(call);
+        long[] addresses = new long[runs.size()];
+        int[] counts = new int[runs.size()];
+        for (int i = 0; i < counts.length; i++) {
+            addresses[i] = part.group.problem.address(cache, runs.get(i).row);
+            counts[i] = runs.get(i).count;
+        }
+        return new Keys(rows, addresses, counts);
     }
 
     private Keys copy(Part part, Tensor cache, Call call, Buffer buffer, Worker w) {
         PagedSequence sequence = part.group.problem.sequence;
         long stride = w.blocks.rowStride(cache.size(2));
         long to = buffer.at(call.partKeys * stride + programs.isa().bytes());
-        part.each(call, (row, count) -> {
-            int within = sequence.within(row);
-            Tensor together = cache.select(0, sequence.page(row)).slice(0, within, within + count);
-            w.blocks.left(together, to + (row - part.start(call)) * stride);
-        });
+        for (Run run : part.runs(call)) {
+            int within = sequence.within(run.row);
+            Tensor together = cache.select(0, sequence.page(run.row)).slice(0, within, within + run.count);
+            w.blocks.left(together, to + (run.row - part.start(call)) * stride);
+        }
         CacheRows rows = new CacheRows(kind, false, Math.toIntExact(stride));
         return new Keys(rows, new long[] {to}, new int[] {part.count(call)});
     }
