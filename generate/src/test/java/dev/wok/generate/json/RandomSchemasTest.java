@@ -22,6 +22,31 @@ class RandomSchemasTest {
     private int ended;
     private int refused;
 
+    private interface Body {
+        void on(SchemaMaker.Made made, Grammar grammar, Trie trie, Random random, String hint);
+    }
+
+    /// Makes schemas and reads them; counts those that are refused.
+    ///
+    /// @param tokens of the vocabulary
+    private void each(String id, int schemas, int tokens, Body body) {
+        long seed = Seeds.of(id);
+        Trie trie = new Trie(Tokens.cutFromTexts(tokens, new Random(seed)));
+        for (int i = 0; i < schemas; i++) {
+            Random random = new Random(seed + i);
+            SchemaMaker.Made made = new SchemaMaker(random).document();
+            String schema = made.schema().toString();
+            Grammar grammar;
+            try {
+                grammar = Grammar.schema(schema);
+            } catch (BadInput e) {
+                refused++;
+                continue;
+            }
+            body.on(made, grammar, trie, random, "schema %d (%s) %s: ".formatted(i, Seeds.hint(seed), schema));
+        }
+    }
+
     @Test
     void whateverEndsIsValid() {
         whateverEndsIsValid("RandomSchemasTest.valid", SCHEMAS);
@@ -34,21 +59,8 @@ class RandomSchemasTest {
     }
 
     private void whateverEndsIsValid(String id, int schemas) {
-        long seed = Seeds.of(id);
-        Trie trie = new Trie(Tokens.cutFromTexts(3000, new Random(seed)));
-        for (int i = 0; i < schemas; i++) {
-            Random random = new Random(seed + i);
-            SchemaMaker.Made made = new SchemaMaker(random).document();
-            String schema = made.schema().toString();
-            String hint = "schema %d (%s) %s: ".formatted(i, Seeds.hint(seed), schema);
-            Grammar grammar;
-            try {
-                grammar = Grammar.schema(schema);
-            } catch (BadInput e) {
-                refused++;
-                continue;
-            }
-            Oracle oracle = new Oracle(schema);
+        each(id, schemas, 3000, (made, grammar, trie, random, hint) -> {
+            Oracle oracle = new Oracle(made.schema().toString());
             for (int j = 0; j < 3; j++) {
                 Talk talk = new Talk(grammar, trie, random);
                 boolean end = talk.run((matcher, text) -> {
@@ -62,7 +74,7 @@ class RandomSchemasTest {
                 }
                 texts++;
             }
-        }
+        });
         assertTrue(refused < schemas / 50, refused + " refused");
         assertTrue(ended > texts * 0.9, ended + " ended of " + texts);
     }
@@ -79,21 +91,8 @@ class RandomSchemasTest {
     }
 
     private void whatIsValidCanBeWritten(String id, int schemas) {
-        long seed = Seeds.of(id);
-        Trie trie = new Trie(Tokens.cutFromTexts(3000, new Random(seed)));
-        for (int i = 0; i < schemas; i++) {
-            Random random = new Random(seed + i);
-            SchemaMaker.Made made = new SchemaMaker(random).document();
-            String schema = made.schema().toString();
-            String hint = "schema %d (%s) %s: ".formatted(i, Seeds.hint(seed), schema);
-            Grammar grammar;
-            try {
-                grammar = Grammar.schema(schema);
-            } catch (BadInput e) {
-                refused++;
-                continue;
-            }
-            Oracle oracle = new Oracle(schema);
+        each(id, schemas, 3000, (made, grammar, trie, random, hint) -> {
+            Oracle oracle = new Oracle(made.schema().toString());
             for (int j = 0; j < 2; j++) {
                 JsonNode value = made.value().get();
                 assertEquals("", oracle.wrong(value.toString().getBytes(StandardCharsets.UTF_8)), hint + value);
@@ -102,7 +101,7 @@ class RandomSchemasTest {
                     assertEquals("", read(grammar, trie, text, random), hint + text);
                 }
             }
-        }
+        });
         assertTrue(refused < schemas / 50, refused + " refused");
     }
 
@@ -133,19 +132,7 @@ class RandomSchemasTest {
 
     @Test
     void masksAreWhatTryingEachTokenGives() {
-        long seed = Seeds.of("RandomSchemasTest.masks");
-        Trie trie = new Trie(Tokens.cutFromTexts(1200, new Random(seed)));
-        for (int i = 0; i < 60; i++) {
-            Random random = new Random(seed + i);
-            SchemaMaker.Made made = new SchemaMaker(random).document();
-            String schema = made.schema().toString();
-            Grammar grammar;
-            try {
-                grammar = Grammar.schema(schema);
-            } catch (BadInput e) {
-                continue;
-            }
-            String hint = "schema %d (%s) %s: ".formatted(i, Seeds.hint(seed), schema);
+        each("RandomSchemasTest.masks", 60, 1200, (_, grammar, trie, random, hint) -> {
             new Talk(grammar, trie, random).run((matcher, text) -> {
                 if (random.nextInt(4) == 0) {
                     assertArrayEquals(
@@ -154,7 +141,7 @@ class RandomSchemasTest {
                             () -> hint + new String(text, StandardCharsets.UTF_8));
                 }
             });
-        }
+        });
     }
 
     private static long[] naive(Matcher matcher, Trie trie) {
