@@ -6,9 +6,8 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// A text that an [Engine] is generating, begun by [Engine#submit]. It goes on whether or not anyone asks for its
-/// tokens.
-/// For any number of threads.
+/// A text that an [Engine] is generating, begun by [Engine#submit]. It goes on whether or not anyone asks
+/// for its tokens. For any number of threads.
 public final class Decoding {
     private final List<Token> tokens = new ArrayList<>();
     private int given;

@@ -15,15 +15,15 @@ import java.util.TreeSet;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
-/// Generates many texts at once with one model: the door of this room. Each step of the model reads a token of every
-/// text
-/// that goes on, and parts of prompts beside them; texts come and go between steps. What is known of a text, because
-/// another one began alike, is not read again.
+/// Generates many texts at once with one model: the door of this room. Each step of the model reads a token
+/// of every text that goes on, and parts of prompts beside them; texts come and go between steps. What is
+/// known of a text, because another one began alike, is not read again.
 ///
-/// A text depends on its request and the model alone, bit for bit: not on what else is generated, nor on how its prompt
-/// was cut or what of it was known.
+/// A text depends on its request and the model alone, bit for bit: not on what else is generated, nor on
+/// how its prompt was cut or what of it was known.
 ///
-/// The work is done by a thread of the engine's own, which is there while there is work. For any number of threads.
+/// The work is done by a thread of the engine's own, which is there while there is work. For any number of
+/// threads.
 public final class Engine implements AutoCloseable {
     private static final long IDLE_MILLIS = 1000;
     private static final String CLOSED = "the engine is closed; close it after its last text has ended";
@@ -184,8 +184,7 @@ public final class Engine implements AutoCloseable {
         });
     }
 
-    // ---------------------------------------------------------------------------------------------- the engine's
-    // thread
+    // ---------------------------------------------------------------------------------------------- the worker
 
     private void work() {
         do {

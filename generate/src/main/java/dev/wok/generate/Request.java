@@ -100,9 +100,8 @@ public record Request(
         return new Request(prompt, maxTokens, sampling, stopIds, logprobs, priority, Optional.of(value), form);
     }
 
-    /// Of the tokens those are picked that lead to a text of this form, and where it is whole, stop tokens; where
-    /// nothing
-    /// can follow, the text ends.
+    /// Of the tokens those are picked that lead to a text of this form, and where it is whole, stop tokens;
+    /// where nothing can follow, the text ends.
     ///
     /// @return this for a text of a form
     public Request withForm(Form value) {

@@ -3,9 +3,8 @@ package dev.wok.generate;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Which pages of the cache a sequence has, in their order, and how many of its tokens they hold. Made and changed by
-/// its
-/// [PagePool].
+/// Which pages of the cache a sequence has, in their order, and how many of its tokens they hold. Changed by
+/// its [PagePool] alone.
 final class Table {
     final List<Page> pages = new ArrayList<>();
     int tokens;

@@ -13,10 +13,9 @@ import dev.wok.tensor.Tensor;
 /// be strided but for the last dimension.
 ///
 /// A query's result does not depend, bit for bit, on what else is in the batch, nor on rows beyond its
-/// position, nor on how rows are cut into pages. Equals [Attention] where the cache holds the keys and values of a
-/// sequence, but for
-/// rounding. Cost: `2 * heads * (qkDim + vDim)` FLOPs per pair of query and key; the cache is read once
-/// for some hundred query heads.
+/// position, nor on how rows are cut into pages. Equals [Attention] where the cache holds the keys and
+/// values of a sequence, but for rounding. Cost: `2 * heads * (qkDim + vDim)` FLOPs per pair of query and
+/// key; the cache is read once for some hundred query heads.
 public abstract class CachedAttention {
     protected CachedAttention() {}
 

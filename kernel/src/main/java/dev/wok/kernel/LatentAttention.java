@@ -9,8 +9,7 @@ import dev.wok.tensor.Tensor;
 ///
 /// With `[W_UK,h ; W_UV,h]` the rows of `kvB` that belong to head `h`, and a cache row `[c_j, r_j]`:
 /// `q'_h = W_UK,h^T q_nope,h`; `s_j = scale * (q'_h . c_j + q_rope,h . r_j)`; `out_h = W_UV,h sum_j softmax_j(s) c_j`.
-/// The rows
-/// lie in pages ([PageTable]).
+/// The rows lie in pages ([PageTable]).
 ///
 /// `q`, `kvB`, `cache`, `q'_h`, the probabilities and the weighted sum of the `c_j` enter products in the kernels'
 /// [Precision].

@@ -4,10 +4,9 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 
-/// Where the sequences of a batch lie in the pages of a cache (W. Kwon et al., PagedAttention, 2023). A page holds so
-/// many rows of neighbouring positions, and a sequence's rows fill its pages in the order in which the table names
-/// them:
-/// its row `j` is row `j % rows` of its page `j / rows`. Sequences may share pages.
+/// Where the sequences of a batch lie in the pages of a cache (W. Kwon et al., PagedAttention, 2023). A page
+/// holds so many rows of neighbouring positions, and a sequence's rows fill its pages in the order in which
+/// the table names them: its row `j` is row `j % rows` of its page `j / rows`. Sequences may share pages.
 ///
 /// A page's rows are even in number where a sequence has more than one page.
 ///
