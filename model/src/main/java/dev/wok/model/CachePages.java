@@ -24,12 +24,17 @@ public final class CachePages implements AutoCloseable {
     CachePages(ModelConfig config, Kernels kernels, Memory memory, DType dtype, int pages) {
         this.kernels = kernels;
         this.memory = memory;
-        int layers = config.numHiddenLayers();
+        int layers = layers(config);
         all = switch (config.attention()) {
             case MlaConfig mla -> memory.tensor(dtype, pages, layers, TOKENS, mla.cacheDim());
             case GqaConfig gqa ->
                 memory.tensor(dtype, pages, layers, 2L * gqa.numKeyValueHeads(), TOKENS, gqa.headDim());
         };
+    }
+
+    /// @return the model's layers, and one of multi-token prediction where it has that
+    static int layers(ModelConfig config) {
+        return config.numHiddenLayers() + Math.min(1, config.numNextnPredictLayers());
     }
 
     /// @return the pages that so many tokens fill

@@ -207,7 +207,7 @@ final class ConvertedFolder implements Source {
     ///
     /// @param folder exists; gets config.json, generation_config.json and model.safetensors
     static void write(Source source, Storage storage, Path folder, Progress progress) {
-        ModelConfig config = source.config(progress).withoutMtp();
+        ModelConfig config = source.config(progress);
         SequencedMap<String, SafetensorsDraft.Entry> entries = new LinkedHashMap<>();
         try (DryDevice dry = Device.dry()) {
             Weights.Supply memory = Weights.Supply.of(dry.memory());

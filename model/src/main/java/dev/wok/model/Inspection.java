@@ -93,7 +93,7 @@ public record Inspection(ModelConfig config, List<Entry> tensors) {
     public long bytes(Storage storage) {
         try (DryDevice device = Device.dry();
                 Memory memory = device.memory()) {
-            new Weights(config.withoutMtp(), Weights.Supply.of(memory), DType.F32, storage);
+            new Weights(config, Weights.Supply.of(memory), DType.F32, storage);
             return memory.bytes();
         }
     }

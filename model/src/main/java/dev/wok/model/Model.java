@@ -45,6 +45,9 @@ public final class Model implements AutoCloseable {
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
 
+    /// `[CHUNK, hidden]`: what was read last, after the final norm, for [#draft].
+    private @Nullable Tensor hidden;
+
     /// What a model that is larger than memory read from its file, since it was opened.
     ///
     /// @param tokens that were read or computed
@@ -155,7 +158,7 @@ public final class Model implements AutoCloseable {
 
     private static Model open(Source source, Kernels kernels, Optional<Storage> asked, Progress progress) {
         try {
-            ModelConfig main = source.config(progress).withoutMtp();
+            ModelConfig main = source.config(progress);
             Storage storage = asked.orElseGet(source::asStored);
             if (source instanceof ConvertedFolder folder && storage.packsAs(folder.asStored())) {
                 return new Model(main, kernels, storage, folder);
@@ -265,11 +268,13 @@ public final class Model implements AutoCloseable {
                 .sum();
     }
 
-    /// @return the bytes of packed weights that a token is multiplied with: of the experts those it chooses
+    /// @return the bytes of packed weights that a token is multiplied with, without multi-token prediction: of the
+    ///     experts those it chooses
     public long bytesPerToken() {
         MoeConfig moe = network.config.moe();
         double chosen = moe == null ? 1 : moe.numExpertsPerTok() / (double) moe.nRoutedExperts();
         return network.weights.packed().entrySet().stream()
+                .filter(weight -> !Weights.isMtp(network.config, weight.getKey()))
                 .mapToLong(weight -> {
                     double share = weight.getKey().contains(".experts.") ? chosen : 1;
                     return Math.round(share * weight.getValue().bytes());
@@ -342,7 +347,7 @@ public final class Model implements AutoCloseable {
 
     /// @return the bytes of a page of such a cache
     public long pageBytes() {
-        return network.config.numHiddenLayers()
+        return CachePages.layers(network.config)
                 * (long) network.config.attention().cacheDim()
                 * CachePages.TOKENS
                 * cacheType().bytes();
@@ -405,11 +410,60 @@ public final class Model implements AutoCloseable {
     }
 
     private List<float[]> extendChunks(CachePages cache, List<Chunk> chunks) {
-        List<float[]> logits = new ArrayList<>();
         try (var _ = workspace().scope()) {
             Tensor normed = infer(cache, chunks);
-            eachLogits(normed, wanted(chunks), (row, _) -> logits.add(floats(row)));
+            if (drafts()) {
+                network.kernels.elementwise().cast(normed, hidden().slice(0, 0, normed.dim(0)));
+            }
+            return logits(normed, wanted(chunks));
         }
+    }
+
+    /// @return whether this model has multi-token prediction, so that [#draft] is for it
+    public boolean drafts() {
+        return network.config.numNextnPredictLayers() > 0;
+    }
+
+    /// Predicts the tokens after those that follow (multi-token prediction, DeepSeek-V3 §5.4.3), for tokens that
+    /// [#extend(CachePages, List)] has just read.
+    ///
+    /// @param chunks with the tokens' pages and the place of the first; `ids` are the ones that follow each of them
+    /// @param rows the first token of each chunk, counted over all tokens that were read then
+    /// @return `[vocab]` each, on the host: for the tokens whose logits are wanted, in their order, those that
+    ///     predict the token after the one that follows
+    /// @throws IllegalStateException where the model does not [#drafts]
+    public List<float[]> draft(CachePages cache, List<Chunk> chunks, int... rows) {
+        if (!drafts()) {
+            throw new IllegalStateException("this model has no multi-token prediction");
+        }
+        try (var _ = workspace().scope()) {
+            int[] ids = chunks.stream()
+                    .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
+                    .toArray();
+            requireIds(ids);
+            int[] from = IntStream.range(0, chunks.size())
+                    .flatMap(i ->
+                            IntStream.range(rows[i], rows[i] + chunks.get(i).ids().length))
+                    .toArray();
+            Tensor picked = workspace().tensor(network.dtype, ids.length, network.config.hiddenSize());
+            network.kernels.embedding().forward(network.ints(workspace(), from), hidden(), picked);
+            Pass p = network.pass(workspace(), chunks);
+            Tensor normed = network.draft(p, picked, network.ints(workspace(), ids), cache);
+            return logits(normed, wanted(chunks));
+        }
+    }
+
+    private Tensor hidden() {
+        if (hidden == null) {
+            hidden = memory.tensor(network.dtype, CHUNK, network.config.hiddenSize());
+        }
+        return hidden;
+    }
+
+    /// @return `[vocab]` for each of these rows, on the host
+    private List<float[]> logits(Tensor normed, int... wanted) {
+        List<float[]> logits = new ArrayList<>();
+        eachLogits(normed, wanted, (row, _) -> logits.add(floats(row)));
         return logits;
     }
 
@@ -440,7 +494,7 @@ public final class Model implements AutoCloseable {
         for (int from = 0; from < rows.length; from += LOGITS_AT_ONCE) {
             int[] some = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + LOGITS_AT_ONCE));
             try (var _ = workspace().scope()) {
-                Tensor logits = logits(normed, some);
+                Tensor logits = head(normed, some);
                 for (int i = 0; i < some.length; i++) {
                     each.accept(logits.select(0, i), some[i]);
                 }
@@ -450,7 +504,7 @@ public final class Model implements AutoCloseable {
 
     /// @param rows of `normed`, [#LOGITS_AT_ONCE] at most
     /// @return `[rows, vocab]`, in the workspace
-    private Tensor logits(Tensor normed, int... rows) {
+    private Tensor head(Tensor normed, int... rows) {
         Tensor picked = workspace().tensor(network.dtype, rows.length, network.config.hiddenSize());
         network.kernels.embedding().forward(network.ints(workspace(), rows), normed, picked);
         Tensor logits = workspace().tensor(network.dtype, rows.length, network.config.vocabSize());
@@ -496,7 +550,10 @@ public final class Model implements AutoCloseable {
             CachePages pages = new CachePages(config, dry.kernels, device.memory(), dtype, longest);
             Chunk most = new Chunk(new int[longest], config.maxPositionEmbeddings() - 1, new int[1], 1);
             Pass p = dry.pass(measuring, Collections.nCopies(CHUNK, most));
-            dry.infer(p, dry.ints(measuring, new int[CHUNK]), pages);
+            Tensor normed = dry.infer(p, dry.ints(measuring, new int[CHUNK]), pages);
+            if (config.numNextnPredictLayers() > 0) {
+                dry.draft(p, normed, dry.ints(measuring, new int[CHUNK]), pages);
+            }
             p.tensor(LOGITS_AT_ONCE, config.hiddenSize());
             p.tensor(LOGITS_AT_ONCE, config.vocabSize());
             dry.ints(measuring, new int[LOGITS_AT_ONCE]);

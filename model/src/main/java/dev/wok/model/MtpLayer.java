@@ -36,12 +36,9 @@ final class MtpLayer {
     Saved forward(Pass p, Weights.Mtp w, Tensor embedding, Tensor hidden, Tensor ids, RouterLayer.Balance balance) {
         long width = hidden.dim(1);
         Tensor embedded = p.rows(width);
-        p.kernels().embedding().forward(ids, embedding, embedded);
-        Tensor joined = p.rows(2 * width);
         Tensor embeddedRstd = p.tensor(p.tokens());
         Tensor hiddenRstd = p.tensor(p.tokens());
-        p.kernels().rmsNorm().forward(embedded, w.embeddingNorm(), eps, joined.slice(1, 0, width), embeddedRstd);
-        p.kernels().rmsNorm().forward(hidden, w.hiddenNorm(), eps, joined.slice(1, width, 2 * width), hiddenRstd);
+        Tensor joined = joined(p, w, embedding, hidden, ids, embedded, embeddedRstd, hiddenRstd);
         Tensor x = p.linear(joined, w.projection());
         Tensor h = p.rows(width);
         DecoderLayer.Saved saved = layer.forward(p, w.layer(), x, balance, h);
@@ -49,6 +46,48 @@ final class MtpLayer {
         Tensor normed = p.rows(width);
         p.kernels().rmsNorm().forward(h, w.norm(), eps, normed, rstd);
         return new Saved(hidden, ids, embedded, embeddedRstd, hiddenRstd, joined, saved, h, rstd, normed);
+    }
+
+    /// Writes this pass's tokens to their places in a cache.
+    ///
+    /// @param hidden `[tokens, hidden]`, the main model's after its final norm
+    /// @param ids `[tokens]`, I32: the tokens that follow
+    /// @param cache of this layer
+    /// @return `[tokens, hidden]`, after the module's own norm
+    Tensor extend(
+            Pass p,
+            Weights.Mtp w,
+            Tensor embedding,
+            Tensor hidden,
+            Tensor ids,
+            RouterLayer.Balance balance,
+            Tensor cache) {
+        long width = hidden.dim(1);
+        Tensor joined = joined(p, w, embedding, hidden, ids, p.rows(width), p.tensor(p.tokens()), p.tensor(p.tokens()));
+        Tensor x = p.linear(joined, w.projection());
+        Tensor h = p.rows(width);
+        layer.extend(p, w.layer(), x, balance, cache, h);
+        Tensor normed = p.rows(width);
+        p.kernels().rmsNorm().forward(h, w.norm(), eps, normed, p.tensor(p.tokens()));
+        return normed;
+    }
+
+    /// @param embedded `[tokens, hidden]`, written
+    private Tensor joined(
+            Pass p,
+            Weights.Mtp w,
+            Tensor embedding,
+            Tensor hidden,
+            Tensor ids,
+            Tensor embedded,
+            Tensor embeddedRstd,
+            Tensor hiddenRstd) {
+        long width = hidden.dim(1);
+        p.kernels().embedding().forward(ids, embedding, embedded);
+        Tensor joined = p.rows(2 * width);
+        p.kernels().rmsNorm().forward(embedded, w.embeddingNorm(), eps, joined.slice(1, 0, width), embeddedRstd);
+        p.kernels().rmsNorm().forward(hidden, w.hiddenNorm(), eps, joined.slice(1, width, 2 * width), hiddenRstd);
+        return joined;
     }
 
     /// @param dNormed `[tokens, hidden]`: the gradient of the normalised output

@@ -171,6 +171,17 @@ final class Network {
         return finalNorm(p, x, p.tensor(p.tokens()));
     }
 
+    /// Runs multi-token prediction behind [#infer].
+    ///
+    /// @param hidden `[tokens, hidden]`, what that gave for the tokens
+    /// @param ids `[tokens]`, I32: the tokens that follow them
+    /// @return `[tokens, hidden]`, of which the head makes logits of the tokens after those
+    Tensor draft(Pass p, Tensor hidden, Tensor ids, CachePages cache) {
+        Tensor place = cache.layer(config.numHiddenLayers());
+        return mtp(0).extend(
+                        p, weights.mtp.getFirst(), weights.embedding, hidden, ids, unwatched(p.workspace()), place);
+    }
+
     /// Takes the gradient of the normalised output back to the weights.
     ///
     /// @param dNormed `[tokens, hidden]`
