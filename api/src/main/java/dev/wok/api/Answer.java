@@ -286,7 +286,7 @@ public final class Answer implements Iterable<String> {
             begun.stop();
         }
         ended = begun == null
-                ? new Generation(List.of(), Generation.FinishReason.CANCELLED, 0, 0, 0, 0)
+                ? new Generation(List.of(), Generation.FinishReason.CANCELLED, 0, 0, 0, 0, Generation.Drafts.NONE)
                 : known(begun.result());
     }
 
@@ -303,7 +303,8 @@ public final class Answer implements Iterable<String> {
                 all.promptTokens(),
                 all.prefillSeconds(),
                 all.decodeSteps(),
-                all.decodeSeconds());
+                all.decodeSeconds(),
+                all.drafts());
     }
 
     /// Ends the answer after the step in progress, with the text so far; from any thread, also where

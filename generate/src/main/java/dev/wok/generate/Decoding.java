@@ -14,6 +14,8 @@ public final class Decoding {
     private int known;
     private int promptTokens;
     private int steps;
+    private int drafts;
+    private int accepted;
     private long prefillNanos;
     private long decodeNanos;
     private Generation.@Nullable FinishReason reason;
@@ -96,7 +98,8 @@ public final class Decoding {
                 promptTokens,
                 prefillNanos * 1e-9,
                 steps,
-                decodeNanos * 1e-9);
+                decodeNanos * 1e-9,
+                new Generation.Drafts(drafts, accepted));
     }
 
     // ---------------------------------------------------------------------------------------------- for the engine
@@ -123,6 +126,14 @@ public final class Decoding {
         known = inCache;
         promptTokens = read;
         prefillNanos = nanos;
+    }
+
+    /// Notes that a draft was read.
+    ///
+    /// @param right whether it was what was picked
+    synchronized void drafted(boolean right) {
+        drafts++;
+        accepted += right ? 1 : 0;
     }
 
     /// Takes a token, but where the text has ended meanwhile.

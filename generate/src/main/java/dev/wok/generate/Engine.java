@@ -28,12 +28,24 @@ public final class Engine implements AutoCloseable {
     private static final long IDLE_MILLIS = 1000;
     private static final String CLOSED = "the engine is closed; close it after its last text has ended";
 
+    /// Whether tokens are guessed by multi-token prediction and read beside the one before, which gives two
+    /// tokens a step where the guess is right (speculative decoding). The texts are the same, bit for bit.
+    public enum Speculation {
+        /// Not at all.
+        NEVER,
+        /// Where that is measured to be faster meanwhile, on a model that has multi-token prediction.
+        WHERE_FASTER,
+        /// Each token of each text.
+        ALWAYS
+    }
+
     /// What an engine may take.
     ///
     /// @param cacheBytes of what texts leave behind for those that follow, also those that have ended; memory
     ///     is taken as it is needed
     /// @param sequences texts that are generated at once; more wait
-    public record Settings(long cacheBytes, int sequences) {
+    /// @param speculation whether tokens are guessed
+    public record Settings(long cacheBytes, int sequences, Speculation speculation) {
         private static final int SEQUENCES = 64;
         private static final int MEMORY_SHARE = 4;
 
@@ -47,19 +59,24 @@ public final class Engine implements AutoCloseable {
             }
         }
 
-        /// @return a quarter of this machine's memory, and 64 texts at once
+        /// @return a quarter of this machine's memory, 64 texts at once, guesses where they make it faster
         public static Settings defaults() {
-            return new Settings(Device.usableMemory() / MEMORY_SHARE, SEQUENCES);
+            return new Settings(Device.usableMemory() / MEMORY_SHARE, SEQUENCES, Speculation.WHERE_FASTER);
         }
 
         /// @return these with another size of the cache
         public Settings withCacheBytes(long value) {
-            return new Settings(value, sequences);
+            return new Settings(value, sequences, speculation);
         }
 
         /// @return these for so many texts at once
         public Settings withSequences(int value) {
-            return new Settings(cacheBytes, value);
+            return new Settings(cacheBytes, value, speculation);
+        }
+
+        /// @return these with tokens guessed or not
+        public Settings withSpeculation(Speculation value) {
+            return new Settings(cacheBytes, sequences, value);
         }
     }
 
@@ -68,6 +85,7 @@ public final class Engine implements AutoCloseable {
     private final PagePool pool;
     private final Scheduler scheduler;
     private final Pace pace = new Pace();
+    private final Drafting drafting;
 
     /// Held while the model is used; in the order in which it is asked for.
     private final ReentrantLock turn = new ReentrantLock(true);
@@ -83,8 +101,13 @@ public final class Engine implements AutoCloseable {
     private boolean closed;
 
     /// @param model stays the caller's, and nobody else uses it but through [#between]
+    /// @throws BadInput where guesses are asked for that the model cannot make
     public Engine(Model model, Settings settings) {
         this.model = model;
+        if (settings.speculation == Speculation.ALWAYS && !model.drafts()) {
+            throw new BadInput("the model has no multi-token prediction, which guesses tokens; ask for no speculation.");
+        }
+        drafting = new Drafting(model.drafts() ? settings.speculation : Speculation.NEVER);
         int contexts = settings.sequences * CachePages.pages(model.config().maxPositionEmbeddings());
         int pages = (int) Math.clamp(settings.cacheBytes / model.pageBytes(), 1, contexts);
         cache = model.cachePages(pages);
@@ -223,13 +246,19 @@ public final class Engine implements AutoCloseable {
             if (texts.isEmpty()) {
                 return false;
             }
-            Step step = scheduler.schedule(pace.promptTokens(scheduler.answering()));
-            long begin = System.nanoTime();
+            int texts = scheduler.answering();
+            Step step = scheduler.schedule(pace.promptTokens(texts), drafting.reads(texts));
             int answering = step.answering();
+            int prompts = step.promptTokens();
+            int drafts = step.drafts();
+            long begin = System.nanoTime();
             List<float[]> logits = run(step, begin);
             long end = System.nanoTime();
-            pace.took(answering, step.tokens() - answering, end - begin);
-            finish(step, logits, end);
+            pace.took(answering, prompts, end - begin);
+            long making = finish(step, logits, end);
+            if (prompts == 0) {
+                drafting.took(answering, drafts, end - begin, making);
+            }
             return true;
         } catch (RuntimeException | Error e) {
             fail(e instanceof RuntimeException failure ? failure : new IllegalStateException(e.toString(), e));
@@ -266,21 +295,60 @@ public final class Engine implements AutoCloseable {
         for (Step.Reading reading : step.readings()) {
             Sequence sequence = reading.sequence();
             text(sequence).reads(now);
-            int to = reading.from() + reading.count();
-            int[] ids = Arrays.copyOfRange(sequence.text(), reading.from(), to);
-            chunks.add(new Chunk(sequence.table().numbers(), reading.from(), ids, reading.isLast() ? 1 : 0));
+            chunks.add(new Chunk(sequence.table().numbers(), reading.from(), reading.ids(), reading.picks()));
         }
         return model.extend(cache, chunks);
     }
 
-    private void finish(Step step, List<float[]> logits, long now) {
+    /// @return nanoseconds that drafts took
+    private long finish(Step step, List<float[]> logits, long now) {
+        int at = 0;
+        for (Step.Reading reading : step.readings()) {
+            int picks = reading.picks();
+            if (picks > 0) {
+                text(reading.sequence()).pick(logits.subList(at, at + picks), now).ifPresent(drafting::compared);
+                at += picks;
+            }
+        }
+        long begin = System.nanoTime();
+        boolean made = drafting.makes(scheduler.running()) && draft(step);
+        long nanos = made ? System.nanoTime() - begin : 0;
         scheduler.finish(step);
-        Iterator<float[]> next = logits.iterator();
-        List<Sequence> picking = step.readings().stream()
-                .filter(Step.Reading::isLast)
-                .map(Step.Reading::sequence)
-                .toList();
-        picking.forEach(sequence -> text(sequence).pick(next.next(), now));
+        return nanos;
+    }
+
+    /// Guesses what comes after the tokens that were picked, and reads prompts for guesses to come.
+    ///
+    /// @return whether there was anything to do
+    private boolean draft(Step step) {
+        List<Chunk> chunks = new ArrayList<>();
+        List<Integer> rows = new ArrayList<>();
+        List<Text> drafting = new ArrayList<>();
+        int row = 0;
+        for (Step.Reading reading : step.readings()) {
+            Sequence sequence = reading.sequence();
+            Text text = text(sequence);
+            if (!text.decoding.hasEnded()) {
+                int from = reading.from();
+                int[] next = Arrays.copyOfRange(sequence.text(), from + 1, from + 1 + reading.kept());
+                boolean takes = text.takesDraft();
+                chunks.add(new Chunk(sequence.table().numbers(), from, next, takes ? 1 : 0));
+                rows.add(row);
+                if (takes) {
+                    drafting.add(text);
+                }
+            }
+            row += reading.count();
+        }
+        if (chunks.isEmpty()) {
+            return false;
+        }
+        List<float[]> logits = model.draft(
+                cache, chunks, rows.stream().mapToInt(Integer::intValue).toArray());
+        for (int i = 0; i < logits.size(); i++) {
+            drafting.get(i).draft(logits.get(i));
+        }
+        return true;
     }
 
     private Text text(Sequence sequence) {

@@ -10,13 +10,29 @@ import java.util.List;
 /// @param prefillSeconds reading the prompt
 /// @param decodeSteps how often the model ran after that: the first token comes with the prompt
 /// @param decodeSeconds spent on tokens after the prompt was read, turns waited for included
+/// @param drafts what speculative decoding did
 public record Generation(
         List<Token> tokens,
         FinishReason finishReason,
         int promptTokens,
         double prefillSeconds,
         int decodeSteps,
-        double decodeSeconds) {
+        double decodeSeconds,
+        Drafts drafts) {
+
+    /// Tokens that were guessed and read before they were picked.
+    ///
+    /// @param read how many
+    /// @param accepted of those, how many were what was picked: each saved a step
+    public record Drafts(int read, int accepted) {
+        /// None.
+        public static final Drafts NONE = new Drafts(0, 0);
+
+        /// @return the share that was accepted, 0 where there were none
+        public double acceptance() {
+            return read > 0 ? accepted / (double) read : 0;
+        }
+    }
 
     /// Why a generation ended.
     public enum FinishReason {
@@ -46,6 +62,6 @@ public record Generation(
 
     /// @return tokens per second after the first
     public double decodeTokensPerSecond() {
-        return decodeSeconds > 0 ? decodeSteps / decodeSeconds : 0;
+        return decodeSeconds > 0 ? (decodeSteps + drafts.accepted) / decodeSeconds : 0;
     }
 }

@@ -58,8 +58,17 @@ final class Sampler {
     /// @param logits `[vocab]`; overwritten
     /// @throws BadInput where they are no numbers
     int pick(float[] logits) {
+        int id = foresee(logits);
+        draws++;
+        return id;
+    }
+
+    /// @param logits `[vocab]`; overwritten
+    /// @return what [#pick] would pick next from these
+    /// @throws BadInput where they are no numbers
+    int foresee(float[] logits) {
         adjust(logits);
-        return sampling.temperature() == 0 ? Highest.of(logits) : draw(logits, rng.uniform(draws++));
+        return sampling.temperature() == 0 ? Highest.of(logits) : draw(logits, rng.uniform(draws));
     }
 
     private void adjust(float[] logits) {

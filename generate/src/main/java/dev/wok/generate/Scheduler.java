@@ -14,7 +14,8 @@ import java.util.stream.Collectors;
 
 /// Decides what is read next, on counts and tables alone.
 ///
-/* Every sequence that answers reads its token in each step; what a step has room for beside them are parts of prompts. Of
+/* Every sequence that answers reads its token in each step, and its draft where there is a page for it and drafts take no
+ * more than half of what is left; what a step has room for beside them are parts of prompts. Of
  * those of one priority, who came first gets half of that room at least, so that it gets on; the rest goes to those who
  * have least to read, so that a short prompt need not wait for a long one. Higher priorities come before lower ones in
  * everything.
@@ -71,36 +72,60 @@ final class Scheduler {
         return (int) running.stream().filter(Sequence::answers).count();
     }
 
+    /// @return how many are not waiting
+    int running() {
+        return running.size();
+    }
+
     /// Decides on a step.
     ///
     /// @param promptTokens how much of prompts is read beside sequences that answer, at most
+    /// @param drafts whether sequences that answer read their drafts
     /// @return reads something, but where there are no sequences
-    Step schedule(int promptTokens) {
+    Step schedule(int promptTokens, boolean drafts) {
         List<PagePool.Copy> copies = new ArrayList<>();
         join(copies);
         for (Sequence sequence : running) {
             adopt(sequence, copies);
         }
         int answering = answering();
-        int budget = answering == 0 ? stepTokens : Math.min(promptTokens, stepTokens - answering);
+        int draftsLeft = drafts ? (stepTokens - answering) / 2 : 0;
+        int reserved = Math.min(draftsLeft, drafts());
+        int budget = answering == 0 ? stepTokens : Math.min(promptTokens, stepTokens - answering - reserved);
         Map<Sequence, Integer> shares = shares(budget);
         List<Step.Reading> readings = new ArrayList<>();
         for (Sequence sequence : List.copyOf(running)) {
             if (sequence.runs()) {
-                int tokens = makeRoom(sequence, sequence.answers() ? 1 : shares.getOrDefault(sequence, 0));
+                boolean draft = draftsLeft > 0 && readsDraft(sequence);
+                draftsLeft -= draft ? 1 : 0;
+                int wanted = sequence.answers() ? 1 : shares.getOrDefault(sequence, 0);
+                int tokens = draft ? 2 : makeRoom(sequence, wanted);
                 if (tokens > 0) {
-                    readings.add(new Step.Reading(sequence, sequence.read(), tokens));
+                    int from = sequence.read();
+                    int[] ids = Arrays.copyOfRange(sequence.text(), from, from + tokens);
+                    readings.add(new Step.Reading(sequence, from, ids));
                 }
             }
         }
         return new Step(copies, readings);
     }
 
-    /// Notes that a step was run.
+    private int drafts() {
+        return (int) running.stream()
+                .filter(sequence -> sequence.answers() && sequence.hasDraft())
+                .count();
+    }
+
+    /// @return whether a sequence has a draft to read, for which nobody needs to wait
+    private boolean readsDraft(Sequence sequence) {
+        return sequence.answers() && sequence.hasDraft() && pool.reserve(sequence.table(), 2);
+    }
+
+    /// Notes that a step was run and tokens were picked.
     void finish(Step step) {
         for (Step.Reading reading : step.readings()) {
             Sequence sequence = reading.sequence();
-            pool.note(sequence.table(), sequence.text(), reading.from(), reading.count());
+            pool.note(sequence.table(), sequence.text(), reading.from(), reading.kept());
         }
     }
 

@@ -16,6 +16,7 @@ final class Sequence {
     private final int prompt;
     private int[] text;
     private int length;
+    private boolean hasDraft;
 
     @Nullable
     Table table;
@@ -37,7 +38,7 @@ final class Sequence {
         return priority;
     }
 
-    /// @return its ids; those behind its length mean nothing
+    /// @return its ids, and behind its length the draft, where it has one
     int[] text() {
         return text;
     }
@@ -46,12 +47,25 @@ final class Sequence {
         return length;
     }
 
-    /// Lengthens the text.
+    /// Lengthens the text. A draft is one no longer.
     void add(int id) {
+        draft(id);
+        length++;
+        hasDraft = false;
+    }
+
+    /// Notes what may be the next token.
+    void draft(int id) {
         if (length == text.length) {
             text = Arrays.copyOf(text, 2 * length);
         }
-        text[length++] = id;
+        text[length] = id;
+        hasDraft = true;
+    }
+
+    /// @return whether the token after the last is known as a guess
+    boolean hasDraft() {
+        return hasDraft;
     }
 
     /// @return whether it has pages

@@ -8,11 +8,22 @@ import java.util.List;
 /// @param readings of different sequences
 record Step(List<PagePool.Copy> copies, List<Reading> readings) {
     /// @param from the first token
-    /// @param count how many
-    record Reading(Sequence sequence, int from, int count) {
-        /// @return whether the whole text is known then, and a token is picked
-        boolean isLast() {
-            return from + count == sequence.length();
+    /// @param ids of the tokens; the last may be a draft
+    record Reading(Sequence sequence, int from, int... ids) {
+        int count() {
+            return ids.length;
+        }
+
+        /// @return how many tokens can be picked then: none where the text goes on, two where the last is a draft
+        int picks() {
+            return Math.max(0, from + ids.length + 1 - sequence.length());
+        }
+
+        /// @return how many of its tokens are the text's: all, but for a draft that is not what was picked
+        int kept() {
+            int last = from + ids.length - 1;
+            boolean wrong = last >= sequence.length() || sequence.text()[last] != ids[ids.length - 1];
+            return ids.length - (wrong ? 1 : 0);
         }
     }
 
@@ -25,6 +36,16 @@ record Step(List<PagePool.Copy> copies, List<Reading> readings) {
     int answering() {
         return (int)
                 readings.stream().filter(reading -> reading.sequence.answers()).count();
+    }
+
+    /// @return tokens that nobody has picked yet
+    int drafts() {
+        return (int) readings.stream().filter(reading -> reading.picks() > 1).count();
+    }
+
+    /// @return tokens of prompts
+    int promptTokens() {
+        return tokens() - answering() - drafts();
     }
 
     /// @return tokens in all

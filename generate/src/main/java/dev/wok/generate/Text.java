@@ -3,6 +3,7 @@ package dev.wok.generate;
 import dev.wok.generate.json.Matcher;
 import dev.wok.notice.BadInput;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// A text that an engine works on: what was asked, what is picked, and who hears of it. For the engine's thread.
@@ -56,15 +57,32 @@ final class Text {
         }
     }
 
-    /// Picks the next token.
+    /// Picks the next token, and the one after where the draft is right.
     ///
-    /// @param logits `[vocab]`, overwritten
-    void pick(float[] logits, long now) {
+    /// @param logits `[vocab]` after the last token, and where there is a draft, after that; overwritten
+    /// @return whether the draft was right; nothing where there is none
+    Optional<Boolean> pick(List<float[]> logits, long now) {
         boolean first = answered == 0;
         if (first) {
             answered = now;
             decoding.began(known, request.prompt().length - known, now - begun);
         }
+        int length = sequence.length();
+        int draft = logits.size() > 1 ? sequence.text()[length] : -1;
+        pick(logits.getFirst(), !first);
+        if (logits.size() == 1) {
+            return Optional.empty();
+        }
+        boolean right = sequence.length() > length && sequence.text()[length] == draft;
+        decoding.drafted(right);
+        if (right && !decoding.hasEnded()) {
+            pick(logits.getLast(), false);
+        }
+        return Optional.of(right);
+    }
+
+    /// @param step whether the model ran for it after the prompt
+    private void pick(float[] logits, boolean step) {
         Token token;
         try {
             token = token(logits);
@@ -78,7 +96,7 @@ final class Text {
         }
         sequence.add(token.id());
         sampler.add(token.id());
-        decoding.add(token, !first, System.nanoTime() - answered);
+        decoding.add(token, step, System.nanoTime() - answered);
         if (matcher != null) {
             matcher.accept(token.id());
             if (matcher.mustEnd()) {
@@ -87,6 +105,24 @@ final class Text {
         }
         if (sequence.length() == limit) {
             decoding.end(Generation.FinishReason.LENGTH);
+        }
+    }
+
+    /// @return whether a draft of the next token could save a step
+    boolean takesDraft() {
+        return answered != 0 && sequence.length() + 1 < limit && !decoding.hasEnded();
+    }
+
+    /// Takes as a draft what would be picked next.
+    ///
+    /// @param logits `[vocab]`, a guess of those to come; overwritten
+    void draft(float[] logits) {
+        mask(logits);
+        try {
+            sequence.draft(sampler.foresee(logits));
+        } catch (BadInput _) {
+            // Guesses without numbers are no reason to end a text, and count as wrong ones.
+            sequence.draft(0);
         }
     }
 

@@ -36,7 +36,7 @@ class SchedulerTest {
     }
 
     private static Map<Long, Integer> run(Scheduler scheduler, int promptTokens) {
-        Step step = scheduler.schedule(promptTokens);
+        Step step = scheduler.schedule(promptTokens, false);
         Map<Long, Integer> read = read(step);
         scheduler.finish(step);
         step.readings().stream()
@@ -104,6 +104,7 @@ class SchedulerTest {
             Map<Long, Integer> ends = new HashMap<>();
             long draws = 0;
             int ended = 0;
+            int accepted = 0;
             for (int i = 0; i < 20_000; i++) {
                 if (scheduler.sequences().size() < 9 && rng.below(draws++, 3) == 0) {
                     int[] prompt = new int[1 + rng.below(draws++, 20)];
@@ -114,7 +115,7 @@ class SchedulerTest {
                     ends.put(sequence.number(), prompt.length + 1 + rng.below(draws++, 8));
                     scheduler.add(sequence);
                 }
-                Step step = scheduler.schedule(1 + rng.below(draws++, 6));
+                Step step = scheduler.schedule(1 + rng.below(draws++, 6), rng.below(draws++, 3) > 0);
                 for (PagePool.Copy copy : step.copies()) {
                     System.arraycopy(cache[copy.from()], 0, cache[copy.to()], 0, copy.tokens());
                 }
@@ -126,7 +127,7 @@ class SchedulerTest {
                     int[] table = sequence.table().numbers();
                     assertEquals(sequence.read(), reading.from());
                     for (int t = reading.from(); t < reading.from() + reading.count(); t++) {
-                        cache[table[t / PAGE]][t % PAGE] = sequence.text()[t];
+                        cache[table[t / PAGE]][t % PAGE] = reading.ids()[t - reading.from()];
                         assertTrue(written.add(table[t / PAGE] * PAGE + t % PAGE), "written twice");
                     }
                 }
@@ -137,17 +138,24 @@ class SchedulerTest {
                             .toArray();
                     assertArrayEquals(Arrays.copyOf(reading.sequence().text(), seen.length), seen);
                 }
-                scheduler.finish(step);
+                List<Sequence> over = new ArrayList<>();
                 for (Step.Reading reading : step.readings()) {
                     Sequence sequence = reading.sequence();
-                    if (sequence.unread() == 0) {
+                    int end = ends.getOrDefault(sequence.number(), 0);
+                    int picks = reading.picks();
+                    for (int pick = 0; pick < picks && sequence.length() < end && reading.kept() >= pick; pick++) {
                         sequence.add(rng.below(draws++, 2));
-                        if (sequence.length() == ends.getOrDefault(sequence.number(), 0)) {
-                            scheduler.remove(sequence);
-                            ended++;
-                        }
+                        accepted += pick;
+                    }
+                    if (picks > 0 && sequence.length() == end) {
+                        over.add(sequence);
+                    } else if (picks > 0 && rng.below(draws++, 2) == 0) {
+                        sequence.draft(rng.below(draws++, 2));
                     }
                 }
+                scheduler.finish(step);
+                over.forEach(scheduler::remove);
+                ended += over.size();
                 if (!scheduler.sequences().isEmpty() && rng.below(draws++, 30) == 0) {
                     List<Sequence> all = new ArrayList<>(scheduler.sequences());
                     scheduler.remove(all.get(rng.below(draws++, all.size())));
@@ -156,6 +164,7 @@ class SchedulerTest {
             List.copyOf(scheduler.sequences()).forEach(scheduler::remove);
             assertEquals(pages, pool.available());
             assertTrue(ended > 1000, ended + " texts have ended");
+            assertTrue(accepted > 1000, accepted + " drafts were right");
             assertFalse(ends.isEmpty());
         }
     }

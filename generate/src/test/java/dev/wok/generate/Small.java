@@ -18,6 +18,15 @@ final class Small {
     private Small() {}
 
     static Model latent(Kernels kernels, int context) {
+        return latent(kernels, context, 0);
+    }
+
+    /// With multi-token prediction.
+    static Model drafting(Kernels kernels, int context) {
+        return latent(kernels, context, 1);
+    }
+
+    private static Model latent(Kernels kernels, int context, int depth) {
         ModelConfig config = new ModelConfig(
                 ModelConfig.Family.DEEPSEEK_V3,
                 VOCABULARY,
@@ -35,7 +44,7 @@ final class Small {
                 1e-6,
                 0.3,
                 false,
-                0,
+                depth,
                 0,
                 List.of(1));
         return Model.create(config, kernels, DType.F32, 11);

@@ -1,0 +1,145 @@
+package dev.wok.generate;
+
+import java.util.Arrays;
+
+/// Whether reading drafts pays: tokens that multi-token prediction guesses, read together with the token before them
+/// (speculative decoding). Learnt from how long steps take and how many drafts are right. It changes how fast a text
+/// comes, never the text.
+///
+/* A step that reads a draft beside each token takes longer, and gives a second token where the draft is right: it pays
+ * where `plain * (1 + right) > reading + drafting`. The times depend on how many texts answer, so that each power of two
+ * has its own. Steps with and without drafts take turns until there are some of either; where drafts pay, a step without
+ * any comes now and then to compare with; where they do not, none are made for a while, that doubles each time. Times are
+ * medians of the last few, so that what else the machine does counts little.
+ */
+final class Drafting {
+    private static final int TRIAL = 8;
+    private static final int COMPARE_EVERY = 16;
+    private static final int PAUSE = 64;
+    private static final int PAUSE_MOST = 4096;
+    private static final double ENOUGH = 1.02;
+    private static final double MEMORY = 1 - 1.0 / 64;
+
+    private final Engine.Speculation asked;
+    private final Crowd[] crowds = new Crowd[Integer.SIZE];
+
+    /// Of the last drafts, older ones counting less: how many, and how many were right. The first ones are made up.
+    private double tried = 4;
+
+    private double right = 2;
+
+    Drafting(Engine.Speculation asked) {
+        this.asked = asked;
+        Arrays.setAll(crowds, _ -> new Crowd());
+    }
+
+    /// @param texts that answer
+    /// @return whether the next step reads drafts
+    boolean reads(int texts) {
+        return switch (asked) {
+            case NEVER -> false;
+            case ALWAYS -> true;
+            case WHERE_FASTER -> crowd(texts).reads();
+        };
+    }
+
+    /// @param texts that answer, or will
+    /// @return whether drafts are to be made after a step
+    boolean makes(int texts) {
+        return switch (asked) {
+            case NEVER -> false;
+            case ALWAYS -> true;
+            case WHERE_FASTER -> crowd(texts).pause == 0;
+        };
+    }
+
+    /// Notes how long a step without prompts took.
+    ///
+    /// @param texts that answered in it
+    /// @param drafts that were read
+    /// @param reading nanoseconds
+    /// @param making nanoseconds for drafts after it, 0 where none were made
+    void took(int texts, int drafts, long reading, long making) {
+        Crowd crowd = crowd(texts);
+        if (crowd.pause > 0) {
+            crowd.pause--;
+            return;
+        }
+        crowd.steps++;
+        if (making > 0) {
+            crowd.making.add(making);
+        }
+        if (drafts == 0) {
+            crowd.plain.add(reading);
+        } else if (drafts == texts) {
+            crowd.reading.add(reading);
+        }
+        if (crowd.pays && crowd.steps % COMPARE_EVERY != 0 || !crowd.isKnown()) {
+            return;
+        }
+        crowd.decide(right / tried);
+    }
+
+    /// Notes whether a draft was right.
+    void compared(boolean wasRight) {
+        tried = MEMORY * tried + 1;
+        right = MEMORY * right + (wasRight ? 1 : 0);
+    }
+
+    private Crowd crowd(int texts) {
+        return crowds[Integer.SIZE - 1 - Integer.numberOfLeadingZeros(Math.max(1, texts))];
+    }
+
+    /// What is known of steps with about as many texts.
+    private static final class Crowd {
+        private final Times plain = new Times();
+        private final Times reading = new Times();
+        private final Times making = new Times();
+        private int steps;
+        private boolean pays;
+
+        /// Steps without drafts that are left.
+        private int pause;
+
+        private int nextPause = PAUSE;
+
+        boolean reads() {
+            int turn = pays ? COMPARE_EVERY : 2;
+            return pause == 0 && steps % turn != 0;
+        }
+
+        boolean isKnown() {
+            return plain.count >= TRIAL && reading.count >= TRIAL && making.count >= TRIAL;
+        }
+
+        void decide(double acceptance) {
+            double gain = plain.median() * (1 + acceptance) / (reading.median() + making.median());
+            pays = gain > ENOUGH;
+            if (pays) {
+                nextPause = PAUSE;
+                return;
+            }
+            pause = nextPause;
+            nextPause = Math.min(2 * nextPause, PAUSE_MOST);
+            plain.count = 0;
+            reading.count = 0;
+            making.count = 0;
+        }
+    }
+
+    /// The last few times.
+    private static final class Times {
+        private final long[] last = new long[TRIAL];
+        private int count;
+
+        void add(long nanos) {
+            last[count++ % TRIAL] = nanos;
+        }
+
+        double median() {
+            long[] sorted = last.clone();
+            Arrays.sort(sorted);
+            return (sorted[(TRIAL - 1) / 2] + sorted[TRIAL / 2]) / 2.0;
+        }
+    }
+}

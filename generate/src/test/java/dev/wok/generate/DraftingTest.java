@@ -1,0 +1,87 @@
+package dev.wok.generate;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+class DraftingTest {
+    /// Of the steps, how many read drafts and how many were followed by making some.
+    private record Steps(int reading, int making) {}
+
+    /// Runs steps that take 1 ms without drafts.
+    ///
+    /// @param rightOf 100 drafts
+    private static Steps run(Drafting drafting, int steps, int texts, int rightOf, double reading, double making) {
+        int read = 0;
+        int made = 0;
+        boolean available = false;
+        for (int i = 0; i < steps; i++) {
+            boolean reads = drafting.reads(texts) && available;
+            boolean makes = drafting.makes(texts);
+            read += reads ? 1 : 0;
+            made += makes ? 1 : 0;
+            for (int text = 0; reads && text < texts; text++) {
+                drafting.compared((i * 37 + text) % 100 < rightOf);
+            }
+            long held = i % 11 == 5 ? 20_000_000 : 0;
+            long took = (long) ((reads ? reading : 1) * 1e6) + held;
+            drafting.took(texts, reads ? texts : 0, took, makes ? (long) (making * 1e6) : 0);
+            available = makes;
+        }
+        return new Steps(read, made);
+    }
+
+    /// 1.8 tokens for 1.4 times the time.
+    @Test
+    void draftsThatPayAreReadButForAComparisonNowAndThen() {
+        Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
+        run(drafting, 40, 1, 80, 1.2, 0.2);
+        Steps steps = run(drafting, 1600, 1, 80, 1.2, 0.2);
+        assertEquals(1600, steps.making);
+        assertTrue(steps.reading >= 1490 && steps.reading < 1510, steps.toString());
+    }
+
+    /// 1.2 tokens for 1.4 times the time.
+    @Test
+    void draftsThatDoNotPayAreTriedMoreAndMoreRarely() {
+        Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
+        run(drafting, 120, 1, 20, 1.2, 0.2);
+        Steps early = run(drafting, 400, 1, 20, 1.2, 0.2);
+        Steps late = run(drafting, 10_000, 1, 20, 1.2, 0.2);
+        assertTrue(early.making > 0 && early.making <= 60, early.toString());
+        assertTrue(late.making > 0 && late.making <= 150, late.toString());
+    }
+
+    @Test
+    void whatPaysForOneTextNeedNotForMany() {
+        Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
+        for (int i = 0; i < 10; i++) {
+            run(drafting, 40, 1, 70, 1.1, 0.1);
+            run(drafting, 200, 16, 70, 1.8, 0.2);
+        }
+        assertTrue(run(drafting, 100, 1, 70, 1.1, 0.1).reading > 90);
+        assertTrue(run(drafting, 100, 16, 70, 1.8, 0.2).reading < 10);
+    }
+
+    /// A model that begins to guess badly, and well again.
+    @Test
+    void itFollowsHowOftenDraftsAreRight() {
+        Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
+        run(drafting, 100, 1, 90, 1.2, 0.2);
+        assertTrue(run(drafting, 100, 1, 90, 1.2, 0.2).reading > 90);
+        run(drafting, 300, 1, 0, 1.2, 0.2);
+        assertTrue(run(drafting, 100, 1, 0, 1.2, 0.2).reading < 20);
+        run(drafting, 5_000, 1, 90, 1.2, 0.2);
+        assertTrue(run(drafting, 100, 1, 90, 1.2, 0.2).reading > 90);
+    }
+
+    @Test
+    void whatIsAskedForIsDone() {
+        Drafting never = new Drafting(Engine.Speculation.NEVER);
+        assertFalse(never.makes(1) || never.reads(1));
+        Drafting always = new Drafting(Engine.Speculation.ALWAYS);
+        assertEquals(new Steps(499, 500), run(always, 500, 3, 0, 5, 5));
+    }
+}
