@@ -382,4 +382,10 @@ public final class Answer implements Iterable<String> {
     public double decodeTokensPerSecond() {
         return ended().decodeTokensPerSecond();
     }
+
+    /// @return what speculative decoding did
+    /// @throws IllegalStateException where the answer has not ended
+    public Generation.Drafts drafts() {
+        return ended().drafts();
+    }
 }

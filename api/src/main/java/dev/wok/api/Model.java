@@ -66,6 +66,7 @@ public final class Model implements AutoCloseable {
     /// @param weights what matrices are held as; empty for what is stored, or, in BF16, for that
     /// @param threads how many compute
     /// @param text whether to load the tokenizer; without it a model takes ids alone
+    /// @param speculation whether tokens are guessed by multi-token prediction, where the model has it
     /// @param progress is told what takes time
     public record Options(
             Optional<Backend> backend,
@@ -73,6 +74,7 @@ public final class Model implements AutoCloseable {
             Optional<Storage> weights,
             int threads,
             boolean text,
+            Engine.Speculation speculation,
             Progress progress) {
         public Options {
             boolean known = dtype == DType.F32 || dtype == DType.BF16;
@@ -88,46 +90,58 @@ public final class Model implements AutoCloseable {
             }
         }
 
-        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer, and
-        ///     no word about progress
+        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer, guesses
+        ///     where they make it faster, and no word about progress
         public static Options defaults() {
             int processors = Runtime.getRuntime().availableProcessors();
-            return new Options(Optional.empty(), DType.F32, Optional.empty(), processors, true, Progress.silent());
+            return new Options(
+                    Optional.empty(),
+                    DType.F32,
+                    Optional.empty(),
+                    processors,
+                    true,
+                    Engine.Speculation.WHERE_FASTER,
+                    Progress.silent());
         }
 
         /// @return these on kernels asked for by name
         public Options withBackend(Backend value) {
-            return new Options(Optional.of(value), dtype, weights, threads, text, progress);
+            return new Options(Optional.of(value), dtype, weights, threads, text, speculation, progress);
         }
 
         /// @return these in another arithmetic
         public Options withDType(DType value) {
-            return new Options(backend, value, weights, threads, text, progress);
+            return new Options(backend, value, weights, threads, text, speculation, progress);
         }
 
         /// @return these with matrices held in another way
         public Options withWeights(Storage value) {
-            return new Options(backend, dtype, Optional.of(value), threads, text, progress);
+            return new Options(backend, dtype, Optional.of(value), threads, text, speculation, progress);
         }
 
         /// @return these with matrices held as they are stored
         Options withStoredWeights() {
-            return new Options(backend, dtype, Optional.empty(), threads, text, progress);
+            return new Options(backend, dtype, Optional.empty(), threads, text, speculation, progress);
         }
 
         /// @return these on so many threads
         public Options withThreads(int value) {
-            return new Options(backend, dtype, weights, value, text, progress);
+            return new Options(backend, dtype, weights, value, text, speculation, progress);
         }
 
         /// @return these for ids alone
         public Options withoutText() {
-            return new Options(backend, dtype, weights, threads, false, progress);
+            return new Options(backend, dtype, weights, threads, false, speculation, progress);
+        }
+
+        /// @return these with tokens guessed or not
+        public Options withSpeculation(Engine.Speculation value) {
+            return new Options(backend, dtype, weights, threads, text, value, progress);
         }
 
         /// @return these, reporting what takes time
         public Options withProgress(Progress value) {
-            return new Options(backend, dtype, weights, threads, text, value);
+            return new Options(backend, dtype, weights, threads, text, speculation, value);
         }
     }
 
@@ -141,12 +155,17 @@ public final class Model implements AutoCloseable {
     /// Of the tokenizer, made where it is first asked for.
     private @Nullable Vocabulary vocabulary;
 
-    private Model(dev.wok.model.Model network, Optional<Tokenizer> tokenizer, String name, Runnable release) {
+    private Model(
+            dev.wok.model.Model network,
+            Optional<Tokenizer> tokenizer,
+            String name,
+            Engine.Speculation speculation,
+            Runnable release) {
         this.network = network;
         this.tokenizer = tokenizer;
         this.name = name;
         this.release = release;
-        engine = new Engine(network, Engine.Settings.defaults());
+        engine = new Engine(network, Engine.Settings.defaults().withSpeculation(speculation));
     }
 
     /// Loads a model folder or a GGUF file with [Options#defaults].
@@ -166,7 +185,7 @@ public final class Model implements AutoCloseable {
         HostDevice device = Device.host(options.threads());
         try {
             dev.wok.model.Model network = network(folderOrFile, device, options);
-            Model model = new Model(network, tokenizer, folderOrFile.toString(), () -> {
+            Model model = new Model(network, tokenizer, folderOrFile.toString(), options.speculation(), () -> {
                 network.close();
                 device.close();
             });
@@ -227,7 +246,8 @@ public final class Model implements AutoCloseable {
     ///
     /// @param network stays the caller's, and nobody else uses it until this is closed
     public static Model of(dev.wok.model.Model network, Tokenizer tokenizer) {
-        return new Model(network, Optional.of(tokenizer), "the model", () -> {});
+        return new Model(
+                network, Optional.of(tokenizer), "the model", Engine.Speculation.WHERE_FASTER, () -> {});
     }
 
     /// @return what the model is made of

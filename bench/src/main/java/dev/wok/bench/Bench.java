@@ -52,6 +52,19 @@ public final class Bench {
                 folder, threads, backend, precision, progress, test -> BatchBench.measure(test, progress));
     }
 
+    /// Measures one text from a model folder with tokens guessed by multi-token prediction, against the same one
+    /// without.
+    ///
+    /// @param threads that compute
+    /// @param backend or null for the fastest
+    /// @param precision of products with weights that are no whole numbers
+    /// @throws BadInput where there is no such model or it cannot guess, or no such kernels on this machine
+    public static List<Row> speculate(
+            Path folder, int threads, @Nullable Backend backend, Precision precision, Progress progress) {
+        return ModelUnderTest.run(
+                folder, threads, backend, precision, progress, test -> SpeculationBench.measure(test, progress));
+    }
+
     /// @return the shapes that [#makeModel] knows
     public static Set<String> shapes() {
         return Shapes.all().keySet();

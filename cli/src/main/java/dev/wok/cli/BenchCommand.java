@@ -41,7 +41,8 @@ final class BenchCommand implements Callable<Integer> {
             arity = "0..1",
             description =
                     "kernels: single kernels. train: a training step. generate: a prompt of 512 tokens and 128 new"
-                            + " ones. batch: many texts at once. make-model: writes a model of random weights for that.")
+                            + " ones. batch: many texts at once. speculate: a text with tokens guessed. make-model: writes a"
+                            + " model of random weights for that.")
     String name = "";
 
     @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")
@@ -87,7 +88,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--dtype",
             paramLabel = "T",
-            description = "With generate and batch, what products round to: f32 (the default) or bf16.")
+            description = "With generate, batch and speculate, what products round to: f32 (the default) or bf16.")
     @Nullable
     String dtype;
 
@@ -115,12 +116,12 @@ final class BenchCommand implements Callable<Integer> {
         List<Row> rows = switch (name) {
             case "kernels" -> kernels();
             case "train" -> train();
-            case "generate", "batch" -> generate();
+            case "generate", "batch", "speculate" -> generate();
             case "make-model" -> makeModel();
-            case "" -> throw new BadInput("name a measurement, kernels, train, generate or batch, or give --tune.");
+            case "" -> throw new BadInput("name a measurement, kernels, train, generate, batch or speculate, or give --tune.");
             default ->
                 throw new BadInput(
-                        "there is no measurement %s; there are kernels, train, generate, batch and make-model."
+                        "there is no measurement %s; there are kernels, train, generate, batch, speculate and make-model."
                                 .formatted(name));
         };
         if (json) {
@@ -194,9 +195,11 @@ final class BenchCommand implements Callable<Integer> {
             default -> throw new BadInput("--dtype %s: expected f32 or bf16.".formatted(dtype));
         };
         int count = ComputeOptions.threads(threads);
-        return name.equals("batch")
-                ? Bench.batch(model, count, backend(), precision, display)
-                : Bench.generate(model, count, backend(), precision, display);
+        return switch (name) {
+            case "batch" -> Bench.batch(model, count, backend(), precision, display);
+            case "speculate" -> Bench.speculate(model, count, backend(), precision, display);
+            default -> Bench.generate(model, count, backend(), precision, display);
+        };
     }
 
     private List<Row> makeModel() {
@@ -211,7 +214,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void refuseOthers(String measurement) {
-        boolean generates = measurement.equals("generate") || measurement.equals("batch");
+        boolean generates = List.of("generate", "batch", "speculate").contains(measurement);
         boolean makes = measurement.equals("make-model");
         refuse(!measurement.equals("kernels") && !only.isEmpty(), "--only", "kernels");
         refuse(!measurement.equals("kernels") && svg != null, "--svg", "kernels");

@@ -3,6 +3,8 @@ package dev.wok.cli;
 import dev.wok.api.Answer;
 import dev.wok.api.Model;
 import dev.wok.generate.Constraint;
+import dev.wok.generate.Engine;
+import dev.wok.generate.Generation;
 import dev.wok.notice.BadInput;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -99,7 +101,7 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--json",
             description = "One object a line: ids, text, finish_reason, prefill_tokens_per_second,"
-                    + " decode_tokens_per_second.")
+                    + " decode_tokens_per_second; where tokens were guessed, drafts_read and drafts_accepted.")
     boolean json;
 
     @Option(
@@ -109,6 +111,14 @@ final class GenerateCommand implements Callable<Integer> {
                     "With --json: a field logprobs, for each token its log-probability and the N likeliest tokens.")
     @Nullable
     Integer logprobs;
+
+    @Option(
+            names = "--speculate",
+            paramLabel = "WHEN",
+            defaultValue = "auto",
+            description = "Guess tokens by multi-token prediction, where the model has it, and check them together:"
+                    + " auto (where that is faster; the default), always or never. The text is the same.")
+    String speculate = "auto";
 
     @Mixin
     ComputeOptions compute = new ComputeOptions();
@@ -125,7 +135,7 @@ final class GenerateCommand implements Callable<Integer> {
             return answer(prompt.input, options);
         }
         List<int[]> sequences = prompt.ids == null ? List.of() : Json.idsOf(prompt.ids);
-        try (Model loaded = Model.load(Given.required(model), compute.options(display))) {
+        try (Model loaded = Model.load(Given.required(model), modelOptions())) {
             if (prompt.text != null) {
                 return finished(loaded, ask(loaded, prompt.text, options)) ? 0 : INTERRUPTED;
             }
@@ -144,7 +154,7 @@ final class GenerateCommand implements Callable<Integer> {
                     .formatted(json ? "; leave out --json" : ""));
         }
         Batch batch = new Batch(input, output, options, display);
-        try (Model loaded = Model.load(Given.required(model), compute.options(display))) {
+        try (Model loaded = Model.load(Given.required(model), modelOptions())) {
             boolean complete = batch.run(loaded, "%s %s %s ".formatted(model, compute.dtype, compute.weights));
             if (!complete) {
                 display.say("interrupted; the same command goes on");
@@ -162,6 +172,16 @@ final class GenerateCommand implements Callable<Integer> {
 
     private boolean finished(Model loaded, Answer answer) {
         return Interruption.during(answer, () -> print(loaded, answer));
+    }
+
+    private Model.Options modelOptions() {
+        Engine.Speculation speculation = switch (speculate) {
+            case "auto" -> Engine.Speculation.WHERE_FASTER;
+            case "always" -> Engine.Speculation.ALWAYS;
+            case "never" -> Engine.Speculation.NEVER;
+            default -> throw new BadInput("--speculate %s: expected auto, always or never.".formatted(speculate));
+        };
+        return compute.options(display).withSpeculation(speculation);
     }
 
     private Answer.Options options() {
@@ -217,16 +237,24 @@ final class GenerateCommand implements Callable<Integer> {
         }
         out.println();
         out.flush();
-        display.say("%s, %s/s"
+        Generation.Drafts drafts = answer.drafts();
+        display.say("%s, %s/s%s"
                 .formatted(
                         Amounts.of(answer.ids().length, "tokens"),
-                        Amounts.of(answer.decodeTokensPerSecond(), "tokens")));
+                        Amounts.of(answer.decodeTokensPerSecond(), "tokens"),
+                        drafts.read() == 0
+                                ? ""
+                                : ", %.0f %% of %,d guesses right".formatted(100 * drafts.acceptance(), drafts.read())));
     }
 
     private SequencedMap<String, Object> object(Model loaded, Answer answer) {
         SequencedMap<String, Object> object = AnswerJson.of(answer);
         object.put("prefill_tokens_per_second", answer.prefillTokensPerSecond());
         object.put("decode_tokens_per_second", answer.decodeTokensPerSecond());
+        if (answer.drafts().read() > 0) {
+            object.put("drafts_read", answer.drafts().read());
+            object.put("drafts_accepted", answer.drafts().accepted());
+        }
         loaded.diskReads().ifPresent(reads -> {
             object.put("disk_tokens", reads.tokens());
             object.put("disk_experts_chosen", reads.chosen());

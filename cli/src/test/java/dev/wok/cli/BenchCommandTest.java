@@ -12,7 +12,7 @@ class BenchCommandTest {
         Captured run = Captured.run("bench", "speed");
         assertEquals(2, run.code());
         assertEquals(
-                "wok: there is no measurement speed; there are kernels, train, generate, batch and make-model.\n",
+                "wok: there is no measurement speed; there are kernels, train, generate, batch, speculate and make-model.\n",
                 run.err());
     }
 
@@ -53,7 +53,7 @@ class BenchCommandTest {
                 "wok: --tune goes with --threads and --json only.\n",
                 Captured.run("bench", "kernels", "--tune").err());
         assertEquals(
-                "wok: name a measurement, kernels, train, generate or batch, or give --tune.\n",
+                "wok: name a measurement, kernels, train, generate, batch or speculate, or give --tune.\n",
                 Captured.run("bench").err());
     }
 

@@ -5,12 +5,16 @@ import dev.wok.model.CachePages;
 import dev.wok.model.Chunk;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -39,13 +43,29 @@ public final class Engine implements AutoCloseable {
         ALWAYS
     }
 
+    /// Files that hold what was read of texts, for this engine and others to come that run the same model in the
+    /// same way: a beginning that is known there is not computed again, whatever process did it. Only whole
+    /// pages of [CachePages#TOKENS] tokens.
+    ///
+    /// @param folder is made where it is missing
+    /// @param bytes that files in the folder may take, of all models
+    /// @param progress is told what takes time, and what is damaged or cannot be written
+    public record Disk(Path folder, long bytes, Progress progress) {
+        public Disk {
+            if (bytes < 1) {
+                throw new BadInput("a cache of %d bytes on disk is asked for, expected 1 or more.".formatted(bytes));
+            }
+        }
+    }
+
     /// What an engine may take.
     ///
     /// @param cacheBytes of what texts leave behind for those that follow, also those that have ended; memory
     ///     is taken as it is needed
     /// @param sequences texts that are generated at once; more wait
     /// @param speculation whether tokens are guessed
-    public record Settings(long cacheBytes, int sequences, Speculation speculation) {
+    /// @param disk where texts are kept for engines to come; empty for nowhere
+    public record Settings(long cacheBytes, int sequences, Speculation speculation, Optional<Disk> disk) {
         private static final int SEQUENCES = 64;
         private static final int MEMORY_SHARE = 4;
 
@@ -61,27 +81,34 @@ public final class Engine implements AutoCloseable {
 
         /// @return a quarter of this machine's memory, 64 texts at once, guesses where they make it faster
         public static Settings defaults() {
-            return new Settings(Device.usableMemory() / MEMORY_SHARE, SEQUENCES, Speculation.WHERE_FASTER);
+            long bytes = Device.usableMemory() / MEMORY_SHARE;
+            return new Settings(bytes, SEQUENCES, Speculation.WHERE_FASTER, Optional.empty());
         }
 
         /// @return these with another size of the cache
         public Settings withCacheBytes(long value) {
-            return new Settings(value, sequences, speculation);
+            return new Settings(value, sequences, speculation, disk);
         }
 
         /// @return these for so many texts at once
         public Settings withSequences(int value) {
-            return new Settings(cacheBytes, value, speculation);
+            return new Settings(cacheBytes, value, speculation, disk);
         }
 
         /// @return these with tokens guessed or not
         public Settings withSpeculation(Speculation value) {
-            return new Settings(cacheBytes, sequences, value);
+            return new Settings(cacheBytes, sequences, value, disk);
+        }
+
+        /// @return these with what was read of texts kept in files
+        public Settings withDisk(Disk value) {
+            return new Settings(cacheBytes, sequences, speculation, Optional.of(value));
         }
     }
 
     private final Model model;
     private final CachePages cache;
+    private final @Nullable PageFolder folder;
     private final PagePool pool;
     private final Scheduler scheduler;
     private final Pace pace = new Pace();
@@ -101,7 +128,9 @@ public final class Engine implements AutoCloseable {
     private boolean closed;
 
     /// @param model stays the caller's, and nobody else uses it but through [#between]
-    /// @throws BadInput where guesses are asked for that the model cannot make
+    /// @throws BadInput where guesses are asked for that the model cannot make, or the folder for texts cannot be
+    ///     used
+    /// @throws IllegalStateException where texts are to be kept of a model that was not opened to infer
     public Engine(Model model, Settings settings) {
         this.model = model;
         if (settings.speculation == Speculation.ALWAYS && !model.drafts()) {
@@ -110,9 +139,14 @@ public final class Engine implements AutoCloseable {
         drafting = new Drafting(model.drafts() ? settings.speculation : Speculation.NEVER);
         int contexts = settings.sequences * CachePages.pages(model.config().maxPositionEmbeddings());
         int pages = (int) Math.clamp(settings.cacheBytes / model.pageBytes(), 1, contexts);
+        folder = settings.disk.map(disk -> folder(model, disk)).orElse(null);
         cache = model.cachePages(pages);
-        pool = new PagePool(pages, CachePages.TOKENS);
+        pool = new PagePool(pages, CachePages.TOKENS, folder);
         scheduler = new Scheduler(pool, CachePages.TOKENS, Model.CHUNK, settings.sequences);
+    }
+
+    private static PageFolder folder(Model model, Disk disk) {
+        return new PageFolder(disk, model.fingerprint(disk.progress()), CachePages.TOKENS, model.pageBytes());
     }
 
     /// Begins a text.
@@ -288,8 +322,11 @@ public final class Engine implements AutoCloseable {
     }
 
     private List<float[]> run(Step step, long now) {
-        for (PagePool.Copy copy : step.copies()) {
-            cache.copy(copy.from(), copy.to(), copy.tokens());
+        for (PagePool.Filling filling : step.fillings()) {
+            switch (filling) {
+                case PagePool.Copy(int from, int to, int tokens) -> cache.copy(from, to, tokens);
+                case PagePool.Kept(MemorySegment contents, int to) -> cache.write(to, contents);
+            }
         }
         List<Chunk> chunks = new ArrayList<>();
         for (Step.Reading reading : step.readings()) {
@@ -313,7 +350,11 @@ public final class Engine implements AutoCloseable {
         long begin = System.nanoTime();
         boolean made = drafting.makes(scheduler.running()) && draft(step);
         long nanos = made ? System.nanoTime() - begin : 0;
-        scheduler.finish(step);
+        for (Page page : scheduler.finish(step)) {
+            if (folder != null) {
+                folder.keep(page.key, page.ids, cache.read(page.number));
+            }
+        }
         return nanos;
     }
 

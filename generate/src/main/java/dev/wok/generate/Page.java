@@ -36,6 +36,9 @@ final class Page {
     @Nullable
     Page parent;
 
+    /// Of a full page, where pages are kept in files.
+    String key = "";
+
     int count;
 
     /// Tables that it is in.

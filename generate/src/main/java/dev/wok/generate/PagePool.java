@@ -1,9 +1,12 @@
 package dev.wok.generate;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -21,15 +24,27 @@ import org.jspecify.annotations.Nullable;
  * the pages in the tree without users and children.
  */
 final class PagePool {
+    /// What must be done to a page before anything else is written.
+    sealed interface Filling {
+        /// @return the page
+        int to();
+    }
+
     /// Tokens that are known in another page.
     ///
     /// @param from the page that holds them
     /// @param to the page that they shall be copied to
     /// @param tokens how many, the first of either
-    record Copy(int from, int to, int tokens) {}
+    record Copy(int from, int to, int tokens) implements Filling {}
+
+    /// A page that was kept in a file.
+    ///
+    /// @param contents all of its bytes
+    record Kept(MemorySegment contents, int to) implements Filling {}
 
     private final int pageTokens;
     private final int pages;
+    private final @Nullable PageFolder folder;
     private final Deque<Integer> free = new ArrayDeque<>();
     private final Page root;
     private final TreeSet<Page> idle =
@@ -40,8 +55,14 @@ final class PagePool {
     /// @param pages of the cache
     /// @param pageTokens tokens of a page
     PagePool(int pages, int pageTokens) {
+        this(pages, pageTokens, null);
+    }
+
+    /// @param folder where further pages are found, and full ones are to be kept, or null for none
+    PagePool(int pages, int pageTokens, @Nullable PageFolder folder) {
         this.pages = pages;
         this.pageTokens = pageTokens;
+        this.folder = folder;
         root = new Page(-1, 0, null);
         for (int i = 0; i < pages; i++) {
             free.add(i);
@@ -67,21 +88,42 @@ final class PagePool {
     /// @param table holds whole pages, or nothing
     /// @param text of the sequence; the table holds its first tokens
     /// @param most how many of its tokens are wanted at most
-    /// @return what must be copied for that before anything else is written
-    Optional<Copy> adopt(Table table, int[] text, int most) {
+    /// @return what must be done for that, in this order
+    List<Filling> adopt(Table table, int[] text, int most) {
+        List<Filling> fillings = new ArrayList<>();
         if (table.tokens >= most || table.tokens != table.pages.size() * pageTokens) {
-            return Optional.empty();
+            return fillings;
         }
         while (table.tokens + pageTokens <= most) {
             Page known = last(table).full.get(ids(text, table.tokens));
-            if (known == null) {
+            if (known != null) {
+                use(known);
+                table.pages.add(known);
+                table.tokens += pageTokens;
+                continue;
+            }
+            Optional<Kept> kept = kept(table, text);
+            if (kept.isEmpty()) {
                 break;
             }
-            use(known);
-            table.pages.add(known);
-            table.tokens += pageTokens;
+            fillings.add(kept.get());
         }
-        return copy(table, text, most);
+        copy(table, text, most).ifPresent(fillings::add);
+        return fillings;
+    }
+
+    /// Lengthens a table by a page that is kept in a file.
+    private Optional<Kept> kept(Table table, int[] text) {
+        if (folder == null || available() == 0) {
+            return Optional.empty();
+        }
+        int[] ids = ids(text, table.tokens).values();
+        Optional<MemorySegment> contents = folder.find(PageFolder.key(last(table).key, ids), ids);
+        return contents.map(bytes -> {
+            int number = take(table).number;
+            note(table, text, table.tokens, pageTokens);
+            return new Kept(bytes, number);
+        });
     }
 
     private Optional<Copy> copy(Table table, int[] text, int most) {
@@ -192,25 +234,31 @@ final class PagePool {
     /// Notes that tokens were read into a table's pages.
     ///
     /// @param from the first of them, which is behind what the table holds
-    void note(Table table, int[] text, int from, int count) {
+    /// @return pages that are full now, without those that another page holds as well
+    List<Page> note(Table table, int[] text, int from, int count) {
+        List<Page> full = new ArrayList<>();
         for (int i = from; i < from + count; i++) {
             int index = table.tokens / pageTokens;
             Page page = table.pages.get(index);
             page.ids[page.count++] = text[i];
             table.tokens++;
-            if (page.isFull()) {
-                seal(table, index, page);
+            if (page.isFull() && seal(table, index, page)) {
+                full.add(page);
             }
         }
+        return full;
     }
 
     /// Makes a full page known. Where another has the same ids already, that one is used instead.
-    private void seal(Table table, int index, Page page) {
+    ///
+    /// @return whether no other has
+    private boolean seal(Table table, int index, Page page) {
         Page parent = parent(page);
         parent.partial.remove(page);
         Page known = parent.full.putIfAbsent(new Page.Ids(page.ids), page);
         if (known == null) {
-            return;
+            page.key = folder == null ? "" : PageFolder.key(parent.key, page.ids);
+            return true;
         }
         use(known);
         table.pages.set(index, known);
@@ -219,6 +267,7 @@ final class PagePool {
             known.partial.add(next);
         }
         release(page, parent);
+        return false;
     }
 
     /// Takes all pages from a table. What they hold stays known.

@@ -83,10 +83,10 @@ final class Scheduler {
     /// @param drafts whether sequences that answer read their drafts
     /// @return reads something, but where there are no sequences
     Step schedule(int promptTokens, boolean drafts) {
-        List<PagePool.Copy> copies = new ArrayList<>();
-        join(copies);
+        List<PagePool.Filling> fillings = new ArrayList<>();
+        join(fillings);
         for (Sequence sequence : running) {
-            adopt(sequence, copies);
+            adopt(sequence, fillings);
         }
         int answering = answering();
         int draftsLeft = drafts ? (stepTokens - answering) / 2 : 0;
@@ -107,7 +107,7 @@ final class Scheduler {
                 }
             }
         }
-        return new Step(copies, readings);
+        return new Step(fillings, readings);
     }
 
     private int drafts() {
@@ -122,20 +122,24 @@ final class Scheduler {
     }
 
     /// Notes that a step was run and tokens were picked.
-    void finish(Step step) {
+    ///
+    /// @return pages that are full now
+    List<Page> finish(Step step) {
+        List<Page> full = new ArrayList<>();
         for (Step.Reading reading : step.readings()) {
             Sequence sequence = reading.sequence();
-            pool.note(sequence.table(), sequence.text(), reading.from(), reading.kept());
+            full.addAll(pool.note(sequence.table(), sequence.text(), reading.from(), reading.kept()));
         }
+        return full;
     }
 
     /// Lets those run that wait, while there are pages for all that they have to read.
-    private void join(List<PagePool.Copy> copies) {
+    private void join(List<PagePool.Filling> fillings) {
         while (!waiting.isEmpty() && running.size() < most) {
             Sequence next = waiting.getFirst();
             Table table = new Table();
             next.table = table;
-            adopt(next, copies);
+            adopt(next, fillings);
             if (!running.isEmpty() && pool.room(table) <= next.unread()) {
                 giveBack(next);
                 return;
@@ -145,9 +149,9 @@ final class Scheduler {
         }
     }
 
-    private void adopt(Sequence sequence, List<PagePool.Copy> copies) {
+    private void adopt(Sequence sequence, List<PagePool.Filling> fillings) {
         if (!sequence.answers()) {
-            pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1).ifPresent(copies::add);
+            fillings.addAll(pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1));
         }
     }
 

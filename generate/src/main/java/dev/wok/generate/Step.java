@@ -4,9 +4,9 @@ import java.util.List;
 
 /// What is read at once.
 ///
-/// @param copies of known tokens, to be made in this order before
+/// @param fillings of pages with what is known, to be done in this order before
 /// @param readings of different sequences
-record Step(List<PagePool.Copy> copies, List<Reading> readings) {
+record Step(List<PagePool.Filling> fillings, List<Reading> readings) {
     /// @param from the first token
     /// @param ids of the tokens; the last may be a draft
     record Reading(Sequence sequence, int from, int... ids) {
@@ -28,7 +28,7 @@ record Step(List<PagePool.Copy> copies, List<Reading> readings) {
     }
 
     Step {
-        copies = List.copyOf(copies);
+        fillings = List.copyOf(fillings);
         readings = List.copyOf(readings);
     }
 

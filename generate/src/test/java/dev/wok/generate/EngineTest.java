@@ -9,9 +9,13 @@ import dev.wok.device.Device;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Thrown;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,10 +26,12 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -167,6 +173,49 @@ class EngineTest {
     }
 
     /// Prompts that come together are read together only where they differ.
+    /// By another engine, as in another process.
+    @Test
+    void whatIsKeptInFilesIsNotReadAgain(@TempDir Path folder) throws IOException {
+        int[] prompt = prompt(300, 5);
+        Engine.Settings settings =
+                Engine.Settings.defaults().withDisk(new Engine.Disk(folder, 100 << 20, Progress.silent()));
+        try (Model own = Small.opened(model.kernels(), CONTEXT, folder.resolve("model"))) {
+            int[] expected;
+            try (Engine engine = new Engine(own, settings)) {
+                Generation first = engine.submit(greedy(prompt, 100)).await();
+                assertEquals(300, first.promptTokens());
+                expected = first.ids();
+            }
+            try (Engine engine = new Engine(own, settings)) {
+                Decoding again = engine.submit(greedy(prompt, 100));
+                assertArrayEquals(expected, again.await().ids());
+                assertEquals(256, again.knownTokens());
+                assertEquals(44, again.result().promptTokens());
+                int[] text = Arrays.copyOf(prompt, 390);
+                System.arraycopy(expected, 0, text, 300, 90);
+                Decoding further = engine.submit(greedy(text, 10));
+                assertArrayEquals(
+                        Arrays.copyOfRange(expected, 90, 100), further.await().ids());
+            }
+            try (Stream<Path> files = Files.walk(folder)) {
+                for (Path file : (Iterable<Path>)
+                        files.filter(f -> f.toString().endsWith(".page"))::iterator) {
+                    Files.write(file, new byte[3]);
+                }
+            }
+            // Each looks no further than the first page that is damaged, and keeps that one anew.
+            for (int round = 0; round <= 4; round++) {
+                int pages = round % 2 == 0 ? 7 : 100;
+                try (Engine engine = new Engine(own, settings.withCacheBytes(pages * own.pageBytes()))) {
+                    Decoding damaged = engine.submit(greedy(prompt, 100));
+                    assertArrayEquals(expected, damaged.await().ids());
+                    assertEquals(64 * round, damaged.knownTokens());
+                }
+            }
+        }
+        assertThrows(IllegalStateException.class, () -> new Engine(model, settings));
+    }
+
     @Test
     void aCommonBeginningIsReadOnce() {
         try (Engine engine = engine()) {

@@ -5,16 +5,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
 import dev.wok.testkit.Seeds;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Against a cache that is an array of ids: whatever happens, a sequence finds its own text in its pages.
 class PagePoolTest {
@@ -26,16 +31,19 @@ class PagePoolTest {
         final PagePool pool;
         final List<Sequence> sequences = new ArrayList<>();
         final Rng rng;
+        final @Nullable PageFolder folder;
+        int kept;
         long draws;
         long number;
 
-        Naive(int pages, Rng rng) {
+        Naive(int pages, Rng rng, @Nullable PageFolder folder) {
             this.rng = rng;
+            this.folder = folder;
             cache = new int[pages][PAGE];
             for (int[] page : cache) {
                 Arrays.fill(page, -1);
             }
-            pool = new PagePool(pages, PAGE);
+            pool = new PagePool(pages, PAGE, folder);
         }
 
         int draw(int bound) {
@@ -56,8 +64,25 @@ class PagePoolTest {
         }
 
         void adopt(Sequence sequence) {
-            Optional<PagePool.Copy> copy = pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1);
-            copy.ifPresent(c -> System.arraycopy(cache[c.from()], 0, cache[c.to()], 0, c.tokens()));
+            for (PagePool.Filling filling :
+                    pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1)) {
+                switch (filling) {
+                    case PagePool.Copy(int from, int to, int tokens) ->
+                        System.arraycopy(cache[from], 0, cache[to], 0, tokens);
+                    case PagePool.Kept(MemorySegment contents, int to) -> {
+                        Arrays.setAll(cache[to], i -> contents.get(ValueLayout.JAVA_BYTE, i));
+                        kept++;
+                    }
+                }
+            }
+        }
+
+        private static MemorySegment bytes(int... ids) {
+            byte[] bytes = new byte[PAGE];
+            for (int i = 0; i < PAGE; i++) {
+                bytes[i] = (byte) ids[i];
+            }
+            return MemorySegment.ofArray(bytes);
         }
 
         void read(Sequence sequence) {
@@ -83,7 +108,11 @@ class PagePoolTest {
             for (int i = from; i < from + count; i++) {
                 cache[table.numbers()[i / PAGE]][i % PAGE] = sequence.text()[i];
             }
-            pool.note(table, sequence.text(), from, count);
+            for (Page page : pool.note(table, sequence.text(), from, count)) {
+                if (folder != null) {
+                    folder.keep(page.key, page.ids, bytes(cache[page.number]));
+                }
+            }
         }
 
         void leave(Sequence sequence) {
@@ -166,7 +195,7 @@ class PagePoolTest {
     void aHundredThousandRandomOperationsKeepEveryInvariant() {
         int operations = 0;
         for (int pages : new int[] {3, 7, 12, 40, 200}) {
-            Naive naive = new Naive(pages, Seeds.rng("pages " + pages));
+            Naive naive = new Naive(pages, Seeds.rng("pages " + pages), null);
             for (int i = 0; i < 20_000; i++, operations++) {
                 naive.step();
                 naive.check();
@@ -178,6 +207,24 @@ class PagePoolTest {
             assertEquals(pages, naive.pool.free().length);
         }
         assertEquals(100_000, operations);
+    }
+
+    /// Engines come and go, files stay, but for those that there is no room for.
+    @Test
+    void pagesThatAreKeptInFilesAreOnesOwnToo(@TempDir Path folder) {
+        Engine.Disk disk = new Engine.Disk(folder, 50 * (24 + 5 * PAGE), Progress.silent());
+        int kept = 0;
+        for (int i = 0; i < 12; i++) {
+            PageFolder files = new PageFolder(disk, "a", PAGE, PAGE);
+            assertTrue(files.files().size() <= 50);
+            Naive naive = new Naive(i % 3 == 0 ? 7 : 30, Seeds.rng("kept " + i), files);
+            for (int n = 0; n < 500; n++) {
+                naive.step();
+                naive.check();
+            }
+            kept += naive.kept;
+        }
+        assertTrue(kept > 200, kept + " pages came from files");
     }
 
     @Test

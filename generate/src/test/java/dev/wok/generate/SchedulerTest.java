@@ -116,7 +116,8 @@ class SchedulerTest {
                     scheduler.add(sequence);
                 }
                 Step step = scheduler.schedule(1 + rng.below(draws++, 6), rng.below(draws++, 3) > 0);
-                for (PagePool.Copy copy : step.copies()) {
+                for (PagePool.Filling filling : step.fillings()) {
+                    PagePool.Copy copy = (PagePool.Copy) filling;
                     System.arraycopy(cache[copy.from()], 0, cache[copy.to()], 0, copy.tokens());
                 }
                 assertEquals(scheduler.sequences().isEmpty(), step.readings().isEmpty());

@@ -8,7 +8,10 @@ import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
 import dev.wok.model.MoeConfig;
 import dev.wok.model.RopeConfig;
+import dev.wok.model.Storage;
+import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
+import java.nio.file.Path;
 import java.util.List;
 
 /// Small models with random weights.
@@ -24,6 +27,16 @@ final class Small {
     /// With multi-token prediction.
     static Model drafting(Kernels kernels, int context) {
         return latent(kernels, context, 1);
+    }
+
+    /// To infer, with weights of 8 bits.
+    ///
+    /// @param folder that does not exist yet
+    static Model opened(Kernels kernels, int context, Path folder) {
+        try (Model model = drafting(kernels, context)) {
+            model.save(folder);
+        }
+        return Model.open(folder, kernels, Storage.int8(), Progress.silent());
     }
 
     private static Model latent(Kernels kernels, int context, int depth) {

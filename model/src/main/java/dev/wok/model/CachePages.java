@@ -4,6 +4,7 @@ import dev.wok.device.Memory;
 import dev.wok.kernel.Kernels;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 
 /// What sequences' tokens leave behind for those that follow, in pages that each hold [#TOKENS] neighbouring tokens of
 /// all layers. In latent attention that is per layer and token a normalised latent and a rotated key (DeepSeek-V2
@@ -58,6 +59,27 @@ public final class CachePages implements AutoCloseable {
     public void copy(int from, int to, int tokens) {
         Tensor source = tokens(from, tokens);
         kernels.elementwise().cast(source, tokens(to, tokens));
+    }
+
+    /// @return a copy of a page's contents, for [#write] on a cache of the same model
+    public MemorySegment read(int page) {
+        Tensor contents = all.select(0, page);
+        Tensor copy = Tensor.of(MemorySegment.ofArray(new byte[Math.toIntExact(contents.bytes())]), all.dtype(), contents.shape());
+        kernels.stream().device().download(contents, copy);
+        return copy.memory();
+    }
+
+    /// Overwrites a page.
+    ///
+    /// @param contents what [#read] gave
+    /// @throws IllegalArgumentException where they are of another size
+    public void write(int page, MemorySegment contents) {
+        Tensor target = all.select(0, page);
+        if (contents.byteSize() != target.bytes()) {
+            throw new IllegalArgumentException(
+                    "a page of %d bytes, expected %d".formatted(contents.byteSize(), target.bytes()));
+        }
+        kernels.stream().device().upload(Tensor.of(contents, all.dtype(), target.shape()), target);
     }
 
     private Tensor tokens(int page, int tokens) {

@@ -353,6 +353,15 @@ public final class Model implements AutoCloseable {
                 * cacheType().bytes();
     }
 
+    /// What a cache's contents depend on beside the tokens: the weights, and how this machine computes with them. It is
+    /// found by reading all weights and some tokens.
+    ///
+    /// @return the same for the same, in 32 hexadecimal digits
+    /// @throws IllegalStateException where the model was not opened to infer, so that its weights may change
+    public String fingerprint(Progress progress) {
+        return Fingerprint.of(this, network.weights, storage(), progress);
+    }
+
     /// What products round anyway is kept rounded, and what meets rounded weights.
     private DType cacheType() {
         boolean rounded = network.kernels.precision() == Precision.BF16 && network.dtype == DType.F32;

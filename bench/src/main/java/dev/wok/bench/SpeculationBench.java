@@ -1,0 +1,90 @@
+package dev.wok.bench;
+
+import dev.wok.generate.Engine;
+import dev.wok.generate.Engine.Speculation;
+import dev.wok.generate.Generation;
+import dev.wok.generate.Request;
+import dev.wok.generate.Sampling;
+import dev.wok.model.Model;
+import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import dev.wok.tensor.Rng;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/// One text with tokens guessed, against the same one without: where guesses are read always, and where they are only
+/// while they pay. Texts go on greedily from a token that is drawn.
+final class SpeculationBench {
+    private static final int NEW = 256;
+    private static final int REPEATS = 7;
+    /// Java's compiler is done by then.
+    private static final long WARM_UP_NANOS = 10_000_000_000L;
+
+    private final Model model;
+    private int read;
+    private int accepted;
+
+    private SpeculationBench(Model model) {
+        this.model = model;
+    }
+
+    static List<Row> measure(ModelUnderTest test, Progress progress) {
+        if (!test.model().drafts()) {
+            throw new BadInput("the model has no multi-token prediction: there are no guesses to measure.");
+        }
+        return new SpeculationBench(test.model()).rows(test.setup(), progress);
+    }
+
+    private List<Row> rows(Setup setup, Progress progress) {
+        Map<Speculation, double[]> speeds = new EnumMap<>(Speculation.class);
+        for (Speculation speculation : Speculation.values()) {
+            speeds.put(speculation, new double[REPEATS]);
+        }
+        Rng rng = new Rng(1);
+        try (Progress.Task task = progress.start("generating", REPEATS + 1L, "times")) {
+            for (long begin = System.nanoTime(); System.nanoTime() - begin < WARM_UP_NANOS; ) {
+                generate(Speculation.NEVER, 0);
+                generate(Speculation.ALWAYS, 0);
+            }
+            task.advance(1);
+            read = 0;
+            accepted = 0;
+            for (int at = 0; at < REPEATS; at++) {
+                int first = rng.below(at, model.config().vocabSize());
+                int[] expected = new int[0];
+                for (Speculation speculation : Speculation.values()) {
+                    Generation generation = generate(speculation, first);
+                    expected = speculation == Speculation.NEVER ? generation.ids() : expected;
+                    if (!Arrays.equals(expected, generation.ids())) {
+                        throw new IllegalStateException("a guess changed a text");
+                    }
+                    speeds.get(speculation)[at] = generation.decodeTokensPerSecond();
+                }
+                task.advance(1);
+            }
+        }
+        double without = Repeats.median(speeds.get(Speculation.NEVER), REPEATS);
+        double always = Repeats.median(speeds.get(Speculation.ALWAYS), REPEATS);
+        double auto = Repeats.median(speeds.get(Speculation.WHERE_FASTER), REPEATS);
+        return List.of(
+                Row.of("speculate_always", always, "tokens/s", "without", without, setup),
+                Row.of("speculate_auto", auto, "tokens/s", "without", without, setup),
+                Row.of("drafts_accepted", accepted, "tokens", "those guessed", read, setup));
+    }
+
+    private Generation generate(Speculation speculation, int first) {
+        try (Engine engine = new Engine(model, Engine.Settings.defaults().withSpeculation(speculation))) {
+            int tokens = Math.min(NEW, model.config().maxPositionEmbeddings() - 1);
+            Generation generation = engine.submit(
+                            Request.of(first).withMaxTokens(tokens).withSampling(Sampling.greedy()))
+                    .await();
+            if (speculation == Speculation.ALWAYS) {
+                read += generation.drafts().read();
+                accepted += generation.drafts().accepted();
+            }
+            return generation;
+        }
+    }
+}
