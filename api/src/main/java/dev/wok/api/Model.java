@@ -67,6 +67,7 @@ public final class Model implements AutoCloseable {
     /// @param threads how many compute
     /// @param text whether to load the tokenizer; without it a model takes ids alone
     /// @param speculation whether tokens are guessed by multi-token prediction, where the model has it
+    /// @param kept where what is read of texts is kept for later runs; empty for nowhere
     /// @param progress is told what takes time
     public record Options(
             Optional<Backend> backend,
@@ -75,7 +76,14 @@ public final class Model implements AutoCloseable {
             int threads,
             boolean text,
             Engine.Speculation speculation,
+            Optional<Kept> kept,
             Progress progress) {
+        /// Files for later runs of the same model that begin alike.
+        ///
+        /// @param folder is made where it is missing; several models and processes may share it
+        /// @param bytes that its files may take; those that were not used for longest go
+        public record Kept(Path folder, long bytes) {}
+
         public Options {
             boolean known = dtype == DType.F32 || dtype == DType.BF16;
             if (!known && !(dtype == DType.F64 && backend.equals(Optional.of(Backend.REFERENCE)))) {
@@ -84,6 +92,9 @@ public final class Model implements AutoCloseable {
             }
             if (dtype == DType.F64 && weights.isPresent()) {
                 throw new BadInput("dtype f64 holds weights as they are, leave out what they shall be.");
+            }
+            if (dtype == DType.F64 && kept.isPresent()) {
+                throw new BadInput("dtype f64 keeps nothing for later runs, leave out the folder.");
             }
             if (threads < 1) {
                 throw new BadInput("threads is %d, expected at least 1.".formatted(threads));
@@ -101,47 +112,53 @@ public final class Model implements AutoCloseable {
                     processors,
                     true,
                     Engine.Speculation.WHERE_FASTER,
+                    Optional.empty(),
                     Progress.silent());
         }
 
         /// @return these on kernels asked for by name
         public Options withBackend(Backend value) {
-            return new Options(Optional.of(value), dtype, weights, threads, text, speculation, progress);
+            return new Options(Optional.of(value), dtype, weights, threads, text, speculation, kept, progress);
         }
 
         /// @return these in another arithmetic
         public Options withDType(DType value) {
-            return new Options(backend, value, weights, threads, text, speculation, progress);
+            return new Options(backend, value, weights, threads, text, speculation, kept, progress);
         }
 
         /// @return these with matrices held in another way
         public Options withWeights(Storage value) {
-            return new Options(backend, dtype, Optional.of(value), threads, text, speculation, progress);
+            return new Options(backend, dtype, Optional.of(value), threads, text, speculation, kept, progress);
         }
 
         /// @return these with matrices held as they are stored
         Options withStoredWeights() {
-            return new Options(backend, dtype, Optional.empty(), threads, text, speculation, progress);
+            return new Options(backend, dtype, Optional.empty(), threads, text, speculation, kept, progress);
         }
 
         /// @return these on so many threads
         public Options withThreads(int value) {
-            return new Options(backend, dtype, weights, value, text, speculation, progress);
+            return new Options(backend, dtype, weights, value, text, speculation, kept, progress);
         }
 
         /// @return these for ids alone
         public Options withoutText() {
-            return new Options(backend, dtype, weights, threads, false, speculation, progress);
+            return new Options(backend, dtype, weights, threads, false, speculation, kept, progress);
         }
 
         /// @return these with tokens guessed or not
         public Options withSpeculation(Engine.Speculation value) {
-            return new Options(backend, dtype, weights, threads, text, value, progress);
+            return new Options(backend, dtype, weights, threads, text, value, kept, progress);
+        }
+
+        /// @return these, with what is read of texts kept for later runs
+        public Options withKept(Kept value) {
+            return new Options(backend, dtype, weights, threads, text, speculation, Optional.of(value), progress);
         }
 
         /// @return these, reporting what takes time
         public Options withProgress(Progress value) {
-            return new Options(backend, dtype, weights, threads, text, speculation, value);
+            return new Options(backend, dtype, weights, threads, text, speculation, kept, value);
         }
     }
 
@@ -159,13 +176,13 @@ public final class Model implements AutoCloseable {
             dev.wok.model.Model network,
             Optional<Tokenizer> tokenizer,
             String name,
-            Engine.Speculation speculation,
+            Engine.Settings settings,
             Runnable release) {
         this.network = network;
         this.tokenizer = tokenizer;
         this.name = name;
         this.release = release;
-        engine = new Engine(network, Engine.Settings.defaults().withSpeculation(speculation));
+        engine = new Engine(network, settings);
     }
 
     /// Loads a model folder or a GGUF file with [Options#defaults].
@@ -185,12 +202,16 @@ public final class Model implements AutoCloseable {
         HostDevice device = Device.host(options.threads());
         try {
             dev.wok.model.Model network = network(folderOrFile, device, options);
-            Model model = new Model(network, tokenizer, folderOrFile.toString(), options.speculation(), () -> {
+            try {
+                requireFit(network, tokenizer, folderOrFile);
+                return new Model(network, tokenizer, folderOrFile.toString(), settings(options), () -> {
+                    network.close();
+                    device.close();
+                });
+            } catch (RuntimeException | Error e) {
                 network.close();
-                device.close();
-            });
-            model.requireFit(Files.isDirectory(folderOrFile) ? folderOrFile.resolve(TOKENIZER) : folderOrFile);
-            return model;
+                throw e;
+            }
         } catch (RuntimeException | Error e) {
             device.close();
             throw e;
@@ -232,11 +253,18 @@ public final class Model implements AutoCloseable {
                 : dev.wok.model.Model.open(folder, kernels, options.progress());
     }
 
-    private void requireFit(Path file) {
+    private static Engine.Settings settings(Options options) {
+        Engine.Settings settings = Engine.Settings.defaults().withSpeculation(options.speculation());
+        return options.kept()
+                .map(kept -> settings.withDisk(new Engine.Disk(kept.folder(), kept.bytes(), options.progress())))
+                .orElse(settings);
+    }
+
+    private static void requireFit(dev.wok.model.Model network, Optional<Tokenizer> tokenizer, Path folderOrFile) {
         int ids = tokenizer.map(Tokenizer::size).orElse(0);
-        int vocabulary = config().vocabSize();
+        int vocabulary = network.config().vocabSize();
         if (ids > vocabulary) {
-            network.close();
+            Path file = Files.isDirectory(folderOrFile) ? folderOrFile.resolve(TOKENIZER) : folderOrFile;
             throw new BadInput("%s has %d ids, the model in the same folder knows %d; one of them is of another model."
                     .formatted(file, ids, vocabulary));
         }
@@ -246,8 +274,7 @@ public final class Model implements AutoCloseable {
     ///
     /// @param network stays the caller's, and nobody else uses it until this is closed
     public static Model of(dev.wok.model.Model network, Tokenizer tokenizer) {
-        return new Model(
-                network, Optional.of(tokenizer), "the model", Engine.Speculation.WHERE_FASTER, () -> {});
+        return new Model(network, Optional.of(tokenizer), "the model", Engine.Settings.defaults(), () -> {});
     }
 
     /// @return what the model is made of

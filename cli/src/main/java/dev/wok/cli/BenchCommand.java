@@ -118,7 +118,8 @@ final class BenchCommand implements Callable<Integer> {
             case "train" -> train();
             case "generate", "batch", "speculate" -> generate();
             case "make-model" -> makeModel();
-            case "" -> throw new BadInput("name a measurement, kernels, train, generate, batch or speculate, or give --tune.");
+            case "" ->
+                throw new BadInput("name a measurement, kernels, train, generate, batch or speculate, or give --tune.");
             default ->
                 throw new BadInput(
                         "there is no measurement %s; there are kernels, train, generate, batch, speculate and make-model."

@@ -120,6 +120,20 @@ final class GenerateCommand implements Callable<Integer> {
                     + " auto (where that is faster; the default), always or never. The text is the same.")
     String speculate = "auto";
 
+    @Option(
+            names = "--cache",
+            paramLabel = "DIR",
+            description = "Keep there what was read of texts, for later runs that begin alike.")
+    @Nullable
+    Path cache;
+
+    @Option(
+            names = "--cache-gigabytes",
+            paramLabel = "N",
+            defaultValue = "10",
+            description = "With --cache: what its files may take (default: 10); those not used for longest go.")
+    double cacheGigabytes;
+
     @Mixin
     ComputeOptions compute = new ComputeOptions();
 
@@ -181,7 +195,14 @@ final class GenerateCommand implements Callable<Integer> {
             case "never" -> Engine.Speculation.NEVER;
             default -> throw new BadInput("--speculate %s: expected auto, always or never.".formatted(speculate));
         };
-        return compute.options(display).withSpeculation(speculation);
+        Model.Options options = compute.options(display).withSpeculation(speculation);
+        if (cache == null) {
+            return options;
+        }
+        if (!(cacheGigabytes > 0 && cacheGigabytes < 1e6)) {
+            throw new BadInput("--cache-gigabytes %s: expected more than 0.".formatted(cacheGigabytes));
+        }
+        return options.withKept(new Model.Options.Kept(cache, (long) Math.ceil(cacheGigabytes * 1e9)));
     }
 
     private Answer.Options options() {
@@ -244,7 +265,8 @@ final class GenerateCommand implements Callable<Integer> {
                         Amounts.of(answer.decodeTokensPerSecond(), "tokens"),
                         drafts.read() == 0
                                 ? ""
-                                : ", %.0f %% of %,d guesses right".formatted(100 * drafts.acceptance(), drafts.read())));
+                                : ", %.0f %% of %,d guesses right"
+                                        .formatted(100 * drafts.acceptance(), drafts.read())));
     }
 
     private SequencedMap<String, Object> object(Model loaded, Answer answer) {

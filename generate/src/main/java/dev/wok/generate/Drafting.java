@@ -14,9 +14,10 @@ import java.util.Arrays;
  */
 final class Drafting {
     private static final int TRIAL = 8;
+    private static final int GLANCE = 4;
     private static final int COMPARE_EVERY = 16;
-    private static final int PAUSE = 64;
-    private static final int PAUSE_MOST = 4096;
+    private static final int PAUSE = 256;
+    private static final int PAUSE_MOST = 8192;
     private static final double ENOUGH = 1.02;
     private static final double MEMORY = 1 - 1.0 / 64;
 
@@ -108,13 +109,18 @@ final class Drafting {
             return pause == 0 && steps % turn != 0;
         }
 
+        /// @return whether there is enough to decide on; less is, where drafts would not pay if all were right
         boolean isKnown() {
-            return plain.count >= TRIAL && reading.count >= TRIAL && making.count >= TRIAL;
+            int count = Math.min(making.count, Math.min(plain.count, reading.count));
+            return count >= TRIAL || count >= GLANCE && gain(1) < 1;
+        }
+
+        private double gain(double acceptance) {
+            return plain.median() * (1 + acceptance) / (reading.median() + making.median());
         }
 
         void decide(double acceptance) {
-            double gain = plain.median() * (1 + acceptance) / (reading.median() + making.median());
-            pays = gain > ENOUGH;
+            pays = gain(acceptance) > ENOUGH;
             if (pays) {
                 nextPause = PAUSE;
                 return;
@@ -137,9 +143,10 @@ final class Drafting {
         }
 
         double median() {
-            long[] sorted = last.clone();
+            int known = Math.min(count, TRIAL);
+            long[] sorted = Arrays.copyOf(last, known);
             Arrays.sort(sorted);
-            return (sorted[(TRIAL - 1) / 2] + sorted[TRIAL / 2]) / 2.0;
+            return (sorted[(known - 1) / 2] + sorted[known / 2]) / 2.0;
         }
     }
 }

@@ -134,7 +134,8 @@ public final class Engine implements AutoCloseable {
     public Engine(Model model, Settings settings) {
         this.model = model;
         if (settings.speculation == Speculation.ALWAYS && !model.drafts()) {
-            throw new BadInput("the model has no multi-token prediction, which guesses tokens; ask for no speculation.");
+            throw new BadInput(
+                    "the model has no multi-token prediction, which guesses tokens; ask for no speculation.");
         }
         drafting = new Drafting(model.drafts() ? settings.speculation : Speculation.NEVER);
         int contexts = settings.sequences * CachePages.pages(model.config().maxPositionEmbeddings());
@@ -343,7 +344,9 @@ public final class Engine implements AutoCloseable {
         for (Step.Reading reading : step.readings()) {
             int picks = reading.picks();
             if (picks > 0) {
-                text(reading.sequence()).pick(logits.subList(at, at + picks), now).ifPresent(drafting::compared);
+                text(reading.sequence())
+                        .pick(logits.subList(at, at + picks), now)
+                        .ifPresent(drafting::compared);
                 at += picks;
             }
         }

@@ -28,8 +28,10 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
-/// Full pages of a cache in files, one each, for engines to come: the same model's only. A page is found by the key of the
-/// text that ends with it. Written beside its name and renamed; what is damaged is as good as missing. Where files take more
+/// Full pages of a cache in files, one each, for engines to come: the same model's only. A page is found by the key of
+/// the
+/// text that ends with it. Written beside its name and renamed; what is damaged is as good as missing. Where files take
+/// more
 /// than they may, those go that were not used for longest, of whichever model. Several processes may share a folder.
 ///
 /* A file, in little-endian order: "WOKPAGE1", CRC-32C of all that follows, how many ids, how many bytes of contents, the
@@ -80,7 +82,8 @@ final class PageFolder {
                 }
             }
         } catch (IOException | UncheckedIOException e) {
-            throw new BadInput("the folder %s cannot be used for a cache: %s.".formatted(disk.folder(), e.getMessage()), e);
+            throw new BadInput(
+                    "the folder %s cannot be used for a cache: %s.".formatted(disk.folder(), e.getMessage()), e);
         }
     }
 
@@ -161,9 +164,7 @@ final class PageFolder {
         for (int i = 0; whole && i < ids.length; i++) {
             whole = buffer.getInt() == ids[i];
         }
-        return whole
-                ? Optional.of(MemorySegment.ofBuffer(buffer).asReadOnly())
-                : Optional.empty();
+        return whole ? Optional.of(MemorySegment.ofBuffer(buffer).asReadOnly()) : Optional.empty();
     }
 
     private static int check(ByteBuffer buffer) {
@@ -193,7 +194,8 @@ final class PageFolder {
         Arrays.stream(ids).forEach(buffer::putInt);
         Copies.bytes(contents, 0, buffer.array(), buffer.position(), pageBytes);
         buffer.putInt(CHECKED_FROM - Integer.BYTES, check(buffer));
-        Path part = file.resolveSibling("%s.%d%s".formatted(key, ProcessHandle.current().pid(), PAGE + PART));
+        Path part = file.resolveSibling(
+                "%s.%d%s".formatted(key, ProcessHandle.current().pid(), PAGE + PART));
         try {
             makeRoom();
             Files.write(part, buffer.array());
@@ -216,6 +218,9 @@ final class PageFolder {
 
     /// @return the files of this model's pages
     List<Path> files() {
-        return entries.keySet().stream().filter(file -> file.startsWith(own)).sorted().toList();
+        return entries.keySet().stream()
+                .filter(file -> file.startsWith(own))
+                .sorted()
+                .toList();
     }
 }

@@ -198,8 +198,7 @@ class EngineTest {
                         Arrays.copyOfRange(expected, 90, 100), further.await().ids());
             }
             try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : (Iterable<Path>)
-                        files.filter(f -> f.toString().endsWith(".page"))::iterator) {
+                for (Path file : (Iterable<Path>) files.filter(f -> f.toString().endsWith(".page"))::iterator) {
                     Files.write(file, new byte[3]);
                 }
             }

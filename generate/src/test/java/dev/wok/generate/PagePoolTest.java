@@ -64,8 +64,7 @@ class PagePoolTest {
         }
 
         void adopt(Sequence sequence) {
-            for (PagePool.Filling filling :
-                    pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1)) {
+            for (PagePool.Filling filling : pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1)) {
                 switch (filling) {
                     case PagePool.Copy(int from, int to, int tokens) ->
                         System.arraycopy(cache[from], 0, cache[to], 0, tokens);

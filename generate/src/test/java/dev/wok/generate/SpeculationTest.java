@@ -70,17 +70,17 @@ class SpeculationTest {
             int[] prompt = IntStream.range(0, i % 5 == 0 ? 200 - i : 1 + 5 * i)
                     .map(t -> (t * 7 + seed % 3 * (t + 3)) % Small.VOCABULARY)
                     .toArray();
-            Sampling sampling =
-                    switch (i % 4) {
-                        case 0 -> Sampling.greedy();
-                        case 1 -> ofTwo(Sampling.greedy());
-                        case 2 -> ofTwo(Sampling.atTemperature(30).withSeed(i));
-                        default -> Sampling.atTemperature(1).withSeed(i).withRepetitionPenalty(1.1);
-                    };
+            Sampling sampling = switch (i % 4) {
+                case 0 -> Sampling.greedy();
+                case 1 -> ofTwo(Sampling.greedy());
+                case 2 -> ofTwo(Sampling.atTemperature(30).withSeed(i));
+                default -> Sampling.atTemperature(1).withSeed(i).withRepetitionPenalty(1.1);
+            };
             Request request = Request.of(prompt).withMaxTokens(20 + 5 * i).withSampling(sampling);
-            requests.add(i % 6 == 5
-                    ? request.withForm(form()).withStopIds(Set.of(1)).withLogprobs(OptionalInt.of(2))
-                    : request);
+            requests.add(
+                    i % 6 == 5
+                            ? request.withForm(form()).withStopIds(Set.of(1)).withLogprobs(OptionalInt.of(2))
+                            : request);
         }
         return requests;
     }
@@ -123,15 +123,17 @@ class SpeculationTest {
 
     @Test
     void aDraftThatIsRightSavesAStep() {
-        Request request =
-                Request.of(1, 2, 3).withMaxTokens(300).withSampling(ofTwo(Sampling.atTemperature(30).withSeed(4)));
+        Request request = Request.of(1, 2, 3)
+                .withMaxTokens(300)
+                .withSampling(ofTwo(Sampling.atTemperature(30).withSeed(4)));
         try (Engine engine = engine(Speculation.ALWAYS)) {
             Generation generation = engine.submit(request).await();
             assertEquals(300, generation.ids().length);
             int accepted = generation.drafts().accepted();
             assertTrue(accepted > 30, generation.drafts().toString());
             // The first token comes with the prompt; a draft that is right at the very end saves nothing.
-            assertTrue(Math.abs(300 - 1 - accepted - generation.decodeSteps()) <= 1, generation.decodeSteps() + " steps");
+            assertTrue(
+                    Math.abs(300 - 1 - accepted - generation.decodeSteps()) <= 1, generation.decodeSteps() + " steps");
             assertEquals(
                     accepted / (double) generation.drafts().read(),
                     generation.drafts().acceptance());
@@ -141,7 +143,8 @@ class SpeculationTest {
     @Test
     void theContextEndsTheText() {
         try (Engine engine = engine(Speculation.ALWAYS)) {
-            Generation generation = engine.submit(Request.of(1).withMaxTokens(1000).withSampling(Sampling.greedy()))
+            Generation generation = engine.submit(
+                            Request.of(1).withMaxTokens(1000).withSampling(Sampling.greedy()))
                     .await();
             assertEquals(CONTEXT - 1, generation.ids().length);
         }
@@ -161,8 +164,7 @@ class SpeculationTest {
                     .filter(parameter -> parameter.name().endsWith("eh_proj.weight"))
                     .forEach(parameter -> parameter.value().set(0, Double.NaN));
             broken.weightsChanged();
-            try (Engine engine =
-                    new Engine(broken, Engine.Settings.defaults().withSpeculation(Speculation.ALWAYS))) {
+            try (Engine engine = new Engine(broken, Engine.Settings.defaults().withSpeculation(Speculation.ALWAYS))) {
                 assertArrayEquals(expected, engine.submit(request).await().ids());
             }
         }

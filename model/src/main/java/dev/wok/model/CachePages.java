@@ -64,7 +64,8 @@ public final class CachePages implements AutoCloseable {
     /// @return a copy of a page's contents, for [#write] on a cache of the same model
     public MemorySegment read(int page) {
         Tensor contents = all.select(0, page);
-        Tensor copy = Tensor.of(MemorySegment.ofArray(new byte[Math.toIntExact(contents.bytes())]), all.dtype(), contents.shape());
+        Tensor copy = Tensor.of(
+                MemorySegment.ofArray(new byte[Math.toIntExact(contents.bytes())]), all.dtype(), contents.shape());
         kernels.stream().device().download(contents, copy);
         return copy.memory();
     }

@@ -47,7 +47,8 @@ final class Fingerprint {
             int[] ids = IntStream.range(0, tokens)
                     .map(i -> i * 37 % model.config().vocabSize())
                     .toArray();
-            float[] logits = model.extend(cache, List.of(new Chunk(new int[] {0}, 0, ids, 1))).getFirst();
+            float[] logits = model.extend(cache, List.of(new Chunk(new int[] {0}, 0, ids, 1)))
+                    .getFirst();
             ByteBuffer bits = ByteBuffer.allocate(Float.BYTES * logits.length);
             bits.asFloatBuffer().put(logits);
             digest.update(bits);

@@ -20,10 +20,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
 import java.util.function.ObjIntConsumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +36,9 @@ public final class Model implements AutoCloseable {
     /// The most tokens that pass through the layers at once when a prompt is read. Who shares a model
     /// with others reads no more at a time.
     public static final int CHUNK = 512;
+
+    /// Tokens that take little longer than one.
+    private static final int FEW = 2;
 
     /// Rows of logits that exist at once where all of a text's are wanted: a vocabulary is wide.
     private static final int LOGITS_AT_ONCE = 32;
@@ -47,6 +52,9 @@ public final class Model implements AutoCloseable {
 
     /// `[CHUNK, hidden]`: what was read last, after the final norm, for [#draft].
     private @Nullable Tensor hidden;
+
+    /// How many of its rows.
+    private int hiddenRows;
 
     /// What a model that is larger than memory read from its file, since it was opened.
     ///
@@ -138,7 +146,7 @@ public final class Model implements AutoCloseable {
     }
 
     /// Opens a model to infer: its weights are held once, in the order in which products read them. It
-    /// cannot be trained or saved; multi-token prediction is left out.
+    /// cannot be trained or saved.
     ///
     /// A folder that [#convert] wrote with such storage is mapped: nothing of it is read before it is
     /// used, and what was not used for long need not stay in memory.
@@ -173,9 +181,8 @@ public final class Model implements AutoCloseable {
     }
 
     /// Writes a model as a folder that [#open] maps: config.json, generation_config.json and
-    /// model.safetensors, with multi-token prediction left out. The model may be larger than memory. The
-    /// folder is made beside its name and renamed: it is there as a whole or not at all, also where the
-    /// process is ended.
+    /// model.safetensors. The model may be larger than memory. The folder is made beside its name and
+    /// renamed: it is there as a whole or not at all, also where the process is ended.
     ///
     /// @param target a folder that does not exist yet
     /// @param storage what the weights are converted to
@@ -413,16 +420,22 @@ public final class Model implements AutoCloseable {
         if (tokens == 0 || tokens > CHUNK) {
             throw new IllegalArgumentException("%d tokens are read at once, expected 1 to %d".formatted(tokens, CHUNK));
         }
-        return tokens == 1 && stepThreads != null
-                ? stepThreads.run(network.device(), () -> extendChunks(cache, chunks))
-                : extendChunks(cache, chunks);
+        if (tokens == 1 && stepThreads != null) {
+            return stepThreads.run(network.device(), () -> extendChunks(cache, chunks));
+        }
+        return onThreadsFor(tokens, () -> extendChunks(cache, chunks));
+    }
+
+    private List<float[]> onThreadsFor(int tokens, Supplier<List<float[]>> pass) {
+        return tokens <= FEW && stepThreads != null ? stepThreads.like(network.device(), pass) : pass.get();
     }
 
     private List<float[]> extendChunks(CachePages cache, List<Chunk> chunks) {
         try (var _ = workspace().scope()) {
             Tensor normed = infer(cache, chunks);
             if (drafts()) {
-                network.kernels.elementwise().cast(normed, hidden().slice(0, 0, normed.dim(0)));
+                hiddenRows = normed.size(0);
+                network.kernels.elementwise().cast(normed, hidden().slice(0, 0, hiddenRows));
             }
             return logits(normed, wanted(chunks));
         }
@@ -441,18 +454,24 @@ public final class Model implements AutoCloseable {
     /// @return `[vocab]` each, on the host: for the tokens whose logits are wanted, in their order, those that
     ///     predict the token after the one that follows
     /// @throws IllegalStateException where the model does not [#drafts]
+    /// @throws IndexOutOfBoundsException where so many tokens were not read
     public List<float[]> draft(CachePages cache, List<Chunk> chunks, int... rows) {
         if (!drafts()) {
             throw new IllegalStateException("this model has no multi-token prediction");
         }
+        int[] ids = chunks.stream()
+                .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
+                .toArray();
+        requireIds(ids);
+        return onThreadsFor(ids.length, () -> draft(cache, chunks, ids, rows));
+    }
+
+    private List<float[]> draft(CachePages cache, List<Chunk> chunks, int[] ids, int[] rows) {
         try (var _ = workspace().scope()) {
-            int[] ids = chunks.stream()
-                    .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
-                    .toArray();
-            requireIds(ids);
             int[] from = IntStream.range(0, chunks.size())
                     .flatMap(i ->
                             IntStream.range(rows[i], rows[i] + chunks.get(i).ids().length))
+                    .peek(row -> Objects.checkIndex(row, hiddenRows))
                     .toArray();
             Tensor picked = workspace().tensor(network.dtype, ids.length, network.config.hiddenSize());
             network.kernels.embedding().forward(network.ints(workspace(), from), hidden(), picked);

@@ -49,13 +49,24 @@ final class StepThreads {
 
     /// Computes a step on as many threads as it is the turn of.
     <T> T run(Device device, Supplier<T> step) {
-        Workers workers = ((HostDevice) device).workers();
-        workers.use(used);
-        try {
+        return on(used, device, () -> {
             long begin = System.nanoTime();
             T result = step.get();
             took(System.nanoTime() - begin);
             return result;
+        });
+    }
+
+    /// Computes something about as large as a step, on the number that is fastest as far as is known.
+    <T> T like(Device device, Supplier<T> step) {
+        return on(chosen, device, step);
+    }
+
+    private <T> T on(int threads, Device device, Supplier<T> step) {
+        Workers workers = ((HostDevice) device).workers();
+        workers.use(threads);
+        try {
+            return step.get();
         } finally {
             workers.use(all);
         }

@@ -14,6 +14,7 @@ import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Close;
+import dev.wok.testkit.Tensors;
 import dev.wok.testkit.Thrown;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,9 +70,7 @@ class DraftTest {
                             next,
                             network.unwatched(workspace));
             Tensor logits = p.linear(saved.normed(), network.weights.head);
-            Tensor host = Tensor.of(new float[0]);
-            host = dev.wok.testkit.Tensors.copy(logits);
-            return host;
+            return Tensors.copy(logits);
         }
     }
 
@@ -124,11 +123,16 @@ class DraftTest {
                     model.save(target);
                 }
                 for (Storage storage : List.of(Storage.float32(), Storage.int8())) {
-                    try (Model packed = Model.open(target, kernels, storage, Progress.silent())) {
+                    Path converted = folder.resolve(backend.text() + storage.matrices());
+                    Model.convert(target, converted, storage, _ -> {}, Progress.silent());
+                    try (Model packed = Model.open(target, kernels, storage, Progress.silent());
+                            Model mapped = Model.open(converted, kernels, storage, Progress.silent())) {
                         List<float[]> once = drafted(packed, TOKENS);
                         List<float[]> pieces = drafted(packed, 7);
+                        List<float[]> kept = drafted(mapped, 50);
                         for (int t = 0; t < TOKENS; t++) {
                             assertArrayEquals(once.get(t), pieces.get(t), "token " + t);
+                            assertArrayEquals(once.get(t), kept.get(t), "token " + t);
                         }
                     }
                 }
