@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -61,6 +63,44 @@ class GenerateCommandTest {
             assertTrue(object.get("prefill_tokens_per_second").asDouble() > 0, line);
             assertTrue(object.get("decode_tokens_per_second").asDouble() > 0, line);
         }
+    }
+
+    @Test
+    void whatIsReadIsKeptForLaterRuns() throws IOException {
+        Path cache = folder.resolve("cache");
+        String prompt = "--max-tokens 20 --json --greedy --ignore-eos --ids "
+                + Files.writeString(
+                        folder.resolve("long.json"),
+                        List.of(IntStream.range(0, 70).map(i -> i % 50).boxed().toList())
+                                .toString());
+        Captured without = run(prompt);
+        for (int i = 0; i < 2; i++) {
+            Captured kept = run(prompt + " --cache " + cache);
+            assertEquals(0, kept.code(), kept.err());
+            assertEquals(
+                    JsonMapper.shared().readTree(without.out()).get("ids"),
+                    JsonMapper.shared().readTree(kept.out()).get("ids"));
+            try (Stream<Path> files = Files.walk(cache)) {
+                assertEquals(1, files.filter(Files::isRegularFile).count());
+            }
+        }
+        Path file = Files.writeString(folder.resolve("nofolder"), "x");
+        Captured refused = run("--prompt x --cache " + file);
+        assertEquals(2, refused.code());
+        assertTrue(refused.err().contains("cannot be used for a cache"), refused.err());
+        assertEquals(
+                "wok: --cache-gigabytes 0.0: expected more than 0.\n",
+                run("--prompt x --cache-gigabytes 0 --cache " + cache).err());
+    }
+
+    @Test
+    void guessesNeedAModelThatMakesThem() {
+        assertEquals(
+                "wok: the model has no multi-token prediction, which guesses tokens; ask for no speculation.\n",
+                run("--prompt x --speculate always").err());
+        assertEquals(
+                "wok: --speculate yes: expected auto, always or never.\n",
+                run("--prompt x --speculate yes").err());
     }
 
     @Test

@@ -45,6 +45,49 @@ class TrainCommandTest {
         return Captured.run(arguments.toArray(String[]::new));
     }
 
+    /// With multi-token prediction, trained a little, and converted.
+    @Test
+    void whatIsTrainedToGuessGuesses() {
+        Path out = folder.resolve("guessing");
+        Captured trained = train(out, "--set", "num_nextn_predict_layers=1");
+        assertEquals(0, trained.code(), trained.err());
+        String small = folder.resolve("small").toString();
+        String model = out.resolve("model").toString();
+        assertEquals(
+                0, Captured.run("convert", model, small, "--quantize", "int8").code());
+        for (String one : List.of(model, small)) {
+            Captured never = generate(one, "never");
+            Captured always = generate(one, "always");
+            assertEquals(0, always.code(), always.err());
+            JsonNode plain = new ObjectMapper().readTree(never.out());
+            JsonNode guessed = new ObjectMapper().readTree(always.out());
+            assertEquals(plain.required("ids"), guessed.required("ids"));
+            assertEquals(
+                    plain.required("ids"),
+                    new ObjectMapper().readTree(generate(one, "auto").out()).required("ids"));
+            assertTrue(plain.path("drafts_read").isMissingNode());
+            int read = guessed.required("drafts_read").asInt();
+            int accepted = guessed.required("drafts_accepted").asInt();
+            assertTrue(read > 0 && accepted >= 0 && accepted <= read, guessed.toString());
+        }
+    }
+
+    private static Captured generate(String model, String speculate) {
+        return Captured.run(
+                "generate",
+                model,
+                "--prompt",
+                "line ",
+                "--max-tokens",
+                "40",
+                "--ignore-eos",
+                "--json",
+                "--seed",
+                "3",
+                "--speculate",
+                speculate);
+    }
+
     @Test
     void fromTextToAModelThatIsUsedAndAPageWithBothRuns() {
         Path even = folder.resolve("even");
