@@ -19,7 +19,7 @@ import java.util.Objects;
 /// while they pay. Texts go on greedily from a token that is drawn.
 final class SpeculationBench {
     private static final int NEW = 256;
-    private static final int REPEATS = 7;
+    private static final int REPEATS = 15;
     /// Java's compiler is done by then.
     private static final long WARM_UP_NANOS = 10_000_000_000L;
 

@@ -9,17 +9,18 @@ import java.util.Arrays;
 /* A step that reads a draft beside each token takes longer, and gives a second token where the draft is right: it pays
  * where `plain * (1 + right) > reading + drafting`. The times depend on how many texts answer, so that each power of two
  * has its own. Steps with and without drafts take turns until there are some of either; where drafts pay, a step without
- * any comes now and then to compare with; where they do not, none are made for a while, that doubles each time. Times are
- * medians of the last few, so that what else the machine does counts little.
+ * any comes now and then to compare with; where they do not, none are made for as long as makes what the trial lost one
+ * hundredth. Times are medians of the last few, so that what else the machine does counts little.
  */
 final class Drafting {
     private static final int TRIAL = 8;
     private static final int GLANCE = 4;
     private static final int COMPARE_EVERY = 16;
-    private static final int PAUSE = 256;
-    private static final int PAUSE_MOST = 8192;
+    private static final int PAUSE_LEAST = 32;
+    private static final int PAUSE_MOST = 1 << 14;
+    private static final double MAY_LOSE = 0.01;
     private static final double ENOUGH = 1.02;
-    private static final double MEMORY = 1 - 1.0 / 64;
+    private static final double MEMORY = 1 - 1.0 / 128;
 
     private final Engine.Speculation asked;
     private final Crowd[] crowds = new Crowd[Integer.SIZE];
@@ -102,8 +103,6 @@ final class Drafting {
         /// Steps without drafts that are left.
         private int pause;
 
-        private int nextPause = PAUSE;
-
         boolean reads() {
             int turn = pays ? COMPARE_EVERY : 2;
             return pause == 0 && steps % turn != 0;
@@ -120,13 +119,13 @@ final class Drafting {
         }
 
         void decide(double acceptance) {
-            pays = gain(acceptance) > ENOUGH;
+            double gain = gain(acceptance);
+            pays = gain > ENOUGH;
             if (pays) {
-                nextPause = PAUSE;
                 return;
             }
-            pause = nextPause;
-            nextPause = Math.min(2 * nextPause, PAUSE_MOST);
+            double lost = 2 * TRIAL * (1 / gain - 1);
+            pause = (int) Math.clamp(lost / MAY_LOSE, PAUSE_LEAST, PAUSE_MOST);
             plain.count = 0;
             reading.count = 0;
             making.count = 0;

@@ -43,23 +43,21 @@ class DraftingTest {
         assertTrue(steps.reading >= 1490 && steps.reading < 1510, steps.toString());
     }
 
-    /// 1.2 tokens for 1.4 times the time.
+    /// 1.2 tokens for 1.4 times the time: a trial of 16 steps loses 2.7, which is a hundredth of 267.
     @Test
-    void draftsThatDoNotPayAreTriedMoreAndMoreRarely() {
+    void draftsThatDoNotPayAreTriedNowAndThen() {
         Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
         run(drafting, 40, 1, 20, 1.2, 0.2);
-        Steps early = run(drafting, 800, 1, 20, 1.2, 0.2);
-        run(drafting, 20_000, 1, 20, 1.2, 0.2);
-        Steps late = run(drafting, 10_000, 1, 20, 1.2, 0.2);
-        assertTrue(early.making > 0 && early.making <= 40, early.toString());
-        assertTrue(late.making > 0 && late.making <= 40, late.toString());
+        Steps steps = run(drafting, 10_000, 1, 20, 1.2, 0.2);
+        assertTrue(steps.making > 300 && steps.making < 700, steps.toString());
+        assertTrue(steps.reading > 150 && steps.reading < 350, steps.toString());
     }
 
-    /// Twice the time, so that even a model that is always right gains nothing.
+    /// Three times the time, so that even a model that is always right gains nothing.
     @Test
     void draftsThatCannotPayAreGivenUpAtOnce() {
         Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
-        assertTrue(run(drafting, 200, 1, 100, 1.7, 0.4).making <= 10);
+        assertTrue(run(drafting, 800, 1, 100, 2.6, 0.4).making <= 10);
     }
 
     @Test
@@ -70,7 +68,7 @@ class DraftingTest {
             run(drafting, 200, 16, 70, 1.8, 0.2);
         }
         assertTrue(run(drafting, 100, 1, 70, 1.1, 0.1).reading > 90);
-        assertTrue(run(drafting, 100, 16, 70, 1.8, 0.2).reading < 10);
+        assertTrue(run(drafting, 100, 16, 70, 1.8, 0.2).reading < 30);
     }
 
     /// A model that begins to guess badly, and well again.
@@ -81,7 +79,7 @@ class DraftingTest {
         assertTrue(run(drafting, 100, 1, 90, 1.2, 0.2).reading > 90);
         run(drafting, 300, 1, 0, 1.2, 0.2);
         assertTrue(run(drafting, 100, 1, 0, 1.2, 0.2).reading < 20);
-        run(drafting, 20_000, 1, 90, 1.2, 0.2);
+        run(drafting, 4_000, 1, 90, 1.2, 0.2);
         assertTrue(run(drafting, 100, 1, 90, 1.2, 0.2).reading > 90);
     }
 

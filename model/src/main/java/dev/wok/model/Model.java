@@ -25,7 +25,6 @@ import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
 import java.util.function.ObjIntConsumer;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +45,12 @@ public final class Model implements AutoCloseable {
     private final Network network;
     private final Memory memory;
     private final @Nullable Source mapped;
-    private final @Nullable StepThreads stepThreads;
+    /// For steps of so many tokens, up to [#FEW]; none where there is nothing to choose.
+    private final List<StepThreads> stepThreads;
+
+    /// What the last step was computed on, where that was chosen.
+    private @Nullable StepThreads lastThreads;
+
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
 
@@ -69,7 +73,7 @@ public final class Model implements AutoCloseable {
     private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, dtype, storage, Weights.Supply.of(memory));
-        stepThreads = StepThreads.of(network.device());
+        stepThreads = StepThreads.of(network.device(), FEW);
         mapped = null;
     }
 
@@ -77,7 +81,7 @@ public final class Model implements AutoCloseable {
     private Model(ModelConfig config, Kernels kernels, Storage storage, ConvertedFolder mapped) {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, DType.F32, storage, mapped::tensor);
-        stepThreads = StepThreads.of(network.device());
+        stepThreads = StepThreads.of(network.device(), FEW);
         this.mapped = mapped;
         if (packedBytes() < Device.usableMemory()) {
             mapped.enlarge();
@@ -420,14 +424,10 @@ public final class Model implements AutoCloseable {
         if (tokens == 0 || tokens > CHUNK) {
             throw new IllegalArgumentException("%d tokens are read at once, expected 1 to %d".formatted(tokens, CHUNK));
         }
-        if (tokens == 1 && stepThreads != null) {
-            return stepThreads.run(network.device(), () -> extendChunks(cache, chunks));
-        }
-        return onThreadsFor(tokens, () -> extendChunks(cache, chunks));
-    }
-
-    private List<float[]> onThreadsFor(int tokens, Supplier<List<float[]>> pass) {
-        return tokens <= FEW && stepThreads != null ? stepThreads.like(network.device(), pass) : pass.get();
+        lastThreads = tokens <= stepThreads.size() ? stepThreads.get(tokens - 1) : null;
+        return lastThreads == null
+                ? extendChunks(cache, chunks)
+                : lastThreads.run(network.device(), () -> extendChunks(cache, chunks));
     }
 
     private List<float[]> extendChunks(CachePages cache, List<Chunk> chunks) {
@@ -463,7 +463,9 @@ public final class Model implements AutoCloseable {
                 .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
                 .toArray();
         requireIds(ids);
-        return onThreadsFor(ids.length, () -> draft(cache, chunks, ids, rows));
+        return lastThreads == null
+                ? draft(cache, chunks, ids, rows)
+                : lastThreads.like(network.device(), () -> draft(cache, chunks, ids, rows));
     }
 
     private List<float[]> draft(CachePages cache, List<Chunk> chunks, int[] ids, int[] rows) {

@@ -3,10 +3,11 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Workers;
+import java.util.List;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Stream;
 
-/// How many threads compute one token after the other: all, or fewer where fewer are faster. It is measured
+/// How many threads compute steps of one token, or of two: all, or fewer where fewer are faster. It is measured
 /// while tokens are computed, and changes no result.
 ///
 /* A small model's kernels take some microseconds each. Two virtual processors that are threads of one core then lose
@@ -40,11 +41,14 @@ final class StepThreads {
         used = all;
     }
 
-    /// @return null where there is nothing to choose
-    static @Nullable StepThreads of(Device device) {
+    /// @param most tokens of a step
+    /// @return for one token, two and so on, or none where there is nothing to choose
+    static List<StepThreads> of(Device device, int most) {
         return device instanceof HostDevice host && host.workers().count() > 1
-                ? new StepThreads(host.workers().count())
-                : null;
+                ? Stream.generate(() -> new StepThreads(host.workers().count()))
+                        .limit(most)
+                        .toList()
+                : List.of();
     }
 
     /// Computes a step on as many threads as it is the turn of.

@@ -1,13 +1,13 @@
 package dev.wok.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntToLongFunction;
@@ -89,8 +89,8 @@ class StepThreadsTest {
     @Test
     void choosesWhereThereIsAChoice() {
         try (HostDevice one = Device.host(1)) {
-            assertNull(StepThreads.of(one));
+            assertEquals(List.of(), StepThreads.of(one, 2));
         }
-        assertNull(StepThreads.of(Device.dry()));
+        assertEquals(List.of(), StepThreads.of(Device.dry(), 2));
     }
 }
