@@ -9,11 +9,9 @@ import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 
 /// One text with tokens guessed, against the same one without: where guesses are read always, and where they are only
 /// while they pay. Texts go on greedily from a token that is drawn.
@@ -25,11 +23,12 @@ final class SpeculationBench {
 
     private final int tokens;
     private final int vocabulary;
-    private final Map<Speculation, Engine> engines;
+    /// In the order of [Speculation].
+    private final List<Engine> engines;
     private int read;
     private int accepted;
 
-    private SpeculationBench(Model model, Map<Speculation, Engine> engines) {
+    private SpeculationBench(Model model, List<Engine> engines) {
         this.engines = engines;
         tokens = Math.min(NEW, model.config().maxPositionEmbeddings() - 1);
         vocabulary = model.config().vocabSize();
@@ -39,23 +38,20 @@ final class SpeculationBench {
         if (!test.model().drafts()) {
             throw new BadInput("the model has no multi-token prediction: there are no guesses to measure.");
         }
-        Map<Speculation, Engine> engines = new EnumMap<>(Speculation.class);
+        List<Engine> engines = new ArrayList<>();
         try {
             for (Speculation speculation : Speculation.values()) {
                 Engine.Settings settings = Engine.Settings.defaults().withSpeculation(speculation);
-                engines.put(speculation, new Engine(test.model(), settings));
+                engines.add(new Engine(test.model(), settings));
             }
             return new SpeculationBench(test.model(), engines).rows(test.setup(), progress);
         } finally {
-            engines.values().forEach(Engine::close);
+            engines.forEach(Engine::close);
         }
     }
 
     private List<Row> rows(Setup setup, Progress progress) {
-        Map<Speculation, double[]> speeds = new EnumMap<>(Speculation.class);
-        for (Speculation speculation : Speculation.values()) {
-            speeds.put(speculation, new double[REPEATS]);
-        }
+        double[][] speeds = new double[Speculation.values().length][REPEATS];
         Rng rng = new Rng(1);
         try (Progress.Task task = progress.start("generating", REPEATS + 1L, "times")) {
             for (long begin = System.nanoTime(); System.nanoTime() - begin < WARM_UP_NANOS; ) {
@@ -75,14 +71,14 @@ final class SpeculationBench {
                     if (!Arrays.equals(expected, generation.ids())) {
                         throw new IllegalStateException("a guess changed a text");
                     }
-                    speeds.get(speculation)[at] = generation.decodeTokensPerSecond();
+                    speeds[speculation.ordinal()][at] = generation.decodeTokensPerSecond();
                 }
                 task.advance(1);
             }
         }
-        double without = Repeats.median(speeds.get(Speculation.NEVER), REPEATS);
-        double always = Repeats.median(speeds.get(Speculation.ALWAYS), REPEATS);
-        double auto = Repeats.median(speeds.get(Speculation.WHERE_FASTER), REPEATS);
+        double without = Repeats.median(speeds[Speculation.NEVER.ordinal()], REPEATS);
+        double always = Repeats.median(speeds[Speculation.ALWAYS.ordinal()], REPEATS);
+        double auto = Repeats.median(speeds[Speculation.WHERE_FASTER.ordinal()], REPEATS);
         return List.of(
                 Row.of("speculate_always", always, "tokens/s", "without", without, setup),
                 Row.of("speculate_auto", auto, "tokens/s", "without", without, setup),
@@ -92,7 +88,7 @@ final class SpeculationBench {
     private Generation generate(Speculation speculation, int first) {
         Request request = Request.of(first).withMaxTokens(tokens).withSampling(Sampling.greedy());
         Generation generation =
-                Objects.requireNonNull(engines.get(speculation)).submit(request).await();
+                engines.get(speculation.ordinal()).submit(request).await();
         if (speculation == Speculation.ALWAYS) {
             read += generation.drafts().read();
             accepted += generation.drafts().accepted();

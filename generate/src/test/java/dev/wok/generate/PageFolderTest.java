@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
-import dev.wok.notice.Progress;
 import dev.wok.tensor.Copies;
+import dev.wok.testkit.RecordingProgress;
 import dev.wok.testkit.Thrown;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -17,6 +17,7 @@ import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -31,19 +32,7 @@ class PageFolderTest {
     @TempDir
     private Path folder;
 
-    private final List<String> said = new ArrayList<>();
-
-    private final Progress progress = new Progress() {
-        @Override
-        public Task start(String name, long total, String unit) {
-            return Progress.silent().start(name, total, unit);
-        }
-
-        @Override
-        public void say(String line) {
-            said.add(line);
-        }
-    };
+    private final RecordingProgress progress = new RecordingProgress();
 
     private PageFolder open(String fingerprint, long bytes) {
         return new PageFolder(new Engine.Disk(folder, bytes, progress), fingerprint, TOKENS, BYTES);
@@ -65,7 +54,7 @@ class PageFolderTest {
         assertArrayEquals(new byte[] {9, 1, 2, 3, 4}, found(next, key, IDS));
         assertEquals(Optional.empty(), next.find(PageFolder.key(key, IDS), IDS));
         assertEquals(Optional.empty(), open("b", 1000).find(key, IDS));
-        assertEquals(List.of(), said);
+        assertEquals(List.of(), progress.lines());
     }
 
     @Test
@@ -86,14 +75,15 @@ class PageFolderTest {
         byte[] whole = Files.readAllBytes(file);
         assertEquals(FILE, whole.length);
         for (int i = 0; i < 2 * whole.length; i++) {
-            byte[] damaged = i < whole.length ? whole.clone() : java.util.Arrays.copyOf(whole, i - whole.length);
+            byte[] damaged = i < whole.length ? whole.clone() : Arrays.copyOf(whole, i - whole.length);
             if (i < whole.length) {
                 damaged[i] ^= (byte) (1 << i % 8);
             }
             Files.write(file, damaged);
-            said.clear();
             assertEquals(Optional.empty(), open("a", 1000).find(key, IDS), "byte " + i);
-            assertTrue(said.getFirst().endsWith("is damaged and was removed; what it held is computed again."));
+            assertEquals(i + 1, progress.lines().size());
+            assertTrue(
+                    progress.lines().getLast().endsWith("is damaged and was removed; what it held is computed again."));
             assertTrue(Files.notExists(file));
         }
     }
@@ -127,7 +117,7 @@ class PageFolderTest {
         // The other one believes in a file that is gone, and makes room for its own from all models' files.
         later.keep(PageFolder.key("", IDS), IDS, contents(7));
         assertEquals(1, later.files().size());
-        assertEquals(List.of(), said);
+        assertEquals(List.of(), progress.lines());
     }
 
     @Test
@@ -148,8 +138,8 @@ class PageFolderTest {
         Files.writeString(folder.resolve("a"), "a file");
         pages.keep(PageFolder.key("", IDS), IDS, contents(1));
         pages.keep(PageFolder.key("", IDS), IDS, contents(1));
-        assertEquals(1, said.size());
-        assertTrue(said.getFirst().startsWith("nothing more is kept for later runs: "), said.getFirst());
+        assertEquals(1, progress.lines().size());
+        assertTrue(progress.lines().getFirst().startsWith("nothing more is kept for later runs: "));
         assertTrue(Thrown.message(BadInput.class, () -> open("a", 1000)).contains("cannot be used for a cache"));
     }
 }

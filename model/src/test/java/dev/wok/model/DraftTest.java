@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -52,7 +53,9 @@ class DraftTest {
                 model.kernels().stream().device().memory(),
                 DType.F64);
         model.tensors()
-                .forEach((name, tensor) -> network.weights.named().get(name).copyFrom(tensor));
+                .forEach((name, tensor) -> Objects.requireNonNull(
+                                network.weights.named().get(name))
+                        .copyFrom(tensor));
         network.weights.changed();
         int[] ids = ids();
         try (Memory memory = network.device().memory()) {
