@@ -51,7 +51,7 @@ final class SpeculationBench {
     }
 
     private List<Row> rows(Setup setup, Progress progress) {
-        double[][] speeds = new double[Speculation.values().length][REPEATS];
+        double[] seconds = new double[Speculation.values().length];
         Rng rng = new Rng(1);
         try (Progress.Task task = progress.start("generating", REPEATS + 1L, "times")) {
             for (long begin = System.nanoTime(); System.nanoTime() - begin < WARM_UP_NANOS; ) {
@@ -71,14 +71,15 @@ final class SpeculationBench {
                     if (!Arrays.equals(expected, generation.ids())) {
                         throw new IllegalStateException("a guess changed a text");
                     }
-                    speeds[speculation.ordinal()][at] = generation.decodeTokensPerSecond();
+                    seconds[speculation.ordinal()] += generation.decodeSeconds();
                 }
                 task.advance(1);
             }
         }
-        double without = Repeats.median(speeds[Speculation.NEVER.ordinal()], REPEATS);
-        double always = Repeats.median(speeds[Speculation.ALWAYS.ordinal()], REPEATS);
-        double auto = Repeats.median(speeds[Speculation.WHERE_FASTER.ordinal()], REPEATS);
+        double all = (double) REPEATS * (tokens - 1);
+        double without = all / seconds[Speculation.NEVER.ordinal()];
+        double always = all / seconds[Speculation.ALWAYS.ordinal()];
+        double auto = all / seconds[Speculation.WHERE_FASTER.ordinal()];
         return List.of(
                 Row.of("speculate_always", always, "tokens/s", "without", without, setup),
                 Row.of("speculate_auto", auto, "tokens/s", "without", without, setup),

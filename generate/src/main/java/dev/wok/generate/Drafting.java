@@ -10,14 +10,14 @@ import java.util.Arrays;
  * where `plain * (1 + right) > reading + drafting`. The times depend on how many texts answer, so that each power of two
  * has its own. Steps with and without drafts take turns until there are some of either; where drafts pay, a step without
  * any comes now and then to compare with; where they do not, none are made for as long as makes what the trial lost one
- * hundredth. Times are medians of the last few, so that what else the machine does counts little.
+ * hundredth, but for no longer than there were steps before: the first ones in a process are slow in ways of their own. Times
+ * are medians of the last few, so that what else the machine does counts little.
  */
 final class Drafting {
     private static final int TRIAL = 8;
     private static final int GLANCE = 4;
     private static final int COMPARE_EVERY = 16;
-    private static final int PAUSE_LEAST = 32;
-    private static final int PAUSE_MOST = 1 << 14;
+    private static final int PAUSE_LEAST = 64;
     private static final double MAY_LOSE = 0.01;
     private static final double ENOUGH = 1.02;
     private static final double MEMORY = 1 - 1.0 / 128;
@@ -63,11 +63,11 @@ final class Drafting {
     /// @param making nanoseconds for drafts after it, 0 where none were made
     void took(int texts, int drafts, long reading, long making) {
         Crowd crowd = crowd(texts);
+        crowd.steps++;
         if (crowd.pause > 0) {
             crowd.pause--;
             return;
         }
-        crowd.steps++;
         if (making > 0) {
             crowd.making.add(making);
         }
@@ -125,7 +125,7 @@ final class Drafting {
                 return;
             }
             double lost = 2 * TRIAL * (1 / gain - 1);
-            pause = (int) Math.clamp(lost / MAY_LOSE, PAUSE_LEAST, PAUSE_MOST);
+            pause = (int) Math.clamp(lost / MAY_LOSE, PAUSE_LEAST, Math.max(PAUSE_LEAST, steps));
             plain.count = 0;
             reading.count = 0;
             making.count = 0;

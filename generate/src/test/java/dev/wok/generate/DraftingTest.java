@@ -47,7 +47,7 @@ class DraftingTest {
     @Test
     void draftsThatDoNotPayAreTriedNowAndThen() {
         Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
-        run(drafting, 40, 1, 20, 1.2, 0.2);
+        run(drafting, 1_000, 1, 20, 1.2, 0.2);
         Steps steps = run(drafting, 10_000, 1, 20, 1.2, 0.2);
         assertTrue(steps.making > 300 && steps.making < 700, steps.toString());
         assertTrue(steps.reading > 150 && steps.reading < 350, steps.toString());
@@ -57,7 +57,9 @@ class DraftingTest {
     @Test
     void draftsThatCannotPayAreGivenUpAtOnce() {
         Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
-        assertTrue(run(drafting, 800, 1, 100, 2.6, 0.4).making <= 10);
+        assertTrue(run(drafting, 70, 1, 100, 2.6, 0.4).making <= 10);
+        run(drafting, 1_000, 1, 100, 2.6, 0.4);
+        assertTrue(run(drafting, 10_000, 1, 100, 2.6, 0.4).making <= 250);
     }
 
     @Test
