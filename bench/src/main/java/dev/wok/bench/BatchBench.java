@@ -127,7 +127,7 @@ final class BatchBench {
         double seconds = 0;
         for (Decoding decoding : begun) {
             Generation generation = decoding.await();
-            tokens += generation.decodeSteps();
+            tokens += generation.ids().length - 1;
             seconds = Math.max(seconds, generation.decodeSeconds());
         }
         return tokens / seconds;

@@ -367,7 +367,7 @@ public final class Engine implements AutoCloseable {
     private boolean draft(Step step) {
         List<Chunk> chunks = new ArrayList<>();
         List<Integer> rows = new ArrayList<>();
-        List<Text> drafting = new ArrayList<>();
+        List<Text> takers = new ArrayList<>();
         int row = 0;
         for (Step.Reading reading : step.readings()) {
             Sequence sequence = reading.sequence();
@@ -379,7 +379,7 @@ public final class Engine implements AutoCloseable {
                 chunks.add(new Chunk(sequence.table().numbers(), from, next, takes ? 1 : 0));
                 rows.add(row);
                 if (takes) {
-                    drafting.add(text);
+                    takers.add(text);
                 }
             }
             row += reading.count();
@@ -390,7 +390,7 @@ public final class Engine implements AutoCloseable {
         List<float[]> logits = model.draft(
                 cache, chunks, rows.stream().mapToInt(Integer::intValue).toArray());
         for (int i = 0; i < logits.size(); i++) {
-            drafting.get(i).draft(logits.get(i));
+            takers.get(i).draft(logits.get(i));
         }
         return true;
     }

@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
@@ -67,33 +68,46 @@ final class PageFolder {
     /// @param fingerprint of whatever the contents of pages depend on
     /// @param pageTokens tokens of a page
     /// @param pageBytes bytes of its contents
-    /// @throws BadInput where the folder cannot be made or read
+    /// @throws BadInput where the folder cannot be made or read, or no page fits
     PageFolder(Engine.Disk disk, String fingerprint, int pageTokens, long pageBytes) {
         own = disk.folder().resolve(fingerprint);
         most = disk.bytes();
         progress = disk.progress();
         this.pageTokens = pageTokens;
         this.pageBytes = Math.toIntExact(pageBytes);
+        if (size() > most) {
+            throw new BadInput("the cache on disk may take %,d bytes, expected %,d or more: one page of %d tokens."
+                    .formatted(most, size(), pageTokens));
+        }
         try {
             Files.createDirectories(own);
-            try (Stream<Path> all = Files.walk(disk.folder(), 2)) {
-                for (Path file : (Iterable<Path>) all.filter(Files::isRegularFile)::iterator) {
-                    find(file);
-                }
+        } catch (IOException e) {
+            throw BadInput.writing(disk.folder(), e);
+        }
+        try (Stream<Path> all = Files.walk(disk.folder(), 2)) {
+            for (Path file : (Iterable<Path>) all.filter(Files::isRegularFile)::iterator) {
+                see(file);
             }
-        } catch (IOException | UncheckedIOException e) {
-            throw new BadInput(
-                    "the folder %s cannot be used for a cache: %s.".formatted(disk.folder(), e.getMessage()), e);
+        } catch (IOException e) {
+            throw BadInput.reading(disk.folder(), e);
+        } catch (UncheckedIOException e) {
+            throw new BadInput("%s could not be read: %s.".formatted(disk.folder(), e.getMessage()), e);
         }
     }
 
-    private void find(Path file) throws IOException {
-        String name = file.getFileName().toString();
-        Instant changed = Files.getLastModifiedTime(file).toInstant();
-        if (name.endsWith(PAGE)) {
-            add(new Entry(file, Files.size(file), changed));
-        } else if (name.endsWith(PAGE + PART) && changed.isBefore(Instant.now().minus(ABANDONED))) {
-            Files.deleteIfExists(file);
+    private void see(Path file) throws IOException {
+        String name = String.valueOf(file.getFileName());
+        try {
+            Instant changed = Files.getLastModifiedTime(file).toInstant();
+            if (name.endsWith(PAGE)) {
+                add(new Entry(file, Files.size(file), changed));
+            } else if (name.endsWith(PAGE + PART)
+                    && changed.isBefore(Instant.now().minus(ABANDONED))) {
+                Files.deleteIfExists(file);
+            }
+        } catch (NoSuchFileException _) {
+            // Another process has removed it.
+            return;
         }
     }
 
@@ -203,8 +217,8 @@ final class PageFolder {
             add(new Entry(file, size(), Instant.now()));
         } catch (IOException e) {
             failed = true;
-            progress.say("nothing more is kept for later runs: %s.".formatted(e));
-            part.toFile().delete();
+            String why = BadInput.writing(file, e, part).getMessage();
+            progress.say("nothing more is kept for later runs: " + why);
         }
     }
 

@@ -15,10 +15,9 @@ import java.util.stream.Collectors;
 /// Decides what is read next, on counts and tables alone.
 ///
 /* Every sequence that answers reads its token in each step, and its draft where there is a page for it and drafts take no
- * more than half of what is left; what a step has room for beside them are parts of prompts. Of
- * those of one priority, who came first gets half of that room at least, so that it gets on; the rest goes to those who
- * have least to read, so that a short prompt need not wait for a long one. Higher priorities come before lower ones in
- * everything.
+ * more than half of what is left; what a step has room for beside them are parts of prompts. Of those of one priority, who
+ * came first gets half of that room at least, so that it gets on; the rest goes to those who have least to read, so that a
+ * short prompt need not wait for a long one. Higher priorities come before lower ones in everything.
  *
  * A prompt whose beginning another one is reading waits for that rather than read it too. Where pages run out, the last in
  * the order gives its own back and waits; what it has read stays known for as long as nobody needs those pages.

@@ -132,6 +132,18 @@ class PageFolderTest {
     }
 
     @Test
+    void onePageFitsAtLeast() {
+        assertEquals(
+                "the cache on disk may take 40 bytes, expected 41 or more: one page of 3 tokens.",
+                Thrown.message(BadInput.class, () -> open("a", FILE - 1)));
+        PageFolder pages = open("a", FILE);
+        for (int i = 0; i < 3; i++) {
+            pages.keep(PageFolder.key("", new int[] {i, 0, 0}), new int[] {i, 0, 0}, contents(i));
+            assertEquals(1, pages.files().size());
+        }
+    }
+
+    @Test
     void aDiskThatTakesNothingIsSaidOnce() throws IOException {
         PageFolder pages = open("a", 1000);
         Files.delete(folder.resolve("a"));
@@ -140,6 +152,6 @@ class PageFolderTest {
         pages.keep(PageFolder.key("", IDS), IDS, contents(1));
         assertEquals(1, progress.lines().size());
         assertTrue(progress.lines().getFirst().startsWith("nothing more is kept for later runs: "));
-        assertTrue(Thrown.message(BadInput.class, () -> open("a", 1000)).contains("cannot be used for a cache"));
+        assertTrue(Thrown.message(BadInput.class, () -> open("a", 1000)).contains("could not be written"));
     }
 }

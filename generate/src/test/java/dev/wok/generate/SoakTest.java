@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
+import dev.wok.generate.Engine.Speculation;
 import dev.wok.generate.Generation.FinishReason;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
@@ -25,8 +26,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// Texts come and are cancelled at random, begin alike and have any length: each is, bit for bit, the one that was
-/// generated alone, and memory does not grow.
+/// Texts come and are cancelled at random, begin alike and have any length, with tokens guessed or not: each is, bit
+/// for
+/// bit, the one that was generated alone without guesses, and memory does not grow.
 class SoakTest {
     private static final int REQUESTS = 60;
     private static final int THREADS = 6;
@@ -66,6 +68,7 @@ class SoakTest {
                             model,
                             Engine.Settings.defaults()
                                     .withCacheBytes(PAGES * model.pageBytes())
+                                    .withSpeculation(latent ? Speculation.ALWAYS : Speculation.WHERE_FASTER)
                                     .withSequences(16))) {
                 List<Known> known = new ArrayList<>();
                 for (int i = 0; i < REQUESTS; i++) {
@@ -90,7 +93,7 @@ class SoakTest {
 
     private static Model model(Device device, boolean latent) {
         Kernels kernels = Kernels.on(device.stream(), Kernels.fastest(device));
-        return latent ? Small.latent(kernels, CONTEXT) : Small.grouped(kernels, CONTEXT);
+        return latent ? Small.drafting(kernels, CONTEXT) : Small.grouped(kernels, CONTEXT);
     }
 
     private static Request request(Rng rng) {
@@ -109,7 +112,7 @@ class SoakTest {
     }
 
     private static int[] alone(Model model, Request request) {
-        try (Engine engine = new Engine(model, Engine.Settings.defaults())) {
+        try (Engine engine = new Engine(model, Engine.Settings.defaults().withSpeculation(Speculation.NEVER))) {
             return engine.submit(request).await().ids();
         }
     }
