@@ -16,6 +16,7 @@ import java.util.Arrays;
 final class Drafting {
     private static final int TRIAL = 8;
     private static final int GLANCE = 4;
+    private static final int LONGEST_TRIAL = 8 * TRIAL;
     private static final int COMPARE_EVERY = 16;
     private static final int PAUSE_LEAST = 64;
     private static final double MAY_LOSE = 0.01;
@@ -55,31 +56,31 @@ final class Drafting {
         };
     }
 
-    /// Notes how long a step without prompts took.
+    /// Notes how long a step took.
     ///
     /// @param texts that answered in it
     /// @param drafts that were read
+    /// @param prompts whether it read prompts as well, so that the time says nothing
     /// @param reading nanoseconds
     /// @param making nanoseconds for drafts after it, 0 where none were made
-    void took(int texts, int drafts, long reading, long making) {
+    void took(int texts, int drafts, boolean prompts, long reading, long making) {
         Crowd crowd = crowd(texts);
         crowd.steps++;
         if (crowd.pause > 0) {
             crowd.pause--;
             return;
         }
-        if (making > 0) {
-            crowd.making.add(making);
+        if (!prompts) {
+            crowd.add(texts, drafts, reading, making);
         }
-        if (drafts == 0) {
-            crowd.plain.add(reading);
-        } else if (drafts == texts) {
-            crowd.reading.add(reading);
-        }
-        if (crowd.pays && crowd.steps % COMPARE_EVERY != 0 || !crowd.isKnown()) {
+        if (crowd.pays && crowd.steps % COMPARE_EVERY != 0) {
             return;
         }
-        crowd.decide(right / tried);
+        if (crowd.isKnown()) {
+            crowd.decide(right / tried);
+        } else {
+            crowd.giveUpAfterAWhile();
+        }
     }
 
     /// Notes whether a draft was right.
@@ -100,12 +101,26 @@ final class Drafting {
         private int steps;
         private boolean pays;
 
+        /// Steps since drafts were tried without anything known.
+        private int trying;
+
         /// Steps without drafts that are left.
         private int pause;
 
         boolean reads() {
             int turn = pays ? COMPARE_EVERY : 2;
             return pause == 0 && steps % turn != 0;
+        }
+
+        void add(int texts, int drafts, long read, long made) {
+            if (made > 0) {
+                making.add(made);
+            }
+            if (drafts == 0) {
+                plain.add(read);
+            } else if (drafts == texts) {
+                reading.add(read);
+            }
         }
 
         /// @return whether there is enough to decide on; less is, where drafts would not pay if all were right
@@ -119,13 +134,24 @@ final class Drafting {
         }
 
         void decide(double acceptance) {
+            trying = 0;
             double gain = gain(acceptance);
             pays = gain > ENOUGH;
-            if (pays) {
-                return;
+            if (!pays) {
+                pause(2 * TRIAL * (1 / gain - 1) / MAY_LOSE);
             }
-            double lost = 2 * TRIAL * (1 / gain - 1);
-            pause = (int) Math.clamp(lost / MAY_LOSE, PAUSE_LEAST, Math.max(PAUSE_LEAST, steps));
+        }
+
+        /// Where texts come and go in every step, there is none that says how long drafts take.
+        void giveUpAfterAWhile() {
+            if (++trying > LONGEST_TRIAL) {
+                trying = 0;
+                pause(Integer.MAX_VALUE);
+            }
+        }
+
+        private void pause(double wanted) {
+            pause = (int) Math.clamp(wanted, PAUSE_LEAST, Math.max(PAUSE_LEAST, steps));
             plain.count = 0;
             reading.count = 0;
             making.count = 0;

@@ -291,8 +291,8 @@ public final class Engine implements AutoCloseable {
             long end = System.nanoTime();
             pace.took(answering, prompts, end - begin);
             long making = finish(step, logits, end);
-            if (prompts == 0) {
-                drafting.took(answering, drafts, end - begin, making);
+            if (answering > 0) {
+                drafting.took(answering, drafts, prompts > 0, end - begin, making);
             }
             return true;
         } catch (RuntimeException | Error e) {

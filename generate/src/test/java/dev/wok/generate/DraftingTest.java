@@ -27,7 +27,7 @@ class DraftingTest {
             }
             long held = i % 11 == 5 ? 20_000_000 : 0;
             long took = (long) ((reads ? reading : 1) * 1e6) + held;
-            drafting.took(texts, reads ? texts : 0, took, makes ? (long) (making * 1e6) : 0);
+            drafting.took(texts, reads ? texts : 0, false, took, makes ? (long) (making * 1e6) : 0);
             available = makes;
         }
         return new Steps(read, made);
@@ -83,6 +83,21 @@ class DraftingTest {
         assertTrue(run(drafting, 100, 1, 0, 1.2, 0.2).reading < 20);
         run(drafting, 4_000, 1, 90, 1.2, 0.2);
         assertTrue(run(drafting, 100, 1, 90, 1.2, 0.2).reading > 90);
+    }
+
+    /// Prompts in every step, or texts that have no draft yet.
+    @Test
+    void whereNothingIsLearntDraftsAreGivenUp() {
+        for (boolean prompts : new boolean[] {true, false}) {
+            Drafting drafting = new Drafting(Engine.Speculation.WHERE_FASTER);
+            int made = 0;
+            for (int i = 0; i < 10_000; i++) {
+                boolean makes = drafting.makes(8);
+                made += makes ? 1 : 0;
+                drafting.took(8, drafting.reads(8) ? 5 : 0, prompts, 1_000_000, makes ? 100_000 : 0);
+            }
+            assertTrue(made > 100 && made < 800, made + " of 10,000 steps were followed by guesses");
+        }
     }
 
     @Test
