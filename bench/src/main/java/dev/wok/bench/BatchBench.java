@@ -24,8 +24,6 @@ final class BatchBench {
     private static final int RUNNING = 4;
     private static final int TOKENS_BEFORE = 30;
     private static final int REPEATS = 3;
-    /// Java's compiler is done by then.
-    private static final long WARM_UP_NANOS = 10_000_000_000L;
 
     private final Model model;
     private final Engine engine;
@@ -51,7 +49,7 @@ final class BatchBench {
         double[] long99 = new double[REPEATS];
         double[] usual = new double[REPEATS];
         try (Progress.Task task = progress.start("generating", REPEATS + 1L, "times")) {
-            for (long begin = System.nanoTime(); System.nanoTime() - begin < WARM_UP_NANOS; ) {
+            for (long begin = System.nanoTime(); System.nanoTime() - begin < ModelUnderTest.WARM_UP_NANOS; ) {
                 tokensPerSecond(1);
                 tokensPerSecond(TOGETHER[TOGETHER.length - 1]);
             }

@@ -14,8 +14,6 @@ final class GenerateBench {
     private static final int PROMPT = 512;
     private static final int NEW = 128;
     private static final int WARM_UP = 2;
-    /// Java's compiler is done by then.
-    private static final long WARM_UP_NANOS = 10_000_000_000L;
     private static final int REPEATS = 5;
 
     private GenerateBench() {}
@@ -35,7 +33,7 @@ final class GenerateBench {
         int[] prompt = prompt(model.config());
         try (Progress.Task task = progress.start("generating", WARM_UP + REPEATS, "times")) {
             long begin = System.nanoTime();
-            for (int i = 0; i < WARM_UP || System.nanoTime() - begin < WARM_UP_NANOS; i++) {
+            for (int i = 0; i < WARM_UP || System.nanoTime() - begin < ModelUnderTest.WARM_UP_NANOS; i++) {
                 prefillSeconds(model, prompt);
                 decodeSeconds(model, prompt[0]);
                 task.advance(i < WARM_UP ? 1 : 0);

@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /// An open model with what it runs on.
 record ModelUnderTest(Model model, HostDevice device, Processor processor, Setup setup) {
+    /// Java's compiler is done by then.
+    static final long WARM_UP_NANOS = 10_000_000_000L;
 
     /// Opens a model, measures, and closes it.
     ///

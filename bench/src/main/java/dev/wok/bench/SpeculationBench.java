@@ -18,8 +18,6 @@ import java.util.List;
 final class SpeculationBench {
     private static final int NEW = 256;
     private static final int REPEATS = 15;
-    /// Java's compiler is done by then.
-    private static final long WARM_UP_NANOS = 10_000_000_000L;
 
     private final int tokens;
     private final int vocabulary;
@@ -54,7 +52,7 @@ final class SpeculationBench {
         double[] seconds = new double[Speculation.values().length];
         Rng rng = new Rng(1);
         try (Progress.Task task = progress.start("generating", REPEATS + 1L, "times")) {
-            for (long begin = System.nanoTime(); System.nanoTime() - begin < WARM_UP_NANOS; ) {
+            for (long begin = System.nanoTime(); System.nanoTime() - begin < ModelUnderTest.WARM_UP_NANOS; ) {
                 generate(Speculation.NEVER, 0);
                 generate(Speculation.ALWAYS, 0);
                 generate(Speculation.WHERE_FASTER, 0);

@@ -1,5 +1,6 @@
 package dev.wok.generate;
 
+import dev.wok.generate.Engine.Speculation;
 import java.util.Arrays;
 
 /// Whether reading drafts pays: tokens that multi-token prediction guesses, read together with the token before them
@@ -23,7 +24,7 @@ final class Drafting {
     private static final double ENOUGH = 1.02;
     private static final double MEMORY = 1 - 1.0 / 128;
 
-    private final Engine.Speculation asked;
+    private final Speculation asked;
     private final Crowd[] crowds = new Crowd[Integer.SIZE];
 
     /// Of the last drafts, older ones counting less: how many, and how many were right. The first ones are made up.
@@ -31,7 +32,7 @@ final class Drafting {
 
     private double right = 2;
 
-    Drafting(Engine.Speculation asked) {
+    Drafting(Speculation asked) {
         this.asked = asked;
         Arrays.setAll(crowds, _ -> new Crowd());
     }
@@ -39,21 +40,13 @@ final class Drafting {
     /// @param texts that answer
     /// @return whether the next step reads drafts
     boolean reads(int texts) {
-        return switch (asked) {
-            case NEVER -> false;
-            case ALWAYS -> true;
-            case WHERE_FASTER -> crowd(texts).reads();
-        };
+        return asked == Speculation.WHERE_FASTER ? crowd(texts).reads() : asked == Speculation.ALWAYS;
     }
 
     /// @param texts that answer, or will
     /// @return whether drafts are to be made after a step
     boolean makes(int texts) {
-        return switch (asked) {
-            case NEVER -> false;
-            case ALWAYS -> true;
-            case WHERE_FASTER -> crowd(texts).pause == 0;
-        };
+        return asked == Speculation.WHERE_FASTER ? crowd(texts).pause == 0 : asked == Speculation.ALWAYS;
     }
 
     /// Notes how long a step took.
@@ -90,7 +83,7 @@ final class Drafting {
     }
 
     private Crowd crowd(int texts) {
-        return crowds[Integer.SIZE - 1 - Integer.numberOfLeadingZeros(Math.max(1, texts))];
+        return crowds[Pace.index(texts)];
     }
 
     /// What is known of steps with about as many texts.

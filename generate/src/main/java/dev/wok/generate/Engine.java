@@ -355,7 +355,7 @@ public final class Engine implements AutoCloseable {
         long nanos = made ? System.nanoTime() - begin : 0;
         for (Page page : scheduler.finish(step)) {
             if (folder != null) {
-                folder.keep(page.key, page.ids, cache.read(page.number));
+                folder.keep(page.key, page.ids, () -> cache.read(page.number));
             }
         }
         return nanos;

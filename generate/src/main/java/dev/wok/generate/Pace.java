@@ -2,9 +2,9 @@ package dev.wok.generate;
 
 import java.util.Arrays;
 
-/// How much of prompts is read beside answers, so that these do not stall: as much as makes a step about twice as long
-/// as
-/// without. Learnt from how long steps take. It changes when what is computed, never what comes out.
+/// How much of prompts is read beside answers, so that these do not stall: as much as makes a step about
+/// twice as long as without. Learnt from how long steps take. It changes when what is computed, never what
+/// comes out.
 ///
 /* A step without prompts takes about as long as the last ones with as many sequences, within a power of two. What a step
  * with prompts takes longer than that is divided by their tokens. Steps that something else on the machine has held up
@@ -64,7 +64,8 @@ final class Pace {
                 .orElse(0);
     }
 
-    private static int index(int answering) {
+    /// @return the same for steps that about as many sequences answer in, below 32
+    static int index(int answering) {
         return Integer.SIZE - 1 - Integer.numberOfLeadingZeros(Math.max(1, answering));
     }
 }

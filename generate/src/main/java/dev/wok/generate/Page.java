@@ -7,9 +7,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// A page of the cache as a node in the tree of known texts: a path from the root spells a text, page by page. Guarded
-/// by
-/// its [PagePool].
+/// A page of the cache as a node in the tree of known texts: a path from the root spells a text, page by
+/// page. Guarded by its [PagePool].
 final class Page {
     /// The ids of a full page, by which it is found below its parent.
     record Ids(int[] values) {

@@ -26,14 +26,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
-/// Full pages of a cache in files, one each, for engines to come: the same model's only. A page is found by the key of
-/// the
-/// text that ends with it. Written beside its name and renamed; what is damaged is as good as missing. Where files take
-/// more
-/// than they may, those go that were not used for longest, of whichever model. Several processes may share a folder.
+/// Full pages of a cache in files, one each, for engines to come: the same model's only. A page is found by
+/// the key of the text that ends with it. Written beside its name and renamed; what is damaged is as good as
+/// missing. Where files take more than they may, those go that were not used for longest, of whichever model.
+/// Several processes may share a folder.
 ///
 /* A file, in little-endian order: "WOKPAGE1", CRC-32C of all that follows, how many ids, how many bytes of contents, the
  * ids, the contents. Its name is the key in hexadecimal digits and ".page", in a folder whose name is the model's
@@ -196,7 +196,9 @@ final class PageFolder {
     }
 
     /// Keeps a page, where it is not kept yet. Where that fails, it is said once, and nothing more is kept.
-    void keep(String key, int[] ids, MemorySegment contents) {
+    ///
+    /// @param contents asked for where it is kept
+    void keep(String key, int[] ids, Supplier<MemorySegment> contents) {
         Path file = file(key);
         if (failed || entries.containsKey(file)) {
             return;
@@ -206,7 +208,7 @@ final class PageFolder {
         buffer.position(CHECKED_FROM);
         buffer.putInt(pageTokens).putLong(pageBytes);
         Arrays.stream(ids).forEach(buffer::putInt);
-        Copies.bytes(contents, 0, buffer.array(), buffer.position(), pageBytes);
+        Copies.bytes(contents.get(), 0, buffer.array(), buffer.position(), pageBytes);
         buffer.putInt(CHECKED_FROM - Integer.BYTES, check(buffer));
         Path part = file.resolveSibling(
                 "%s.%d%s".formatted(key, ProcessHandle.current().pid(), PAGE + PART));
@@ -229,6 +231,8 @@ final class PageFolder {
             remove(entry.file);
         }
     }
+
+    // ---------------------------------------------------------------------------------------------- for tests
 
     /// @return the files of this model's pages
     List<Path> files() {

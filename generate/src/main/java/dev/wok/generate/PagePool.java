@@ -13,11 +13,10 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// Who has which page of a cache, and which texts the pages hold. Pages that begin alike are shared: a text's full
-/// pages
-/// are found by their ids, one below the other, and the beginning of a page is copied. Pages that nobody uses are kept
-/// for
-/// texts to come, until pages are needed and it is longest ago that anyone used them. Counts and ids only.
+/// Who has which page of a cache, and which texts the pages hold. Pages that begin alike are shared: a text's
+/// full pages are found by their ids, one below the other, and the beginning of a page is copied. Pages that
+/// nobody uses are kept for texts to come, until pages are needed and it is longest ago that anyone used
+/// them. Counts and ids only.
 ///
 /* Invariants: a page is free, or in the tree, once. `users` is the number of tables that it is in; a page's parent has at
  * least its users. A page that is not full is in one table at most, and only that table's sequence writes to it. `idle` are
@@ -25,10 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PagePool {
     /// What must be done to a page before anything else is written.
-    sealed interface Filling {
-        /// @return the page
-        int to();
-    }
+    sealed interface Filling {}
 
     /// Tokens that are known in another page.
     ///
@@ -40,6 +36,7 @@ final class PagePool {
     /// A page that was kept in a file.
     ///
     /// @param contents all of its bytes
+    /// @param to the page that they shall be written to
     record Kept(MemorySegment contents, int to) implements Filling {}
 
     private final int pageTokens;

@@ -325,13 +325,7 @@ class EngineTest {
     /// Random weights say anything; what comes out is what the schema allows, alone and among others.
     @Test
     void aTextHasTheFormThatIsAskedFor() {
-        List<byte[]> tokens = new ArrayList<>();
-        for (int id = 0; id < Small.VOCABULARY; id++) {
-            String text = id < 2
-                    ? ""
-                    : id < 40 ? Character.toString(" 0123456789-+.eE[]{}\":,abcdefghtrulns\n_".charAt(id - 2)) : "[1";
-            tokens.add(text.getBytes(StandardCharsets.US_ASCII));
-        }
+        List<byte[]> tokens = Small.jsonTokens();
         Vocabulary vocabulary = Vocabulary.of(tokens);
         Constraint constraint = Constraint.schema(
                 "{\"type\": \"array\", \"items\": {\"type\": \"integer\", \"minimum\": 7, \"maximum\": 120}, \"minItems\": 2,"

@@ -49,7 +49,7 @@ class PageFolderTest {
     @Test
     void whatOneKeepsTheNextFinds() {
         String key = PageFolder.key("", IDS);
-        open("a", 1000).keep(key, IDS, contents(9));
+        open("a", 1000).keep(key, IDS, () -> contents(9));
         PageFolder next = open("a", 1000);
         assertArrayEquals(new byte[] {9, 1, 2, 3, 4}, found(next, key, IDS));
         assertEquals(Optional.empty(), next.find(PageFolder.key(key, IDS), IDS));
@@ -70,7 +70,7 @@ class PageFolderTest {
     @Test
     void whatIsDamagedIsMissing() throws IOException {
         String key = PageFolder.key("", IDS);
-        open("a", 1000).keep(key, IDS, contents(9));
+        open("a", 1000).keep(key, IDS, () -> contents(9));
         Path file = open("a", 1000).files().getFirst();
         byte[] whole = Files.readAllBytes(file);
         assertEquals(FILE, whole.length);
@@ -91,7 +91,7 @@ class PageFolderTest {
     @Test
     void otherIdsUnderAKeyAreNotTaken() {
         String key = PageFolder.key("", IDS);
-        open("a", 1000).keep(key, IDS, contents(9));
+        open("a", 1000).keep(key, IDS, () -> contents(9));
         assertEquals(Optional.empty(), open("a", 1000).find(key, new int[] {4, 5, 7}));
     }
 
@@ -102,7 +102,8 @@ class PageFolderTest {
         for (int i = 0; i < 3; i++) {
             int[] ids = {i, 0, 0};
             keys.add(PageFolder.key("", ids));
-            pages.keep(keys.get(i), ids, contents(i));
+            MemorySegment page = contents(i);
+            pages.keep(keys.get(i), ids, () -> page);
             Files.setLastModifiedTime(
                     folder.resolve("a").resolve(keys.get(i) + ".page"),
                     FileTime.from(Instant.now().minus(Duration.ofMinutes(10 - i))));
@@ -110,12 +111,12 @@ class PageFolderTest {
         PageFolder later = open("b", 3 * FILE);
         PageFolder own = open("a", 3 * FILE);
         assertEquals(BYTES, found(own, keys.get(0), 0, 0, 0).length);
-        own.keep(PageFolder.key("", IDS), IDS, contents(7));
+        own.keep(PageFolder.key("", IDS), IDS, () -> contents(7));
         assertEquals(3, own.files().size());
         assertEquals(0, found(own, keys.get(1), 1, 0, 0).length);
         assertEquals(BYTES, found(own, keys.get(0), 0, 0, 0).length);
         // The other one believes in a file that is gone, and makes room for its own from all models' files.
-        later.keep(PageFolder.key("", IDS), IDS, contents(7));
+        later.keep(PageFolder.key("", IDS), IDS, () -> contents(7));
         assertEquals(1, later.files().size());
         assertEquals(List.of(), progress.lines());
     }
@@ -138,7 +139,8 @@ class PageFolderTest {
                 Thrown.message(BadInput.class, () -> open("a", FILE - 1)));
         PageFolder pages = open("a", FILE);
         for (int i = 0; i < 3; i++) {
-            pages.keep(PageFolder.key("", new int[] {i, 0, 0}), new int[] {i, 0, 0}, contents(i));
+            int[] ids = {i, 0, 0};
+            pages.keep(PageFolder.key("", ids), ids, () -> contents(7));
             assertEquals(1, pages.files().size());
         }
     }
@@ -148,8 +150,8 @@ class PageFolderTest {
         PageFolder pages = open("a", 1000);
         Files.delete(folder.resolve("a"));
         Files.writeString(folder.resolve("a"), "a file");
-        pages.keep(PageFolder.key("", IDS), IDS, contents(1));
-        pages.keep(PageFolder.key("", IDS), IDS, contents(1));
+        pages.keep(PageFolder.key("", IDS), IDS, () -> contents(1));
+        pages.keep(PageFolder.key("", IDS), IDS, () -> contents(1));
         assertEquals(1, progress.lines().size());
         assertTrue(progress.lines().getFirst().startsWith("nothing more is kept for later runs: "));
         assertTrue(Thrown.message(BadInput.class, () -> open("a", 1000)).contains("could not be written"));

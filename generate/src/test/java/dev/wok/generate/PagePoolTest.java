@@ -109,7 +109,7 @@ class PagePoolTest {
             }
             for (Page page : pool.note(table, sequence.text(), from, count)) {
                 if (folder != null) {
-                    folder.keep(page.key, page.ids, bytes(cache[page.number]));
+                    folder.keep(page.key, page.ids, () -> bytes(cache[page.number]));
                 }
             }
         }

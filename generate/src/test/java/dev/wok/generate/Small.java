@@ -11,7 +11,9 @@ import dev.wok.model.RopeConfig;
 import dev.wok.model.Storage;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Small models with random weights.
@@ -85,5 +87,17 @@ final class Small {
                 0,
                 List.of(1));
         return Model.create(config, kernels, DType.F32, 12);
+    }
+
+    /// @return what each id stands for, the first two for nothing, so that texts can be JSON
+    static List<byte[]> jsonTokens() {
+        List<byte[]> tokens = new ArrayList<>();
+        for (int id = 0; id < Small.VOCABULARY; id++) {
+            String text = id < 2
+                    ? ""
+                    : id < 40 ? Character.toString(" 0123456789-+.eE[]{}\":,abcdefghtrulns\n_".charAt(id - 2)) : "[1";
+            tokens.add(text.getBytes(StandardCharsets.US_ASCII));
+        }
+        return tokens;
     }
 }

@@ -10,7 +10,6 @@ import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.testkit.Thrown;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -52,15 +51,7 @@ class SpeculationTest {
     }
 
     private static Request.Form form() {
-        List<byte[]> tokens = IntStream.range(0, Small.VOCABULARY)
-                .mapToObj(id -> id < 2
-                        ? ""
-                        : id < 40
-                                ? Character.toString(" 0123456789-+.eE[]{}\":,abcdefghtrulns\n_".charAt(id - 2))
-                                : "[1")
-                .map(text -> text.getBytes(StandardCharsets.US_ASCII))
-                .toList();
-        return new Request.Form(Constraint.anyJson(), Vocabulary.of(tokens));
+        return new Request.Form(Constraint.anyJson(), Vocabulary.of(Small.jsonTokens()));
     }
 
     private static List<Request> requests() {

@@ -11,6 +11,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.SequencedMap;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 
@@ -26,8 +27,9 @@ final class Fingerprint {
     private Fingerprint() {}
 
     static String of(Model model, Weights weights, Storage storage, Progress progress) {
-        List<Tensor> tensors = new ArrayList<>(weights.named().values());
-        tensors.add(weights.embedding);
+        SequencedMap<String, Tensor> named = weights.named();
+        named.putIfAbsent(Weights.EMBEDDING, weights.embedding);
+        List<Tensor> tensors = new ArrayList<>(named.values());
         for (Packed packed : weights.packed().values()) {
             tensors.add(packed.values());
             if (packed.element().isScaled()) {

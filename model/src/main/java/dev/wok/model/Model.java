@@ -459,9 +459,7 @@ public final class Model implements AutoCloseable {
         if (!drafts()) {
             throw new IllegalStateException("this model has no multi-token prediction");
         }
-        int[] ids = chunks.stream()
-                .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
-                .toArray();
+        int[] ids = ids(chunks);
         requireIds(ids);
         return lastThreads == null
                 ? draft(cache, chunks, ids, rows)
@@ -470,11 +468,15 @@ public final class Model implements AutoCloseable {
 
     private List<float[]> draft(CachePages cache, List<Chunk> chunks, int[] ids, int[] rows) {
         try (var _ = workspace().scope()) {
-            int[] from = IntStream.range(0, chunks.size())
-                    .flatMap(i ->
-                            IntStream.range(rows[i], rows[i] + chunks.get(i).ids().length))
-                    .peek(row -> Objects.checkIndex(row, hiddenRows))
-                    .toArray();
+            int[] from = new int[ids.length];
+            int count = 0;
+            for (int i = 0; i < rows.length; i++) {
+                int length = chunks.get(i).ids().length;
+                Objects.checkFromIndexSize(rows[i], length, hiddenRows);
+                for (int row = 0; row < length; row++) {
+                    from[count++] = rows[i] + row;
+                }
+            }
             Tensor picked = workspace().tensor(network.dtype, ids.length, network.config.hiddenSize());
             network.kernels.embedding().forward(network.ints(workspace(), from), hidden(), picked);
             Pass p = network.pass(workspace(), chunks);
@@ -546,15 +548,17 @@ public final class Model implements AutoCloseable {
     ///
     /// @return `[tokens, hidden]`, after the final norm, in the workspace
     private Tensor infer(CachePages cache, List<Chunk> chunks) {
-        int[] ids = chunks.stream()
-                .flatMapToInt(chunk -> Arrays.stream(chunk.ids()))
-                .toArray();
+        int[] ids = ids(chunks);
         Pass p = network.pass(workspace(), chunks);
         Tensor normed = network.infer(p, network.ints(workspace(), ids), cache);
         if (network.reads != null) {
             network.reads.count(ids.length);
         }
         return normed;
+    }
+
+    private static int[] ids(List<Chunk> chunks) {
+        return chunks.stream().flatMapToInt(chunk -> Arrays.stream(chunk.ids())).toArray();
     }
 
     private Workspace workspace() {
