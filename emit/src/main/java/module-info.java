@@ -3,5 +3,5 @@
 module wok.emit {
     requires static transitive org.jspecify;
 
-    exports dev.wok.emit;
+    exports dev.wok.emit.x86;
 }

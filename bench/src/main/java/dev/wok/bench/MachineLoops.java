@@ -1,22 +1,22 @@
 package dev.wok.bench;
 
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Op;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Op;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
+import dev.wok.emit.x86.X86;
 import dev.wok.kernel.Processor.InstructionSet;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

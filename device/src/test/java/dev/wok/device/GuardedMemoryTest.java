@@ -1,14 +1,14 @@
 package dev.wok.device;
 
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RDI;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.GuardedMemory.Flush;
-import dev.wok.emit.Mem;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.X86;
 import dev.wok.tensor.Tensor;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,21 +1,21 @@
 package dev.wok.device;
 
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.X86;
 import dev.wok.testkit.Thrown;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

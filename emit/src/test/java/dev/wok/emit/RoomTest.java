@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
+import dev.wok.emit.x86.X86;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -31,7 +32,7 @@ class RoomTest {
     @Test
     void theWholeRoomWasRead() {
         assertTrue(ROOM.size() >= LEAST_CLASSES, ROOM.size() + " classes read");
-        assertTrue(ROOM.contain(X86.class) && ROOM.contain(Op.class));
+        assertTrue(ROOM.contain(X86.class));
     }
 
     /// Code is written without a device, and without the memory and the linker that would run it.
@@ -41,7 +42,7 @@ class RoomTest {
                 .should()
                 .onlyDependOnClassesThat()
                 .resideInAnyPackage(
-                        "dev.wok.emit",
+                        "dev.wok.emit..",
                         "java.lang",
                         "java.lang.invoke",
                         "java.lang.runtime",

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.X86;
 import dev.wok.kernel.x86.Isa;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.Tensor;

@@ -1,22 +1,22 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Op.VMOVSS;
-import static dev.wok.emit.Op.VSQRTPS;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
-import static dev.wok.emit.Vec.xmm;
+import static dev.wok.emit.x86.Op.VMOVSS;
+import static dev.wok.emit.x86.Op.VSQRTPS;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
+import static dev.wok.emit.x86.Vec.xmm;
 
 import dev.wok.device.Program;
 import dev.wok.device.Workers;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.host.Tasks;
 import dev.wok.tensor.Tensor;

@@ -1,9 +1,9 @@
 package dev.wok.kernel.x86;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
 import dev.wok.tensor.Tensor;
 
 /// Rows of memory that are asked for, line by line, while something else is computed.

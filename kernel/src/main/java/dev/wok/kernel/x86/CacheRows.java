@@ -1,12 +1,12 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VPANDD;
-import static dev.wok.emit.Op.VPSLLD;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Op.VBROADCASTSS;
+import static dev.wok.emit.x86.Op.VPANDD;
+import static dev.wok.emit.x86.Op.VPSLLD;
 
-import dev.wok.emit.Mem;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 
 /// How rows of a cache lie that are operands there: as groups of their elements, or in bf16 where
 /// products are float32.

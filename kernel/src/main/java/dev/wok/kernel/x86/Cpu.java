@@ -1,17 +1,17 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RBX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RBX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
-import dev.wok.emit.Mem;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.X86;
 import dev.wok.tensor.Copies;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

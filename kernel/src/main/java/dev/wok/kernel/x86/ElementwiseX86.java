@@ -1,18 +1,18 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Op.VMOVQ;
-import static dev.wok.emit.Op.VPBROADCASTQ;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
-import static dev.wok.emit.Vec.xmm;
+import static dev.wok.emit.x86.Op.VMOVQ;
+import static dev.wok.emit.x86.Op.VPBROADCASTQ;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
+import static dev.wok.emit.x86.Vec.xmm;
 
 import dev.wok.device.Program;
 import dev.wok.device.Workers;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
 import dev.wok.kernel.Elementwise;
 import dev.wok.kernel.PageTable;
 import dev.wok.kernel.host.PagedSequence;

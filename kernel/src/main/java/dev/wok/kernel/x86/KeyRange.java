@@ -1,22 +1,22 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Mask.K2;
-import static dev.wok.emit.Mask.K3;
-import static dev.wok.emit.Op.KANDW;
-import static dev.wok.emit.Op.VANDPS;
-import static dev.wok.emit.Op.VBLENDMPS;
-import static dev.wok.emit.Op.VBLENDVPS;
-import static dev.wok.emit.Op.VMOVD;
-import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPADDD;
-import static dev.wok.emit.Op.VPANDD;
-import static dev.wok.emit.Op.VPBROADCASTD;
-import static dev.wok.emit.Op.VPCMPGTD;
-import static dev.wok.emit.Vec.xmm;
+import static dev.wok.emit.x86.Mask.K2;
+import static dev.wok.emit.x86.Mask.K3;
+import static dev.wok.emit.x86.Op.KANDW;
+import static dev.wok.emit.x86.Op.VANDPS;
+import static dev.wok.emit.x86.Op.VBLENDMPS;
+import static dev.wok.emit.x86.Op.VBLENDVPS;
+import static dev.wok.emit.x86.Op.VMOVD;
+import static dev.wok.emit.x86.Op.VMOVUPS;
+import static dev.wok.emit.x86.Op.VPADDD;
+import static dev.wok.emit.x86.Op.VPANDD;
+import static dev.wok.emit.x86.Op.VPBROADCASTD;
+import static dev.wok.emit.x86.Op.VPCMPGTD;
+import static dev.wok.emit.x86.Vec.xmm;
 
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
 import java.util.stream.IntStream;
 
 /// Code that tells the columns of a row of scores that count from those that do not: `after < column < end`.

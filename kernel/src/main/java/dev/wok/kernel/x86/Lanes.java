@@ -1,18 +1,18 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Mask.K2;
-import static dev.wok.emit.Op.*;
-import static dev.wok.emit.Vec.xmm;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Mask.K1;
+import static dev.wok.emit.x86.Mask.K2;
+import static dev.wok.emit.x86.Op.*;
+import static dev.wok.emit.x86.Vec.xmm;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Operand;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Operand;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
+import dev.wok.emit.x86.X86;
 import java.util.Arrays;
 import java.util.function.IntConsumer;
 
@@ -351,7 +351,7 @@ final class Lanes {
         reduce(VMAXPS, value, temporary);
     }
 
-    private void reduce(dev.wok.emit.Op op, Vec value, Vec temporary) {
+    private void reduce(dev.wok.emit.x86.Op op, Vec value, Vec temporary) {
         if (isa.bytes() == 64) {
             x.op(VEXTRACTF64X4, temporary.as(32), value, imm(1));
             x.op(op, value.as(32), value.as(32), temporary.as(32));

@@ -1,26 +1,26 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPMOVZXWD;
-import static dev.wok.emit.Op.VPSLLD;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RBP;
-import static dev.wok.emit.Reg.RBX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Mask.K1;
+import static dev.wok.emit.x86.Op.VMOVUPS;
+import static dev.wok.emit.x86.Op.VPMOVZXWD;
+import static dev.wok.emit.x86.Op.VPSLLD;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R11;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RBP;
+import static dev.wok.emit.x86.Reg.RBX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
 import dev.wok.tensor.DType;
 
 /// Packs a piece of a matrix whose rows run along the columns of a tile: some vectors of its columns, row after row of

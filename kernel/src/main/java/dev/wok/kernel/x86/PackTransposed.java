@@ -1,25 +1,25 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Op.VPERM2F128;
-import static dev.wok.emit.Op.VSHUFF32X4;
-import static dev.wok.emit.Op.VUNPCKHPD;
-import static dev.wok.emit.Op.VUNPCKHPS;
-import static dev.wok.emit.Op.VUNPCKLPD;
-import static dev.wok.emit.Op.VUNPCKLPS;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RBX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Op.VPERM2F128;
+import static dev.wok.emit.x86.Op.VSHUFF32X4;
+import static dev.wok.emit.x86.Op.VUNPCKHPD;
+import static dev.wok.emit.x86.Op.VUNPCKHPS;
+import static dev.wok.emit.x86.Op.VUNPCKLPD;
+import static dev.wok.emit.x86.Op.VUNPCKLPS;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RBX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
 
 /// Packs a piece of a matrix whose rows are the columns of a tile: a vector of rows, transposed.
 ///

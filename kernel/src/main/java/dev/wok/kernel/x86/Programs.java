@@ -2,7 +2,7 @@ package dev.wok.kernel.x86;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.X86;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;

@@ -1,33 +1,33 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Op.VANDPS;
-import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VCVTDQ2PS;
-import static dev.wok.emit.Op.VCVTPS2DQ;
-import static dev.wok.emit.Op.VCVTTPS2DQ;
-import static dev.wok.emit.Op.VEXTRACTF128;
-import static dev.wok.emit.Op.VMINPS;
-import static dev.wok.emit.Op.VMOVD;
-import static dev.wok.emit.Op.VMOVSS;
-import static dev.wok.emit.Op.VPACKSSDW;
-import static dev.wok.emit.Op.VPACKSSWB;
-import static dev.wok.emit.Op.VPERMD;
-import static dev.wok.emit.Op.VPMOVDB;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Op.VANDPS;
+import static dev.wok.emit.x86.Op.VBROADCASTSS;
+import static dev.wok.emit.x86.Op.VCVTDQ2PS;
+import static dev.wok.emit.x86.Op.VCVTPS2DQ;
+import static dev.wok.emit.x86.Op.VCVTTPS2DQ;
+import static dev.wok.emit.x86.Op.VEXTRACTF128;
+import static dev.wok.emit.x86.Op.VMINPS;
+import static dev.wok.emit.x86.Op.VMOVD;
+import static dev.wok.emit.x86.Op.VMOVSS;
+import static dev.wok.emit.x86.Op.VPACKSSDW;
+import static dev.wok.emit.x86.Op.VPACKSSWB;
+import static dev.wok.emit.x86.Op.VPERMD;
+import static dev.wok.emit.x86.Op.VPMOVDB;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R11;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 
 /// Rounds a row of float32 to groups of 8 bits, as [dev.wok.kernel.Activations#quantize] does.
 ///

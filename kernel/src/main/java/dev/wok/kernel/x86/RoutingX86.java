@@ -1,13 +1,13 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.Program;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Vec;
 import dev.wok.kernel.host.HostRouting;
 import dev.wok.tensor.Tensor;
 

@@ -1,16 +1,16 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Op.VCVTNE2PS2BF16;
-import static dev.wok.emit.Op.VPERMW;
-import static dev.wok.emit.Op.VPORD;
-import static dev.wok.emit.Op.VPSLLD;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.RDI;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Op.VCVTNE2PS2BF16;
+import static dev.wok.emit.x86.Op.VPERMW;
+import static dev.wok.emit.x86.Op.VPORD;
+import static dev.wok.emit.x86.Op.VPSLLD;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.RDI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Vec;
 import dev.wok.tensor.DType;
 
 /// What [PackColumns] and [PackPanels] have in common: they go through a table of rows, two at a time where a group is

@@ -1,29 +1,29 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VEXTRACTF128;
-import static dev.wok.emit.Op.VEXTRACTF64X4;
-import static dev.wok.emit.Op.VFMSUB213PS;
-import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPBROADCASTD;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R12;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RBP;
-import static dev.wok.emit.Reg.RBX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Op.VBROADCASTSS;
+import static dev.wok.emit.x86.Op.VEXTRACTF128;
+import static dev.wok.emit.x86.Op.VEXTRACTF64X4;
+import static dev.wok.emit.x86.Op.VFMSUB213PS;
+import static dev.wok.emit.x86.Op.VMOVUPS;
+import static dev.wok.emit.x86.Op.VPBROADCASTD;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R11;
+import static dev.wok.emit.x86.Reg.R12;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RBP;
+import static dev.wok.emit.x86.Reg.RBX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
 
 /// Turns a block of scores into probabilities `p = e^(scale s - lse)`, and `dp = dOut . v` into the scores' gradients
 /// `ds = p (dp - delta) scale`. Both become left operands over the queries, in panels of [Blocks#panelRows] keys;

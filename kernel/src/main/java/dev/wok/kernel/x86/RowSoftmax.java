@@ -1,26 +1,26 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VMAXSS;
-import static dev.wok.emit.Op.VMOVSS;
-import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPBROADCASTD;
-import static dev.wok.emit.Op.VUCOMISS;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RBP;
-import static dev.wok.emit.Reg.RBX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Op.VBROADCASTSS;
+import static dev.wok.emit.x86.Op.VMAXSS;
+import static dev.wok.emit.x86.Op.VMOVSS;
+import static dev.wok.emit.x86.Op.VMOVUPS;
+import static dev.wok.emit.x86.Op.VPBROADCASTD;
+import static dev.wok.emit.x86.Op.VUCOMISS;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R11;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RBP;
+import static dev.wok.emit.x86.Reg.RBX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 
 /// Turns a block of scores, row by row, into exponentials relative to the row's largest score so far, which become a
 /// left operand in rows; keeps the largest and the sums, and scales what was summed up under an earlier largest one.

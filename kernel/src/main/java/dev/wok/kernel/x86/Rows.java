@@ -1,18 +1,18 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R11;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.Program;
-import dev.wok.emit.Mem;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.X86;
 
 /// Programs over rows of floats that several operations share.
 final class Rows {

@@ -1,24 +1,24 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Condition.EQUAL;
-import static dev.wok.emit.Condition.GREATER_OR_EQUAL;
-import static dev.wok.emit.Condition.NOT_EQUAL;
-import static dev.wok.emit.Op.VBROADCASTSS;
-import static dev.wok.emit.Op.VMOVSS;
-import static dev.wok.emit.Op.VUCOMISS;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Condition.EQUAL;
+import static dev.wok.emit.x86.Condition.GREATER_OR_EQUAL;
+import static dev.wok.emit.x86.Condition.NOT_EQUAL;
+import static dev.wok.emit.x86.Op.VBROADCASTSS;
+import static dev.wok.emit.x86.Op.VMOVSS;
+import static dev.wok.emit.x86.Op.VUCOMISS;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.Program;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Vec;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
+import dev.wok.emit.x86.X86;
 
 /// The passes of a softmax over a row.
 ///

@@ -1,17 +1,17 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Op.VPADDD;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Op.VPADDD;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 
 /// Turns the scores of a vector of a strip's queries, as [StripScores] leaves them, into exponentials relative to each
 /// query's largest score, as [StripSums] reads them; keeps the largest and the sums. Scales the scores in their place.

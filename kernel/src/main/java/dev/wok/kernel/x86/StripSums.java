@@ -1,27 +1,27 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Op.VINSERTF64X4;
-import static dev.wok.emit.Op.VMOVDQU16;
-import static dev.wok.emit.Op.VMOVUPS;
-import static dev.wok.emit.Op.VPERMW;
-import static dev.wok.emit.Reg.R10;
-import static dev.wok.emit.Reg.R11;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.R9;
-import static dev.wok.emit.Reg.RAX;
-import static dev.wok.emit.Reg.RBP;
-import static dev.wok.emit.Reg.RBX;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Mask.K1;
+import static dev.wok.emit.x86.Op.VINSERTF64X4;
+import static dev.wok.emit.x86.Op.VMOVDQU16;
+import static dev.wok.emit.x86.Op.VMOVUPS;
+import static dev.wok.emit.x86.Op.VPERMW;
+import static dev.wok.emit.x86.Reg.R10;
+import static dev.wok.emit.x86.Reg.R11;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.R9;
+import static dev.wok.emit.x86.Reg.RAX;
+import static dev.wok.emit.x86.Reg.RBP;
+import static dev.wok.emit.x86.Reg.RBX;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 import java.util.function.BiConsumer;
 
 /// Weighted sums of rows of a cache, as they lie there, for some queries of a strip: `sums[i] = sum_j weights[j, i]

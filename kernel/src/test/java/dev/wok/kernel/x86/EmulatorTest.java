@@ -1,23 +1,23 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Op.*;
-import static dev.wok.emit.Reg.*;
+import static dev.wok.emit.x86.Mask.K1;
+import static dev.wok.emit.x86.Op.*;
+import static dev.wok.emit.x86.Reg.*;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Program;
-import dev.wok.emit.Condition;
-import dev.wok.emit.Imm;
-import dev.wok.emit.Label;
-import dev.wok.emit.Mask;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Op;
-import dev.wok.emit.Operand;
-import dev.wok.emit.Reg;
-import dev.wok.emit.Vec;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Imm;
+import dev.wok.emit.x86.Label;
+import dev.wok.emit.x86.Mask;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Op;
+import dev.wok.emit.x86.Operand;
+import dev.wok.emit.x86.Reg;
+import dev.wok.emit.x86.Vec;
+import dev.wok.emit.x86.X86;
 import dev.wok.kernel.x86.Shapes.Shape;
 import dev.wok.kernel.x86.emulated.Emulator;
 import dev.wok.testkit.Seeds;

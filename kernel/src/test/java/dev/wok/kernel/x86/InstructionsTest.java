@@ -1,28 +1,28 @@
 package dev.wok.kernel.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Mask.K1;
-import static dev.wok.emit.Mask.K2;
-import static dev.wok.emit.Mask.K3;
-import static dev.wok.emit.Mask.K4;
-import static dev.wok.emit.Op.*;
-import static dev.wok.emit.Reg.R8;
-import static dev.wok.emit.Reg.RCX;
-import static dev.wok.emit.Reg.RDI;
-import static dev.wok.emit.Reg.RDX;
-import static dev.wok.emit.Reg.RSI;
-import static dev.wok.emit.Vec.xmm;
-import static dev.wok.emit.Vec.ymm;
-import static dev.wok.emit.Vec.zmm;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Mask.K1;
+import static dev.wok.emit.x86.Mask.K2;
+import static dev.wok.emit.x86.Mask.K3;
+import static dev.wok.emit.x86.Mask.K4;
+import static dev.wok.emit.x86.Op.*;
+import static dev.wok.emit.x86.Reg.R8;
+import static dev.wok.emit.x86.Reg.RCX;
+import static dev.wok.emit.x86.Reg.RDI;
+import static dev.wok.emit.x86.Reg.RDX;
+import static dev.wok.emit.x86.Reg.RSI;
+import static dev.wok.emit.x86.Vec.xmm;
+import static dev.wok.emit.x86.Vec.ymm;
+import static dev.wok.emit.x86.Vec.zmm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.wok.emit.Condition;
-import dev.wok.emit.Imm;
-import dev.wok.emit.Mem;
-import dev.wok.emit.Op;
-import dev.wok.emit.Operand;
-import dev.wok.emit.Vec;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Imm;
+import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Op;
+import dev.wok.emit.x86.Operand;
+import dev.wok.emit.x86.Vec;
 import dev.wok.tensor.Bf16;
 import dev.wok.tensor.Rng;
 import dev.wok.testkit.Seeds;
@@ -91,7 +91,7 @@ class InstructionsTest {
     }
 
     private interface Runs {
-        void write(dev.wok.emit.X86 x);
+        void write(dev.wok.emit.x86.X86 x);
     }
 
     private static float bf16(ByteBuffer memory, int i) {

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
-import dev.wok.emit.X86;
+import dev.wok.emit.x86.X86;
 import dev.wok.kernel.x86.emulated.Emulator;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,6 @@
 package dev.wok.kernel.x86;
 
-import dev.wok.emit.Reg;
+import dev.wok.emit.x86.Reg;
 import dev.wok.tensor.Rng;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

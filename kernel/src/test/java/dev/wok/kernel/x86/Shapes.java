@@ -1,6 +1,6 @@
 package dev.wok.kernel.x86;
 
-import dev.wok.emit.Op;
+import dev.wok.emit.x86.Op;
 import java.util.ArrayList;
 import java.util.List;
 

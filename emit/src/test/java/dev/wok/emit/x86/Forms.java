@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 import java.util.ArrayList;
 import java.util.List;

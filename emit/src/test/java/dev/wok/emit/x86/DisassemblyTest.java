@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;

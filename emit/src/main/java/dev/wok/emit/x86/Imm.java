@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// An immediate operand.
 ///

@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// The general registers, by their hardware numbers. Instructions use all 64 bits unless their name ends in 32.
 public enum Reg implements Operand {

@@ -1,10 +1,10 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
-import static dev.wok.emit.Imm.imm;
-import static dev.wok.emit.Reg.*;
-import static dev.wok.emit.Vec.xmm;
-import static dev.wok.emit.Vec.ymm;
-import static dev.wok.emit.Vec.zmm;
+import static dev.wok.emit.x86.Imm.imm;
+import static dev.wok.emit.x86.Reg.*;
+import static dev.wok.emit.x86.Vec.xmm;
+import static dev.wok.emit.x86.Vec.ymm;
+import static dev.wok.emit.x86.Vec.zmm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 

@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// A vector register, with the write mask under which an instruction writes it.
 ///

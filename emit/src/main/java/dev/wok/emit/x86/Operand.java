@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// What an instruction works on.
 public sealed interface Operand permits Reg, Vec, Mask, Mem, Imm {}

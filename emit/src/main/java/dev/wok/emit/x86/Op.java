@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// The vector and mask instructions that [X86#op] encodes, as a table: each row is the opcode, its prefix and map, how
 /// its operands lie in the encoding, and how large its memory operand is (Intel SDM volume 2; AMD APM volume 4).

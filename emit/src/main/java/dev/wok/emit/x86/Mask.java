@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// A mask register of AVX-512, `k0` to `k7`; `k0` as a write mask stands for none.
 ///

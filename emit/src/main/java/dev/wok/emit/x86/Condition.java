@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// What a jump or a conditional move asks of the flags, by hardware code.
 public enum Condition {

@@ -1,4 +1,4 @@
-package dev.wok.emit;
+package dev.wok.emit.x86;
 
 /// A place in the code, made by [X86#label] and put by [X86#bind].
 public final class Label {
