@@ -5,7 +5,7 @@ import dev.wok.tensor.Tensor;
 import java.lang.management.ManagementFactory;
 
 /// A place that has memory and runs kernels.
-public sealed interface Device extends AutoCloseable permits HostDevice, DryDevice {
+public sealed interface Device extends AutoCloseable permits HostDevice, DryDevice, Gpu {
     /// This machine's processor.
     ///
     /// @param threads how many threads compute together, at least 1

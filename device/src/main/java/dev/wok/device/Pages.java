@@ -1,5 +1,6 @@
 package dev.wok.device;
 
+import dev.wok.device.ffm.NativeCall;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;

@@ -2,6 +2,7 @@ package dev.wok.kernel;
 
 import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
+import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Stream;
 import dev.wok.kernel.dry.DryKernels;
@@ -52,6 +53,7 @@ public record Kernels(
         return switch (device) {
             case HostDevice host -> Processor.describe(host).used().isPresent() ? Backend.X86 : Backend.VECTOR;
             case DryDevice _ -> Backend.DRY;
+            case Gpu gpu -> throw noKernels(gpu);
         };
     }
 
@@ -91,6 +93,7 @@ public record Kernels(
                     case DRY -> DryKernels.on(stream, precision);
                     case REFERENCE, VECTOR, X86 -> throw refused(stream, backend);
                 };
+            case Gpu _ -> throw refused(stream, backend);
         };
     }
 
@@ -109,6 +112,10 @@ public record Kernels(
                                 * (precision == Precision.BF16 && !dense.exact() ? DType.BF16 : DType.F32).bytes();
                 };
         };
+    }
+
+    private static BadInput noKernels(Gpu gpu) {
+        return new BadInput("there are no kernels for this device yet (%s).".formatted(gpu.describe()));
     }
 
     private static BadInput refused(Stream stream, Backend backend) {

@@ -1,4 +1,4 @@
-package dev.wok.device;
+package dev.wok.device.ffm;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -10,7 +10,7 @@ import java.lang.invoke.MethodHandle;
 /// since Java spends some ten milliseconds on each shape when the process starts: where registers carry
 /// arguments, a function takes no notice of more, nor of the upper half of a word where it expects a
 /// shorter number.
-final class NativeCall {
+public final class NativeCall {
     private static final MethodHandle WORDS = Linker.nativeLinker()
             .downcallHandle(FunctionDescriptor.of(
                     ValueLayout.JAVA_LONG,
@@ -24,14 +24,14 @@ final class NativeCall {
     private NativeCall() {}
 
     /// @param name of a function of the C library
-    static MemorySegment find(String name) {
+    public static MemorySegment find(String name) {
         return Linker.nativeLinker().defaultLookup().findOrThrow(name);
     }
 
     /// @param code where it begins
     /// @return what its result's register holds: anything where there is none, and in the upper half where
     ///     it is shorter
-    static long call(MemorySegment code, long a, long b, long c, long d, long e, long f) {
+    public static long call(MemorySegment code, long a, long b, long c, long d, long e, long f) {
         try {
             return (long) WORDS.invokeExact(code, a, b, c, d, e, f);
         } catch (Throwable t) {
