@@ -46,7 +46,14 @@ public final class Workspace {
         }
         top = to;
         peak = Math.max(peak, top);
-        return block.byteSize() == 0 ? sizes : Tensor.of(block.asSlice(from, sizes.bytes()), dtype, shape);
+        return Tensor.of(part(from, sizes.bytes()), dtype, shape);
+    }
+
+    private MemorySegment part(long from, long bytes) {
+        if (block.byteSize() > 0) {
+            return block.asSlice(from, bytes);
+        }
+        return block.address() == 0 ? MemorySegment.NULL : MemorySegment.ofAddress(block.address() + from);
     }
 
     private static long aligned(long bytes) {

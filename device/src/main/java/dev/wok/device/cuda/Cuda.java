@@ -3,16 +3,33 @@ package dev.wok.device.cuda;
 import dev.wok.device.Gpu;
 import dev.wok.device.GpuFacts;
 import dev.wok.device.Gpus;
+import java.util.Optional;
 
-/// The door of this package.
+/// NVIDIA's driver on this machine, loaded when somebody first asks.
 public final class Cuda {
-    private Cuda() {}
+    private static final class Loaded {
+        static final Optional<Platform> PLATFORM =
+                NativeDriver.load(NativeDriver.library()).map(Platform::new);
+        static final Gpus GPUS = PLATFORM.map(Platform::find).orElseGet(() -> missing(NativeDriver.library()));
 
-    public static Gpus find() {
-        return new Gpus.Absent("the CUDA driver is not used yet");
+        private Loaded() {}
     }
 
+    private Cuda() {}
+
+    static Gpus missing(String library) {
+        return new Gpus.Absent("no CUDA driver: %s is not on this machine".formatted(library));
+    }
+
+    /// @return the GPUs that the driver finds; the same each time
+    public static Gpus find() {
+        return Loaded.GPUS;
+    }
+
+    /// @param facts of a GPU that was found
     public static Gpu open(GpuFacts facts) {
-        throw new IllegalStateException("no such GPU: %s".formatted(facts));
+        return Loaded.PLATFORM
+                .orElseThrow(() -> new IllegalStateException("no CUDA driver"))
+                .open(facts);
     }
 }
