@@ -1,0 +1,411 @@
+package dev.wok.device.emulated;
+
+import dev.wok.device.PtxFault.Kind;
+import dev.wok.device.emulated.Listing.Address;
+import dev.wok.device.emulated.Listing.Operand;
+import dev.wok.device.emulated.Listing.Space;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// `cp.async.bulk` and `cp.async.bulk.tensor`: large copies that one thread starts and the copy engine makes.
+final class BulkCopies {
+    private static final int ALIGNMENT = 16;
+    private static final int TENSOR_ALIGNMENT = 128;
+
+    private BulkCopies() {}
+
+    static @Nullable Step decode(Call call) {
+        if (call.take("commit_group")) {
+            call.count(0);
+            return (warp, lanes) -> warp.asynchronous.commitBulk(lanes);
+        }
+        if (call.take("wait_group")) {
+            boolean readOnly = call.take("read");
+            call.count(1);
+            int open = (int) call.constant(0);
+            return (warp, lanes) -> warp.asynchronous.waitBulk(lanes, open, readOnly);
+        }
+        if (call.take("prefetch")) {
+            while (!call.peek().isEmpty()) {
+                call.skip();
+            }
+            return (_, _) -> {};
+        }
+        if (call.take("tensor")) {
+            return tensor(call, null);
+        }
+        return plain(call);
+    }
+
+    // ------------------------------------------------------------------------------------------------ ranges
+
+    private static Step plain(Call call) {
+        String to = call.need("shared::cluster", "shared::cta", "global");
+        String from = call.need("global", "shared::cta");
+        if (to.equals("global")) {
+            call.need("bulk_group");
+            call.take("L2::cache_hint");
+            call.count(3, 4);
+            return storeRange(call, null);
+        }
+        call.need("mbarrier::complete_tx::bytes");
+        boolean isMulticast = call.take("multicast::cluster");
+        call.take("L2::cache_hint");
+        call.count(4, 6);
+        Space source = from.equals("global") ? Space.GLOBAL : Space.SHARED;
+        Call.Place into = call.place(0, Space.SHARED);
+        Call.Place place = call.place(1, source);
+        Value size = call.read(2, Type.U32);
+        Call.Place barrier = call.place(3, Space.SHARED);
+        Value mask = isMulticast ? call.read(4, Type.U16) : Value.of(0);
+        return (warp, lanes) -> {
+            for (int rest = lanes; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                int bytes = size(warp, lane, size);
+                requireMultiple(warp, lane, place.at(warp, lane), ALIGNMENT);
+                requireMultiple(warp, lane, into.at(warp, lane), ALIGNMENT);
+                warp.resolveUnaligned(place.at(warp, lane), bytes, source, lane);
+                byte[] data = read(warp, lane, bytes);
+                deliver(
+                        warp,
+                        lane,
+                        into.at(warp, lane),
+                        barrier.at(warp, lane),
+                        isMulticast ? (int) mask.at(warp, lane) : 0,
+                        data,
+                        Swizzle.NONE);
+            }
+        };
+    }
+
+    private static int size(Warp warp, int lane, Value size) {
+        long bytes = size.at(warp, lane) & 0xFFFF_FFFFL;
+        if (bytes == 0 || bytes % ALIGNMENT != 0 || bytes > MBarrier.MOST) {
+            throw warp.fault(
+                    Kind.INVALID,
+                    1 << lane,
+                    "copy %d bytes in bulk; a multiple of 16 is possible, up to %d".formatted(bytes, MBarrier.MOST));
+        }
+        return (int) bytes;
+    }
+
+    private static void requireMultiple(Warp warp, int lane, long address, int of) {
+        if (address % of != 0) {
+            throw warp.fault(
+                    Kind.MISALIGNED, 1 << lane, "use address 0x%x, no multiple of %d".formatted(address, of));
+        }
+    }
+
+    /// Reads what the warp resolved, as the copy engine does.
+    private static byte[] read(Warp warp, int lane, int bytes) {
+        if (!warp.region.isWritten(warp.offset, bytes)) {
+            throw warp.fault(
+                    Kind.UNINITIALIZED,
+                    1 << lane,
+                    "copy %d bytes from byte %d of %s, where nobody has written all"
+                            .formatted(bytes, warp.offset, warp.region.name));
+        }
+        warp.ordering.touch(warp.region, warp.offset, bytes, Races.ASYNC, warp.access(), lane);
+        byte[] data = new byte[bytes];
+        for (int i = 0; i < bytes; i++) {
+            data[i] = (byte) warp.region.get(warp.offset + i, 1);
+        }
+        return data;
+    }
+
+    /// Sends bytes to shared memory, of several blocks where a mask names them; they arrive when the mbarriers are asked.
+    private static void deliver(
+            Warp warp, int lane, long into, long barrierAddress, int mask, byte[] data, Swizzle swizzle) {
+        long inBlock = (1L << Warp.RANK_BITS) - 1;
+        for (int rank = 0; rank < Math.max(1, mask == 0 ? 1 : 16); rank++) {
+            if (mask != 0 && (mask >>> rank & 1) == 0) {
+                continue;
+            }
+            long window = mask == 0 ? 0 : (rank + 1L) << Warp.RANK_BITS;
+            long to = mask == 0 ? into : window | into & inBlock;
+            long at = mask == 0 ? barrierAddress : window | barrierAddress & inBlock;
+            MBarrier barrier = MBarriers.find(warp, lane, at, Space.SHARED);
+            warp.resolveUnaligned(to, data.length, Space.SHARED, lane);
+            Region region = warp.region;
+            long offset = warp.offset;
+            MBarriers.arriving(warp, lane, barrier, region, offset, data.length);
+            barrier.expectLanding(() -> {
+                for (int i = 0; i < data.length; i++) {
+                    region.set(swizzle.apply(region.base + offset + i) - region.base, 1, data[i]);
+                }
+                barrier.landed(data.length);
+            });
+        }
+    }
+
+    /// @param operator that joins what is there with what comes, or null where it is overwritten
+    private static Step storeRange(Call call, @Nullable Reduction operator) {
+        Call.Place into = call.place(0, Space.GLOBAL);
+        Call.Place place = call.place(1, Space.SHARED);
+        Value size = call.read(2, Type.U32);
+        return (warp, lanes) -> {
+            for (int rest = lanes; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                int bytes = size(warp, lane, size);
+                requireMultiple(warp, lane, place.at(warp, lane), ALIGNMENT);
+                requireMultiple(warp, lane, into.at(warp, lane), ALIGNMENT);
+                warp.resolveUnaligned(place.at(warp, lane), bytes, Space.SHARED, lane);
+                byte[] data = leave(warp, lane, bytes);
+                warp.resolveUnaligned(into.at(warp, lane), bytes, Space.GLOBAL, lane);
+                write(warp, lane, data, 0, bytes, operator);
+            }
+        };
+    }
+
+    /// Reads shared memory for a copy that is waited for in a group.
+    private static byte[] leave(Warp warp, int lane, int bytes) {
+        if (!warp.region.isWritten(warp.offset, bytes)) {
+            throw warp.fault(
+                    Kind.UNINITIALIZED,
+                    1 << lane,
+                    "copy %d bytes from byte %d of %s, where nobody has written all"
+                            .formatted(bytes, warp.offset, warp.region.name));
+        }
+        int access = warp.asynchronous.bulkAccess(lane, false);
+        warp.ordering.touch(warp.region, warp.offset, bytes, Races.ASYNC, access, lane);
+        byte[] data = new byte[bytes];
+        for (int i = 0; i < bytes; i++) {
+            data[i] = (byte) warp.region.get(warp.offset + i, 1);
+        }
+        return data;
+    }
+
+    /// Writes bytes to what the warp resolved.
+    private static void write(Warp warp, int lane, byte[] data, int from, int bytes, @Nullable Reduction operator) {
+        int access = warp.asynchronous.bulkAccess(lane, true);
+        int kind = Races.WRITE | Races.ASYNC | (operator == null ? 0 : Races.STRONG);
+        warp.ordering.touch(warp.region, warp.offset, bytes, kind, access, lane);
+        if (operator != null && !warp.region.isWritten(warp.offset, bytes)) {
+            throw warp.fault(
+                    Kind.UNINITIALIZED,
+                    1 << lane,
+                    "change byte %d of %s, which nobody has written".formatted(warp.offset, warp.region.name));
+        }
+        warp.region.markWritten(warp.offset, bytes);
+        if (operator == null) {
+            for (int i = 0; i < bytes; i++) {
+                warp.region.set(warp.offset + i, 1, data[from + i]);
+            }
+        } else {
+            operator.apply(warp.region, warp.offset, data, from, bytes);
+        }
+        warp.block.grid.progress();
+    }
+
+    // ------------------------------------------------------------------------------------------------ reductions
+
+    /// What `cp.reduce` does with numbers.
+    private record Reduction(Type type, String operator) {
+        void apply(Region region, long offset, byte[] data, int from, int bytes) {
+            int width = type.bytes();
+            for (int i = 0; i < bytes; i += width) {
+                long added = 0;
+                for (int j = 0; j < width; j++) {
+                    added |= (data[from + i + j] & 0xFFL) << 8 * j;
+                }
+                region.set(offset + i, width, joined(region.get(offset + i, width), added));
+            }
+        }
+
+        private long joined(long old, long added) {
+            if (type.kind == Type.Kind.FLOAT && type != Type.F64) {
+                Format format = Format.of(type);
+                double a = format.value(old);
+                double b = format.value(added);
+                return switch (operator) {
+                    case "min" -> format.bits(Math.min(a, b));
+                    case "max" -> format.bits(Math.max(a, b));
+                    default -> Exact.add(a, b, (value, rest) -> format.bits(value, rest, Rounding.RN, false));
+                };
+            }
+            if (type == Type.F64) {
+                return Double.doubleToRawLongBits(Double.longBitsToDouble(old) + Double.longBitsToDouble(added));
+            }
+            long x = type.extend(old);
+            long y = type.extend(added);
+            boolean less = type.isSigned() ? x < y : Long.compareUnsigned(x, y) < 0;
+            return switch (operator) {
+                case "add" -> x + y;
+                case "min" -> less ? x : y;
+                case "max" -> less ? y : x;
+                default -> Bits.apply(operator, x, y);
+            };
+        }
+    }
+
+    private static final String[] OPERATORS = {"add", "min", "max", "and", "or", "xor"};
+
+    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, and of tensors.
+    static @Nullable Step reduction(Call call) {
+        if (call.take("tensor")) {
+            return tensor(call, "");
+        }
+        call.need("global");
+        call.need("shared::cta");
+        call.need("bulk_group");
+        call.take("L2::cache_hint");
+        String operator = call.need(OPERATORS);
+        call.take("noftz");
+        Type type = call.type();
+        call.count(3, 4);
+        return storeRange(call, new Reduction(type, operator));
+    }
+
+    // ------------------------------------------------------------------------------------------------ tensors
+
+    private static @Nullable Step tensor(Call call, @Nullable String reduces) {
+        int rank = Integer.parseInt(call.need("1d", "2d", "3d", "4d", "5d").substring(0, 1));
+        String to = call.need("shared::cluster", "shared::cta", "global");
+        if (to.equals("global")) {
+            call.need("shared::cta");
+            String operator = reduces == null ? null : call.need(OPERATORS);
+            call.take("tile");
+            call.need("bulk_group");
+            call.take("L2::cache_hint");
+            call.count(2, 3);
+            return storeTile(call, rank, operator);
+        }
+        call.need("global");
+        call.take("tile");
+        call.need("mbarrier::complete_tx::bytes");
+        boolean isMulticast = call.take("multicast::cluster");
+        call.takeOne("cta_group::1", "cta_group::2");
+        call.take("L2::cache_hint");
+        call.count(3, 5);
+        Call.Place into = call.place(0, Space.SHARED);
+        Call.Place map = call.place(1, Space.GENERIC);
+        Value[] coordinates = coordinates(call, 1, rank);
+        Call.Place barrier = call.place(2, Space.SHARED);
+        Value mask = isMulticast ? call.read(3, Type.U16) : Value.of(0);
+        return (warp, lanes) -> {
+            for (int rest = lanes; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                TensorBytes tensor = map(warp, lane, map.at(warp, lane), rank);
+                requireMultiple(warp, lane, into.at(warp, lane), TENSOR_ALIGNMENT);
+                byte[] data = new byte[tensor.tileBytes()];
+                forEachRow(warp, lane, tensor, coordinates, (at, offset, bytes, rowBytes) -> {
+                    fill(tensor, data, offset, rowBytes);
+                    if (bytes > 0) {
+                        warp.resolveUnaligned(at, bytes, Space.GLOBAL, lane);
+                        System.arraycopy(read(warp, lane, bytes), 0, data, offset + skipped(tensor, warp, lane, coordinates), bytes);
+                    }
+                });
+                deliver(
+                        warp,
+                        lane,
+                        into.at(warp, lane),
+                        barrier.at(warp, lane),
+                        isMulticast ? (int) mask.at(warp, lane) : 0,
+                        data,
+                        tensor.swizzle());
+            }
+        };
+    }
+
+    private static Value[] coordinates(Call call, int index, int rank) {
+        if (!(call.operand(index) instanceof Address(Operand _, long _, List<Operand> given)) || given.size() != rank) {
+            throw call.error("expected [map, {%d coordinates}]".formatted(rank));
+        }
+        return given.stream().map(c -> call.read(c, Type.S32, false)).toArray(Value[]::new);
+    }
+
+    private static TensorBytes map(Warp warp, int lane, long address, int rank) {
+        requireMultiple(warp, lane, address & (1L << 56) - 1, 64);
+        warp.resolveUnaligned(address, TensorBytes.BYTES, Space.GENERIC, lane);
+        byte[] bytes = new byte[TensorBytes.BYTES];
+        for (int i = 0; i < bytes.length; i++) {
+            bytes[i] = (byte) warp.region.get(warp.offset + i, 1);
+        }
+        TensorBytes tensor = TensorBytes.decode(bytes);
+        if (tensor == null) {
+            throw warp.fault(Kind.INVALID, 1 << lane, "name a tensor map where there is none");
+        }
+        if (tensor.rank() != rank) {
+            throw warp.fault(
+                    Kind.INVALID,
+                    1 << lane,
+                    "use a map of %d dimensions as one of %d".formatted(tensor.rank(), rank));
+        }
+        return tensor;
+    }
+
+    private static void fill(TensorBytes tensor, byte[] data, int offset, int bytes) {
+        if (tensor.fillsNan()) {
+            java.util.Arrays.fill(data, offset, offset + bytes, (byte) 0xFF);
+        }
+    }
+
+    /// A row of a tile.
+    private interface Row {
+        /// @param at where its first byte within the tensor lies in global memory
+        /// @param offset of the row in the tile
+        /// @param bytes of it within the tensor
+        /// @param rowBytes of all of it
+        void run(long at, int offset, int bytes, int rowBytes);
+    }
+
+    /// @return how many bytes of a row lie before the tensor
+    private static int skipped(TensorBytes tensor, Warp warp, int lane, Value[] coordinates) {
+        long first = (int) coordinates[0].at(warp, lane);
+        return (int) Math.max(0, -first) * tensor.elementBytes();
+    }
+
+    private static void forEachRow(Warp warp, int lane, TensorBytes tensor, Value[] coordinates, Row row) {
+        int rank = tensor.rank();
+        int rowBytes = tensor.box()[0] * tensor.elementBytes();
+        int rows = tensor.tileBytes() / rowBytes;
+        long first = (int) coordinates[0].at(warp, lane);
+        long from = Math.max(0, first);
+        long to = Math.min(tensor.sizes()[0], first + tensor.box()[0]);
+        for (int index = 0; index < rows; index++) {
+            long at = tensor.address() + from * tensor.elementBytes();
+            boolean isInside = to > from;
+            int rest = index;
+            for (int i = 1; i < rank; i++) {
+                long position = (int) coordinates[i].at(warp, lane) + (long) (rest % tensor.box()[i]);
+                rest /= tensor.box()[i];
+                isInside &= position >= 0 && position < tensor.sizes()[i];
+                at += position * tensor.strides()[i];
+            }
+            int bytes = isInside ? (int) (to - from) * tensor.elementBytes() : 0;
+            row.run(at, index * rowBytes, bytes, rowBytes);
+        }
+    }
+
+    private static Step storeTile(Call call, int rank, @Nullable String operator) {
+        Call.Place map = call.place(0, Space.GENERIC);
+        Value[] coordinates = coordinates(call, 0, rank);
+        Call.Place from = call.place(1, Space.SHARED);
+        if (operator != null) {
+            throw call.error("the emulator does not know reductions of tensors");
+        }
+        return (warp, lanes) -> {
+            for (int rest = lanes; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                TensorBytes tensor = map(warp, lane, map.at(warp, lane), rank);
+                requireMultiple(warp, lane, from.at(warp, lane), TENSOR_ALIGNMENT);
+                warp.resolveUnaligned(from.at(warp, lane), tensor.tileBytes(), Space.SHARED, lane);
+                Region region = warp.region;
+                long offset = warp.offset;
+                byte[] tile = leave(warp, lane, tensor.tileBytes());
+                byte[] data = new byte[tile.length];
+                for (int i = 0; i < data.length; i++) {
+                    long place = tensor.swizzle().apply(region.base + offset + i) - region.base - offset;
+                    data[i] = tile[(int) place];
+                }
+                int skipped = skipped(tensor, warp, lane, coordinates);
+                forEachRow(warp, lane, tensor, coordinates, (at, rowOffset, bytes, _) -> {
+                    if (bytes > 0) {
+                        warp.resolveUnaligned(at, bytes, Space.GLOBAL, lane);
+                        write(warp, lane, data, rowOffset + skipped, bytes, null);
+                    }
+                });
+            }
+        };
+    }
+}

@@ -1,0 +1,474 @@
+package dev.wok.device.emulated;
+
+import dev.wok.device.PtxFault;
+import dev.wok.device.PtxFault.Kind;
+import dev.wok.device.emulated.Listing.Space;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// 32 threads that execute one instruction at a time. Lanes that branched apart run as groups, the one that is behind
+/// first, so that groups meet again where their ways do.
+final class Warp {
+    static final int LANES = 32;
+
+    /// Generic addresses of what is not global memory: a window each, where no process has addresses.
+    static final long SHARED_WINDOW = 0x0100_0000_0000_0000L;
+
+    static final long LOCAL_WINDOW = 0x0200_0000_0000_0000L;
+    static final long PARAM_WINDOW = 0x0300_0000_0000_0000L;
+
+    /// Where a window's own part of an address ends.
+    private static final int WINDOW_BITS = 56;
+
+    /// In an address of a cluster's shared memory: above it lies the block's rank and one, or 0 for the own block.
+    static final int RANK_BITS = 24;
+
+    /// Lanes at one place of the program.
+    static final class Group {
+        int pc;
+        int lanes;
+
+        /// Whether it waits for a barrier, which wakes it.
+        boolean isWaiting;
+
+        /// Whether it waits for other lanes of the warp to come to the same place.
+        boolean isPaused;
+
+        Group(int pc, int lanes) {
+            this.pc = pc;
+            this.lanes = lanes;
+        }
+
+        boolean isRunnable() {
+            return !isWaiting && !isPaused;
+        }
+    }
+
+    final Block block;
+    final int index;
+    final Code code;
+
+    /// `[slots, 32]`: the bits of each lane's registers.
+    final long[] registers;
+
+    /// A bit for each lane.
+    final int[] predicates;
+
+    /// The carry that `add.cc` leaves, a bit for each lane.
+    int carry;
+
+    /// Lanes that exist and have not exited.
+    int live;
+
+    final List<Group> groups = new ArrayList<>(2);
+    private Group current;
+    private int turns;
+
+    /// Whether the rest of this turn is given up.
+    private boolean yields;
+
+    private int strong;
+
+    /// What has happened before now.
+    Clock clock = new Clock();
+
+    /// This warp's own time; each release begins a new one.
+    int time = 1;
+
+    final int agent;
+
+    /// The time of the last barrier of each lane with other lanes of this warp.
+    final int[] synced = new int[LANES];
+
+    /// The phase of the cluster's barrier that each lane has arrived in, or -1.
+    final int[] clusterPhase = new int[LANES];
+
+    final Asynchronous asynchronous;
+    final Ordering ordering;
+
+    // What `resolve` found.
+    Region region;
+    long offset;
+
+    private final Region local;
+    private int access = -1;
+    private int accessCode = -1;
+    private int accessTime = -1;
+
+    Warp(Block block, int index, int threads) {
+        this.block = block;
+        this.index = index;
+        code = block.grid.code;
+        registers = new long[code.slots() * LANES];
+        predicates = new int[Math.max(1, code.predicates())];
+        live = threads == LANES ? -1 : (1 << threads) - 1;
+        current = new Group(0, live);
+        groups.add(current);
+        agent = block.cluster.newAgent();
+        clock.set(agent, time);
+        local = new Region(
+                "local memory",
+                0,
+                (long) code.localBytes() * LANES,
+                MemorySegment.ofArray(new byte[Math.max(1, code.localBytes() * LANES)]),
+                false,
+                false);
+        region = local;
+        Arrays.fill(clusterPhase, -1);
+        asynchronous = new Asynchronous(this);
+        ordering = new Ordering(this);
+        Specials.fill(this);
+    }
+
+    // ------------------------------------------------------------------------------------------------ running
+
+    boolean isDone() {
+        return groups.isEmpty();
+    }
+
+    /// Runs for some instructions, or until no lane can.
+    ///
+    /// @return how many it ran
+    int run(int most) {
+        int ran = 0;
+        yields = false;
+        turns++;
+        while (ran < most && !yields) {
+            Group group = choose();
+            if (group == null) {
+                break;
+            }
+            current = group;
+            step(group);
+            ran++;
+        }
+        return ran;
+    }
+
+    private @Nullable Group choose() {
+        Group chosen = null;
+        // Now and then the group in front goes first, so that lanes that spin do not keep others from what they wait for.
+        boolean isFrontFirst = (turns & 7) == 7;
+        for (Group group : groups) {
+            if (group.isRunnable()
+                    && (chosen == null || (isFrontFirst ? group.pc > chosen.pc : group.pc < chosen.pc))) {
+                chosen = group;
+            }
+        }
+        return chosen;
+    }
+
+    private void step(Group group) {
+        if (group.pc >= code.instructions().size()) {
+            exit(group.lanes);
+            groups.remove(group);
+            return;
+        }
+        Code.Instruction instruction = code.instructions().get(group.pc);
+        int lanes = group.lanes;
+        if (instruction.guard() >= 0) {
+            int predicate = predicates[instruction.guard()];
+            lanes &= instruction.isNegated() ? ~predicate : predicate;
+        }
+        block.grid.counters.instructions++;
+        group.pc++;
+        if (lanes != 0) {
+            if (code.usesWgmma()) {
+                asynchronous.check(instruction);
+            }
+            instruction.step().run(this, lanes);
+        }
+        if (group.lanes == 0) {
+            groups.remove(group);
+        }
+        if (groups.size() > 1) {
+            meet();
+        }
+    }
+
+    /// Joins groups that stand at one place.
+    private void meet() {
+        for (int i = 0; i < groups.size(); i++) {
+            Group one = groups.get(i);
+            for (int j = groups.size() - 1; j > i; j--) {
+                Group other = groups.get(j);
+                if (one.pc == other.pc && !one.isWaiting && !other.isWaiting) {
+                    one.lanes |= other.lanes;
+                    one.isPaused = false;
+                    groups.remove(j);
+                }
+            }
+        }
+    }
+
+    /// @param values a bit for each lane; those of other lanes do not count
+    void setPredicate(int slot, int lanes, int values) {
+        predicates[slot] = predicates[slot] & ~lanes | values & lanes;
+    }
+
+    // ------------------------------------------------------------------------------------------------ flow
+
+    /// Sends lanes somewhere else.
+    void jump(int target, int lanes) {
+        if (lanes == current.lanes) {
+            current.pc = target;
+        } else {
+            current.lanes &= ~lanes;
+            groups.add(new Group(target, lanes));
+        }
+    }
+
+    void exit(int lanes) {
+        asynchronous.requireNothingInFlight(lanes);
+        current.lanes &= ~lanes;
+        live &= ~lanes;
+        block.grid.progress();
+        block.exited(Integer.bitCount(lanes));
+    }
+
+    /// Lanes stop here until [#wake].
+    ///
+    /// @return what to wake
+    Group sleep(int lanes) {
+        Group group = current;
+        if (lanes != current.lanes) {
+            current.lanes &= ~lanes;
+            group = new Group(current.pc, lanes);
+            groups.add(group);
+        }
+        group.isWaiting = true;
+        return group;
+    }
+
+    void wake(Group group) {
+        group.isWaiting = false;
+        if (groups.size() > 1) {
+            meet();
+        }
+    }
+
+    /// Lets others run.
+    void yield() {
+        yields = true;
+    }
+
+    /// After an access that threads wait with: where the warp has asked for long, others get their turn.
+    void yieldIfSpinning() {
+        if ((++strong & 15) == 0) {
+            yields = true;
+        }
+    }
+
+    /// Makes lanes execute an instruction together: where some are not here yet, those that are wait for them.
+    ///
+    /// @param needed the lanes that must be here
+    /// @return whether all are
+    boolean together(int lanes, int needed) {
+        int missing = needed & live & ~lanes;
+        if (missing == 0) {
+            return true;
+        }
+        if ((missing & current.lanes) != 0) {
+            throw fault(
+                    Kind.DIVERGED,
+                    missing & current.lanes,
+                    "pass by while others of their warp execute it, which needs them all");
+        }
+        current.pc--;
+        current.isPaused = true;
+        return false;
+    }
+
+    /// @return whether all lanes of the warp are here, as `.aligned` instructions demand
+    boolean allTogether(int lanes) {
+        return together(lanes, live);
+    }
+
+    int currentLanes() {
+        return current.lanes;
+    }
+
+    // ------------------------------------------------------------------------------------------------ order
+
+    /// What this warp did up to now is over for whoever hears of it from now on.
+    ///
+    /// @return what to tell them
+    Clock release() {
+        Clock told = clock.copy();
+        time++;
+        clock.set(agent, time);
+        return told;
+    }
+
+    /// Some lanes hear what others did, other lanes of this warp among them.
+    void acquire(Clock told, int lanes) {
+        int known = told.get(agent);
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            synced[lane] = Math.max(synced[lane], known);
+        }
+        clock.join(told);
+        clock.set(agent, time);
+    }
+
+    /// Lanes of this warp know what each other did.
+    void sync(int lanes) {
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            synced[Integer.numberOfTrailingZeros(rest)] = time;
+        }
+        time++;
+        clock.set(agent, time);
+    }
+
+    // ------------------------------------------------------------------------------------------------ memory
+
+    /// Finds what an address belongs to, and checks that all of an access lies in it: the answers are in [#region] and
+    /// [#offset].
+    ///
+    /// @param width in bytes, which the address is a multiple of
+    void resolve(long address, int width, Space space, int lane) {
+        if ((address & width - 1) != 0) {
+            throw fault(
+                    Kind.MISALIGNED, 1 << lane, "use address 0x%x, no multiple of %d".formatted(address, width));
+        }
+        resolveUnaligned(address, width, space, lane);
+    }
+
+    /// As [#resolve], for any address and width.
+    void resolveUnaligned(long address, long width, Space space, int lane) {
+        switch (space) {
+            case SHARED -> shared(address & 0xFFFF_FFFFL, width, lane);
+            case LOCAL -> local(address, width, lane);
+            case PARAM -> within(block.grid.parameters, address, width, lane);
+            case GLOBAL, CONST -> global(address, width, lane);
+            case GENERIC -> {
+                long inside = address & (1L << WINDOW_BITS) - 1;
+                switch ((int) (address >>> WINDOW_BITS)) {
+                    case 0 -> global(address, width, lane);
+                    case 1 -> shared(inside, width, lane);
+                    case 2 -> local(inside, width, lane);
+                    case 3 -> within(block.grid.parameters, inside, width, lane);
+                    default -> throw outOfBounds(address, width, lane, "no memory has such addresses");
+                }
+            }
+        }
+    }
+
+    private void global(long address, long width, int lane) {
+        Region last = block.grid.lastGlobal;
+        if (address < last.base || address - last.base + width > last.size) {
+            Region found = block.grid.allocations.find(address);
+            if (found == null) {
+                throw outOfBounds(address, width, lane, block.grid.allocations.neighbours(address));
+            }
+            last = found;
+            block.grid.lastGlobal = found;
+        }
+        within(last, address - last.base, width, lane);
+    }
+
+    private void shared(long address, long width, int lane) {
+        int rank = (int) (address >>> RANK_BITS);
+        Block owner = rank == 0 ? block : block.cluster.block(rank - 1);
+        if (owner == null) {
+            throw outOfBounds(address, width, lane, "the cluster has no block %d".formatted(rank - 1));
+        }
+        within(owner.shared, address & (1 << RANK_BITS) - 1, width, lane);
+    }
+
+    private void local(long address, long width, int lane) {
+        long size = code.localBytes();
+        if (address < 0 || address + width > size) {
+            throw outOfBounds(address, width, lane, "a thread has %d bytes of local memory".formatted(size));
+        }
+        region = local;
+        offset = lane * size + address;
+    }
+
+    private void within(Region found, long at, long width, int lane) {
+        if (at < 0 || at + width > found.size) {
+            throw outOfBounds(
+                    found.base + at,
+                    width,
+                    lane,
+                    "%s has %d bytes, and byte %d of it was asked for".formatted(found.name, found.size, at + width - 1));
+        }
+        region = found;
+        offset = at;
+    }
+
+    private PtxFault outOfBounds(long address, long width, int lane, String why) {
+        return fault(Kind.OUT_OF_BOUNDS, 1 << lane, "touch %d bytes at 0x%x: %s".formatted(width, address, why));
+    }
+
+    /// Notes that a lane touches what [#resolve] found, and checks that it may.
+    ///
+    /// @param kind of [Races]
+    void touch(int width, int kind, int lane) {
+        boolean writes = (kind & Races.WRITE) != 0;
+        if (!writes && !region.isWritten(offset, width)) {
+            throw fault(
+                    Kind.UNINITIALIZED,
+                    1 << lane,
+                    "read byte %d of %s, which nobody has written".formatted(offset, region.name));
+        }
+        if (region != local && region != block.grid.parameters && !region.isConstant) {
+            ordering.touch(region, offset, width, kind, lane);
+        } else if (region.isConstant && writes) {
+            throw fault(Kind.INVALID, 1 << lane, "write to %s, which is constant".formatted(region.name));
+        }
+        if (writes) {
+            region.markWritten(offset, width);
+            block.grid.progress();
+        }
+    }
+
+    /// @return the number of this instruction's accesses, for [Races]
+    int access() {
+        int pc = pc();
+        if (accessCode != pc || accessTime != time) {
+            access = block.grid.races.access(block.cluster.id, agent, time, pc);
+            accessCode = pc;
+            accessTime = time;
+        }
+        return access;
+    }
+
+    /// @return the index of the instruction that runs
+    int pc() {
+        return current.pc - 1;
+    }
+
+    // ------------------------------------------------------------------------------------------------ faults
+
+    /// @param lanes who
+    /// @param what they do, after "lanes 0-3 of …"
+    PtxFault fault(Kind kind, int lanes, String what) {
+        return block.grid.fault(kind, code.instructions().get(pc()).line(), who(lanes), what);
+    }
+
+    String who(int lanes) {
+        return "%s warp %d %s".formatted(block.name(), index, lanes(lanes));
+    }
+
+    /// @return such as "lanes 0-3, 7"
+    static String lanes(int lanes) {
+        StringBuilder text = new StringBuilder();
+        for (int from = 0; from < LANES; from++) {
+            if ((lanes >>> from & 1) == 0) {
+                continue;
+            }
+            int to = from;
+            while (to + 1 < LANES && (lanes >>> to + 1 & 1) != 0) {
+                to++;
+            }
+            text.append(text.isEmpty() ? "" : ", ").append(from == to ? "" + from : from + "-" + to);
+            from = to;
+        }
+        return (Integer.bitCount(lanes) == 1 ? "lane " : "lanes ") + text;
+    }
+}
