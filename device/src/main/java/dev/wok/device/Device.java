@@ -32,6 +32,11 @@ public sealed interface Device extends AutoCloseable permits HostDevice, DryDevi
         return new DryDevice();
     }
 
+    /// A GPU that does not exist: runs PTX on the host with every check on.
+    static EmulatedGpu emulated() {
+        return new EmulatedGpu();
+    }
+
     /// @return one line for people: what it is and how much of it is used
     String describe();
 

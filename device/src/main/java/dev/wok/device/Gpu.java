@@ -9,7 +9,7 @@ import dev.wok.tensor.Tensor;
 /// Every thread may call it. Closing it closes all that is still open of it: graphs, programs, streams,
 /// memory. What is used after it was closed throws an [IllegalStateException] that names it. Tensors in
 /// its memory have an address and no bytes that the host could read; see [Tensor].
-public sealed interface Gpu extends Device permits CudaGpu {
+public sealed interface Gpu extends Device permits CudaGpu, EmulatedGpu {
     GpuFacts facts();
 
     /// @return what PTX for this GPU names as its `.target`, `sm_90a`

@@ -4,7 +4,7 @@ import dev.wok.device.cuda.CudaStream;
 import dev.wok.tensor.Tensor;
 
 /// An order of work on a [Gpu]. Calls return at once, the work comes later.
-public sealed interface GpuStream extends Stream, AutoCloseable permits CudaStream {
+public sealed interface GpuStream extends Stream, AutoCloseable permits CudaStream, EmulatedGpu.EmulatedStream {
     @Override
     Gpu device();
 

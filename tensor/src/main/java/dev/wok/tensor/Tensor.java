@@ -189,6 +189,12 @@ public final class Tensor {
         return new Tensor(dtype, sizes, steps, memory);
     }
 
+    /// @param bytes as many at least as lie from the first element to behind the last
+    /// @return the same sizes and strides over other memory
+    public Tensor over(MemorySegment bytes) {
+        return new Tensor(dtype, shape, strides, bytes);
+    }
+
     private MemorySegment after(long bytes) {
         return memory.byteSize() == 0 ? MemorySegment.ofAddress(memory.address() + bytes) : memory.asSlice(bytes);
     }

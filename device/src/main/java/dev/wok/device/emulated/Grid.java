@@ -171,7 +171,7 @@ final class Grid {
                         Kind.ASYNC_EARLY,
                         0,
                         cluster.blocks.getFirst().name(),
-                        "ends while copies to its shared memory are on their way: the mbarrier at byte %d was not waited for"
+                        "end while copies to their shared memory are on their way: the mbarrier at byte %d was not waited for"
                                 .formatted(barrier.offset));
             }
         }
@@ -250,8 +250,8 @@ final class Grid {
                 line,
                 who,
                 line == 0
-                        ? "%s: %s: %s %s.".formatted(code.routine().name(), name, who, what)
-                        : "%s, line %d: %s: %s %s.\n  %d | %s"
-                                .formatted(code.routine().name(), line, name, who, what, line, text));
+                        ? "%s: %s: threads %s.\n  %s".formatted(code.routine().name(), name, what, who)
+                        : "%s, line %d: %s: threads %s.\n  %d | %s\n  %s"
+                                .formatted(code.routine().name(), line, name, what, line, text, who));
     }
 }

@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// 32 threads that execute one instruction at a time. Lanes that branched apart run as groups, the one that is behind
@@ -26,6 +27,9 @@ final class Warp {
 
     /// In an address of a cluster's shared memory: above it lies the block's rank and one, or 0 for the own block.
     static final int RANK_BITS = 24;
+
+    /// What each lane does or does not run into by itself.
+    private static final Set<Kind> EACH_LANE = Set.of(Kind.OUT_OF_BOUNDS, Kind.MISALIGNED, Kind.UNINITIALIZED);
 
     /// Lanes at one place of the program.
     static final class Group {
@@ -95,6 +99,8 @@ final class Warp {
     long offset;
 
     private final Region local;
+    private int faultLanes;
+    private String faultWhat = "";
     private int access = -1;
     private int accessCode = -1;
     private int accessTime = -1;
@@ -180,7 +186,11 @@ final class Warp {
             if (code.usesWgmma()) {
                 asynchronous.check(instruction);
             }
-            instruction.step().run(this, lanes);
+            try {
+                instruction.step().run(this, lanes);
+            } catch (PtxFault fault) {
+                throw faultLanes == 0 ? fault : widened(fault, instruction, lanes);
+            }
         }
         if (group.lanes == 0) {
             groups.remove(group);
@@ -377,7 +387,7 @@ final class Warp {
         if (owner == null) {
             throw outOfBounds(address, width, lane, "the cluster has no block %d".formatted(rank - 1));
         }
-        within(owner.shared, address & (1 << RANK_BITS) - 1, width, lane);
+        within(owner.shared, (address & (1 << RANK_BITS) - 1) - Block.SHARED_FROM, width, lane);
     }
 
     private void local(long address, long width, int lane) {
@@ -445,9 +455,28 @@ final class Warp {
 
     // ------------------------------------------------------------------------------------------------ faults
 
+    /// Says of a fault that one lane ran into which of the lanes behind it run into the same.
+    private PtxFault widened(PtxFault fault, Code.Instruction instruction, int lanes) {
+        String what = faultWhat;
+        int all = faultLanes;
+        boolean isOfOneLane = Integer.bitCount(all) == 1 && EACH_LANE.contains(fault.kind());
+        int behind = isOfOneLane ? lanes & -all & ~all : 0;
+        for (int rest = behind; rest != 0; rest &= rest - 1) {
+            int lane = rest & -rest;
+            try {
+                instruction.step().run(this, lane);
+            } catch (PtxFault other) {
+                all |= other.kind() == fault.kind() ? lane : 0;
+            }
+        }
+        return block.grid.fault(fault.kind(), fault.line(), who(all), what);
+    }
+
     /// @param lanes who
-    /// @param what they do, after "lanes 0-3 of …"
+    /// @param what they do, after "threads"
     PtxFault fault(Kind kind, int lanes, String what) {
+        faultLanes = lanes;
+        faultWhat = what;
         return block.grid.fault(kind, code.instructions().get(pc()).line(), who(lanes), what);
     }
 

@@ -1,0 +1,445 @@
+package dev.wok.device;
+
+import dev.wok.device.emulated.Emulation;
+import dev.wok.device.emulated.Emulation.Piece;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Shape;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// A GPU that does not exist: runs PTX on the host, slowly, and reports what a chip would pass over in silence, such as
+/// accesses out of bounds and races, as a [PtxFault] that names the line and the lanes.
+///
+/// It runs the instructions of every architecture up to `sm_90a`. Results are those of the chip to the bit wherever PTX
+/// says what they are; sums within one matrix instruction and approximate functions are rounded once, where chips
+/// differ among themselves. A launch is over when the call returns.
+public final class EmulatedGpu implements Gpu {
+    private static final int CLOCK_KHZ = 1;
+    private static final GpuFacts FACTS = new GpuFacts(
+            0,
+            "emulated GPU",
+            new ComputeCapability(9, 0),
+            Device.hostMemory(),
+            132,
+            Emulation.MOST_SHARED,
+            1 << 20,
+            CLOCK_KHZ,
+            new Version(13, 0),
+            new Version(9, 0));
+
+    private final Emulation emulation = new Emulation();
+    private final EmulatedStream main = new EmulatedStream(this);
+    private final List<AutoCloseable> open = new ArrayList<>();
+    private boolean isClosed;
+    private Emulation.@Nullable Report report;
+
+    EmulatedGpu() {}
+
+    /// What the last launch did.
+    ///
+    /// @param instructions executed, of whole warps
+    /// @param bankConflicts by line of the PTX: how many more times than the access needed shared memory was asked
+    public record LaunchReport(long instructions, Map<Integer, Long> bankConflicts) {}
+
+    /// @return what the last launch did
+    /// @throws IllegalStateException where there was none
+    public LaunchReport lastLaunch() {
+        if (report == null) {
+            throw new IllegalStateException("nothing was launched yet");
+        }
+        return new LaunchReport(report.instructions(), report.bankConflicts());
+    }
+
+    @Override
+    public GpuFacts facts() {
+        return FACTS;
+    }
+
+    @Override
+    public String describe() {
+        return "emulated GPU (%s): runs PTX on the host with every check on".formatted(target());
+    }
+
+    @Override
+    public Program load(String ptx) {
+        requireOpen();
+        try {
+            return keep(new Program(emulation.load(ptx)));
+        } catch (PtxFault e) {
+            throw new PtxRejected(target(), ptx, String.valueOf(e.getMessage()));
+        }
+    }
+
+    @Override
+    public EmulatedStream stream() {
+        return main;
+    }
+
+    @Override
+    public EmulatedStream newStream() {
+        requireOpen();
+        return new EmulatedStream(this);
+    }
+
+    @Override
+    public EmulatedMemory memory() {
+        requireOpen();
+        return keep(new EmulatedMemory(emulation, EmulatedMemory.Kind.DEVICE));
+    }
+
+    /// @return memory whose tensors are an error to read before something wrote them
+    public EmulatedMemory unwrittenMemory() {
+        requireOpen();
+        return keep(new EmulatedMemory(emulation, EmulatedMemory.Kind.UNWRITTEN));
+    }
+
+    @Override
+    public EmulatedMemory pinned() {
+        requireOpen();
+        return keep(new EmulatedMemory(emulation, EmulatedMemory.Kind.PINNED));
+    }
+
+    @Override
+    public EmulatedMemory pooled(GpuStream stream) {
+        return memory();
+    }
+
+    @Override
+    public boolean canReach(Gpu other) {
+        return other == this;
+    }
+
+    @Override
+    public void reach(Gpu other) {
+        if (other != this) {
+            throw new IllegalArgumentException("emulated GPUs do not see each other's memory");
+        }
+    }
+
+    @Override
+    public byte[] export(Tensor tensor) {
+        throw new IllegalArgumentException("an emulated GPU's memory is not seen by other processes");
+    }
+
+    @Override
+    public Import open(byte[] handle, DType dtype, long... shape) {
+        throw new IllegalArgumentException("an emulated GPU does not see the memory of other processes");
+    }
+
+    @Override
+    public void upload(Tensor host, Tensor here) {
+        Shape.require("Gpu.upload", host, "host", here.shape());
+        if (here.elements() > 0) {
+            emulation.markWritten(here.memory().address(), span(here));
+            view(here).copyFrom(host);
+        }
+    }
+
+    @Override
+    public void download(Tensor here, Tensor host) {
+        Shape.require("Gpu.download", host, "host", here.shape());
+        if (here.elements() > 0) {
+            host.copyFrom(view(here));
+        }
+    }
+
+    /// @return the bytes from a tensor's first element to behind its last
+    private static long span(Tensor tensor) {
+        long elements = 1;
+        for (int i = 0; i < tensor.rank(); i++) {
+            elements += (tensor.dim(i) - 1) * tensor.stride(i);
+        }
+        return elements * tensor.dtype().bytes();
+    }
+
+    /// @return a tensor that the host can read, over the bytes of one on this GPU
+    Tensor view(Tensor here) {
+        MemorySegment bytes = emulation.find(here.memory().address(), span(here));
+        if (bytes == null) {
+            throw new IllegalArgumentException("%s does not lie in memory of this GPU".formatted(here));
+        }
+        return here.over(bytes);
+    }
+
+    Emulation emulation() {
+        return emulation;
+    }
+
+    void launch(Program program, String kernel, Launch launch, List<byte[]> arguments) {
+        requireOpen();
+        report = emulation.launch(program.program, kernel, launch, arguments);
+    }
+
+    private synchronized <T extends AutoCloseable> T keep(T part) {
+        open.add(part);
+        return part;
+    }
+
+    private void requireOpen() {
+        if (isClosed) {
+            throw new IllegalStateException("the emulated GPU is closed");
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        isClosed = true;
+        for (AutoCloseable part : open.reversed()) {
+            switch (part) {
+                case Program program -> program.close();
+                case EmulatedMemory memory -> memory.close();
+                default -> throw new IllegalStateException("nobody closes " + part);
+            }
+        }
+        open.clear();
+    }
+
+    /// PTX on the emulated GPU.
+    public final class Program implements PtxProgram {
+        private final Emulation.Program program;
+
+        private Program(Emulation.Program program) {
+            this.program = program;
+        }
+
+        /// @return the kernels' names, in the order of the text
+        public List<String> kernels() {
+            return program.kernels();
+        }
+
+        /// @return the sizes in bytes of a kernel's parameters, by name in their order
+        public Map<String, Integer> parameters(String kernel) {
+            Map<String, Integer> sizes = program.parameters(kernel);
+            if (sizes == null) {
+                throw new IllegalArgumentException(
+                        "no kernel is called %s; there are %s".formatted(kernel, kernels()));
+            }
+            return sizes;
+        }
+
+        @Override
+        public PtxFunction function(String name) {
+            Map<String, Integer> _ = parameters(name);
+            return new Function(this, name);
+        }
+
+        @Override
+        public Variable variable(String name) {
+            long[] found = program.variable(name);
+            if (found == null) {
+                throw new IllegalArgumentException("no variable is called " + name);
+            }
+            return new Variable(found[0], found[1]);
+        }
+
+        @Override
+        public String log() {
+            return String.join("\n", program.describe());
+        }
+
+        @Override
+        public void close() {
+            program.close();
+        }
+
+        EmulatedGpu gpu() {
+            return EmulatedGpu.this;
+        }
+    }
+
+    record Function(Program program, String name) implements PtxFunction {
+        /// @return the bytes of each argument
+        List<byte[]> pack(Object... arguments) {
+            List<Integer> sizes = new ArrayList<>(program.parameters(name).values());
+            List<byte[]> packed = new ArrayList<>();
+            for (int i = 0; i < arguments.length; i++) {
+                packed.add(pack(arguments[i], i < sizes.size() ? sizes.get(i) : 0));
+            }
+            return packed;
+        }
+
+        private byte[] pack(Object argument, int size) {
+            ByteBuffer word = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            return switch (argument) {
+                case TensorMap map -> Emulation.encode(map);
+                case Tensor tensor -> word.putLong(tensor.memory().address()).array();
+                case MemorySegment memory -> word.putLong(memory.address()).array();
+                case Long value -> word.putLong(value).array();
+                case Double value -> word.putDouble(value).array();
+                case Integer value -> shorten(word.putInt(value), Integer.BYTES);
+                case Float value -> shorten(word.putFloat(value), Float.BYTES);
+                case Short value -> shorten(word.putShort(value), Short.BYTES);
+                default ->
+                    throw new IllegalArgumentException("%s: an argument for a parameter of %d bytes is a %s"
+                            .formatted(name, size, argument.getClass().getSimpleName()));
+            };
+        }
+
+        private static byte[] shorten(ByteBuffer word, int bytes) {
+            return java.util.Arrays.copyOf(word.array(), bytes);
+        }
+    }
+
+    /// Memory of the emulated GPU.
+    public static final class EmulatedMemory implements Memory {
+        /// How the host sees it.
+        enum Kind {
+            DEVICE,
+            UNWRITTEN,
+            PINNED
+        }
+
+        /// What lies around pinned memory, so that an index that runs over hits nothing.
+        private static final long MARGIN = 4096;
+
+        private final Emulation emulation;
+        private final Kind kind;
+        private final Arena arena = Arena.ofShared();
+        private final List<Piece> pieces = new ArrayList<>();
+        private long bytes;
+
+        EmulatedMemory(Emulation emulation, Kind kind) {
+            this.emulation = emulation;
+            this.kind = kind;
+        }
+
+        @Override
+        public synchronized Tensor tensor(DType dtype, long... shape) {
+            Tensor sizes = Tensor.of(MemorySegment.NULL, dtype, shape);
+            String name = sizes.toString();
+            bytes += sizes.bytes();
+            if (kind == Kind.PINNED) {
+                MemorySegment memory =
+                        arena.allocate(sizes.bytes() + 2 * MARGIN, 256).asSlice(MARGIN, sizes.bytes());
+                pieces.add(emulation.share(name, memory));
+                return Tensor.of(memory, dtype, shape);
+            }
+            Piece piece = emulation.allocate(name, sizes.bytes(), kind == Kind.DEVICE, arena);
+            pieces.add(piece);
+            return Tensor.of(MemorySegment.ofAddress(piece.address()), dtype, shape);
+        }
+
+        @Override
+        public long bytes() {
+            return bytes;
+        }
+
+        @Override
+        public synchronized void close() {
+            pieces.forEach(emulation::free);
+            pieces.clear();
+            if (arena.scope().isAlive()) {
+                arena.close();
+            }
+        }
+    }
+
+    /// The stream of the emulated GPU: what is called is done at once.
+    public static final class EmulatedStream implements GpuStream {
+        private final EmulatedGpu gpu;
+        private @Nullable List<Runnable> captured;
+
+        EmulatedStream(EmulatedGpu gpu) {
+            this.gpu = gpu;
+        }
+
+        @Override
+        public EmulatedGpu device() {
+            return gpu;
+        }
+
+        private void run(Runnable work) {
+            if (captured == null) {
+                work.run();
+            } else {
+                captured.add(work);
+            }
+        }
+
+        @Override
+        public void launch(PtxFunction function, Launch launch, Object... arguments) {
+            if (!(function instanceof Function own) || own.program().gpu() != gpu) {
+                throw new IllegalArgumentException("%s is no function of this GPU".formatted(function.name()));
+            }
+            List<byte[]> packed = own.pack(arguments);
+            run(() -> gpu.launch(own.program(), own.name(), launch, packed));
+        }
+
+        @Override
+        public void copy(Tensor from, Tensor to) {
+            Shape.require("GpuStream.copy", to, "to", from.shape());
+            Shape.require("GpuStream.copy", to, "to", from.dtype());
+            run(() -> gpu.upload(gpu.view(from), to));
+        }
+
+        @Override
+        public void fill(Tensor tensor, byte value) {
+            Shape.requireContiguous("GpuStream.fill", tensor, "tensor");
+            run(() -> {
+                gpu.emulation().markWritten(tensor.memory().address(), tensor.bytes());
+                gpu.view(tensor).memory().fill(value);
+            });
+        }
+
+        @Override
+        public GpuEvent record() {
+            return new Event(System.nanoTime());
+        }
+
+        @Override
+        public void waitFor(GpuEvent event) {}
+
+        @Override
+        public GpuGraph capture(Runnable work) {
+            List<Runnable> kept = new ArrayList<>();
+            captured = kept;
+            try {
+                work.run();
+            } finally {
+                captured = null;
+            }
+            return new Graph(kept);
+        }
+
+        @Override
+        public void synchronize() {}
+
+        @Override
+        public void close() {}
+    }
+
+    private record Graph(List<Runnable> work) implements GpuGraph {
+        @Override
+        public void launch() {
+            work.forEach(Runnable::run);
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private record Event(long at) implements GpuEvent {
+        @Override
+        public boolean isDone() {
+            return true;
+        }
+
+        @Override
+        public void synchronize() {}
+
+        @Override
+        public long nanosSince(GpuEvent start) {
+            return start instanceof Event other ? at - other.at : 0;
+        }
+
+        @Override
+        public void close() {}
+    }
+}
