@@ -26,14 +26,21 @@ final class Accesses {
     /// How an access takes part in the order of memory.
     ///
     /// @param isStrong whether others may touch the place at the same time
-    record Order(boolean isStrong, boolean isAcquire, boolean isRelease) {}
+    /// @param isWide whether threads of other blocks too
+    record Order(boolean isStrong, boolean isAcquire, boolean isRelease, boolean isWide) {
+        /// @return its kind in [Races]
+        int kind() {
+            return isStrong ? Races.STRONG | (isWide ? 0 : Races.IN_BLOCK) : 0;
+        }
+    }
 
     private static Step access(Call call) {
         boolean isStore = call.statement.opcode().equals("st");
         if (call.take("async")) {
             return MBarriers.asyncStore(call);
         }
-        Order order = new Order(false, false, false);
+        String strength = "";
+        boolean isWide = true;
         Space space = Space.GENERIC;
         int length = 1;
         boolean isConstant = false;
@@ -45,9 +52,7 @@ final class Accesses {
                 continue;
             }
             switch (modifier) {
-                case "volatile", "relaxed", "mmio" -> order = new Order(true, false, false);
-                case "acquire" -> order = new Order(true, true, false);
-                case "release" -> order = new Order(true, false, true);
+                case "volatile", "relaxed", "mmio", "acquire", "release" -> strength = modifier;
                 case "v2" -> length = 2;
                 case "v4" -> length = 4;
                 case "v8" -> length = 8;
@@ -56,10 +61,13 @@ final class Accesses {
                         throw call.unknown();
                     }
                     isConstant |= modifier.equals("nc");
+                    isWide &= !modifier.equals("cta");
                 }
             }
             call.skip();
         }
+        Order order = new Order(
+                !strength.isEmpty(), strength.equals("acquire"), strength.equals("release"), isWide);
         Type type = call.type();
         call.count(2, 3);
         Call.Place place = call.place(isStore ? 0 : 1, space);
@@ -68,14 +76,14 @@ final class Accesses {
         }
         return isStore
                 ? store(place, space, type, call.readVector(1, type, length, true), order)
-                : load(call, place, space, type, call.writeVector(0, type, length, true), order);
+                : load(call, place, space, type, call.writeVector(0, type, length, true), order, isConstant);
     }
 
-    private static Step load(Call call, Call.Place place, Space space, Type type, int[] to, Order order) {
+    private static Step load(Call call, Call.Place place, Space space, Type type, int[] to, Order order, boolean isConstant) {
         call.count(2, 3);
         int width = type.bytes();
         int whole = width * to.length;
-        int kind = order.isStrong ? Races.STRONG : 0;
+        int kind = order.kind() | (isConstant ? Races.READ_ONLY : 0);
         return (warp, lanes) -> {
             Banks banks = warp.block.grid.banks;
             banks.begin();
@@ -84,7 +92,7 @@ final class Accesses {
                 warp.resolve(place.at(warp, lane), whole, space, lane);
                 warp.touch(whole, kind, lane);
                 if (order.isStrong) {
-                    warp.ordering.observed(order.isAcquire, lane);
+                    warp.ordering.observed(order, lane);
                 }
                 banks.add(warp, lane);
                 for (int i = 0; i < to.length; i++) {
@@ -103,7 +111,7 @@ final class Accesses {
     private static Step store(Call.Place place, Space space, Type type, Value[] from, Order order) {
         int width = type.bytes();
         int whole = width * from.length;
-        int kind = Races.WRITE | (order.isStrong ? Races.STRONG : 0);
+        int kind = Races.WRITE | order.kind();
         return (warp, lanes) -> {
             Banks banks = warp.block.grid.banks;
             banks.begin();
@@ -113,10 +121,10 @@ final class Accesses {
                 warp.touch(whole, kind, lane);
                 banks.add(warp, lane);
                 if (order.isStrong) {
-                    warp.ordering.published(order.isRelease, false);
+                    warp.ordering.published(order, false);
                 }
                 for (int i = 0; i < from.length; i++) {
-                    warp.region.set(warp.offset + i * width, width, from[i].at(warp, lane));
+                    warp.set(warp.offset + i * width, width, from[i].at(warp, lane));
                 }
             }
             banks.end(warp, whole);

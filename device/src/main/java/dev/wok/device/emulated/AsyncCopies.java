@@ -51,15 +51,16 @@ final class AsyncCopies {
         call.type(Type.B64);
         call.count(1);
         Call.Place place = call.place(0, space);
-        if (!isCounted) {
-            throw call.error("the emulator knows cp.async.mbarrier.arrive with .noinc only");
-        }
         return (warp, lanes) -> {
+            MBarrier[] barriers = new MBarrier[Warp.LANES];
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
-                MBarrier barrier = MBarriers.find(warp, lane, place.at(warp, lane), space);
-                warp.asynchronous.arriveWithCopies(lane, barrier);
+                barriers[lane] = MBarriers.find(warp, lane, place.at(warp, lane), space);
+                if (!isCounted) {
+                    barriers[lane].addPending(warp, lane);
+                }
             }
+            warp.asynchronous.arriveWithCopies(lanes, barriers);
         };
     }
 
@@ -101,7 +102,8 @@ final class AsyncCopies {
                 }
                 if (read > 0) {
                     warp.resolveUnaligned(from.at(warp, lane), read, Space.GLOBAL, lane);
-                    warp.touch(read, 0, lane);
+                    warp.requireWritten(read, lane);
+                    warp.asynchronous.copyFrom(lane, read);
                     for (int i = 0; i < read; i++) {
                         data[i] = (byte) warp.region.get(warp.offset + i, 1);
                     }

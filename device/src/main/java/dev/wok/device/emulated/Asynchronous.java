@@ -2,8 +2,8 @@ package dev.wok.device.emulated;
 
 import dev.wok.device.PtxFault.Kind;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What a warp has started and not yet waited for: copies of `cp.async`, bulk copies in groups, and `wgmma`.
 ///
@@ -11,173 +11,184 @@ import java.util.List;
 /// kind is an agent of its own there, whose time is the number of its group.
 final class Asynchronous {
     /// A copy on its way into shared memory.
-    private record Copy(int lane, int epoch, Region region, long offset, byte[] data) {}
+    private record Copy(int lane, int time, Region region, long offset, byte[] data) {}
 
     private final Warp warp;
 
-    // cp.async: an epoch ends with each group and with each arrival at an mbarrier.
-    private int copyAgent = -1;
+    private @Nullable Groups copying;
     private final List<Copy> copies = new ArrayList<>();
-    private final int[] epoch = new int[Warp.LANES];
-    private final int[] copied = new int[Warp.LANES];
-    private final List<List<Integer>> commits = new ArrayList<>();
-    private int copying;
 
-    // Bulk copies out of shared memory.
-    private int bulkReads = -1;
-    private int bulkWrites = -1;
-    private final int[] bulkOpen = new int[Warp.LANES];
-    private final int[] bulkCommitted = new int[Warp.LANES];
-    private final int[] bulkRead = new int[Warp.LANES];
+    // Bulk copies out of shared memory: what they read, and what they write.
+    private @Nullable Groups bulkReads;
+    private @Nullable Groups bulkWrites;
+
+    /// Whether lanes have waited for something since the clock was told.
+    private boolean hasNews;
 
     // wgmma, by the whole warp.
     private int wgmmaAgent = -1;
+    private int wgmmaWho;
     private int wgmmaCommitted;
     private boolean wgmmaOpen;
     private int[] busyUntil = {};
-    private boolean[] isAccumulator = {};
-    private boolean[] isDirty = {};
+    private String[] shapes = {};
+    private boolean[] isUsed = {};
     private int busyRegisters;
 
     Asynchronous(Warp warp) {
         this.warp = warp;
-        java.util.Arrays.fill(epoch, 1);
-        for (int i = 0; i < Warp.LANES; i++) {
-            commits.add(List.of());
-        }
         if (warp.code.usesWgmma()) {
             busyUntil = new int[warp.code.slots()];
-            isAccumulator = new boolean[warp.code.slots()];
-            isDirty = new boolean[warp.code.slots()];
+            shapes = new String[warp.code.slots()];
+            java.util.Arrays.fill(shapes, "");
+            // The first one needs a fence too.
+            isUsed = new boolean[warp.code.slots()];
+            java.util.Arrays.fill(isUsed, true);
+        }
+    }
+
+    /// @return whether a lane has waited for what it started itself
+    boolean isDone(int agent, int lane, int time) {
+        return isDone(copying, agent, lane, time)
+                || isDone(bulkReads, agent, lane, time)
+                || isDone(bulkWrites, agent, lane, time);
+    }
+
+    private static boolean isDone(@Nullable Groups groups, int agent, int lane, int time) {
+        return groups != null && groups.agent == agent && time <= groups.done(lane);
+    }
+
+    /// Puts into the warp's clock what lanes have waited for: others hear of it, lanes of the same warp among them.
+    void tell() {
+        if (hasNews) {
+            hasNews = false;
+            tell(copying);
+            tell(bulkReads);
+            tell(bulkWrites);
+        }
+    }
+
+    private void tell(@Nullable Groups groups) {
+        if (groups != null) {
+            warp.clock.set(groups.agent, groups.allDone());
         }
     }
 
     // ------------------------------------------------------------------------------------------------ cp.async
 
-    int copyAgent() {
-        return copyAgent;
+    private Groups copying() {
+        if (copying == null) {
+            copying = new Groups(warp);
+        }
+        return copying;
     }
 
-    /// @return the last epoch whose copies a lane has waited for
-    int copied(int lane) {
-        return copied[lane];
+    /// Notes that a copy reads what the warp resolved.
+    void copyFrom(int lane, int bytes) {
+        Groups groups = copying();
+        warp.ordering.touch(warp.region, warp.offset, bytes, 0, groups.who, groups.start(lane), lane);
     }
 
     /// Starts a copy to what the warp resolved.
     void copy(int lane, byte[] data) {
-        if (copyAgent < 0) {
-            copyAgent = warp.block.cluster.newAsynchronousAgent();
-        }
-        copying |= 1 << lane;
-        int access = warp.block.grid.races.access(warp.block.cluster.id, copyAgent, epoch[lane], warp.pc());
-        warp.ordering.touch(warp.region, warp.offset, data.length, Races.WRITE, access, lane);
+        Groups groups = copying();
+        int time = groups.start(lane);
+        warp.ordering.touch(warp.region, warp.offset, data.length, Races.WRITE, groups.who, time, lane);
         warp.region.markWritten(warp.offset, data.length);
-        copies.add(new Copy(lane, epoch[lane], warp.region, warp.offset, data));
+        copies.add(new Copy(lane, time, warp.region, warp.offset, data));
     }
 
     void commitCopies(int lanes) {
-        for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            int lane = Integer.numberOfTrailingZeros(rest);
-            if (commits.get(lane).isEmpty()) {
-                commits.set(lane, new ArrayList<>());
-            }
-            commits.get(lane).add(epoch[lane]++);
-        }
+        copying().commit(lanes);
     }
 
     /// @param open how many of the newest groups may stay on their way
     void waitCopies(int lanes, int open) {
+        Groups groups = copying();
         for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            int lane = Integer.numberOfTrailingZeros(rest);
-            List<Integer> groups = commits.get(lane);
-            if (groups.size() > open) {
-                finish(lane, groups.get(groups.size() - 1 - open));
-            }
+            groups.await(Integer.numberOfTrailingZeros(rest), open);
         }
-        learnCopied();
+        finish(lanes);
     }
 
-    private void finish(int lane, int upTo) {
-        copied[lane] = Math.max(copied[lane], upTo);
-        for (Iterator<Copy> each = copies.iterator(); each.hasNext(); ) {
-            Copy copy = each.next();
-            if (copy.lane == lane && copy.epoch <= upTo) {
+    private void finish(int lanes) {
+        Groups groups = copying();
+        hasNews = true;
+        copies.removeIf(copy -> {
+            boolean isOver = (lanes >>> copy.lane & 1) != 0 && copy.time <= groups.done(copy.lane);
+            if (isOver) {
                 for (int i = 0; i < copy.data.length; i++) {
                     copy.region.set(copy.offset + i, 1, copy.data[i]);
                 }
-                each.remove();
+                warp.block.grid.progress();
             }
-        }
-        warp.block.grid.progress();
-    }
-
-    /// Others hear of copies with the next barrier.
-    private void learnCopied() {
-        if (copyAgent >= 0) {
-            int all = Integer.MAX_VALUE;
-            for (int rest = copying; rest != 0; rest &= rest - 1) {
-                all = Math.min(all, copied[Integer.numberOfTrailingZeros(rest)]);
-            }
-            warp.clock.set(copyAgent, all);
-        }
-    }
-
-    /// A lane's copies up to now arrive at an mbarrier when they are done.
-    void arriveWithCopies(int lane, MBarrier barrier) {
-        int upTo = epoch[lane]++;
-        Clock told = warp.release();
-        barrier.expectLanding(() -> {
-            finish(lane, upTo);
-            if (copyAgent >= 0) {
-                told.set(copyAgent, upTo);
-            }
-            barrier.arrive(warp, lane, 1, told);
+            return isOver;
         });
+    }
+
+    /// The copies of some lanes up to now arrive at their mbarriers when they are done.
+    ///
+    /// @param barriers of each lane
+    void arriveWithCopies(int lanes, MBarrier[] barriers) {
+        Groups groups = copying();
+        int upTo = groups.mark();
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            MBarrier barrier = barriers[lane];
+            Clock told = warp.release();
+            barrier.expectLanding(() -> {
+                groups.finish(lane, upTo);
+                finish(1 << lane);
+                told.set(groups.agent, upTo);
+                barrier.arrive(warp, lane, 1, told);
+            });
+        }
     }
 
     // ------------------------------------------------------------------------------------------------ bulk groups
 
-    private void bulkAgents() {
-        if (bulkReads < 0) {
-            bulkReads = warp.block.cluster.newAsynchronousAgent();
-            bulkWrites = warp.block.cluster.newAsynchronousAgent();
+    private Groups bulkReads() {
+        if (bulkReads == null) {
+            bulkReads = new Groups(warp);
         }
+        return bulkReads;
     }
 
-    /// @return the access of a bulk copy that a lane starts
-    int bulkAccess(int lane, boolean writes) {
-        bulkAgents();
-        bulkOpen[lane]++;
-        return warp.block.grid.races.access(
-                warp.block.cluster.id, writes ? bulkWrites : bulkReads, bulkCommitted[lane] + 1, warp.pc());
+    private Groups bulkWrites() {
+        if (bulkWrites == null) {
+            bulkWrites = new Groups(warp);
+        }
+        return bulkWrites;
+    }
+
+    /// Notes that a bulk copy that a lane starts touches what the warp resolved.
+    void touchInBulk(int lane, int bytes, int kind) {
+        Groups groups = (kind & Races.WRITE) != 0 ? bulkWrites() : bulkReads();
+        warp.ordering.touch(
+                warp.region, warp.offset, bytes, kind | Races.ASYNC, groups.who, groups.start(lane), lane);
     }
 
     void commitBulk(int lanes) {
-        for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            int lane = Integer.numberOfTrailingZeros(rest);
-            bulkCommitted[lane]++;
-            bulkOpen[lane] = 0;
-        }
+        bulkReads().commit(lanes);
+        bulkWrites().commit(lanes);
     }
 
     /// @param readOnly whether only their sources are waited for
     void waitBulk(int lanes, int open, boolean readOnly) {
-        bulkAgents();
         for (int rest = lanes; rest != 0; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
-            int done = Math.max(0, bulkCommitted[lane] - open);
-            bulkRead[lane] = Math.max(bulkRead[lane], done);
-            warp.clock.set(bulkReads, Math.max(warp.clock.get(bulkReads), done));
+            bulkReads().await(lane, open);
             if (!readOnly) {
-                warp.clock.set(bulkWrites, Math.max(warp.clock.get(bulkWrites), done));
+                bulkWrites().await(lane, open);
             }
         }
+        hasNews = true;
     }
 
     void requireNothingInFlight(int lanes) {
-        for (int rest = lanes; rest != 0 && bulkReads >= 0; rest &= rest - 1) {
+        for (int rest = lanes; rest != 0 && bulkReads != null; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
-            if (bulkOpen[lane] > 0 || bulkCommitted[lane] > bulkRead[lane]) {
+            if (bulkReads.isOpen(lane)) {
                 throw warp.fault(
                         Kind.ASYNC_EARLY,
                         1 << lane,
@@ -191,32 +202,39 @@ final class Asynchronous {
 
     // ------------------------------------------------------------------------------------------------ wgmma
 
-    int wgmmaAccess() {
+    /// Notes that `wgmma` reads what the warp resolved.
+    void touchByWgmma(int bytes) {
         if (wgmmaAgent < 0) {
             wgmmaAgent = warp.block.cluster.newAsynchronousAgent();
+            wgmmaWho = warp.block.grid.races.add(warp.block.cluster.id, warp.block.id, wgmmaAgent);
         }
         wgmmaOpen = true;
-        return warp.block.grid.races.access(
-                warp.block.cluster.id, wgmmaAgent, wgmmaCommitted + 1, warp.pc());
+        warp.ordering.touch(
+                warp.region, warp.offset, bytes, Races.ASYNC, wgmmaWho, wgmmaCommitted + 1, Ordering.WHOLE_WARP);
     }
 
-    /// @param accumulates whether these registers are the results, which the next `wgmma` of the same shape may go on with
-    void occupy(int[] slots, boolean accumulates) {
+    /// @param shape of the multiplication whose results these registers are, which the next one of the same shape may
+    ///     go on with; empty where it only reads them
+    void occupy(int[] slots, String shape) {
         for (int slot : slots) {
-            if (isDirty[slot]) {
+            if (slot < 0) {
+                continue;
+            }
+            if (isUsed[slot]) {
                 throw warp.fault(
                         Kind.WGMMA_IN_FLIGHT,
                         warp.currentLanes(),
-                        "start wgmma on registers that were written since the last wgmma.fence");
+                        "start wgmma on registers that were used since the last wgmma.fence");
             }
             busyRegisters += busyUntil[slot] == 0 ? 1 : 0;
             busyUntil[slot] = wgmmaCommitted + 1;
-            isAccumulator[slot] = accumulates;
+            shapes[slot] = shape;
         }
+        wgmmaOpen = true;
     }
 
     void fenceWgmma() {
-        java.util.Arrays.fill(isDirty, false);
+        java.util.Arrays.fill(isUsed, false);
     }
 
     void commitWgmma() {
@@ -239,41 +257,31 @@ final class Asynchronous {
 
     /// Checks the registers of an instruction before it runs, in programs that use `wgmma`.
     void check(Code.Instruction instruction) {
-        boolean isWgmma = instruction.statement().opcode().equals("wgmma");
-        if (busyRegisters > 0) {
+        if (instruction.shape().isEmpty()) {
             for (int slot : instruction.reads()) {
-                requireFree(slot, instruction, isWgmma);
+                requireFree(slot, !shapes[slot].isEmpty());
+                isUsed[slot] = true;
             }
             for (int slot : instruction.writes()) {
-                requireFree(slot, instruction, isWgmma);
+                requireFree(slot, true);
+                isUsed[slot] = true;
             }
-        }
-        if (!isWgmma) {
+        } else if (busyRegisters > 0) {
             for (int slot : instruction.writes()) {
-                isDirty[slot] = true;
+                requireFree(slot, !shapes[slot].equals(instruction.shape()));
+            }
+            for (int slot : instruction.reads()) {
+                requireFree(slot, !shapes[slot].isEmpty() && !shapes[slot].equals(instruction.shape()));
             }
         }
     }
 
-    private void requireFree(int slot, Code.Instruction instruction, boolean isWgmma) {
-        if (busyUntil[slot] != 0 && !(isWgmma && isAccumulator[slot]) && !isReadAlone(slot, instruction)) {
+    private void requireFree(int slot, boolean matters) {
+        if (matters && busyUntil[slot] != 0) {
             throw warp.fault(
                     Kind.WGMMA_IN_FLIGHT,
                     warp.currentLanes(),
                     "touch a register of a wgmma that nobody has waited for (wgmma.wait_group)");
         }
-    }
-
-    /// What `wgmma` only reads may be read by others too.
-    private boolean isReadAlone(int slot, Code.Instruction instruction) {
-        if (isAccumulator[slot]) {
-            return false;
-        }
-        for (int written : instruction.writes()) {
-            if (written == slot) {
-                return false;
-            }
-        }
-        return true;
     }
 }

@@ -17,6 +17,7 @@ final class Atomics {
         if (call.take("async")) {
             return MBarriers.asyncReduction(call);
         }
+        boolean isWide = true;
         boolean isAcquire = false;
         boolean isRelease = false;
         Space space = Space.GENERIC;
@@ -31,7 +32,8 @@ final class Atomics {
             }
             String modifier = call.peek();
             switch (modifier) {
-                case "relaxed", "L2::cache_hint", "cta", "cluster", "gpu", "sys" -> {}
+                case "relaxed", "L2::cache_hint", "cluster", "gpu", "sys" -> {}
+                case "cta" -> isWide = false;
                 case "acquire" -> isAcquire = true;
                 case "release" -> isRelease = true;
                 case "acq_rel" -> {
@@ -63,7 +65,7 @@ final class Atomics {
         Value c = isSwap ? call.read(first + 2, type) : Value.of(0);
         Update update = update(call, operator, type);
         return step(
-                place, space, type, to, b, c, update, new Accesses.Order(true, isAcquire, isRelease));
+                place, space, type, to, b, c, update, new Accesses.Order(true, isAcquire, isRelease, isWide));
     }
 
     private static Step step(
@@ -88,13 +90,13 @@ final class Atomics {
                             "change byte %d of %s, which nobody has written"
                                     .formatted(warp.offset, warp.region.name));
                 }
-                warp.touch(whole, Races.WRITE | Races.STRONG, lane);
-                warp.ordering.observed(order.isAcquire(), lane);
-                warp.ordering.published(order.isRelease(), true);
+                warp.touch(whole, Races.WRITE | order.kind(), lane);
+                warp.ordering.observed(order, lane);
+                warp.ordering.published(order, true);
                 for (int i = 0; i < b.length; i++) {
                     long at = warp.offset + i * width;
                     long old = warp.region.get(at, width);
-                    warp.region.set(at, width, update.apply(old, b[i].at(warp, lane), c.at(warp, lane)));
+                    warp.set(at, width, update.apply(old, b[i].at(warp, lane), c.at(warp, lane)));
                     if (to.length > 0 && to[i] != Call.NOBODY) {
                         warp.registers[to[i] << 5 | lane] = type.extend(old);
                     }

@@ -10,9 +10,9 @@ final class Barriers {
     static @Nullable Step decode(Call call) {
         return switch (call.statement.opcode()) {
             case "membar" -> {
-                call.need("cta", "gl", "sys");
+                boolean isWide = !call.need("cta", "gl", "sys").equals("cta");
                 call.count(0);
-                yield (warp, lanes) -> warp.ordering.fence(lanes);
+                yield (warp, lanes) -> warp.ordering.fence(lanes, isWide);
             }
             case "fence" -> fence(call);
             case "bar" -> {
@@ -40,30 +40,28 @@ final class Barriers {
             while (!call.peek().isEmpty()) {
                 call.skip();
             }
-            return proxy.startsWith("async") ? (warp, _) -> warp.ordering.fenceProxy() : (warp, lanes) -> warp.ordering.fence(lanes);
+            return proxy.startsWith("async") ? (warp, _) -> warp.ordering.fenceProxy() : (warp, lanes) -> warp.ordering.fence(lanes, true);
         }
         if (call.take("mbarrier_init")) {
             call.need("release");
             call.need("cluster");
-            return (warp, lanes) -> warp.ordering.fence(lanes);
+            return (warp, lanes) -> warp.ordering.fence(lanes, true);
         }
         call.takeOne("sc", "acq_rel", "acquire", "release");
         if (call.takeOne("sync_restrict::shared::cta", "sync_restrict::shared::cluster") != null) {
             call.need("cluster");
-            return (warp, lanes) -> warp.ordering.fence(lanes);
+            return (warp, lanes) -> warp.ordering.fence(lanes, true);
         }
-        call.need("cta", "cluster", "gpu", "sys");
+        boolean isWide = !call.need("cta", "cluster", "gpu", "sys").equals("cta");
         call.count(0);
-        return (warp, lanes) -> warp.ordering.fence(lanes);
+        return (warp, lanes) -> warp.ordering.fence(lanes, isWide);
     }
 
     private static Step warp(Call call) {
         call.count(1);
         Value mask = call.read(0, Type.B32);
         return (warp, lanes) -> {
-            if (Shuffles.members(warp, lanes, mask)) {
-                warp.sync(lanes);
-            }
+            Shuffles.forEachMask(warp, lanes, mask, warp::arrive);
         };
     }
 
@@ -157,7 +155,12 @@ final class Barriers {
             }
             if (arrives) {
                 for (int rest = lanes; rest != 0; rest &= rest - 1) {
-                    warp.clusterPhase[Integer.numberOfTrailingZeros(rest)] = warp.block.cluster.barrier.phase();
+                    int lane = Integer.numberOfTrailingZeros(rest);
+                    if (warp.clusterPhase[lane] >= 0) {
+                        throw warp.fault(
+                                Kind.BARRIER, 1 << lane, "arrive twice at the cluster's barrier without waiting between");
+                    }
+                    warp.clusterPhase[lane] = warp.block.cluster.barrier.phase();
                 }
                 warp.block.cluster.barrier.arrive(warp, lanes, !"relaxed".equals(order));
             } else {

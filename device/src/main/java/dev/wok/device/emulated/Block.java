@@ -38,6 +38,10 @@ final class Block {
     final int y;
     final int z;
     final int rank;
+
+    /// Its number in the grid.
+    final int id;
+
     final Region shared;
     final Warp[] warps;
     private final Barrier[] barriers = new Barrier[BARRIERS];
@@ -47,6 +51,7 @@ final class Block {
         this.grid = grid;
         this.cluster = cluster;
         this.rank = rank;
+        id = x + grid.gridSize(0) * (y + grid.gridSize(1) * z);
         this.x = x;
         this.y = y;
         this.z = z;
@@ -111,7 +116,7 @@ final class Block {
         barrier.expected = expected;
         // The last warp of a block may be short: the lanes that it lacks count as come.
         int lacks = Warp.LANES - Math.min(Warp.LANES, grid.threads() - warp.index * Warp.LANES);
-        barrier.arrived += Integer.bitCount(lanes) + (lanes == warp.live ? lacks : 0);
+        barrier.arrived += Integer.bitCount(lanes) + ((lanes & 1) != 0 ? lacks : 0);
         barrier.ones += ones;
         Clock told = warp.release();
         if (barrier.clock == null) {

@@ -4,6 +4,7 @@ import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.emulated.Listing.Address;
 import dev.wok.device.emulated.Listing.Operand;
 import dev.wok.device.emulated.Listing.Space;
+import dev.wok.tensor.Copies;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -64,14 +65,16 @@ final class BulkCopies {
                 int bytes = size(warp, lane, size);
                 requireMultiple(warp, lane, place.at(warp, lane), ALIGNMENT);
                 requireMultiple(warp, lane, into.at(warp, lane), ALIGNMENT);
+                int blocks = isMulticast ? (int) mask.at(warp, lane) & 0xFFFF : 0;
+                MBarrier first = first(warp, lane, barrier.at(warp, lane), blocks);
                 warp.resolveUnaligned(place.at(warp, lane), bytes, source, lane);
-                byte[] data = read(warp, lane, bytes);
+                byte[] data = read(warp, lane, bytes, first);
                 deliver(
                         warp,
                         lane,
                         into.at(warp, lane),
                         barrier.at(warp, lane),
-                        isMulticast ? (int) mask.at(warp, lane) : 0,
+                        blocks,
                         data,
                         Swizzle.NONE);
             }
@@ -97,7 +100,16 @@ final class BulkCopies {
     }
 
     /// Reads what the warp resolved, as the copy engine does.
-    private static byte[] read(Warp warp, int lane, int bytes) {
+    ///
+    /// @param barrier at which others hear that this is over
+    private static byte[] read(Warp warp, int lane, int bytes, MBarrier barrier) {
+        requireWritten(warp, lane, bytes);
+        warp.ordering.touch(
+                warp.region, warp.offset, bytes, Races.ASYNC, barrier.who, barrier.phase() + 1, lane);
+        return bytes(warp, bytes);
+    }
+
+    private static void requireWritten(Warp warp, int lane, int bytes) {
         if (!warp.region.isWritten(warp.offset, bytes)) {
             throw warp.fault(
                     Kind.UNINITIALIZED,
@@ -105,19 +117,26 @@ final class BulkCopies {
                     "copy %d bytes from byte %d of %s, where nobody has written all"
                             .formatted(bytes, warp.offset, warp.region.name));
         }
-        warp.ordering.touch(warp.region, warp.offset, bytes, Races.ASYNC, warp.access(), lane);
-        byte[] data = new byte[bytes];
-        for (int i = 0; i < bytes; i++) {
-            data[i] = (byte) warp.region.get(warp.offset + i, 1);
-        }
-        return data;
+    }
+
+    private static byte[] bytes(Warp warp, int count) {
+        return Copies.array(warp.region.bytes.asSlice(warp.offset, count));
+    }
+
+    /// @return the mbarrier of the first block that a copy goes to
+    private static MBarrier first(Warp warp, int lane, long barrier, int mask) {
+        long inBlock = (1L << Warp.RANK_BITS) - 1;
+        long at = mask == 0
+                ? barrier
+                : (Integer.numberOfTrailingZeros(mask) + 1L) << Warp.RANK_BITS | barrier & inBlock;
+        return MBarriers.find(warp, lane, at, Space.SHARED);
     }
 
     /// Sends bytes to shared memory, of several blocks where a mask names them; they arrive when the mbarriers are asked.
     private static void deliver(
             Warp warp, int lane, long into, long barrierAddress, int mask, byte[] data, Swizzle swizzle) {
         long inBlock = (1L << Warp.RANK_BITS) - 1;
-        for (int rank = 0; rank < Math.max(1, mask == 0 ? 1 : 16); rank++) {
+        for (int rank = 0; rank < (mask == 0 ? 1 : 16); rank++) {
             if (mask != 0 && (mask >>> rank & 1) == 0) {
                 continue;
             }
@@ -128,7 +147,7 @@ final class BulkCopies {
             warp.resolveUnaligned(to, data.length, Space.SHARED, lane);
             Region region = warp.region;
             long offset = warp.offset;
-            MBarriers.arriving(warp, lane, barrier, region, offset, data.length);
+            MBarriers.arriving(warp, lane, barrier, region, offset, data.length, Races.ASYNC);
             barrier.expectLanding(() -> {
                 for (int i = 0; i < data.length; i++) {
                     region.set(swizzle.apply(region.base + offset + i) - region.base, 1, data[i]);
@@ -159,27 +178,14 @@ final class BulkCopies {
 
     /// Reads shared memory for a copy that is waited for in a group.
     private static byte[] leave(Warp warp, int lane, int bytes) {
-        if (!warp.region.isWritten(warp.offset, bytes)) {
-            throw warp.fault(
-                    Kind.UNINITIALIZED,
-                    1 << lane,
-                    "copy %d bytes from byte %d of %s, where nobody has written all"
-                            .formatted(bytes, warp.offset, warp.region.name));
-        }
-        int access = warp.asynchronous.bulkAccess(lane, false);
-        warp.ordering.touch(warp.region, warp.offset, bytes, Races.ASYNC, access, lane);
-        byte[] data = new byte[bytes];
-        for (int i = 0; i < bytes; i++) {
-            data[i] = (byte) warp.region.get(warp.offset + i, 1);
-        }
-        return data;
+        requireWritten(warp, lane, bytes);
+        warp.asynchronous.touchInBulk(lane, bytes, 0);
+        return bytes(warp, bytes);
     }
 
     /// Writes bytes to what the warp resolved.
     private static void write(Warp warp, int lane, byte[] data, int from, int bytes, @Nullable Reduction operator) {
-        int access = warp.asynchronous.bulkAccess(lane, true);
-        int kind = Races.WRITE | Races.ASYNC | (operator == null ? 0 : Races.STRONG);
-        warp.ordering.touch(warp.region, warp.offset, bytes, kind, access, lane);
+        warp.asynchronous.touchInBulk(lane, bytes, Races.WRITE | (operator == null ? 0 : Races.STRONG));
         if (operator != null && !warp.region.isWritten(warp.offset, bytes)) {
             throw warp.fault(
                     Kind.UNINITIALIZED,
@@ -287,12 +293,14 @@ final class BulkCopies {
                 int lane = Integer.numberOfTrailingZeros(rest);
                 TensorBytes tensor = map(warp, lane, map.at(warp, lane), rank);
                 requireMultiple(warp, lane, into.at(warp, lane), TENSOR_ALIGNMENT);
+                int blocks = isMulticast ? (int) mask.at(warp, lane) & 0xFFFF : 0;
+                MBarrier first = first(warp, lane, barrier.at(warp, lane), blocks);
                 byte[] data = new byte[tensor.tileBytes()];
                 forEachRow(warp, lane, tensor, coordinates, (at, offset, bytes, rowBytes) -> {
                     fill(tensor, data, offset, rowBytes);
                     if (bytes > 0) {
                         warp.resolveUnaligned(at, bytes, Space.GLOBAL, lane);
-                        System.arraycopy(read(warp, lane, bytes), 0, data, offset + skipped(tensor, warp, lane, coordinates), bytes);
+                        System.arraycopy(read(warp, lane, bytes, first), 0, data, offset + skipped(tensor, warp, lane, coordinates), bytes);
                     }
                 });
                 deliver(
@@ -300,7 +308,7 @@ final class BulkCopies {
                         lane,
                         into.at(warp, lane),
                         barrier.at(warp, lane),
-                        isMulticast ? (int) mask.at(warp, lane) : 0,
+                        blocks,
                         data,
                         tensor.swizzle());
             }

@@ -7,6 +7,8 @@ import java.util.Map;
 /// What a warp knows to be over: for each agent (a warp, or an asynchronous unit) the last of its times that happened
 /// before now. A vector clock (L. Lamport, 1978; F. Mattern, 1989), with the agents of other clusters apart, since a
 /// warp rarely hears of them.
+///
+/// Agents have even numbers. The odd number behind each stands for the part of it that the asynchronous proxy sees too.
 final class Clock {
     private int[] own;
     private Map<Integer, int[]> others = Map.of();
@@ -42,6 +44,19 @@ final class Clock {
         }
         int[] times = others.get(cluster);
         return times != null && agent < times.length && times[agent] >= time;
+    }
+
+    /// From now on the asynchronous proxy sees all that is known.
+    void fence() {
+        fence(own);
+        others.replaceAll((_, times) -> fence(times.clone()));
+    }
+
+    private static int[] fence(int[] times) {
+        for (int i = 0; i + 1 < times.length; i += 2) {
+            times[i + 1] = times[i];
+        }
+        return times;
     }
 
     /// Takes over what another clock of the same cluster knows.
@@ -85,6 +100,7 @@ final class Clock {
     }
 
     private static int[] room(int[] times, int length) {
-        return times.length >= length ? times : Arrays.copyOf(times, Math.max(length, 2 * times.length));
+        int rounded = length + (length & 1);
+        return times.length >= length ? times : Arrays.copyOf(times, Math.max(rounded, 2 * times.length));
     }
 }

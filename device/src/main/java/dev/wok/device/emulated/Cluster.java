@@ -13,9 +13,6 @@ final class Cluster {
     final int id;
     final List<Block> blocks = new ArrayList<>();
 
-    /// Each warp's time of its last `fence.proxy.async`.
-    final Clock proxyFenced = new Clock();
-
     final ClusterBarrier barrier;
     private final Map<Region, Map<Long, MBarrier>> mbarriers = new HashMap<>();
     private final BitSet asynchronous = new BitSet();
@@ -28,14 +25,16 @@ final class Cluster {
         barrier = new ClusterBarrier(this);
     }
 
-    /// @return a number for somebody who accesses memory
+    /// @return a number for somebody who accesses memory, in [Clock]
     int newAgent() {
-        return agents++;
+        agents += 2;
+        return agents - 2;
     }
 
     int newAsynchronousAgent() {
-        asynchronous.set(agents);
-        return agents++;
+        int agent = newAgent();
+        asynchronous.set(agent);
+        return agent;
     }
 
     boolean isAsynchronous(int agent) {

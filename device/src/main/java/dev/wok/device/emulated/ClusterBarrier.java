@@ -28,13 +28,12 @@ final class ClusterBarrier {
 
     void arrive(Warp warp, int lanes, boolean isRelease) {
         arrived += Integer.bitCount(lanes);
-        if (isRelease) {
-            Clock told = warp.release();
-            if (clock == null) {
-                clock = told;
-            } else {
-                clock.join(told);
-            }
+        // A relaxed arrival tells what the last fence had to tell.
+        Clock told = isRelease ? warp.release() : warp.ordering.fencedWide();
+        if (told != null && clock == null) {
+            clock = told.copy();
+        } else if (told != null && clock != null) {
+            clock.join(told);
         }
         check();
     }

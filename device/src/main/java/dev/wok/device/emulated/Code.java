@@ -33,7 +33,9 @@ record Code(
     /// @param guard the predicate's slot, or -1
     /// @param reads slots of the registers that it reads
     /// @param writes slots of the registers that it writes
-    record Instruction(Step step, int guard, boolean isNegated, Statement statement, int[] reads, int[] writes) {
+    /// @param shape of a `wgmma.mma_async`; else empty
+    record Instruction(
+            Step step, int guard, boolean isNegated, Statement statement, int[] reads, int[] writes, String shape) {
         int line() {
             return statement.line();
         }

@@ -140,7 +140,8 @@ final class Decoder {
                 isNegated,
                 statement,
                 reads.stream().mapToInt(Integer::intValue).toArray(),
-                writes.stream().mapToInt(Integer::intValue).toArray());
+                writes.stream().mapToInt(Integer::intValue).toArray(),
+                statement.mnemonic().startsWith("wgmma.mma_async") ? statement.modifiers().get(3) : "");
     }
 
     private static @Nullable Step step(Call call) {

@@ -16,6 +16,12 @@ final class Grid {
     /// Instructions without any effect after which threads are taken to wait for ever.
     private static final long PATIENCE = 20_000_000;
 
+    /// Rounds without any effect in which all threads do nothing but ask, after which they are taken to wait for ever.
+    private static final int MOST_IDLE_ROUNDS = 20_000;
+
+    /// Rounds after which the next blocks begin, even where those that run still get somewhere.
+    private static final int LONGEST_ALONE = 64;
+
     /// The most blocks that run at a time.
     private static final int RESIDENT = 256;
 
@@ -107,6 +113,8 @@ final class Grid {
         List<Cluster> resident = new ArrayList<>();
         int next = 0;
         long idleSince = 0;
+        int idleRounds = 0;
+        int alone = 0;
         long seen = -1;
         while (next < clusters || !resident.isEmpty()) {
             if (Thread.interrupted()) {
@@ -116,10 +124,14 @@ final class Grid {
                 resident.add(cluster(next++));
             }
             boolean ran = false;
+            boolean allAsk = true;
             for (Iterator<Cluster> each = resident.iterator(); each.hasNext(); ) {
                 Cluster cluster = each.next();
                 for (Warp warp : cluster.warps()) {
-                    ran |= !warp.isDone() && warp.run(TURN) > 0;
+                    if (!warp.isDone() && warp.run(TURN) > 0) {
+                        ran = true;
+                        allAsk &= warp.yielded();
+                    }
                 }
                 if (cluster.isDone()) {
                     requireNothingInFlight(cluster);
@@ -129,15 +141,18 @@ final class Grid {
             boolean moved = effects != seen;
             seen = effects;
             idleSince = moved ? counters.instructions : idleSince;
-            if (!ran || !moved) {
+            idleRounds = moved || !allAsk ? 0 : idleRounds + 1;
+            alone++;
+            if (!ran || !moved || alone > LONGEST_ALONE) {
                 if (next < clusters && resident.size() < most) {
                     resident.add(cluster(next++));
+                    alone = 0;
                 } else if (!ran && !resident.isEmpty()) {
                     throw stuck(resident);
                 }
             }
-            if (counters.instructions - idleSince > PATIENCE) {
-                throw hangs(resident);
+            if (counters.instructions - idleSince > PATIENCE || idleRounds > MOST_IDLE_ROUNDS) {
+                throw hangs(resident, counters.instructions - idleSince);
             }
         }
     }
@@ -180,6 +195,7 @@ final class Grid {
     /// Every thread waits for another one.
     private PtxFault stuck(List<Cluster> resident) {
         List<String> waiting = new ArrayList<>();
+        String who = "";
         int line = 0;
         Kind kind = Kind.DIVERGED;
         for (Cluster cluster : resident) {
@@ -189,6 +205,7 @@ final class Grid {
                             .get(group.isWaiting ? group.pc - 1 : group.pc)
                             .line();
                     line = line == 0 ? at : line;
+                    who = who.isEmpty() ? warp.who(group.lanes) : who;
                     kind = group.isWaiting ? Kind.BARRIER : kind;
                     waiting.add("%s wait in line %d: %s"
                             .formatted(warp.who(group.lanes), at, code.listing().text(at)));
@@ -202,7 +219,7 @@ final class Grid {
         return new PtxFault(
                 kind,
                 line,
-                waiting.isEmpty() ? "" : waiting.getFirst(),
+                who,
                 "%s, line %d: a barrier is not reached by all that it waits for.\n  %s%s"
                         .formatted(
                                 code.routine().name(),
@@ -211,8 +228,9 @@ final class Grid {
                                 waiting.size() > 12 ? "\n  and %d more".formatted(waiting.size() - 12) : ""));
     }
 
-    private PtxFault hangs(List<Cluster> resident) {
+    private PtxFault hangs(List<Cluster> resident, long instructions) {
         List<String> where = new ArrayList<>();
+        String who = "";
         int line = 0;
         for (Cluster cluster : resident) {
             for (Warp warp : cluster.warps()) {
@@ -221,6 +239,7 @@ final class Grid {
                             .get(Math.min(group.pc, code.instructions().size() - 1))
                             .line();
                     line = line == 0 ? at : line;
+                    who = who.isEmpty() ? warp.who(group.lanes) : who;
                     where.add("%s in line %d: %s"
                             .formatted(warp.who(group.lanes), at, code.listing().text(at)));
                 }
@@ -232,11 +251,11 @@ final class Grid {
         return new PtxFault(
                 Kind.HANG,
                 line,
-                where.isEmpty() ? "" : where.getFirst(),
+                who,
                 "%s: %d instructions ran without any effect; somebody waits for ever.\n  %s"
                         .formatted(
                                 code.routine().name(),
-                                PATIENCE,
+                                instructions,
                                 where.stream().limit(16).collect(Collectors.joining("\n  "))));
     }
 

@@ -19,6 +19,9 @@ final class MBarrier {
     /// Who the copies that it counts are for [Races]: the phase that they end in is their time.
     final int agent;
 
+    /// Their number in [Races].
+    final int who;
+
     private int pending;
     private long bytes;
     private int phase;
@@ -33,6 +36,7 @@ final class MBarrier {
         this.count = count;
         pending = count;
         agent = cluster.newAsynchronousAgent();
+        who = cluster.grid.races.add(cluster.id, -1, agent);
     }
 
     int phase() {
@@ -65,6 +69,7 @@ final class MBarrier {
             return false;
         }
         lands.run();
+        cluster.grid.progress();
         return true;
     }
 
@@ -72,6 +77,14 @@ final class MBarrier {
         bytes += more;
         if (Math.abs(bytes) > MOST) {
             throw warp.fault(Kind.INVALID, 1 << lane, "expect more bytes at an mbarrier than it can count");
+        }
+        check();
+    }
+
+    /// One more arrival is waited for in this phase.
+    void addPending(Warp warp, int lane) {
+        if (++pending > MOST) {
+            throw warp.fault(Kind.INVALID, 1 << lane, "let an mbarrier wait for more arrivals than it can count");
         }
     }
 

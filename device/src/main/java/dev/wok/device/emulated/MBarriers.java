@@ -226,7 +226,7 @@ final class MBarriers {
                 warp.resolve(place.at(warp, lane), whole, where, lane);
                 Region region = warp.region;
                 long offset = warp.offset;
-                arriving(warp, lane, barrier, region, offset, whole);
+                arriving(warp, lane, barrier, region, offset, whole, 0);
                 long[] values = new long[from.length];
                 for (int i = 0; i < values.length; i++) {
                     values[i] = from[i].at(warp, lane);
@@ -242,10 +242,11 @@ final class MBarriers {
     }
 
     /// Notes a write that ends with the barrier's phase.
-    static void arriving(Warp warp, int lane, MBarrier barrier, Region region, long offset, int bytes) {
-        int access = warp.block.grid.races.access(
-                warp.block.cluster.id, barrier.agent, barrier.phase() + 1, warp.pc());
-        warp.ordering.touch(region, offset, bytes, Races.WRITE | Races.ASYNC, access, lane);
+    ///
+    /// @param proxy [Races#ASYNC], or 0
+    static void arriving(Warp warp, int lane, MBarrier barrier, Region region, long offset, int bytes, int proxy) {
+        warp.ordering.touch(
+                region, offset, bytes, Races.WRITE | proxy, barrier.who, barrier.phase() + 1, lane);
         region.markWritten(offset, bytes);
     }
 

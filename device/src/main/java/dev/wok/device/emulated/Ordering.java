@@ -6,70 +6,73 @@ import dev.wok.device.emulated.Races.Conflict;
 import org.jspecify.annotations.Nullable;
 
 /// What one warp may rely on: which accesses of others happened before its own, by barriers, fences, acquire and
-/// release (PTX ISA, memory consistency model).
+/// release (PTX ISA, memory consistency model). Of scopes it knows two: the block, and what is wider.
 final class Ordering implements Races.Observer {
     /// Every lane of a warp together.
     static final int WHOLE_WARP = -1;
 
     /// What a release left at an address.
-    record Published(Clock clock, int cluster) {}
+    ///
+    /// @param wide what it tells everybody, or null
+    /// @param narrow what it tells its block
+    record Published(@Nullable Clock wide, Clock narrow, Block block) {}
 
     private final Warp warp;
     private int lane;
 
-    /// What this warp had to tell at its last fence, or null.
-    private @Nullable Clock fenced;
+    // What this warp had to tell at its last fences, or null.
+    private @Nullable Clock fencedWide;
+    private @Nullable Clock fencedNarrow;
 
-    /// What relaxed reads found, which a fence behind them makes known.
-    private @Nullable Clock found;
-
-    /// What had happened at this warp's last proxy fence.
-    private Clock proxied = new Clock();
+    // What relaxed reads found, which a fence behind them makes known, or null.
+    private @Nullable Clock foundWide;
+    private @Nullable Clock foundNarrow;
 
     Ordering(Warp warp) {
         this.warp = warp;
     }
 
     @Override
-    public boolean knows(int cluster, int agent, int time, int ofLane) {
+    public boolean knows(int cluster, int agent, int time, int lanes) {
         int here = warp.block.cluster.id;
-        if (cluster == here && agent == warp.agent) {
-            return lane == WHOLE_WARP || lane == ofLane || time <= warp.synced[lane];
-        }
-        if (cluster == here && agent == warp.asynchronous.copyAgent() && lane == ofLane) {
-            return time <= warp.asynchronous.copied(lane);
+        if (cluster == here) {
+            if (agent == warp.agent) {
+                return lane == WHOLE_WARP || warp.knows(lane, lanes, time);
+            }
+            if (lane != WHOLE_WARP && lanes == 1 << lane && warp.asynchronous.isDone(agent, lane, time)) {
+                return true;
+            }
         }
         return warp.clock.knows(cluster, here, agent, time);
     }
 
     @Override
     public boolean isFenced(int cluster, int agent, int time) {
-        int here = warp.block.cluster.id;
-        return cluster == here && warp.block.cluster.proxyFenced.get(agent) >= time
-                || proxied.knows(cluster, here, agent, time);
+        return warp.clock.knows(cluster, warp.block.cluster.id, agent + 1, time);
     }
 
     /// An ordinary access of this warp.
     void touch(Region region, long offset, int width, int kind, int byLane) {
-        lane = byLane;
-        Conflict conflict =
-                warp.block.grid.races.touch(region, offset, width, kind, warp.access(), byLane, this);
-        if (conflict != null) {
-            throw fault(conflict, region, offset, (kind & Races.WRITE) != 0, 1 << byLane);
-        }
+        touch(region, offset, width, kind, warp.who, warp.time, byLane);
     }
 
     /// An access that something asynchronous makes for this warp.
     ///
-    /// @param access its number, for the asynchronous agent
+    /// @param who its number in [Races]
     /// @param byLane who started it, or [#WHOLE_WARP]
-    void touch(Region region, long offset, int width, int kind, int access, int byLane) {
+    void touch(Region region, long offset, int width, int kind, int who, int time, int byLane) {
         lane = byLane;
-        Conflict conflict = warp.block.grid.races.touch(
-                region, offset, width, kind, access, byLane == WHOLE_WARP ? Warp.LANES : byLane, this);
+        int lanes = byLane == WHOLE_WARP ? -1 : 1 << byLane;
+        Races races = warp.block.grid.races;
+        races.by(who, time, warp.pc());
+        Conflict conflict = races.touch(region, offset, width, kind, lanes, this);
         if (conflict != null) {
-            int lanes = byLane == WHOLE_WARP ? warp.currentLanes() : 1 << byLane;
-            throw fault(conflict, region, offset, (kind & Races.WRITE) != 0, lanes);
+            throw fault(
+                    conflict,
+                    region,
+                    offset,
+                    (kind & Races.WRITE) != 0,
+                    byLane == WHOLE_WARP ? warp.currentLanes() : lanes);
         }
     }
 
@@ -77,84 +80,137 @@ final class Ordering implements Races.Observer {
         Cluster cluster = warp.block.cluster;
         String place = "%s byte %d of %s".formatted(writes ? "write" : "read", offset, region.name);
         int line = warp.code.instructions().get(conflict.code()).line();
-        if (conflict.isProxy()) {
-            return warp.fault(
-                    Kind.PROXY,
-                    lanes,
-                    "%s asynchronously, which line %d wrote, without fence.proxy.async between them"
-                            .formatted(place, line));
-        }
         boolean isOwnCluster = conflict.cluster() == cluster.id;
-        if (isOwnCluster && cluster.isAsynchronous(conflict.agent())) {
-            return warp.fault(
-                    Kind.ASYNC_EARLY,
-                    lanes,
-                    "%s, which line %d %s asynchronously, and nobody has waited for that"
-                            .formatted(place, line, conflict.wrote() ? "writes" : "reads"));
+        return switch (conflict.reason()) {
+            case UNFENCED ->
+                warp.fault(
+                        Kind.PROXY,
+                        lanes,
+                        "%s asynchronously, which line %d wrote, without fence.proxy.async between them"
+                                .formatted(place, line));
+            case READ_ONLY ->
+                warp.fault(
+                        Kind.INVALID,
+                        lanes,
+                        "%s, which line %d %s in the same launch, though .nc is for what nobody writes"
+                                .formatted(place, line, conflict.wrote() ? "wrote" : "read with .nc"));
+            case UNORDERED -> {
+                if (isOwnCluster && cluster.isAsynchronous(conflict.agent())) {
+                    yield warp.fault(
+                            Kind.ASYNC_EARLY,
+                            lanes,
+                            "%s, which line %d %s asynchronously, and nobody has waited for that"
+                                    .formatted(place, line, conflict.wrote() ? "writes" : "reads"));
+                }
+                yield warp.fault(
+                        Kind.RACE,
+                        lanes,
+                        "%s, which %s %s in line %d, and nothing orders the two"
+                                .formatted(place, who(conflict), conflict.wrote() ? "wrote" : "read", line));
+            }
+        };
+    }
+
+    private String who(Conflict conflict) {
+        Cluster cluster = warp.block.cluster;
+        if (conflict.cluster() != cluster.id) {
+            return "another block";
         }
-        String who = isOwnCluster && conflict.agent() == warp.agent
-                ? (conflict.lane() < Warp.LANES ? "lane %d of this warp".formatted(conflict.lane()) : "other lanes of this warp")
-                : isOwnCluster ? cluster.describe(conflict.agent()) : "another block";
-        return warp.fault(
-                Kind.RACE,
-                lanes,
-                "%s, which %s %s in line %d, and nothing orders the two"
-                        .formatted(place, who, conflict.wrote() ? "wrote" : "read", line));
+        if (conflict.agent() != warp.agent) {
+            return cluster.describe(conflict.agent());
+        }
+        int others = lane == WHOLE_WARP ? conflict.lanes() : conflict.lanes() & ~(1 << lane);
+        return Integer.bitCount(others) == 1
+                ? "lane %d of this warp".formatted(Integer.numberOfTrailingZeros(others))
+                : "other lanes of this warp";
     }
 
     // ------------------------------------------------------------------------------------------------ fences
 
     /// `fence`, `membar`.
-    void fence(int lanes) {
-        if (found != null) {
-            warp.acquire(found, lanes);
-            found = null;
+    void fence(int lanes, boolean isWide) {
+        if (foundNarrow != null) {
+            warp.acquire(foundNarrow, lanes);
+            foundNarrow = null;
         }
-        fenced = warp.release();
+        if (isWide && foundWide != null) {
+            warp.acquire(foundWide, lanes);
+            foundWide = null;
+        }
+        fencedNarrow = warp.release();
+        fencedWide = isWide ? fencedNarrow : fencedWide;
     }
 
     /// `fence.proxy.async`.
     void fenceProxy() {
-        warp.block.cluster.proxyFenced.set(warp.agent, warp.time);
-        proxied = warp.clock.copy();
+        warp.asynchronous.tell();
+        warp.clock.fence();
         warp.release();
+    }
+
+    /// @return what this warp had to tell at its last fence for more than its block, or null
+    @Nullable Clock fencedWide() {
+        return fencedWide;
     }
 
     /// A strong write at what the warp resolved.
     ///
     /// @param isUpdate whether it read there as well, so that what others released stays visible
-    void published(boolean isRelease, boolean isUpdate) {
-        Clock told = isRelease ? warp.release() : fenced;
+    void published(Accesses.Order order, boolean isUpdate) {
+        Clock narrow = order.isRelease() ? warp.release() : fencedNarrow;
+        Clock wide = !order.isWide() ? null : order.isRelease() ? narrow : fencedWide;
         Flags flags = warp.block.grid.flags;
         Published before = flags.get(warp.region, warp.offset);
         int here = warp.block.cluster.id;
-        if (told == null) {
+        if (narrow == null) {
             if (!isUpdate && before != null) {
                 flags.remove(warp.region, warp.offset);
             }
             return;
         }
-        Clock sum = told.copy();
+        Clock sumNarrow = narrow.copy();
+        Clock sumWide = wide == null ? null : wide.copy();
         if (isUpdate && before != null) {
-            sum.join(before.clock, before.cluster, here);
+            int there = before.block.cluster.id;
+            Clock told = before.block == warp.block ? before.narrow : before.wide;
+            if (told != null) {
+                sumNarrow.join(told, there, here);
+            }
+            if (before.wide != null) {
+                sumWide = sumWide == null ? new Clock() : sumWide;
+                sumWide.join(before.wide, there, here);
+            }
         }
-        flags.put(warp.region, warp.offset, new Published(sum, here));
+        flags.put(warp.region, warp.offset, new Published(sumWide, sumNarrow, warp.block));
     }
 
     /// A strong read at what the warp resolved.
-    void observed(boolean isAcquire, int byLane) {
+    void observed(Accesses.Order order, int byLane) {
         Published published = warp.block.grid.flags.get(warp.region, warp.offset);
         if (published == null) {
             return;
         }
-        Clock told = new Clock();
-        told.join(published.clock, published.cluster, warp.block.cluster.id);
-        if (isAcquire) {
-            warp.acquire(told, 1 << byLane);
-        } else if (found == null) {
-            found = told;
-        } else {
-            found.join(told);
+        boolean isOwn = published.block == warp.block;
+        Clock all = isOwn ? published.narrow : order.isWide() ? published.wide : null;
+        if (all == null) {
+            return;
         }
+        Clock told = new Clock();
+        told.join(all, published.block.cluster.id, warp.block.cluster.id);
+        if (order.isAcquire()) {
+            warp.acquire(told, 1 << byLane);
+        } else if (isOwn) {
+            foundNarrow = joined(foundNarrow, told);
+        } else {
+            foundWide = joined(foundWide, told);
+        }
+    }
+
+    private static Clock joined(@Nullable Clock found, Clock told) {
+        if (found == null) {
+            return told;
+        }
+        found.join(told);
+        return found;
     }
 }

@@ -1,6 +1,7 @@
 package dev.wok.device.emulated;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// Who touched which word of memory in a launch, and whether anything orders two touches of the same bytes.
 ///
@@ -8,7 +9,7 @@ import java.util.Arrays;
 /// Two accesses race where both touch a byte, one of them writes, not both are strong (atomic, volatile, relaxed,
 /// acquire, release), and the later one's [Clock] does not know the earlier one (as in C. Flanagan and S. Freund,
 /// FastTrack, 2009). Clocks are kept by warp: a barrier that one lane arrives at orders what its whole warp did before.
-/// Lanes of one warp are ordered by barriers that the warp took part in, not by running side by side.
+/// Lanes of one warp are ordered by barriers that they took part in, not by running side by side.
 final class Races {
     static final int WRITE = 1;
     static final int STRONG = 2;
@@ -16,81 +17,111 @@ final class Races {
     /// By the asynchronous proxy: bulk copies, `wgmma`.
     static final int ASYNC = 4;
 
-    private static final int MANY = 32;
+    /// Strong among the threads of one block only.
+    static final int IN_BLOCK = 8;
+
+    /// Through the cache of what nobody writes: `ld.global.nc`.
+    static final int READ_ONLY = 16;
+
+    private static final int KIND = 63;
+    private static final int BYTES_AT = 6;
+    private static final int CODE_AT = 10;
 
     /// The most reads that a word remembers; the oldest is forgotten first.
     private static final int MOST_READS = 40;
 
+    /// Why two accesses conflict.
+    enum Reason {
+        UNORDERED,
+        /// They are ordered, and only a proxy fence is missing.
+        UNFENCED,
+        /// One goes through the read-only cache.
+        READ_ONLY
+    }
+
     /// An access that another one conflicts with.
     ///
-    /// @param isProxy whether it is ordered, and only a proxy fence is missing
-    record Conflict(int code, boolean wrote, boolean wasAsync, int cluster, int agent, int lane, boolean isProxy) {}
-
-    private final int launch;
-
-    // Accesses: what the lanes of a warp did in one instruction.
-    private int accesses;
-    private int[] cluster = new int[1024];
-    private int[] agent = new int[1024];
-    private int[] time = new int[1024];
-    private int[] code = new int[1024];
-
-    // Records: access << 32 | lane << 8 | bytes << 4 | kind, chained; 0 ends a chain.
-    private long[] records = new long[4096];
-    private int[] next = new int[4096];
-    private int used = 1;
-    private int free;
-
-    Races(int launch) {
-        this.launch = launch;
-    }
-
-    /// Notes an access; its bytes follow with [#touch].
-    ///
-    /// @param where the instruction's index
-    /// @return its number
-    int access(int inCluster, int byAgent, int atTime, int where) {
-        if (accesses == cluster.length) {
-            int length = 2 * accesses;
-            cluster = Arrays.copyOf(cluster, length);
-            agent = Arrays.copyOf(agent, length);
-            time = Arrays.copyOf(time, length);
-            code = Arrays.copyOf(code, length);
-        }
-        cluster[accesses] = inCluster;
-        agent[accesses] = byAgent;
-        time[accesses] = atTime;
-        code[accesses] = where;
-        return accesses++;
-    }
+    /// @param code the instruction's index
+    /// @param lanes who made it, a bit each
+    record Conflict(Reason reason, int code, boolean wrote, int cluster, int agent, int lanes) {}
 
     /// Who asks whether an earlier access is over.
     interface Observer {
-        /// @return whether an earlier access happened before this one
-        boolean knows(int cluster, int agent, int time, int lane);
+        /// @return whether an earlier access of some lanes happened before this one
+        boolean knows(int cluster, int agent, int time, int lanes);
 
         /// @return whether the asynchronous proxy sees what was written then
         boolean isFenced(int cluster, int agent, int time);
     }
 
-    /// Notes that an access touches bytes.
+    private final int launch;
+
+    // Who accesses: warps, and what is asynchronous.
+    private int agents;
+    private int[] clusters = new int[64];
+    private int[] blocks = new int[64];
+    private int[] indices = new int[64];
+
+    // Records, chained; 0 ends a chain.
+    private int[] who = new int[4096];
+    private int[] time = new int[4096];
+    private int[] lanes = new int[4096];
+    private int[] what = new int[4096];
+    private int[] next = new int[4096];
+    private int used = 1;
+    private int free;
+
+    // The access that is being noted.
+    private int byWho;
+    private int atTime;
+    private int inCode;
+
+    Races(int launch) {
+        this.launch = launch;
+    }
+
+    /// @param index what the cluster's clocks call it
+    /// @return the number of somebody who accesses memory
+    int add(int cluster, int block, int index) {
+        if (agents == clusters.length) {
+            clusters = Arrays.copyOf(clusters, 2 * agents);
+            blocks = Arrays.copyOf(blocks, 2 * agents);
+            indices = Arrays.copyOf(indices, 2 * agents);
+        }
+        clusters[agents] = cluster;
+        blocks[agents] = block;
+        indices[agents] = index;
+        return agents++;
+    }
+
+    /// Says whose accesses are noted from now on.
     ///
-    /// @param kind of [#WRITE], [#STRONG] and [#ASYNC]
-    /// @return the access that it races with, or null
-    @org.jspecify.annotations.Nullable Conflict touch(
-            Region region, long offset, int width, int kind, int access, int lane, Observer observer) {
+    /// @param code the instruction's index
+    void by(int agent, int now, int code) {
+        byWho = agent;
+        atTime = now;
+        inCode = code;
+    }
+
+    /// Notes that bytes are touched.
+    ///
+    /// @param kind of [#WRITE] and the others
+    /// @param by a bit for each lane
+    /// @return the access that it conflicts with, or null
+    @Nullable Conflict touch(Region region, long offset, int width, int kind, int by, Observer observer) {
         if (region.launch != launch || region.heads.length == 0) {
-            region.heads = region.heads.length == 0
-                    ? new int[Math.toIntExact(region.size + 3 >>> 2)]
-                    : cleared(region.heads);
-            region.launch = launch;
+            region.clearHeads(launch);
+        }
+        int[] heads = region.heads;
+        if ((offset & 3) == 0 && width == 4) {
+            return touch(heads, (int) (offset >>> 2), 15, kind, by, observer);
         }
         long end = offset + width;
         for (long at = offset; at < end; ) {
             int from = (int) (at & 3);
             int to = (int) Math.min(4, from + end - at);
-            int bytes = (1 << to) - (1 << from);
-            Conflict conflict = touch(region.heads, (int) (at >>> 2), bytes, kind, access, lane, observer);
+            Conflict conflict =
+                    touch(heads, (int) (at >>> 2), (1 << to) - (1 << from), kind, by, observer);
             if (conflict != null) {
                 return conflict;
             }
@@ -99,44 +130,41 @@ final class Races {
         return null;
     }
 
-    private static int[] cleared(int[] heads) {
-        Arrays.fill(heads, 0);
-        return heads;
-    }
-
-    private @org.jspecify.annotations.Nullable Conflict touch(
-            int[] heads, int word, int bytes, int kind, int access, int lane, Observer observer) {
+    private @Nullable Conflict touch(int[] heads, int word, int bytes, int kind, int by, Observer observer) {
         boolean writes = (kind & WRITE) != 0;
         int reads = 0;
         int before = 0;
-        boolean isNoted = false;
+        int noted = 0;
+        int all = by;
         for (int at = heads[word]; at != 0; ) {
-            long record = records[at];
+            int record = what[at];
             int after = next[at];
-            int recordBytes = (int) (record >>> 4) & 15;
-            if ((recordBytes & bytes) != 0) {
-                int recordKind = (int) record & 7;
-                int earlier = (int) (record >>> 32);
-                if (conflicts(kind, recordKind)) {
-                    Conflict conflict = conflict(record, kind, observer);
+            int left = record >>> BYTES_AT & 15;
+            if ((left & bytes) != 0) {
+                if (((kind | record) & WRITE) != 0) {
+                    Conflict conflict = conflict(at, kind, observer);
                     if (conflict != null) {
                         return conflict;
                     }
                 }
                 if (writes) {
-                    recordBytes &= ~bytes;
-                    records[at] = record & ~(15L << 4) | (long) recordBytes << 4;
-                } else if (!isNoted && recordKind == kind && recordBytes == bytes && sameAgent(earlier, access)) {
-                    boolean isSameLane = ((int) (record >>> 8) & 63) == lane;
-                    if (isSameLane || time[earlier] == time[access]) {
-                        records[at] = record(access, isSameLane ? lane : MANY, bytes, kind);
-                        isNoted = true;
+                    left &= ~bytes;
+                    what[at] = record & ~(15 << BYTES_AT) | left << BYTES_AT;
+                } else if (who[at] == byWho && (record & KIND) == kind && left == bytes) {
+                    if (noted == 0 && time[at] == atTime) {
+                        lanes[at] |= by;
+                        all = lanes[at];
+                        noted = at;
+                    } else if ((lanes[at] & ~all) == 0) {
+                        // The same lanes have read it again since.
+                        left = 0;
                     }
                 }
             }
-            reads += (record & WRITE) == 0 ? 1 : 0;
-            boolean isLastRead = after == 0 && reads > MOST_READS && (record & WRITE) == 0;
-            if (recordBytes == 0 || isLastRead) {
+            boolean isRead = (record & WRITE) == 0;
+            reads += isRead ? 1 : 0;
+            boolean isTooMuch = after == 0 && isRead && reads > MOST_READS;
+            if (left == 0 || isTooMuch) {
                 if (before == 0) {
                     heads[word] = after;
                 } else {
@@ -149,43 +177,40 @@ final class Races {
             }
             at = after;
         }
-        if (!isNoted) {
+        if (noted == 0) {
             int at = allocate();
-            records[at] = record(access, lane, bytes, kind);
+            who[at] = byWho;
+            time[at] = atTime;
+            lanes[at] = by;
+            what[at] = inCode << CODE_AT | bytes << BYTES_AT | kind;
             next[at] = heads[word];
             heads[word] = at;
         }
         return null;
     }
 
-    private static boolean conflicts(int kind, int other) {
-        return ((kind | other) & WRITE) != 0 && (kind & other & STRONG) == 0;
-    }
-
-    private boolean sameAgent(int one, int other) {
-        return agent[one] == agent[other] && cluster[one] == cluster[other];
-    }
-
-    private @org.jspecify.annotations.Nullable Conflict conflict(long record, int kind, Observer observer) {
-        int earlier = (int) (record >>> 32);
-        int lane = (int) (record >>> 8) & 63;
-        boolean isKnown = observer.knows(cluster[earlier], agent[earlier], time[earlier], lane);
-        boolean needsFence = (kind & ASYNC) != 0 && (record & (ASYNC | WRITE)) == WRITE;
-        if (isKnown && (!needsFence || observer.isFenced(cluster[earlier], agent[earlier], time[earlier]))) {
+    private @Nullable Conflict conflict(int at, int kind, Observer observer) {
+        int other = what[at] & KIND;
+        if (((kind | other) & READ_ONLY) != 0) {
+            return conflict(Reason.READ_ONLY, at);
+        }
+        if ((kind & other & STRONG) != 0
+                && (((kind | other) & IN_BLOCK) == 0 || blocks[who[at]] == blocks[byWho])) {
             return null;
         }
-        return new Conflict(
-                code[earlier],
-                (record & WRITE) != 0,
-                (record & ASYNC) != 0,
-                cluster[earlier],
-                agent[earlier],
-                lane,
-                isKnown);
+        int cluster = clusters[who[at]];
+        int agent = indices[who[at]];
+        if (!observer.knows(cluster, agent, time[at], lanes[at])) {
+            return conflict(Reason.UNORDERED, at);
+        }
+        boolean needsFence = (kind & ASYNC) != 0 && (other & (ASYNC | WRITE)) == WRITE;
+        return needsFence && !observer.isFenced(cluster, agent, time[at]) ? conflict(Reason.UNFENCED, at) : null;
     }
 
-    private static long record(int access, int lane, int bytes, int kind) {
-        return (long) access << 32 | (long) lane << 8 | (long) bytes << 4 | kind;
+    private Conflict conflict(Reason reason, int at) {
+        int agent = who[at];
+        return new Conflict(
+                reason, what[at] >>> CODE_AT, (what[at] & WRITE) != 0, clusters[agent], indices[agent], lanes[at]);
     }
 
     private int allocate() {
@@ -194,9 +219,13 @@ final class Races {
             free = next[at];
             return at;
         }
-        if (used == records.length) {
-            records = Arrays.copyOf(records, 2 * used);
-            next = Arrays.copyOf(next, 2 * used);
+        if (used == who.length) {
+            int length = 2 * used;
+            who = Arrays.copyOf(who, length);
+            time = Arrays.copyOf(time, length);
+            lanes = Arrays.copyOf(lanes, length);
+            what = Arrays.copyOf(what, length);
+            next = Arrays.copyOf(next, length);
         }
         return used++;
     }

@@ -28,6 +28,16 @@ final class Region {
     /// The launch that the records belong to.
     int launch;
 
+    /// Forgets the records of an earlier launch.
+    void clearHeads(int ofLaunch) {
+        if (heads.length == 0) {
+            heads = new int[Math.toIntExact(size + 3 >>> 2)];
+        } else {
+            java.util.Arrays.fill(heads, 0);
+        }
+        launch = ofLaunch;
+    }
+
     /// @param bytes as long as `size` at least
     Region(String name, long base, long size, MemorySegment bytes, boolean isWritten, boolean isConstant) {
         this.name = name;

@@ -31,17 +31,40 @@ final class Shuffles {
         };
     }
 
-    /// Checks that all members are here.
-    ///
-    /// @return whether the instruction goes on
-    static boolean members(Warp warp, int lanes, Value mask) {
-        int members = (int) mask.uniform(warp, lanes);
-        int outside = lanes & ~members;
-        if (outside != 0) {
-            throw warp.fault(
-                    Kind.DIVERGED, outside, "execute what only the members 0x%08x may".formatted(members));
+    /// What lanes that name the same members do.
+    interface OnMask {
+        void run(int lanes, int members);
+    }
+
+    /// Runs for the lanes of each mask in turn, which must belong to it.
+    static void forEachMask(Warp warp, int lanes, Value mask, OnMask action) {
+        for (int rest = lanes; rest != 0; ) {
+            int members = (int) mask.uniform(warp, rest);
+            int group = rest;
+            if (mask.slot() >= 0) {
+                group = 0;
+                for (int others = rest; others != 0; others &= others - 1) {
+                    int lane = Integer.numberOfTrailingZeros(others);
+                    group |= (int) mask.at(warp, lane) == members ? 1 << lane : 0;
+                }
+            }
+            rest &= ~group;
+            int outside = group & ~members;
+            if (outside != 0) {
+                throw warp.fault(
+                        Kind.DIVERGED, outside, "execute what only the members 0x%08x may".formatted(members));
+            }
+            action.run(group, members);
         }
-        return warp.together(lanes, members);
+    }
+
+    /// As [#forEachMask], when all members are here.
+    private static Step together(Value mask, Step action) {
+        return (warp, lanes) -> forEachMask(warp, lanes, mask, (group, members) -> {
+            if (warp.together(group, members)) {
+                action.run(warp, group);
+            }
+        });
     }
 
     private static void fill(Warp warp, int slot, int lanes, long value) {
@@ -61,10 +84,7 @@ final class Shuffles {
         Value b = call.read(2, Type.U32);
         Value c = call.read(3, Type.U32);
         Value mask = call.read(4, Type.B32);
-        return (warp, lanes) -> {
-            if (!members(warp, lanes, mask)) {
-                return;
-            }
+        return together(mask, (warp, lanes) -> {
             long[] values = new long[Warp.LANES];
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
@@ -95,7 +115,7 @@ final class Shuffles {
             if (inRange != Call.NOBODY) {
                 warp.setPredicate(inRange, lanes, good);
             }
-        };
+        });
     }
 
     private static Step vote(Call call) {
@@ -106,10 +126,7 @@ final class Shuffles {
         int to = isBallot ? call.write(0, Type.B32) : call.predicate(call.operand(0));
         Call.Flag flag = call.flag(call.operand(1));
         Value mask = call.read(2, Type.B32);
-        return (warp, lanes) -> {
-            if (!members(warp, lanes, mask)) {
-                return;
-            }
+        return together(mask, (warp, lanes) -> {
             int votes = flag.at(warp) & lanes;
             switch (mode) {
                 case "ballot" -> fill(warp, to, lanes, votes & 0xFFFF_FFFFL);
@@ -117,7 +134,7 @@ final class Shuffles {
                 case "any" -> warp.setPredicate(to, lanes, votes != 0 ? -1 : 0);
                 default -> warp.setPredicate(to, lanes, votes == lanes || votes == 0 ? -1 : 0);
             }
-        };
+        });
     }
 
     private static Step match(Call call) {
@@ -131,10 +148,7 @@ final class Shuffles {
         int same = results instanceof Pair(Operand _, Operand second) ? call.writePredicate(second) : Call.NOBODY;
         Value a = call.read(1, type);
         Value mask = call.read(2, Type.B32);
-        return (warp, lanes) -> {
-            if (!members(warp, lanes, mask)) {
-                return;
-            }
+        return together(mask, (warp, lanes) -> {
             long[] values = new long[Warp.LANES];
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
@@ -153,7 +167,7 @@ final class Shuffles {
                     warp.setPredicate(same, 1 << lane, isSame ? -1 : 0);
                 }
             }
-        };
+        });
     }
 
     private static Step reduce(Call call) {
@@ -165,10 +179,7 @@ final class Shuffles {
         int to = call.write(0, type);
         Value a = call.read(1, type);
         Value mask = call.read(2, Type.B32);
-        return (warp, lanes) -> {
-            if (!members(warp, lanes, mask)) {
-                return;
-            }
+        return together(mask, (warp, lanes) -> {
             long result = wide.extend(a.uniform(warp, lanes));
             for (int rest = lanes & lanes - 1; rest != 0; rest &= rest - 1) {
                 long value = wide.extend(a.at(warp, Integer.numberOfTrailingZeros(rest)));
@@ -180,7 +191,7 @@ final class Shuffles {
                 };
             }
             fill(warp, to, lanes, result);
-        };
+        });
     }
 
     private static Step elect(Call call) {
@@ -191,15 +202,12 @@ final class Shuffles {
         int to = call.writeOrNobody(leader, Type.B32, false);
         int predicate = call.predicate(chosen);
         Value mask = call.read(1, Type.B32);
-        return (warp, lanes) -> {
-            if (!members(warp, lanes, mask)) {
-                return;
-            }
+        return together(mask, (warp, lanes) -> {
             int first = Integer.numberOfTrailingZeros(lanes);
             if (to != Call.NOBODY) {
                 fill(warp, to, lanes, first);
             }
             warp.setPredicate(predicate, lanes, 1 << first);
-        };
+        });
     }
 }

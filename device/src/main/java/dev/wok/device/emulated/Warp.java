@@ -83,10 +83,22 @@ final class Warp {
     /// This warp's own time; each release begins a new one.
     int time = 1;
 
+    /// What clocks call it.
     final int agent;
 
-    /// The time of the last barrier of each lane with other lanes of this warp.
-    final int[] synced = new int[LANES];
+    /// Its number in [Races].
+    final int who;
+
+    /// The time up to which each lane knows what all lanes of this warp did.
+    private final int[] synced = new int[LANES];
+
+    /// `[lane, other]`: the time up to which a lane knows what another one did, where only some lanes met; or null.
+    private int @Nullable [] met;
+
+    /// Lanes that wait for others at `bar.warp.sync`.
+    private final List<Meeting> meetings = new ArrayList<>();
+
+    private record Meeting(int members, Group group) {}
 
     /// The phase of the cluster's barrier that each lane has arrived in, or -1.
     final int[] clusterPhase = new int[LANES];
@@ -101,9 +113,6 @@ final class Warp {
     private final Region local;
     private int faultLanes;
     private String faultWhat = "";
-    private int access = -1;
-    private int accessCode = -1;
-    private int accessTime = -1;
 
     Warp(Block block, int index, int threads) {
         this.block = block;
@@ -115,6 +124,7 @@ final class Warp {
         current = new Group(0, live);
         groups.add(current);
         agent = block.cluster.newAgent();
+        who = block.grid.races.add(block.cluster.id, block.id, agent);
         clock.set(agent, time);
         local = new Region(
                 "local memory",
@@ -155,13 +165,24 @@ final class Warp {
         return ran;
     }
 
+    /// @return whether the last turn was given up
+    boolean yielded() {
+        return yields;
+    }
+
     private @Nullable Group choose() {
         Group chosen = null;
-        // Now and then the group in front goes first, so that lanes that spin do not keep others from what they wait for.
-        boolean isFrontFirst = (turns & 7) == 7;
+        // Now and then each group goes first, so that lanes that spin do not keep others from what they wait for.
+        if ((turns & 7) == 7) {
+            for (int i = 0; i < groups.size(); i++) {
+                Group group = groups.get((i + (turns >> 3)) % groups.size());
+                if (group.isRunnable()) {
+                    return group;
+                }
+            }
+        }
         for (Group group : groups) {
-            if (group.isRunnable()
-                    && (chosen == null || (isFrontFirst ? group.pc > chosen.pc : group.pc < chosen.pc))) {
+            if (group.isRunnable() && (chosen == null || group.pc < chosen.pc)) {
                 chosen = group;
             }
         }
@@ -238,18 +259,16 @@ final class Warp {
         live &= ~lanes;
         block.grid.progress();
         block.exited(Integer.bitCount(lanes));
+        // Who waits for lanes that are gone waits no longer.
+        groups.forEach(group -> group.isPaused = false);
+        List.copyOf(meetings).forEach(meeting -> meet(meeting.members));
     }
 
     /// Lanes stop here until [#wake].
     ///
     /// @return what to wake
     Group sleep(int lanes) {
-        Group group = current;
-        if (lanes != current.lanes) {
-            current.lanes &= ~lanes;
-            group = new Group(current.pc, lanes);
-            groups.add(group);
-        }
+        Group group = split(lanes);
         group.isWaiting = true;
         return group;
     }
@@ -288,9 +307,46 @@ final class Warp {
                     missing & current.lanes,
                     "pass by while others of their warp execute it, which needs them all");
         }
-        current.pc--;
-        current.isPaused = true;
+        Group group = split(lanes);
+        group.pc--;
+        group.isPaused = true;
         return false;
+    }
+
+    /// @return these lanes of the current group as a group
+    private Group split(int lanes) {
+        if (lanes == current.lanes) {
+            return current;
+        }
+        current.lanes &= ~lanes;
+        Group group = new Group(current.pc, lanes);
+        groups.add(group);
+        return group;
+    }
+
+    /// `bar.warp.sync`: lanes wait until all members have come to one, wherever it stands.
+    void arrive(int lanes, int members) {
+        if ((members & live & ~lanes) == 0) {
+            sync(lanes);
+            return;
+        }
+        meetings.add(new Meeting(members, sleep(lanes)));
+        meet(members);
+    }
+
+    private void meet(int members) {
+        int here = 0;
+        for (Meeting meeting : meetings) {
+            here |= meeting.members == members ? meeting.group.lanes : 0;
+        }
+        if (here == 0 || (members & live & ~here) != 0) {
+            return;
+        }
+        sync(here);
+        List<Meeting> over = meetings.stream().filter(m -> m.members == members).toList();
+        meetings.removeAll(over);
+        over.forEach(meeting -> wake(meeting.group));
+        block.grid.progress();
     }
 
     /// @return whether all lanes of the warp are here, as `.aligned` instructions demand
@@ -308,6 +364,7 @@ final class Warp {
     ///
     /// @return what to tell them
     Clock release() {
+        asynchronous.tell();
         Clock told = clock.copy();
         time++;
         clock.set(agent, time);
@@ -327,11 +384,54 @@ final class Warp {
 
     /// Lanes of this warp know what each other did.
     void sync(int lanes) {
-        for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            synced[Integer.numberOfTrailingZeros(rest)] = time;
+        asynchronous.tell();
+        if (lanes == live && groups.size() == 1) {
+            Arrays.fill(synced, time);
+        } else {
+            meetSome(lanes);
         }
         time++;
         clock.set(agent, time);
+    }
+
+    private void meetSome(int lanes) {
+        int[] known = met == null ? new int[LANES * LANES] : met;
+        met = known;
+        int all = 0;
+        int[] each = new int[LANES];
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            all = Math.max(all, synced[lane]);
+            for (int other = 0; other < LANES; other++) {
+                each[other] = Math.max(each[other], known[lane * LANES + other]);
+            }
+        }
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            each[Integer.numberOfTrailingZeros(rest)] = time;
+        }
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            int lane = Integer.numberOfTrailingZeros(rest);
+            synced[lane] = all;
+            System.arraycopy(each, 0, known, lane * LANES, LANES);
+        }
+    }
+
+    /// @param lanes of this warp that did something at a time
+    /// @return whether a lane knows it
+    boolean knows(int lane, int lanes, int at) {
+        int others = lanes & ~(1 << lane);
+        if (others == 0 || at <= synced[lane]) {
+            return true;
+        }
+        if (met == null) {
+            return false;
+        }
+        for (int rest = others; rest != 0; rest &= rest - 1) {
+            if (met[lane * LANES + Integer.numberOfTrailingZeros(rest)] < at) {
+                return false;
+            }
+        }
+        return true;
     }
 
     // ------------------------------------------------------------------------------------------------ memory
@@ -387,6 +487,9 @@ final class Warp {
         if (owner == null) {
             throw outOfBounds(address, width, lane, "the cluster has no block %d".formatted(rank - 1));
         }
+        if (owner != block && owner.liveThreads() == 0) {
+            throw outOfBounds(address, width, lane, "%s of the cluster has exited".formatted(owner.name()));
+        }
         within(owner.shared, (address & (1 << RANK_BITS) - 1) - Block.SHARED_FROM, width, lane);
     }
 
@@ -420,11 +523,8 @@ final class Warp {
     /// @param kind of [Races]
     void touch(int width, int kind, int lane) {
         boolean writes = (kind & Races.WRITE) != 0;
-        if (!writes && !region.isWritten(offset, width)) {
-            throw fault(
-                    Kind.UNINITIALIZED,
-                    1 << lane,
-                    "read byte %d of %s, which nobody has written".formatted(offset, region.name));
+        if (!writes) {
+            requireWritten(width, lane);
         }
         if (region != local && region != block.grid.parameters && !region.isConstant) {
             ordering.touch(region, offset, width, kind, lane);
@@ -433,19 +533,25 @@ final class Warp {
         }
         if (writes) {
             region.markWritten(offset, width);
-            block.grid.progress();
         }
     }
 
-    /// @return the number of this instruction's accesses, for [Races]
-    int access() {
-        int pc = pc();
-        if (accessCode != pc || accessTime != time) {
-            access = block.grid.races.access(block.cluster.id, agent, time, pc);
-            accessCode = pc;
-            accessTime = time;
+    /// Checks that what [#resolve] found has been written.
+    void requireWritten(int width, int lane) {
+        if (!region.isWritten(offset, width)) {
+            throw fault(
+                    Kind.UNINITIALIZED,
+                    1 << lane,
+                    "read byte %d of %s, which nobody has written".formatted(offset, region.name));
         }
-        return access;
+    }
+
+    /// Writes to the region that [#resolve] found.
+    void set(long at, int width, long value) {
+        if (region != local && (region.get(at, width) ^ value) << 64 - 8 * width != 0) {
+            block.grid.progress();
+        }
+        region.set(at, width, value);
     }
 
     /// @return the index of the instruction that runs

@@ -146,12 +146,10 @@ final class Wgmma {
             if (warp.block.warps.length < 4 || lanes != -1) {
                 throw warp.fault(Kind.DIVERGED, lanes, "start wgmma, which four whole warps must do together");
             }
-            int access = warp.asynchronous.wgmmaAccess();
             double[] x = isInRegisters
                     ? Fragments.a(warp, left, k, a.bits, leftElement)
                     : rows(
                             warp,
-                            access,
                             Operand.of(warp, lanes, left[0].uniform(warp, lanes), transA, a.bits),
                             warp.index % 4 * 16,
                             16,
@@ -159,16 +157,15 @@ final class Wgmma {
                             leftElement);
             double[] y = rows(
                     warp,
-                    access,
                     Operand.of(warp, lanes, right.uniform(warp, lanes), transB, b.bits),
                     0,
                     n,
                     k,
                     rightElement);
             if (isInRegisters) {
-                warp.asynchronous.occupy(leftSlots, false);
+                warp.asynchronous.occupy(leftSlots, "");
             }
-            warp.asynchronous.occupy(to, true);
+            warp.asynchronous.occupy(to, call.statement.modifiers().get(3));
             boolean adds = accumulates.at(warp) != 0;
             for (int row = 0; row < 16; row++) {
                 for (int column = 0; column < n; column++) {
@@ -207,7 +204,7 @@ final class Wgmma {
     ///
     /// @return `[rows, k]`
     private static double[] rows(
-            Warp warp, int access, Operand operand, int from, int count, int k, Fragments.Element element) {
+            Warp warp, Operand operand, int from, int count, int k, Fragments.Element element) {
         double[] matrix = new double[count * k];
         int width = operand.bits / 8;
         // Numbers that lie side by side are checked together: 16 bytes always are.
@@ -222,7 +219,7 @@ final class Wgmma {
                             -1,
                             "multiply byte %d of %s, which nobody has written".formatted(warp.offset, warp.region.name));
                 }
-                warp.ordering.touch(warp.region, warp.offset, 16, Races.ASYNC, access, Ordering.WHOLE_WARP);
+                warp.asynchronous.touchByWgmma(16);
                 for (int i = 0; i < side; i++) {
                     int r = operand.isTransposed ? row + i : row;
                     int c = operand.isTransposed ? column : column + i;
