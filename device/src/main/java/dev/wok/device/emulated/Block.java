@@ -3,7 +3,6 @@ package dev.wok.device.emulated;
 import dev.wok.device.PtxFault.Kind;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +22,13 @@ final class Block {
         final List<Warp.Group> groups = new ArrayList<>();
         final List<Result> results = new ArrayList<>();
         int ones;
+
+        /// By warp, the lanes that have come.
+        final int[] here;
+
+        Barrier(int warps) {
+            here = new int[warps];
+        }
     }
 
     /// Takes what a reduction over a barrier's threads gave.
@@ -44,7 +50,7 @@ final class Block {
 
     final Region shared;
     final Warp[] warps;
-    private final Barrier[] barriers = new Barrier[BARRIERS];
+    private final @Nullable Barrier[] barriers = new Barrier[BARRIERS];
     private int exited;
 
     Block(Grid grid, Cluster cluster, int rank, int x, int y, int z) {
@@ -58,7 +64,6 @@ final class Block {
         int bytes = grid.sharedBytes();
         shared = new Region(
                 "shared memory", SHARED_FROM, bytes, MemorySegment.ofArray(new byte[Math.max(8, bytes)]), false, false);
-        Arrays.setAll(barriers, _ -> new Barrier());
         warps = new Warp[(grid.threads() + Warp.LANES - 1) / Warp.LANES];
     }
 
@@ -106,6 +111,10 @@ final class Block {
                             .formatted(count, grid.threads()));
         }
         Barrier barrier = barriers[number];
+        if (barrier == null) {
+            barrier = new Barrier(warps.length);
+            barriers[number] = barrier;
+        }
         int expected = count == 0 ? warps.length * Warp.LANES : count;
         if (barrier.arrived > 0 && barrier.expected != expected) {
             throw warp.fault(
@@ -114,6 +123,12 @@ final class Block {
                     "expect %d threads at barrier %d, where others expect %d".formatted(expected, number, barrier.expected));
         }
         barrier.expected = expected;
+        int again = barrier.here[warp.index] & lanes;
+        if (again != 0) {
+            throw warp.fault(
+                    Kind.BARRIER, again, "come to barrier %d again, before others have come there".formatted(number));
+        }
+        barrier.here[warp.index] |= lanes;
         // The last warp of a block may be short: the lanes that it lacks count as come.
         int lacks = Warp.LANES - Math.min(Warp.LANES, grid.threads() - warp.index * Warp.LANES);
         barrier.arrived += Integer.bitCount(lanes) + ((lanes & 1) != 0 ? lacks : 0);
@@ -137,8 +152,9 @@ final class Block {
         }
         if (barrier.arrived == expected) {
             Clock all = barrier.clock;
-            barriers[number] = new Barrier();
-            barrier.results.forEach(taker -> taker.accept(barrier.ones, expected));
+            int total = barrier.ones;
+            barriers[number] = null;
+            barrier.results.forEach(taker -> taker.accept(total, expected));
             for (int i = 0; i < barrier.warps.size(); i++) {
                 Warp waiting = barrier.warps.get(i);
                 waiting.acquire(all, barrier.groups.get(i).lanes);

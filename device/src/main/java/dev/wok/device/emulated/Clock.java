@@ -88,7 +88,16 @@ final class Clock {
         if (others.isEmpty()) {
             others = new HashMap<>();
         }
-        others.merge(cluster, times, (old, added) -> max(old.clone(), added));
+        others.merge(cluster, times, (old, added) -> knowsAll(old, added) ? old : max(old.clone(), added));
+    }
+
+    private static boolean knowsAll(int[] times, int[] others) {
+        for (int i = 0; i < others.length; i++) {
+            if (others[i] > (i < times.length ? times[i] : 0)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static int[] max(int[] into, int[] times) {

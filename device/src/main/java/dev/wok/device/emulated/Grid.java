@@ -17,7 +17,7 @@ final class Grid {
     private static final long PATIENCE = 20_000_000;
 
     /// Rounds without any effect in which all threads do nothing but ask, after which they are taken to wait for ever.
-    private static final int MOST_IDLE_ROUNDS = 20_000;
+    private static final int MOST_IDLE_ROUNDS = 300;
 
     /// Rounds after which the next blocks begin, even where those that run still get somewhere.
     private static final int LONGEST_ALONE = 64;

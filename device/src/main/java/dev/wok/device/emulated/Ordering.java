@@ -28,6 +28,10 @@ final class Ordering implements Races.Observer {
     private @Nullable Clock foundWide;
     private @Nullable Clock foundNarrow;
 
+    // What was acquired last, which who asks again finds again.
+    private @Nullable Published seen;
+    private int seenBy;
+
     Ordering(Warp warp) {
         this.warp = warp;
     }
@@ -187,7 +191,7 @@ final class Ordering implements Races.Observer {
     /// A strong read at what the warp resolved.
     void observed(Accesses.Order order, int byLane) {
         Published published = warp.block.grid.flags.get(warp.region, warp.offset);
-        if (published == null) {
+        if (published == null || order.isAcquire() && published == seen && byLane == seenBy) {
             return;
         }
         boolean isOwn = published.block == warp.block;
@@ -199,6 +203,8 @@ final class Ordering implements Races.Observer {
         told.join(all, published.block.cluster.id, warp.block.cluster.id);
         if (order.isAcquire()) {
             warp.acquire(told, 1 << byLane);
+            seen = published;
+            seenBy = byLane;
         } else if (isOwn) {
             foundNarrow = joined(foundNarrow, told);
         } else {

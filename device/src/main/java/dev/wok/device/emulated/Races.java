@@ -5,7 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Who touched which word of memory in a launch, and whether anything orders two touches of the same bytes.
 ///
-/// Each word of four bytes has a chain of records: the last write and the reads since then, each with a mask of bytes.
+/// Each word of four bytes has a chain of records: the last ordinary write, and the reads and strong writes since then,
+/// each with a mask of bytes.
 /// Two accesses race where both touch a byte, one of them writes, not both are strong (atomic, volatile, relaxed,
 /// acquire, release), and the later one's [Clock] does not know the earlier one (as in C. Flanagan and S. Freund,
 /// FastTrack, 2009). Clocks are kept by warp: a barrier that one lane arrives at orders what its whole warp did before.
@@ -27,8 +28,8 @@ final class Races {
     private static final int BYTES_AT = 6;
     private static final int CODE_AT = 10;
 
-    /// The most reads that a word remembers; the oldest is forgotten first.
-    private static final int MOST_READS = 40;
+    /// The most records of reads and strong writes that a word has; the oldest is forgotten first.
+    private static final int MOST = 40;
 
     /// Why two accesses conflict.
     enum Reason {
@@ -131,8 +132,9 @@ final class Races {
     }
 
     private @Nullable Conflict touch(int[] heads, int word, int bytes, int kind, int by, Observer observer) {
-        boolean writes = (kind & WRITE) != 0;
-        int reads = 0;
+        // What is ordered behind all others replaces them; what is strong may be ordered behind none.
+        boolean replaces = (kind & (WRITE | STRONG)) == WRITE;
+        int some = 0;
         int before = 0;
         int noted = 0;
         int all = by;
@@ -147,7 +149,7 @@ final class Races {
                         return conflict;
                     }
                 }
-                if (writes) {
+                if (replaces) {
                     left &= ~bytes;
                     what[at] = record & ~(15 << BYTES_AT) | left << BYTES_AT;
                 } else if (who[at] == byWho && (record & KIND) == kind && left == bytes) {
@@ -156,14 +158,14 @@ final class Races {
                         all = lanes[at];
                         noted = at;
                     } else if ((lanes[at] & ~all) == 0) {
-                        // The same lanes have read it again since.
+                        // The same lanes have done it again since.
                         left = 0;
                     }
                 }
             }
-            boolean isRead = (record & WRITE) == 0;
-            reads += isRead ? 1 : 0;
-            boolean isTooMuch = after == 0 && isRead && reads > MOST_READS;
+            boolean isOneOfMany = (record & (WRITE | STRONG)) != WRITE;
+            some += isOneOfMany ? 1 : 0;
+            boolean isTooMuch = after == 0 && isOneOfMany && some > MOST;
             if (left == 0 || isTooMuch) {
                 if (before == 0) {
                     heads[word] = after;
