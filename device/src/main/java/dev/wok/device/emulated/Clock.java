@@ -49,6 +49,9 @@ final class Clock {
     /// From now on the asynchronous proxy sees all that is known.
     void fence() {
         fence(own);
+        if (others.isEmpty()) {
+            return;
+        }
         others.replaceAll((_, times) -> fence(times.clone()));
     }
 

@@ -25,6 +25,9 @@ final class Grid {
     /// The most blocks that run at a time.
     private static final int RESIDENT = 256;
 
+    /// The most lines of a message that say who waits.
+    private static final int MOST_SHOWN = 16;
+
     final Code code;
     final Allocations allocations;
     final Region parameters;
@@ -195,53 +198,55 @@ final class Grid {
     /// Every thread waits for another one.
     private PtxFault stuck(List<Cluster> resident) {
         List<String> waiting = new ArrayList<>();
+        Warp.Group first = null;
         String who = "";
-        int line = 0;
-        Kind kind = Kind.DIVERGED;
         for (Cluster cluster : resident) {
             for (Warp warp : cluster.warps()) {
                 for (Warp.Group group : warp.groups) {
-                    int at = code.instructions()
-                            .get(group.isWaiting ? group.pc - 1 : group.pc)
-                            .line();
-                    line = line == 0 ? at : line;
-                    who = who.isEmpty() ? warp.who(group.lanes) : who;
-                    kind = group.isWaiting ? Kind.BARRIER : kind;
-                    waiting.add("%s wait in line %d: %s"
-                            .formatted(warp.who(group.lanes), at, code.listing().text(at)));
+                    waiting.add("%s wait in line %s".formatted(warp.who(group.lanes), place(group.at)));
+                    // Who waits for lanes of its own warp says more than who waits for all.
+                    if (first == null || first.isWaiting && group.isPaused) {
+                        first = group;
+                        who = warp.who(group.lanes);
+                    }
                 }
                 if (warp.isDone()) {
                     waiting.add("%s warp %d has exited".formatted(warp.block.name(), warp.index));
                 }
             }
         }
-        String all = waiting.stream().distinct().limit(12).collect(Collectors.joining("\n  "));
+        int line = first == null ? 0 : code.instructions().get(first.at).line();
         return new PtxFault(
-                kind,
+                first != null && first.isPaused ? Kind.DIVERGED : Kind.BARRIER,
                 line,
                 who,
-                "%s, line %d: a barrier is not reached by all that it waits for.\n  %s%s"
-                        .formatted(
-                                code.routine().name(),
-                                line,
-                                all,
-                                waiting.size() > 12 ? "\n  and %d more".formatted(waiting.size() - 12) : ""));
+                "%s, line %d: a barrier is not reached by all that it waits for.\n  %s"
+                        .formatted(code.routine().name(), line, shortened(waiting)));
+    }
+
+    private String place(int instruction) {
+        int line = code.instructions().get(instruction).line();
+        return line + ": " + code.listing().text(line);
+    }
+
+    private static String shortened(List<String> lines) {
+        int more = lines.size() - MOST_SHOWN;
+        return lines.stream().limit(MOST_SHOWN).collect(Collectors.joining("\n  "))
+                + (more > 0 ? "\n  and %d more".formatted(more) : "");
     }
 
     private PtxFault hangs(List<Cluster> resident, long instructions) {
         List<String> where = new ArrayList<>();
+        Warp.Group first = null;
         String who = "";
-        int line = 0;
         for (Cluster cluster : resident) {
             for (Warp warp : cluster.warps()) {
                 for (Warp.Group group : warp.groups) {
-                    int at = code.instructions()
-                            .get(Math.min(group.pc, code.instructions().size() - 1))
-                            .line();
-                    line = line == 0 ? at : line;
-                    who = who.isEmpty() ? warp.who(group.lanes) : who;
-                    where.add("%s in line %d: %s"
-                            .formatted(warp.who(group.lanes), at, code.listing().text(at)));
+                    where.add("%s in line %s".formatted(warp.who(group.lanes), place(group.at)));
+                    if (first == null || !first.isRunnable() && group.isRunnable()) {
+                        first = group;
+                        who = warp.who(group.lanes);
+                    }
                 }
             }
             cluster.mbarriers()
@@ -250,13 +255,10 @@ final class Grid {
         }
         return new PtxFault(
                 Kind.HANG,
-                line,
+                first == null ? 0 : code.instructions().get(first.at).line(),
                 who,
                 "%s: %d instructions ran without any effect; somebody waits for ever.\n  %s"
-                        .formatted(
-                                code.routine().name(),
-                                instructions,
-                                where.stream().limit(16).collect(Collectors.joining("\n  "))));
+                        .formatted(code.routine().name(), instructions, shortened(where)));
     }
 
     /// @param who such as `block (0,0,0) warp 1 lanes 0-3`

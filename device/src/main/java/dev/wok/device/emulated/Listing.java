@@ -2,6 +2,7 @@ package dev.wok.device.emulated;
 
 import dev.wok.device.PtxFault;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -91,7 +92,7 @@ record Listing(
     static final class Scope {
         final @Nullable Scope parent;
         final Map<String, Register> registers = new HashMap<>();
-        final Map<String, Variable> variables = new HashMap<>();
+        final Map<String, Variable> variables = new LinkedHashMap<>();
         final Map<String, java.lang.Integer> labels = new HashMap<>();
 
         Scope(@Nullable Scope parent) {

@@ -36,6 +36,9 @@ final class Warp {
         int pc;
         int lanes;
 
+        /// The instruction that it executed last.
+        int at;
+
         /// Whether it waits for a barrier, which wakes it.
         boolean isWaiting;
 
@@ -44,6 +47,7 @@ final class Warp {
 
         Group(int pc, int lanes) {
             this.pc = pc;
+            at = pc;
             this.lanes = lanes;
         }
 
@@ -202,7 +206,7 @@ final class Warp {
             lanes &= instruction.isNegated() ? ~predicate : predicate;
         }
         block.grid.counters.instructions++;
-        group.pc++;
+        group.at = group.pc++;
         if (lanes != 0) {
             if (code.usesWgmma()) {
                 asynchronous.check(instruction);

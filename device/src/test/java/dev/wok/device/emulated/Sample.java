@@ -9,12 +9,15 @@ import dev.wok.device.Device;
 import dev.wok.device.EmulatedGpu;
 import dev.wok.device.Launch;
 import dev.wok.device.PtxFault;
+import dev.wok.device.TensorMap;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntUnaryOperator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
 
 /// A kernel that runs clean, and ways to break it, each with the fault that it must give.
@@ -51,6 +54,7 @@ final class Sample {
     private final String globals;
     private final String body;
     private final List<Variant> variants = new ArrayList<>();
+    private @Nullable Function<Tensor, TensorMap> map;
     private int expected;
     private IntUnaryOperator values = i -> 0;
 
@@ -68,6 +72,12 @@ final class Sample {
     /// @param globals what stands before the kernel
     static Sample of(String name, Launch launch, String globals, String body) {
         return new Sample(name, launch, globals, body);
+    }
+
+    /// Gives the kernel a tensor map of `a` as its parameter `pm`.
+    Sample withMap(Function<Tensor, TensorMap> made) {
+        map = made;
+        return this;
     }
 
     /// Says what `b` holds at the end.
@@ -91,7 +101,8 @@ final class Sample {
     }
 
     String text() {
-        return HEAD + globals + ENTRY + body + "ret;\n}\n";
+        String entry = map == null ? ENTRY : ENTRY.replace("pc)", "pc, .param .align 64 .b8 pm[128])");
+        return HEAD + globals + entry + body + "ret;\n}\n";
     }
 
     /// @return the texts of the variants too, those that PTX allows
@@ -166,7 +177,11 @@ final class Sample {
         for (int i = 0; i < COUNT; i++) {
             buffers[0].setInt(i, i);
         }
-        gpu.stream().launch(gpu.load(text).function("k"), launch, (Object[]) buffers);
+        List<Object> arguments = new ArrayList<>(List.of((Object[]) buffers));
+        if (map != null) {
+            arguments.add(map.apply(buffers[0]));
+        }
+        gpu.stream().launch(gpu.load(text).function("k"), launch, arguments.toArray());
         return buffers;
     }
 }
