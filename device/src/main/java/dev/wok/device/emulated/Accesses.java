@@ -69,6 +69,9 @@ final class Accesses {
         Order order = new Order(
                 !strength.isEmpty(), strength.equals("acquire"), strength.equals("release"), isWide);
         Type type = call.type();
+        if (type.kind == Type.Kind.PACKED || type.kind == Type.Kind.FLOAT && type != Type.F32 && type != Type.F64) {
+            throw call.error(".%s numbers are read and written as .b%d".formatted(type.text(), type.bits));
+        }
         call.count(2, 3);
         Call.Place place = call.place(isStore ? 0 : 1, space);
         if (space == Space.PARAM && isStore) {

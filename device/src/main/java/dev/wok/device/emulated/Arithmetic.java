@@ -194,7 +194,7 @@ final class Arithmetic {
         return type == null
                 ? Rounding.of(call.peek()) != null || call.peek().equals("ftz") || call.peek().equals("approx")
                         || call.peek().equals("full")
-                : !type.isInteger() && type.kind != Type.Kind.BITS;
+                : !type.isInteger() && type.kind != Type.Kind.BITS && type != Type.U16X2 && type != Type.S16X2;
     }
 
     /// In sums of opposite numbers zero is positive, but for rounding down.
@@ -203,6 +203,16 @@ final class Arithmetic {
             return to.round(-0.0, 0);
         }
         return Exact.add(a, b, to);
+    }
+
+    /// As [#zeroAware], of a product and a number.
+    private static long fused(double a, double b, double c, Floating f, Exact.Rounded to) {
+        double product = a * b;
+        boolean isOpposite = product == -c && !(product == 0 && Double.compare(product, c) == 0);
+        if (f.rounding == Rounding.RM && isOpposite && Double.isFinite(product) && Math.fma(a, b, -product) == 0) {
+            return to.round(-0.0, 0);
+        }
+        return Exact.fma(a, b, c, to);
     }
 
     // ------------------------------------------------------------------------------------------------ sums
@@ -291,11 +301,7 @@ final class Arithmetic {
         String part = call.takeOne("lo", "hi", "wide");
         if (part == null) {
             Floating f = Floating.take(call);
-            return floats(call, f, (a, b, to) -> {
-                double product = a * b;
-                double rest = f.type == Type.F64 && Double.isFinite(product) ? Math.fma(a, b, -product) : 0;
-                return to.round(product, rest);
-            });
+            return floats(call, f, f.type == Type.F64 ? Exact::multiply : (a, b, to) -> to.round(a * b, 0));
         }
         Type type = integer(call);
         return switch (part) {
@@ -359,9 +365,9 @@ final class Arithmetic {
                     from,
                     from,
                     f.type,
-                    (a, b, c) -> Exact.fma(narrow.value(a), narrow.value(b), f.in(c), f::out));
+                    (a, b, c) -> fused(narrow.value(a), narrow.value(b), f.in(c), f, f::out));
         }
-        return floats(call, f, (OnDoubles3) Exact::fma);
+        return floats(call, f, (OnDoubles3) (a, b, c, to) -> fused(a, b, c, f, to));
     }
 
     private static Step quotient(Call call) {

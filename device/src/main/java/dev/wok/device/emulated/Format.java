@@ -63,7 +63,11 @@ enum Format {
         if (value == 0 && rest == 0) {
             return value;
         }
-        int exponent = Math.max(value == 0 ? least : Math.getExponent(value), least);
+        // Just below a power of two numbers lie twice as close.
+        boolean isBelowPower = rest != 0
+                && rest < 0 == value > 0
+                && (Double.doubleToRawLongBits(value) & (1L << 52) - 1) == 0;
+        int exponent = Math.max(value == 0 ? least : Math.getExponent(value) - (isBelowPower ? 1 : 0), least);
         int shift = precision - 1 - exponent;
         double rounded = Math.scalb(rounding.toWhole(Math.scalb(value, shift), rest), -shift);
         if (Math.abs(rounded) <= largest) {

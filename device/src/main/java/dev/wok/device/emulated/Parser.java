@@ -414,6 +414,9 @@ final class Parser {
             throw error(word, "vector registers are not supported");
         }
         Type type = type(word);
+        if (!type.isOfRegisters()) {
+            throw error(word, "no registers are .%s: .b%d holds such numbers".formatted(type.text(), type.bits));
+        }
         do {
             Token name = expectName();
             if (accept("<")) {
@@ -485,7 +488,7 @@ final class Parser {
         if (accept("|")) {
             return new Pair(first, simple());
         }
-        if (first instanceof Name && (peek().is("+") || peek().is("-"))) {
+        if (first instanceof Name && peek().is("+")) {
             // The address of a part of a variable.
             long offset = offset();
             return new Address(first, offset, List.of());
@@ -521,9 +524,11 @@ final class Parser {
 
     private long offset() {
         long offset = 0;
-        while (peek().is("+") || peek().is("-")) {
-            long sign = next().is("+") ? 1 : -1;
-            offset += sign * integer();
+        while (accept("+")) {
+            offset += integer();
+        }
+        if (peek().is("-")) {
+            throw error(peek(), "an address is less than another one as in [%rd1+-4]");
         }
         return offset;
     }

@@ -82,6 +82,15 @@ enum Type {
         return isSigned() ? raw << unused >> unused : raw << unused >>> unused;
     }
 
+    /// @return whether registers are declared with it
+    boolean isOfRegisters() {
+        return switch (kind) {
+            case PRED, BITS, UNSIGNED, SIGNED -> true;
+            case FLOAT -> this == F16 || this == F32 || this == F64;
+            case PACKED -> this == F16X2;
+        };
+    }
+
     /// @return whether a register of this declared type can hold values of an instruction's type
     boolean holds(Type type) {
         if (this == PRED || type == PRED) {
@@ -90,9 +99,12 @@ enum Type {
         if (bits != type.bits) {
             return false;
         }
-        if (kind == Kind.BITS || type.kind == Kind.BITS || type.kind == Kind.PACKED || kind == Kind.PACKED) {
-            return true;
-        }
-        return isInteger() ? type.isInteger() : kind == type.kind && (this == type || this == F32 && type == TF32);
+        return switch (type.kind) {
+            case PRED -> false;
+            case BITS -> true;
+            case UNSIGNED, SIGNED -> kind == Kind.BITS || isInteger() || this == F16X2;
+            case FLOAT -> kind == Kind.BITS || this == type;
+            case PACKED -> kind == Kind.BITS || this == F16X2 && type != BF16X2;
+        };
     }
 }

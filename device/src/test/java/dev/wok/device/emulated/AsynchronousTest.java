@@ -123,7 +123,7 @@ class AsynchronousTest {
                                 xor.b32 %r4, %r3, 4;
                                 ld.shared.u32 %r5, [%r4]; //1
                                 mad.wide.u32 %d1, %t, 4, %B;
-                                st.global.u32 [%d1-128], %r5;
+                                st.global.u32 [%d1+-128], %r5;
                                 DONE:
                                 """)
                         .gives(32, i -> 32 + (i ^ 1))
@@ -337,7 +337,7 @@ class AsynchronousTest {
                         add.u32 %r11, %r1, %r11;
                         shl.b32 %r12, %t, 2;
                         add.u32 %r12, %r11, %r12;
-                        ld.shared.u32 %r14, [%r12-128]; //2
+                        ld.shared.u32 %r14, [%r12+-128]; //2
                         add.u32 %r15, %r15, %r14;
                         bar.warp.sync 0xffffffff; //s
                         and.b32 %r16, %t, 31;
@@ -363,7 +363,7 @@ class AsynchronousTest {
                         "@%p4 mbarrier.arrive.shared::cta.b64 _, [%r9];",
                         "")
                 .breaks("the loader does not wait", Kind.BARRIER, "", "warp 0 lane 0", "arrive 1 times at an mbarrier that waits for 0", "xor.b32 %r10, %r6, 1;", "mov.u32 %r10, 1; ld.shared.b64 %d9, [full];")
-                .breaks("users arrive before they have read", Kind.RACE, "", "warp", "nothing orders the two", "ld.shared.u32 %r14, [%r12-128];", "", "@%p4 mbarrier.arrive.shared::cta.b64 _, [%r9]; //a", "@%p4 mbarrier.arrive.shared::cta.b64 _, [%r9];\nld.shared.u32 %r14, [%r12-128];");
+                .breaks("users arrive before they have read", Kind.RACE, "", "warp", "nothing orders the two", "ld.shared.u32 %r14, [%r12+-128];", "", "@%p4 mbarrier.arrive.shared::cta.b64 _, [%r9]; //a", "@%p4 mbarrier.arrive.shared::cta.b64 _, [%r9];\nld.shared.u32 %r14, [%r12+-128];");
     }
 
     @TestFactory

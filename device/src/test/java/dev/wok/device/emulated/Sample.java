@@ -28,7 +28,7 @@ final class Sample {
     static final int COUNT = 4096;
 
     private static final String HEAD = """
-            .version 8.0
+            .version 8.5
             .target sm_90a
             .address_size 64
             """;

@@ -1,0 +1,43 @@
+package dev.wok.device.emulated;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The texts of these tests are PTX: NVIDIA's assembler takes them.
+@Tag("slow")
+class AssembledTest {
+    @TempDir
+    Path folder;
+
+    @TestFactory
+    Stream<DynamicTest> samplesAssemble() {
+        List<Sample> samples = new ArrayList<>();
+        samples.addAll(RacesTest.samples());
+        samples.addAll(AsynchronousTest.samples());
+        samples.addAll(ClustersTest.samples());
+        samples.addAll(FaultsTest.samples());
+        return samples.stream().map(sample -> DynamicTest.dynamicTest(sample.name, () -> Assembler.requireAccepted(sample.name, sample.text(), folder)));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> formsAssemble() {
+        Map<String, Forms> forms = new LinkedHashMap<>();
+        forms.put("arithmetic", IntegersTest.arithmetic());
+        forms.put("bits", IntegersTest.bits());
+        forms.put("comparisons", IntegersTest.comparisons());
+        forms.put("floats", FloatsTest.arithmetic());
+        forms.put("order", FloatsTest.order());
+        forms.put("approximations", FloatsTest.approximations());
+        return forms.entrySet().stream()
+                .map(e -> DynamicTest.dynamicTest(
+                        e.getKey(), () -> Assembler.requireAccepted(e.getKey(), e.getValue().text(), folder)));
+    }
+}
