@@ -49,6 +49,7 @@ class RoomTest {
                         "java.util..",
                         "java.io",
                         "java.nio",
+                        "java.nio.charset",
                         "org.jspecify.annotations")
                 .check(ROOM);
     }
