@@ -18,10 +18,9 @@ record Imm(Number value) implements Operand {
     /// @return whether an instruction takes it for a source of this type
     boolean fits(Type type) {
         return switch (type.kind) {
-            case PREDICATE -> false;
+            case PREDICATE, PAIR -> false;
             case FLOAT -> value instanceof Float && type == Type.F32 || value instanceof Double && type == Type.F64;
-            case INTEGER ->
-                isInteger() && type.bits <= 64 && fitsIn(type.bits) && type != Type.U16X2 && type != Type.S16X2;
+            case INTEGER -> isInteger() && type.bits <= 64 && fitsIn(type.bits);
             case BITS ->
                 isInteger()
                         ? type.bits <= 64 && fitsIn(type.bits)

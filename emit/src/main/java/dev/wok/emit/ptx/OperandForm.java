@@ -24,7 +24,17 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
     /// @param count how many in a vector: a number, or a choice's name and a divisor; null for no
     ///     vector
     /// @param flags of what is special about it, see [#of]
-    record Value(String type, @Nullable String count, Set<Character> flags, PairKind pair) implements Kind {
+    /// @param numbers which ones the text may have; null for any of the type
+    record Value(
+            String type,
+            @Nullable String count,
+            Set<Character> flags,
+            PairKind pair,
+            @Nullable Ranges numbers) implements Kind {
+        boolean takes(Type register, Type type) {
+            return is('+') ? register == type : type.takes(register, is('^'));
+        }
+
         boolean is(char flag) {
             return flags.contains(flag);
         }
@@ -39,11 +49,58 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
     /// @param space a state space, or the name of the choice that says it
     record Place(String space) implements Kind {}
 
+    /// An address without brackets around it.
+    ///
+    /// @param space a state space, or the name of the choice that says it
+    /// @param register what holds it
+    record Base(String space, Type register) implements Kind {}
+
     /// @param dimensions the name of the choice that says how many
     record Tensor(String dimensions) implements Kind {}
 
-    /// @param ranges first and last, of each
-    record Constant(List<long[]> ranges) implements Kind {}
+    record Constant(Ranges ranges) implements Kind {}
+
+    /// The operand `_`, and nothing else.
+    record Nowhere() implements Kind {}
+
+    /// Integers, such as `4,8,16` or `32..1024/32`.
+    record Ranges(List<long[]> all) {
+        private static final Pattern RANGE = Pattern.compile("(-?\\d+)(?:\\.\\.(-?\\d+))?(?:/(\\d+))?");
+
+        static Ranges of(String text) {
+            List<long[]> all = new ArrayList<>();
+            for (String range : text.split(",")) {
+                Matcher m = RANGE.matcher(range);
+                if (!m.matches()) {
+                    throw new IllegalStateException("the table of forms: cannot read the range " + range);
+                }
+                long first = Long.parseLong(m.group(1));
+                all.add(new long[] {
+                    first,
+                    m.group(2) == null ? first : Long.parseLong(m.group(2)),
+                    m.group(3) == null ? 1 : Long.parseLong(m.group(3))
+                });
+            }
+            return new Ranges(all);
+        }
+
+        boolean has(Operand given) {
+            return given instanceof Imm i && i.isInteger() && has(i.value().longValue());
+        }
+
+        private boolean has(long number) {
+            return all.stream().anyMatch(r -> r[0] <= number && number <= r[1] && (number - r[0]) % r[2] == 0);
+        }
+
+        @Override
+        public String toString() {
+            return Modifiers.or(all.stream().map(Ranges::text).toList());
+        }
+
+        private static String text(long[] r) {
+            return r[0] == r[1] ? "" + r[0] : r[0] + " to " + r[1] + (r[2] == 1 ? "" : " in steps of " + r[2]);
+        }
+    }
 
     record Target() implements Kind {}
 
@@ -85,8 +142,9 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
     }
 
     private static final Pattern NUMBER = Pattern.compile("\\d+");
-    private static final Pattern TEXT = Pattern.compile("\\[?(\\w+)([=:!@#])(.*?)]?(?:\\?([\\w:.]*))?");
-    private static final Pattern VALUE = Pattern.compile("(\\w+?)([\\^~_-]*)(?:\\*([\\w/]+))?(\\|p|\\|\\(p\\))?");
+    private static final Pattern TEXT = Pattern.compile("\\[?(\\w+)([=:!@#&])(.*?)]?(?:\\?([\\w:.]*))?");
+    private static final Pattern VALUE =
+            Pattern.compile("(\\w+?)([\\^~_+-]*)(?:\\(([^|]*)\\))?(?:\\*([\\w/]+))?(\\|p|\\|\\(p\\))?");
 
     static OperandForm of(String text) {
         Matcher m = TEXT.matcher(text);
@@ -99,21 +157,15 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
             case '@' ->
                 rest.equals("label")
                         ? new Target()
-                        : rest.startsWith("tensor*") ? new Tensor(rest.substring(7)) : new Place(rest);
-            case '#' -> constant(rest);
+                        : rest.equals("_")
+                                ? new Nowhere()
+                                : rest.startsWith("tensor*") ? new Tensor(rest.substring(7)) : new Place(rest);
+            case '&' -> new Base(rest.replaceFirst("\\*32$", ""), rest.endsWith("*32") ? Type.U32 : Type.U64);
+            case '#' -> new Constant(Ranges.of(rest));
             default -> value(mark, rest);
         };
         String when = m.group(4);
         return new OperandForm(m.group(1), kind, when == null || when.isEmpty() ? null : when, "".equals(when));
-    }
-
-    private static Kind constant(String ranges) {
-        List<long[]> all = new ArrayList<>();
-        for (String range : ranges.split(",")) {
-            String[] ends = range.split("\\.\\.");
-            all.add(new long[] {Long.parseLong(ends[0]), Long.parseLong(ends[ends.length - 1])});
-        }
-        return new Constant(all);
     }
 
     private static Kind value(char mark, String text) {
@@ -124,8 +176,10 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
         Set<Character> flags = new java.util.HashSet<>();
         flags.add(mark);
         m.group(2).chars().forEach(c -> flags.add((char) c));
-        PairKind pair = m.group(4) == null ? PairKind.NO : m.group(4).equals("|p") ? PairKind.MUST : PairKind.MAY;
-        return new Value(m.group(1), m.group(3), flags, pair);
+        String second = m.group(5);
+        PairKind pair = second == null ? PairKind.NO : second.equals("|p") ? PairKind.MUST : PairKind.MAY;
+        Ranges numbers = m.group(3) == null ? null : Ranges.of(m.group(3));
+        return new Value(m.group(1), m.group(4), flags, pair, numbers);
     }
 
     boolean isPresent(Chosen chosen) {
@@ -138,15 +192,12 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
         return switch (kind) {
             case Value v -> value(v, given, chosen);
             case Place p -> place(chosen.space(p.space), given);
+            case Base b -> base(b, chosen.space(b.space), given);
             case Tensor t -> tensor(given, chosen.count(t.dimensions));
-            case Constant c -> given instanceof Imm i && i.isInteger() && isIn(c, i) ? i.toString() : null;
+            case Constant c -> c.ranges.has(given) ? given.toString() : null;
+            case Nowhere _ -> given instanceof Operand.Sink ? given.toString() : null;
             case Target _ -> given instanceof Label ? given.toString() : null;
         };
-    }
-
-    private static boolean isIn(Constant constant, Imm given) {
-        long value = given.value().longValue();
-        return constant.ranges.stream().anyMatch(r -> r[0] <= value && value <= r[1]);
     }
 
     private static @Nullable String value(Value form, Operand given, Chosen chosen) {
@@ -174,9 +225,9 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
         Type type = chosen.type(form.type);
         boolean isSource = form.is(':');
         return switch (given) {
-            case Reg r -> type.takes(r.type(), form.is('^'));
+            case Reg r -> form.takes(r.type(), type);
             case Not _ -> form.is('-');
-            case Imm i -> isSource && i.fits(type);
+            case Imm i -> isSource && i.fits(type) && (form.numbers == null || form.numbers.has(i));
             case Special s -> form.is('~') && type.takes(s.type, false);
             case Symbol s ->
                 form.is('~')
@@ -193,6 +244,11 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
             case Reg _, Symbol _ when isIn(space, given) -> "[" + given + "]";
             default -> null;
         };
+    }
+
+    private static @Nullable String base(Base form, Space space, Operand given) {
+        boolean fits = given instanceof Reg r ? form.register.takes(r.type(), false) : isIn(space, given);
+        return fits ? given.toString() : null;
     }
 
     private static boolean isIn(Space space, Operand base) {
@@ -228,14 +284,13 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
                 yield "an address in %s memory (a %s register or a variable there)"
                         .formatted(space, space.isShort() ? "32-bit or 64-bit" : "64-bit");
             }
+            case Base b ->
+                "a %d-bit register or a variable in %s memory".formatted(b.register.bits, chosen.space(b.space));
             case Tensor t ->
                 "tensor(map, coordinates) with a 64-bit map and %d coordinates of .s32"
                         .formatted(chosen.count(t.dimensions));
-            case Constant c ->
-                "a constant, "
-                        + Modifiers.or(c.ranges.stream()
-                                .map(r -> r[0] == r[1] ? "" + r[0] : r[0] + " to " + r[1])
-                                .toList());
+            case Constant c -> "a constant, " + c.ranges;
+            case Nowhere _ -> "_";
             case Target _ -> "a label";
         };
     }
@@ -243,10 +298,10 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
     private static String single(Value form, Chosen chosen) {
         Type type = chosen.type(form.type);
         List<String> all = new ArrayList<>(Arrays.stream(Type.values())
-                .filter(t -> type.takes(t, false))
+                .filter(t -> form.is('+') ? t == type : type.takes(t, false))
                 .map(Type::toString)
                 .toList());
-        if (type.kind == Type.Kind.BITS) {
+        if (type.kind == Type.Kind.BITS && !form.is('+')) {
             all = new ArrayList<>(List.of("any register of %d bits".formatted(type.bits)));
         } else if (all.remove(type.toString())) {
             all.addFirst(type.toString());
@@ -257,7 +312,9 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
         if (form.is('_')) {
             all.add("_");
         }
-        if (form.is(':')) {
+        if (form.numbers != null) {
+            all.add(form.numbers.toString());
+        } else if (form.is(':')) {
             switch (type) {
                 case F32 -> all.add("a Java float");
                 case F64 -> all.add("a Java double");

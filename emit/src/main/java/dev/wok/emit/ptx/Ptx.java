@@ -30,6 +30,9 @@ import java.util.StringJoiner;
 ///
 /// Source: PTX ISA 9.0.
 public final class Ptx {
+    /// The one name without a percent sign that PTX keeps for itself.
+    static final Set<String> RESERVED = Set.of("WARP_SZ");
+
     private final Target target;
     private final Names names;
     private final List<String> variables = new ArrayList<>();
@@ -39,7 +42,7 @@ public final class Ptx {
 
     private Ptx(Target target) {
         this.target = target;
-        this.names = new Names(Set.of());
+        this.names = new Names(RESERVED);
         this.need = new Need(target.version, target.number, Set.of());
     }
 
@@ -105,18 +108,11 @@ public final class Ptx {
     }
 
     private String given(String name) {
-        requireNoInstruction(name);
         String given = names.give(name);
         if (!given.equals(name)) {
             throw Caller.error("the module has \"%s\" already; expected another name".formatted(name));
         }
         return given;
-    }
-
-    static void requireNoInstruction(String name) {
-        if (Table.ALL.hasInstruction(name)) {
-            throw Caller.error("\"%s\" is an instruction; expected another name".formatted(name));
-        }
     }
 
     void require(Need need) {

@@ -31,7 +31,7 @@ public final class PtxKernel extends Control {
     private final Names registerNames = new Names(Arrays.stream(Special.values())
             .map(s -> s.word().replaceFirst("\\..*", ""))
             .collect(Collectors.toSet()));
-    private final Names symbolNames = new Names(List.of());
+    private final Names symbolNames = new Names(Ptx.RESERVED);
     private final List<Label> labels = new ArrayList<>();
     private final Names labelNames = new Names(List.of());
     private long sharedBytes;
@@ -141,7 +141,6 @@ public final class PtxKernel extends Control {
     }
 
     private String symbol(String wanted) {
-        Ptx.requireNoInstruction(wanted);
         String given = symbolNames.give(wanted);
         if (!given.equals(wanted) || module.has(wanted)) {
             throw Caller.error("%s has \"%s\" already; expected another name".formatted(name, wanted));

@@ -12,10 +12,14 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// Every form of every instruction, read once from `forms.txt`.
 final class Table {
     private static final String FILE = "forms.txt";
+
+    private static final Pattern LET = Pattern.compile("\\$\\w+");
 
     static final Table ALL = read();
 
@@ -39,17 +43,17 @@ final class Table {
     Table(String text) {
         Map<String, String> lets = new LinkedHashMap<>();
         for (String line : text.split("\n")) {
-            String row = line.replaceFirst("//.*", "").strip();
-            if (row.isEmpty()) {
+            String plain = line.replaceFirst("//.*", "").strip();
+            if (plain.isEmpty()) {
                 continue;
             }
-            for (Map.Entry<String, String> let : lets.entrySet()) {
-                row = row.replace(let.getKey(), let.getValue());
+            if (plain.startsWith("let ")) {
+                String[] parts = plain.split("\\s+", 4);
+                lets.put(parts[1], replaced(parts[3], lets));
+                continue;
             }
-            if (row.startsWith("let ")) {
-                String[] parts = row.split("\\s+", 4);
-                lets.put(parts[1], parts[3]);
-            } else if (row.startsWith("word ")) {
+            String row = replaced(plain, lets);
+            if (row.startsWith("word ")) {
                 List<String> parts = Arrays.asList(row.split("\\s+"));
                 List<String> marks =
                         parts.stream().filter(p -> p.startsWith("@")).toList();
@@ -64,12 +68,18 @@ final class Table {
         }
     }
 
-    List<Form> forms() {
-        return forms.values().stream().flatMap(List::stream).distinct().toList();
+    private static String replaced(String text, Map<String, String> lets) {
+        return LET.matcher(text).replaceAll(m -> {
+            String value = lets.get(m.group());
+            if (value == null) {
+                throw new IllegalStateException("the table of forms: no let has said what %s is".formatted(m.group()));
+            }
+            return Matcher.quoteReplacement(value);
+        });
     }
 
-    boolean hasInstruction(String name) {
-        return forms.containsKey(name);
+    List<Form> forms() {
+        return forms.values().stream().flatMap(List::stream).distinct().toList();
     }
 
     /// @return what a form with these words asks of the module

@@ -24,14 +24,15 @@ public enum Type {
     S16(Kind.INTEGER, 16),
     S32(Kind.INTEGER, 32),
     S64(Kind.INTEGER, 64),
-    U16X2(Kind.INTEGER, 32),
-    S16X2(Kind.INTEGER, 32),
+    U16X2(Kind.PAIR, 32),
+    S16X2(Kind.PAIR, 32),
     F16(Kind.FLOAT, 16),
     F16X2(Kind.FLOAT, 32),
     BF16(Kind.FLOAT, 16),
     BF16X2(Kind.FLOAT, 32),
     TF32(Kind.FLOAT, 32),
     F32(Kind.FLOAT, 32),
+    F32X2(Kind.FLOAT, 64),
     F64(Kind.FLOAT, 64),
     /// Two numbers of 8 bits: 4 of exponent, 3 of fraction.
     E4M3X2(Kind.FLOAT, 16),
@@ -42,6 +43,8 @@ public enum Type {
         PREDICATE,
         BITS,
         INTEGER,
+        /// Two integers, which no instruction for one takes.
+        PAIR,
         FLOAT
     }
 
@@ -77,7 +80,7 @@ public enum Type {
     /// @return the type that `.reg` declares and that loads and stores name
     Type declared() {
         return switch (this) {
-            case BF16, BF16X2, TF32, E4M3X2, E5M2X2, U16X2, S16X2, F16, F16X2 -> asBits();
+            case BF16, BF16X2, TF32, F32X2, E4M3X2, E5M2X2, U16X2, S16X2, F16, F16X2 -> asBits();
             default -> this;
         };
     }
@@ -97,13 +100,17 @@ public enum Type {
         }
         return switch (kind) {
             case BITS -> true;
-            case INTEGER -> register.kind != Kind.FLOAT;
-            default -> register.kind == Kind.BITS;
+            case INTEGER -> register.kind == Kind.INTEGER || register.kind == Kind.BITS;
+            case PAIR, FLOAT, PREDICATE -> register.kind == Kind.BITS;
         };
     }
 
     private boolean widens(Type register) {
-        return kind != Kind.FLOAT && register.kind != Kind.FLOAT;
+        return isWhole(kind) && isWhole(register.kind);
+    }
+
+    private static boolean isWhole(Kind kind) {
+        return kind == Kind.BITS || kind == Kind.INTEGER;
     }
 
     @Override

@@ -1,0 +1,77 @@
+package dev.wok.emit.ptx;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// NVIDIA's assembler, of the version that the table was written against or a later one.
+final class Ptxas {
+    private static final int RELEASE = 13;
+    private static final Pattern VERSION = Pattern.compile("release (\\d+)");
+    private static final Pattern ERROR = Pattern.compile("line (\\d+); error\\s*: (.*)");
+
+    private Ptxas() {}
+
+    /// Skips the calling test where there is no such assembler.
+    static void assumePresent() {
+        try {
+            Matcher version = VERSION.matcher(run("ptxas", "--version").output);
+            assumeTrue(
+                    version.find() && Integer.parseInt(version.group(1)) >= RELEASE,
+                    "the ptxas here is older than 13.0");
+        } catch (UncheckedIOException e) {
+            assumeTrue(false, "no ptxas (CUDA toolkit) here: " + e.getMessage());
+        }
+    }
+
+    private record Result(int status, String output) {}
+
+    /// Assembles without optimizing, so that nothing is left out because nobody uses it.
+    ///
+    /// @return what is wrong, by line from 1 on; with line 0 for the whole
+    static Map<Integer, String> assemble(String text, String target) {
+        try {
+            Path file = Files.createTempFile("wok", ".ptx");
+            try {
+                Files.writeString(file, text);
+                Result result = run("ptxas", "-O0", "-arch=" + target, "-o", "/dev/null", file.toString());
+                Map<Integer, String> errors = new TreeMap<>();
+                Matcher error = ERROR.matcher(result.output);
+                while (error.find()) {
+                    errors.merge(Integer.parseInt(error.group(1)), error.group(2), (a, b) -> a + "; " + b);
+                }
+                if (result.status != 0 && errors.isEmpty()) {
+                    errors.put(0, "ptxas ends with status %d: %s".formatted(result.status, result.output));
+                }
+                return errors;
+            } finally {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Result run(String... command) {
+        try {
+            Process process =
+                    new ProcessBuilder(command).redirectErrorStream(true).start();
+            try (var output = process.getInputStream()) {
+                String text = new String(output.readAllBytes(), StandardCharsets.UTF_8);
+                return new Result(process.waitFor(), text);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+}
