@@ -44,7 +44,7 @@ abstract sealed class Control extends Instructions permits PtxKernel {
 
     @Override
     public final void op(String instruction, Object... operands) {
-        List<Operand> given = Operand.all(operands);
+        List<Operand> given = Operands.all(operands);
         given.forEach(this::requireOurs);
         append(What.INSTRUCTION, guard + text(instruction, given));
     }
@@ -64,7 +64,7 @@ abstract sealed class Control extends Instructions permits PtxKernel {
                 requireOurs(t.map());
                 requireOurs(t.coordinates());
             }
-            case Imm _, Symbol _, Special _, Operand.Sink _ -> {}
+            case Imm _, Symbol _, Special _, Nowhere _ -> {}
         }
     }
 
@@ -196,7 +196,7 @@ abstract sealed class Control extends Instructions permits PtxKernel {
         requireOurs(p);
         boolean fits = p instanceof Not || p instanceof Reg r && r.type() == Type.PRED;
         if (!fits) {
-            throw Caller.error("the guard is %s; expected a .pred register".formatted(Operand.describe(p)));
+            throw Caller.error("the guard is %s; expected a .pred register".formatted(Operands.describe(p)));
         }
         return p;
     }

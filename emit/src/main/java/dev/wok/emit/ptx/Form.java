@@ -52,7 +52,7 @@ record Form(String text, Modifiers modifiers, List<OperandForm> operands, Need n
                         "operand %d is %s; expected %s"
                                 .formatted(
                                         i + 1,
-                                        Operand.describe(given.get(i)),
+                                        Operands.describe(given.get(i)),
                                         places.get(i).expected(chosen)));
             }
             texts.add(text);

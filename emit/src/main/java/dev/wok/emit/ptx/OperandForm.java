@@ -61,7 +61,7 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
     record Constant(Ranges ranges) implements Kind {}
 
     /// The operand `_`, and nothing else.
-    record Nowhere() implements Kind {}
+    record Nothing() implements Kind {}
 
     /// Integers, such as `4,8,16` or `32..1024/32`.
     record Ranges(List<long[]> all) {
@@ -158,7 +158,7 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
                 rest.equals("label")
                         ? new Target()
                         : rest.equals("_")
-                                ? new Nowhere()
+                                ? new Nothing()
                                 : rest.startsWith("tensor*") ? new Tensor(rest.substring(7)) : new Place(rest);
             case '&' -> new Base(rest.replaceFirst("\\*32$", ""), rest.endsWith("*32") ? Type.U32 : Type.U64);
             case '#' -> new Constant(Ranges.of(rest));
@@ -195,7 +195,7 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
             case Base b -> base(b, chosen.space(b.space), given);
             case Tensor t -> tensor(given, chosen.count(t.dimensions));
             case Constant c -> c.ranges.has(given) ? given.toString() : null;
-            case Nowhere _ -> given instanceof Operand.Sink ? given.toString() : null;
+            case Nothing _ -> given instanceof Nowhere ? given.toString() : null;
             case Target _ -> given instanceof Label ? given.toString() : null;
         };
     }
@@ -233,7 +233,7 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
                 form.is('~')
                         && type.kind != Type.Kind.FLOAT
                         && type.bits >= (s.space().isShort() ? 32 : 64);
-            case Operand.Sink _ -> form.is('_');
+            case Nowhere _ -> form.is('_');
             default -> false;
         };
     }
@@ -290,7 +290,7 @@ record OperandForm(String name, Kind kind, @Nullable String when, boolean option
                 "tensor(map, coordinates) with a 64-bit map and %d coordinates of .s32"
                         .formatted(chosen.count(t.dimensions));
             case Constant c -> "a constant, " + c.ranges;
-            case Nowhere _ -> "_";
+            case Nothing _ -> "_";
             case Target _ -> "a label";
         };
     }

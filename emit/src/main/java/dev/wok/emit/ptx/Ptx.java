@@ -128,7 +128,12 @@ public final class Ptx {
     ///
     /// @param elements registers or Java numbers
     public static Vec vec(Object... elements) {
-        return new Vec(Operand.all(elements));
+        return new Vec(Operands.all(elements));
+    }
+
+    /// @return these registers as a vector
+    public static Vec vec(Reg... elements) {
+        return vec((Object[]) elements);
     }
 
     /// @return `count` registers from the one at `from`, as a vector

@@ -108,9 +108,12 @@ public final class PtxKernel extends Control {
     ///
     /// @return a register of that name
     public Reg param(String name, Type type) {
+        if (type.kind == Type.Kind.PREDICATE || type.bits > 64) {
+            throw Caller.error("%s: no parameter is of type %s; expected one of 16 to 64 bits".formatted(name, type));
+        }
         Reg register = reg(type, name);
-        Symbol symbol = param(name, type, "");
-        entry.add("ld.param%s %s, [%s];".formatted(type.declared(), register, symbol));
+        params.add(".param %s %s".formatted(type.declared(), symbol(name)));
+        entry.add("ld.param%s %s, [%s];".formatted(type.declared(), register, name));
         return register;
     }
 
@@ -133,11 +136,6 @@ public final class PtxKernel extends Control {
         entry.add("mov.u64 %s, %s;".formatted(address, map));
         entry.add("cvta.param.u64 %s, %s;".formatted(address, address));
         return address;
-    }
-
-    private Symbol param(String name, Type type, String suffix) {
-        params.add(".param %s %s%s".formatted(type.declared(), symbol(name), suffix));
-        return new Symbol(name, Space.PARAM, type, type.bits / 8);
     }
 
     private String symbol(String wanted) {

@@ -105,7 +105,6 @@ final class Table {
         Modifiers.Trace trace = new Modifiers.Trace();
         Refused best = new Refused(-1, "");
         Need missing = null;
-        String text = instruction + (given.isEmpty() ? "" : " " + String.join(", ", texts(given)));
         for (Form row : rows) {
             Map<String, String> names = row.modifiers().match(words, trace);
             if (names == null) {
@@ -122,6 +121,7 @@ final class Table {
                 case Refused refused -> best = refused.good() > best.good() ? refused : best;
             }
         }
+        String text = instruction + (given.isEmpty() ? "" : " " + String.join(", ", texts(given)));
         if (missing != null) {
             throw Caller.error("%s: needs %s; the module is for %s".formatted(text, missing.targets(), target));
         }

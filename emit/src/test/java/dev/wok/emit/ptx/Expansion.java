@@ -13,16 +13,16 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
-/// The instructions that a form stands for: all of them, or where they are many, enough of them that any two choices
-/// which
-/// can be made together are made together in one.
+/// The instructions that a form stands for: all of them, or where they are many, enough of them
+/// that any two choices which can be made together are made together in one.
 final class Expansion {
     private static final int MANY = 300;
 
     /// @param decisions what was decided on the way, each place of the form with what it became
     private record Way(List<String> words, Map<String, String> names, List<String> decisions) {
-        Way with(String word, String name, String decision) {
+        Way with(String word, @Nullable String name, String decision) {
             Way next = new Way(new ArrayList<>(words), new HashMap<>(names), new ArrayList<>(decisions));
             next.words.add(word);
             next.decisions.add(decision);

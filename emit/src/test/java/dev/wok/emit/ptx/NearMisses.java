@@ -8,9 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Instructions that are almost right: each leaves something out, adds something or mixes it up. The builder refuses
-/// all
-/// of them; whether PTX does too, the assembler says.
+/// Instructions that are almost right: each leaves something out, adds something or mixes it up.
+/// The builder refuses all of them; whether PTX does too, the assembler says.
 final class NearMisses {
     private static final String RET = "    ret;";
 
@@ -64,7 +63,7 @@ final class NearMisses {
         assertThrows(IllegalArgumentException.class, () -> k.op(instruction, operands), instruction);
         boolean isMemory = instruction.matches("(ld|st|atom|red|cp|mbarrier|ldmatrix)\\..*");
         List<String> all = new ArrayList<>();
-        for (Operand operand : Operand.all(operands)) {
+        for (Operand operand : Operands.all(operands)) {
             boolean isPlace = operand instanceof Symbol
                     || operand instanceof Reg r && r.toString().equals("%l");
             all.add(isMemory && isPlace ? "[" + operand + "]" : operand.toString());

@@ -13,7 +13,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// NVIDIA's assembler, of the version that the table was written against or a later one.
-final class Ptxas {
+public final class Ptxas {
     private static final int RELEASE = 13;
     private static final Pattern VERSION = Pattern.compile("release (\\d+)");
     private static final Pattern ERROR = Pattern.compile("line (\\d+); error\\s*: (.*)");
@@ -21,7 +21,7 @@ final class Ptxas {
     private Ptxas() {}
 
     /// Skips the calling test where there is no such assembler.
-    static void assumePresent() {
+    public static void assumePresent() {
         try {
             Matcher version = VERSION.matcher(run("ptxas", "--version").output);
             assumeTrue(
@@ -37,7 +37,7 @@ final class Ptxas {
     /// Assembles without optimizing, so that nothing is left out because nobody uses it.
     ///
     /// @return what is wrong, by line from 1 on; with line 0 for the whole
-    static Map<Integer, String> assemble(String text, String target) {
+    public static Map<Integer, String> assemble(String text, String target) {
         try {
             Path file = Files.createTempFile("wok", ".ptx");
             try {

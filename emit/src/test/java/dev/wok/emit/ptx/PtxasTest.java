@@ -18,7 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// The table says what `ptxas` says. `./test slow -Dtest=PtxasTest` assembles all of it for every processor.
+/// The table says what `ptxas` says. `./test slow -Dtest=PtxasTest` assembles all of it for every
+/// processor.
 class PtxasTest {
     private static final int PER_MODULE = 400;
     private static final int LEAST_INSTRUCTIONS = 20_000;
@@ -34,8 +35,9 @@ class PtxasTest {
         Ptxas.assumePresent();
     }
 
-    /// Every form with all its words, or all pairs of them where they are very many, and each operand in each of its
-    /// shapes; modules are of the least version of PTX that the table asks for.
+    /// Every form with all its words, or all pairs of them where they are very many, and each
+    /// operand in each of its shapes; modules are of the least version of PTX that the table asks
+    /// for.
     @ParameterizedTest
     @EnumSource
     @Tag("slow")

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Operands for forms, in a kernel of their own.
 final class Samples {
@@ -18,7 +19,7 @@ final class Samples {
     private final PtxKernel kernel;
     private final Map<String, Reg> registers = new HashMap<>();
     private final Map<Space, Symbol> symbols = new HashMap<>();
-    private Label label;
+    private @Nullable Label label;
 
     Samples(Ptx module, PtxKernel kernel) {
         this.module = module;
@@ -73,7 +74,7 @@ final class Samples {
                 yield List.of(register(b.register(), at), symbol(space.isShort() ? Space.SHARED : space));
             }
             case Constant c -> numbers(c.ranges());
-            case OperandForm.Nowhere _ -> List.of(Operand.NOWHERE);
+            case OperandForm.Nothing _ -> List.of(Operand.NOWHERE);
             case OperandForm.Target _ -> {
                 if (label == null) {
                     label = kernel.label("here");
