@@ -252,7 +252,8 @@ abstract sealed class Instructions permits Control {
         return compare("p", how, a, b);
     }
 
-    final Reg compare(String name, Compare how, Object a, Object b) {
+    /// @return a new predicate of this name that says how `a` and `b` compare
+    public final Reg compare(String name, Compare how, Object a, Object b) {
         Reg p = reg(Type.PRED, name);
         setp(how, p, a, b);
         return p;

@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,11 +29,6 @@ class PtxasTest {
         }
     }
 
-    @BeforeEach
-    void needsAnAssembler() {
-        Ptxas.assumePresent();
-    }
-
     /// Every form with all its words, or all pairs of them where they are very many, and each
     /// operand in each of its shapes; modules are of the least version of PTX that the table asks
     /// for.
@@ -42,6 +36,7 @@ class PtxasTest {
     @EnumSource
     @Tag("slow")
     void everythingThatIsWrittenAssembles(Target target) {
+        Ptxas.assumePresent();
         Map<Integer, List<Instruction>> byVersion = new TreeMap<>();
         for (Form form : Table.ALL.forms()) {
             Set<Map<String, String>> seen = new HashSet<>();
@@ -100,7 +95,9 @@ class PtxasTest {
 
     @Test
     void whatPtxasRefusesIsRefused() {
-        for (NearMisses misses : List.of(NearMisses.ofEveryProcessor(), NearMisses.ofHopper())) {
+        List<NearMisses> both = List.of(NearMisses.ofEveryProcessor(), NearMisses.ofHopper());
+        Ptxas.assumePresent();
+        for (NearMisses misses : both) {
             List<String> lines = misses.texts();
             Map<Integer, String> errors =
                     Ptxas.assemble(misses.module(), misses.target().toString());
