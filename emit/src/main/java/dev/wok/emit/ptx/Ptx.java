@@ -12,7 +12,8 @@ import java.util.StringJoiner;
 ///
 /// Whatever is wrong with an instruction is said when it is written, in an
 /// [IllegalArgumentException] that begins with the line of Java that wrote it: `RmsNormPtx.java:41:
-/// fma.rn.f32 %acc, %x, %n, %acc: operand 3 is %n, a .u32 register; expected .f32 or .b32`.
+/// fma.rn.f32 %acc, %x, %n, %acc: operand 3 is %n, a .u32 register; expected .f32, .b32 or a Java
+/// float`.
 ///
 /// ```java
 /// Ptx module = Ptx.module(Target.SM_90);
