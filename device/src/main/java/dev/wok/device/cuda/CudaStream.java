@@ -181,17 +181,27 @@ public final class CudaStream implements GpuStream, Owned.Part {
         return CudaGraph.of(this, endCapture());
     }
 
-    /// @return what was captured
+    /// @return what was captured, to be destroyed by the caller
     private long endCapture() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment graph = arena.allocate(ValueLayout.JAVA_LONG);
-            gpu.context().end(DriverFunction.STREAM_END_CAPTURE, handle, graph.address());
+            try {
+                gpu.context().end(DriverFunction.STREAM_END_CAPTURE, handle, graph.address());
+            } catch (RuntimeException e) {
+                throw Closing.after(e, () -> destroy(graph.get(ValueLayout.JAVA_LONG, 0)));
+            }
             return graph.get(ValueLayout.JAVA_LONG, 0);
         }
     }
 
+    private void destroy(long captured) {
+        if (captured != 0) {
+            gpu.context().end(DriverFunction.GRAPH_DESTROY, captured);
+        }
+    }
+
     private void abandon() {
-        gpu.context().end(DriverFunction.GRAPH_DESTROY, endCapture());
+        destroy(endCapture());
     }
 
     @Override
