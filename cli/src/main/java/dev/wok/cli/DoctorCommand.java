@@ -1,6 +1,8 @@
 package dev.wok.cli;
 
 import dev.wok.device.Device;
+import dev.wok.device.GpuFacts;
+import dev.wok.device.Gpus;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Processor;
@@ -49,6 +51,7 @@ final class DoctorCommand implements Callable<Integer> {
         facts.put("heap_bytes", Runtime.getRuntime().maxMemory());
         processor(facts);
         boolean healthy = kernels(facts);
+        gpus(facts, Gpus.find());
         facts.put(
                 "corpus",
                 Corpus.jdkSources()
@@ -86,6 +89,25 @@ final class DoctorCommand implements Callable<Integer> {
         }
     }
 
+    static void gpus(Map<String, Object> facts, Gpus gpus) {
+        switch (gpus) {
+            case Gpus.Found found ->
+                facts.put("gpus", found.gpus().stream().map(DoctorCommand::gpu).toList());
+            case Gpus.Absent(String reason) -> facts.put("gpu", reason);
+        }
+    }
+
+    private static Map<String, Object> gpu(GpuFacts gpu) {
+        Map<String, Object> facts = new LinkedHashMap<>();
+        facts.put("name", gpu.name());
+        facts.put("capability", gpu.capability().toString());
+        facts.put("memory_bytes", gpu.memoryBytes());
+        facts.put("multiprocessors", gpu.multiprocessors());
+        facts.put("driver", gpu.driver().toString());
+        facts.put("ptx", gpu.ptx().toString());
+        return facts;
+    }
+
     private static void tiles(Map<String, Object> facts, Tuning tuning) {
         facts.put("tiles", tuning.tiles());
         facts.put("tiles_reason", tuning.found() ? "found by trying" : "the usual ones");
@@ -98,16 +120,31 @@ final class DoctorCommand implements Callable<Integer> {
             return;
         }
         facts.forEach((name, value) -> {
-            String label = name.replace("_bytes", "").replace('_', ' ');
-            console.out().printf("%-24s%s%n", label, text(name, value));
+            console.out().printf("%-24s%s%n", label(name), text(name, value));
         });
     }
 
-    private static Object text(String name, Object value) {
+    private static String part(String name, Object value) {
+        Object text = text(name, value);
+        return name.equals("name") ? text.toString() : "%s %s".formatted(label(name), text);
+    }
+
+    private static String label(String name) {
+        return name.replace("_bytes", "").replace('_', ' ');
+    }
+
+    static Object text(String name, Object value) {
         return switch (value) {
             case Number bytes when name.endsWith("_bytes") -> Amounts.of(bytes.doubleValue(), "bytes");
             case List<?> none when none.isEmpty() -> "none";
-            case List<?> names -> names.stream().map(String::valueOf).collect(Collectors.joining(", "));
+            case List<?> values ->
+                values.stream()
+                        .map(one -> text(name, one).toString())
+                        .collect(Collectors.joining(values.getFirst() instanceof Map ? "; " : ", "));
+            case Map<?, ?> parts ->
+                parts.entrySet().stream()
+                        .map(part -> part(String.valueOf(part.getKey()), part.getValue()))
+                        .collect(Collectors.joining(", "));
             default -> value;
         };
     }

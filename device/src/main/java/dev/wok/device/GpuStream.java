@@ -38,9 +38,9 @@ public sealed interface GpuStream extends Stream, AutoCloseable permits CudaStre
     /// Keeps what is called meanwhile instead of doing it.
     ///
     /// @param work calls this stream, from this thread; also others that wait for an event of this one
-    ///     and for whose event this one waits at the end. It may neither wait nor take memory other
-    ///     than pooled
-    /// @return what was called, to be launched any number of times, with the same addresses each time
+    ///     and for whose event this one waits at the end. It may neither wait nor take memory
+    /// @return what was called, to be launched any number of times, with the same addresses each time:
+    ///     the memory and the programs that it uses must stay open
     GpuGraph capture(Runnable work);
 
     /// Waits for its work, then ends the stream. The stream that a GPU always has ends with the GPU:

@@ -8,17 +8,27 @@ import java.util.Optional;
 /// NVIDIA's driver on this machine, loaded when somebody first asks.
 public final class Cuda {
     private static final class Loaded {
-        static final Optional<Platform> PLATFORM =
-                NativeDriver.load(NativeDriver.library()).map(Platform::new);
+        static final Optional<Platform> PLATFORM = load();
         static final Gpus GPUS = PLATFORM.map(Platform::find).orElseGet(() -> missing(NativeDriver.library()));
 
         private Loaded() {}
+
+        private static Optional<Platform> load() {
+            return isAllowed() ? NativeDriver.load(NativeDriver.library()).map(Platform::new) : Optional.empty();
+        }
     }
 
     private Cuda() {}
 
+    private static boolean isAllowed() {
+        return Cuda.class.getModule().isNativeAccessEnabled();
+    }
+
     static Gpus missing(String library) {
-        return new Gpus.Absent("no CUDA driver: %s is not on this machine".formatted(library));
+        return new Gpus.Absent(
+                isAllowed()
+                        ? "no CUDA driver: %s is not on this machine".formatted(library)
+                        : "Java may not call a driver here: start it with --enable-native-access=wok.device");
     }
 
     /// @return the GPUs that the driver finds; the same each time

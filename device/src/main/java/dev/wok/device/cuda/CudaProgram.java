@@ -68,7 +68,11 @@ final class CudaProgram implements PtxProgram, Owned.Part {
                 throw failure(gpu, ptx, status, error.getString(0), words);
             }
             long handle = module.get(ValueLayout.JAVA_LONG, 0);
-            return gpu.owned().add(new CudaProgram(gpu, handle, PtxEntry.of(ptx), info.getString(0)));
+            try {
+                return gpu.owned().add(new CudaProgram(gpu, handle, PtxEntry.of(ptx), info.getString(0)));
+            } catch (IllegalArgumentException e) {
+                throw Closing.after(e, () -> gpu.context().end(DriverFunction.MODULE_UNLOAD, handle));
+            }
         }
     }
 

@@ -24,7 +24,7 @@ public final class CudaStream implements GpuStream, Owned.Part {
     private final Owned owned = new Owned();
     private final Arguments arguments;
     private final LaunchConfig config = new LaunchConfig();
-    private boolean ended;
+    private volatile boolean ended;
 
     /// @param main whether the GPU always has it
     CudaStream(CudaGpu gpu, long handle, boolean main) {
@@ -211,7 +211,7 @@ public final class CudaStream implements GpuStream, Owned.Part {
 
     @Override
     public void close() {
-        if (main) {
+        if (main && !ended) {
             synchronize();
         } else if (gpu.owned().has(this)) {
             try {

@@ -122,6 +122,8 @@ class BooksTest {
         gpu.newStream();
         gpu.close();
         gpu.close();
+        gpu.stream().close();
+        open.close();
         open.assertClosed();
         for (Thrown.Code use : List.<Thrown.Code>of(
                 gpu::memory,

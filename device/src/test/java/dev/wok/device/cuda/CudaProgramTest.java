@@ -66,23 +66,35 @@ class CudaProgramTest {
     }
 
     @Test
+    void aHeadThatIsNotUnderstoodLeavesNoModule() {
+        assertEquals(
+                "not a parameter of a PTX entry: .param .texref t",
+                Thrown.message(IllegalArgumentException.class, () -> gpu.load(".entry f(.param .texref t) { ret; }")));
+        assertEquals(0, driver.count("module"));
+    }
+
+    @Test
     void headsOfEntriesAreRead() {
         assertEquals(
                 "[.param .b8 map[128], .param .u64 out, .param .u32 column, .param .u32 row]",
-                PtxEntry.of(Ptx.boxes("sm_90a")).get("box").parameters().toString());
+                parameters(Ptx.boxes("sm_90a")).toString());
         assertEquals(
                 List.of("box", "ranks", "large"),
                 List.copyOf(PtxEntry.of(Ptx.boxes("sm_90a")).keySet()));
         assertEquals(
                 List.of(),
-                PtxEntry.of("// .entry f(.param .u32 x)\n/* .entry\n g() */").keySet().stream()
-                        .toList());
-        PtxEntry bare = PtxEntry.of(".visible .entry _Z1f$3 { ret; }").get("_Z1f$3");
-        assertEquals(List.of(), bare.parameters());
-        PtxEntry.Parameter array = PtxEntry.of(".entry f(.param .align 16 .b32 a[3])")
-                .get("f")
-                .parameters()
-                .getFirst();
-        assertEquals(12, array.bytes());
+                List.copyOf(PtxEntry.of("// .entry f(.param .u32 x)\n/* .entry\n g() */")
+                        .keySet()));
+        assertEquals(
+                "_Z1f$3",
+                PtxEntry.of(".visible .entry _Z1f$3 { ret; }").firstEntry().getKey());
+        assertEquals(List.of(), parameters(".visible .entry _Z1f$3 { ret; }"));
+        assertEquals(
+                12,
+                parameters(".entry f(.param .align 16 .b32 a[3])").getFirst().bytes());
+    }
+
+    private static List<PtxEntry.Parameter> parameters(String ptx) {
+        return PtxEntry.of(ptx).firstEntry().getValue().parameters();
     }
 }

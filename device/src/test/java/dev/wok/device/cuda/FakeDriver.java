@@ -444,21 +444,20 @@ final class FakeDriver implements CudaDriver, AutoCloseable {
 
     private int load(long... w) {
         String ptx = string(w[1]);
-        Map<Integer, Long> options = new HashMap<>();
+        long[] options = new long[32];
         for (int i = 0; i < w[2]; i++) {
-            options.put(
-                    at(w[3], 4 * w[2]).getAtIndex(JAVA_INT, i),
-                    at(w[4], 8 * w[2]).getAtIndex(JAVA_LONG, i));
+            int option = at(w[3], 4 * w[2]).getAtIndex(JAVA_INT, i);
+            options[option] = at(w[4], 8 * w[2]).getAtIndex(JAVA_LONG, i);
         }
         int line = ptx.substring(0, Math.max(0, ptx.indexOf("bad.f32"))).split("\n", -1).length;
         if (ptx.contains("bad.f32")) {
-            at(options.get(5), options.get(6)).setString(0, """
+            at(options[5], options[6]).setString(0, """
                             ptxas application ptx input, line %d; error   : Not a name of any known instruction: 'bad'
                             ptxas fatal   : Ptx assembly aborted due to errors
                             """.formatted(line));
             return INVALID_PTX;
         }
-        at(options.get(3), options.get(4)).setString(0, "ptxas info    : Used 10 registers");
+        at(options[3], options[4]).setString(0, "ptxas info    : Used 10 registers");
         return make(w[0], "module", ptx);
     }
 

@@ -80,7 +80,7 @@ final class Ptx {
                 .reg .pred %%p;
                 .reg .b32 %%t, %%v, %%s, %%c, %%r, %%bar;
                 .reg .b64 %%o, %%d, %%m;
-                .shared .align 128 .b8 tile[1024];
+                .shared .align 1024 .b8 tile[1024];
                 .shared .align 8 .b64 full;
                 mov.u32 %%t, %%tid.x;
                 mov.u32 %%bar, full;
