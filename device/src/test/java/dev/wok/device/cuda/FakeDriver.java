@@ -1,5 +1,9 @@
 package dev.wok.device.cuda;
 
+import static dev.wok.device.cuda.Raw.at;
+import static dev.wok.device.cuda.Raw.put;
+import static dev.wok.device.cuda.Raw.putInt;
+import static dev.wok.device.cuda.Raw.string;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -7,7 +11,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -17,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -91,13 +95,6 @@ final class FakeDriver implements CudaDriver, AutoCloseable {
     /// A call of a driver's function.
     record Call(DriverFunction function, List<Long> words) {}
 
-    /// A kernel that was launched.
-    ///
-    /// @param attributes by id, the value's first three numbers
-    /// @param arguments their bytes
-    record Launched(
-            String kernel, List<Integer> numbers, Map<Integer, List<Integer>> attributes, List<byte[]> arguments) {}
-
     /// @param parent what it ends with, beside its context; 0 for nothing
     private record Thing(String kind, long context, long parent, Object data) {}
 
@@ -114,7 +111,7 @@ final class FakeDriver implements CudaDriver, AutoCloseable {
     private boolean initialized;
 
     final List<Call> calls = new ArrayList<>();
-    final List<Launched> launched = new ArrayList<>();
+    final List<FakeLaunch> launched = new ArrayList<>();
     final Set<DriverFunction> missing = EnumSet.noneOf(DriverFunction.class);
     int version = 12040;
     int initStatus;
@@ -216,22 +213,6 @@ final class FakeDriver implements CudaDriver, AutoCloseable {
         return 0xC0 + device;
     }
 
-    private static MemorySegment at(long address, long bytes) {
-        return MemorySegment.ofAddress(address).reinterpret(bytes);
-    }
-
-    private static void put(long out, long value) {
-        at(out, 8).set(ValueLayout.JAVA_LONG_UNALIGNED, 0, value);
-    }
-
-    private static void putInt(long out, int value) {
-        at(out, 4).set(JAVA_INT, 0, value);
-    }
-
-    private static String string(long address) {
-        return at(address, 1 << 20).getString(0);
-    }
-
     private int make(long out, String kind, Object data) {
         return make(out, kind, 0, data);
     }
@@ -330,9 +311,9 @@ final class FakeDriver implements CudaDriver, AutoCloseable {
             case MODULE_GET_GLOBAL -> global(w);
             case FUNC_GET_ATTRIBUTE -> number(w[0], w[1] == 8 ? 48 << 10 : 0);
             case FUNC_SET_ATTRIBUTE -> use(w[0], "function", _ -> 0);
-            case LAUNCH_KERNEL -> launch(w);
-            case LAUNCH_KERNEL_EX -> launchEx(w);
-            case TENSOR_MAP_ENCODE_TILED -> encode(w);
+            case LAUNCH_KERNEL -> launch(w[8], w[0], entry -> FakeLaunch.plain(entry, w));
+            case LAUNCH_KERNEL_EX -> launch(FakeLaunch.stream(w), w[1], entry -> FakeLaunch.withAttributes(entry, w));
+            case TENSOR_MAP_ENCODE_TILED -> FakeLaunch.encode(w);
             case MEM_ALLOC -> makeMemory(w[0], "memory", w[1]);
             case MEM_FREE -> end(w[0], "memory");
             case MEM_HOST_ALLOC -> makeMemory(w[0], "pinned", w[1]);
@@ -478,61 +459,13 @@ final class FakeDriver implements CudaDriver, AutoCloseable {
         });
     }
 
-    private int launch(long... w) {
+    private int launch(long stream, long function, Function<PtxEntry, FakeLaunch> launch) {
         return use(
-                w[8],
+                stream,
                 "stream",
-                _ -> use(w[0], "function", _ -> {
-                    List<Integer> numbers = new ArrayList<>();
-                    for (int i = 1; i <= 7; i++) {
-                        numbers.add((int) w[i]);
-                    }
-                    note(w[0], numbers, Map.of(), w[9]);
+                _ -> use(function, "function", _ -> {
+                    launched.add(launch.apply((PtxEntry) data(function)));
                     return 0;
                 }));
-    }
-
-    private int launchEx(long... w) {
-        MemorySegment config = at(w[0], 56);
-        return use(
-                config.get(JAVA_LONG, 32),
-                "stream",
-                _ -> use(w[1], "function", _ -> {
-                    List<Integer> numbers = new ArrayList<>();
-                    for (int i = 0; i < 7; i++) {
-                        numbers.add(config.getAtIndex(JAVA_INT, i));
-                    }
-                    Map<Integer, List<Integer>> attributes = new TreeMap<>();
-                    for (int i = 0; i < config.get(JAVA_INT, 48); i++) {
-                        MemorySegment attribute = at(config.get(JAVA_LONG, 40) + 72L * i, 72);
-                        attributes.put(
-                                attribute.get(JAVA_INT, 0),
-                                List.of(
-                                        attribute.get(JAVA_INT, 8),
-                                        attribute.get(JAVA_INT, 12),
-                                        attribute.get(JAVA_INT, 16)));
-                    }
-                    note(w[1], numbers, attributes, w[2]);
-                    return 0;
-                }));
-    }
-
-    private void note(long function, List<Integer> numbers, Map<Integer, List<Integer>> attributes, long parameters) {
-        PtxEntry entry = (PtxEntry) data(function);
-        List<byte[]> arguments = new ArrayList<>();
-        for (int i = 0; i < entry.parameters().size(); i++) {
-            long address = at(parameters + 8L * i, 8).get(JAVA_LONG, 0);
-            arguments.add(at(address, entry.parameters().get(i).bytes()).toArray(JAVA_BYTE));
-        }
-        launched.add(new Launched(entry.name(), numbers, attributes, arguments));
-    }
-
-    private static int encode(long... w) {
-        if (w[0] % 64 != 0) {
-            return INVALID_VALUE;
-        }
-        MemorySegment map = at(w[0], 128).fill((byte) 0x5A);
-        map.set(JAVA_LONG, 0, w[3]);
-        return 0;
     }
 }

@@ -8,7 +8,6 @@ import dev.wok.device.Launch;
 import dev.wok.device.PtxFunction;
 import dev.wok.device.TensorMap;
 import dev.wok.device.cuda.FakeDriver.Chip;
-import dev.wok.device.cuda.FakeDriver.Launched;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Thrown;
@@ -57,7 +56,7 @@ class LaunchArgumentsTest {
         PtxFunction types = gpu.load(TYPES).function("types");
         TensorMap map = TensorMap.of(x, 4, 16);
         stream.launch(types, Launch.of(7, 128), x.slice(0, 1, 3), -5L, 1.5f, -2.5, (short) -3, 0.5f, map);
-        Launched launched = driver.launched.getFirst();
+        FakeLaunch launched = driver.launched.getFirst();
         assertEquals(List.of(7, 1, 1, 128, 1, 1, 0), launched.numbers());
         List<byte[]> arguments = launched.arguments();
         assertEquals(x.memory().address() + 64, number(arguments.get(0)));
@@ -93,7 +92,7 @@ class LaunchArgumentsTest {
                         Map.of(6, List.of(1, 0, 0)),
                         Map.of(4, List.of(4, 2, 2)),
                         Map.of()),
-                driver.launched.stream().map(Launched::attributes).toList());
+                driver.launched.stream().map(FakeLaunch::attributes).toList());
         assertEquals(
                 List.of(List.of(8L, 60_000L), List.of(14L, 1L)),
                 driver.calls.stream()
