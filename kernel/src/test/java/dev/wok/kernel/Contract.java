@@ -3,7 +3,9 @@ package dev.wok.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.wok.device.Device;
+import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
+import dev.wok.kernel.ptx.Gpus;
 import dev.wok.kernel.x86.Isa;
 import dev.wok.kernel.x86.Machine;
 import dev.wok.kernel.x86.X86Kernels;
@@ -48,6 +50,9 @@ final class Contract {
      */
     private static volatile boolean all;
 
+    /// Whether only PTX is checked.
+    private static volatile boolean ptx;
+
     private static final String VECTOR_LABEL = "vector";
 
     static final Kernels REFERENCE = reference(Precision.F32);
@@ -75,6 +80,16 @@ final class Contract {
         return Arrays.stream(Isa.values())
                 .filter(isa -> all || Machine.of(isa) == Machine.PROCESSOR)
                 .toList();
+    }
+
+    /// Runs tests on the GPU kernels alone, see [PtxTest].
+    static void onPtx(Runnable tests) {
+        ptx = true;
+        try {
+            tests.run();
+        } finally {
+            ptx = false;
+        }
     }
 
     /// Runs tests with all sets of instructions every time.
@@ -149,6 +164,15 @@ final class Contract {
     }
 
     private static void check(Operation operation, Precision precision) {
+        if (ptx) {
+            if (Gpus.precisions().contains(precision)) {
+                Run expected = run(operation, reference(precision), DType.F64);
+                Gpus.subjects(precision)
+                        .forEach((label, kernels) ->
+                                check(operation, precision, new Subject(label, kernels), expected));
+            }
+            return;
+        }
         Run reference = run(operation, reference(precision), DType.F64);
         List<Isa> isas = isas();
         for (Subject subject : SUBJECTS.getOrDefault(precision, List.of())) {
@@ -197,9 +221,12 @@ final class Contract {
         private final List<Tensors.Framed> frames = new ArrayList<>();
         private final SequencedMap<String, Result> results = new LinkedHashMap<>();
 
+        private final Tensors.Allocator memory;
+
         private Run(Kernels kernels, DType dtype) {
             this.kernels = kernels;
             this.dtype = dtype;
+            memory = kernels.stream().device() instanceof Gpu gpu ? gpu.pinned()::tensor : Tensors::zeros;
         }
 
         Kernels kernels() {
@@ -242,7 +269,7 @@ final class Contract {
         Tensor narrow(LongToDoubleFunction value, int gap, long... shape) {
             LongToDoubleFunction rounded = i -> Bf16.round(value.applyAsDouble(i));
             Tensor source = Tensors.of(rounded, isReference() ? dtype : DType.BF16, shape);
-            return read(Tensors.Framed.of(source, gap));
+            return read(Tensors.Framed.of(source, gap, memory));
         }
 
         Tensor integers(int... values) {
@@ -267,7 +294,7 @@ final class Contract {
 
         private Tensors.Framed frame(LongToDoubleFunction value, int gap, long... shape) {
             Tensor source = Tensors.of(i -> (float) value.applyAsDouble(i), dtype, shape);
-            Tensors.Framed frame = Tensors.Framed.of(source, gap);
+            Tensors.Framed frame = Tensors.Framed.of(source, gap, memory);
             frames.add(frame);
             return frame;
         }

@@ -14,6 +14,11 @@ public final class Tensors {
 
     private Tensors() {}
 
+    /// Makes tensors.
+    public interface Allocator {
+        Tensor tensor(DType dtype, long... shape);
+    }
+
     /// @return zeros
     public static Tensor zeros(DType dtype, long... shape) {
         return Tensor.allocate(Arena.ofAuto(), dtype, shape);
@@ -59,11 +64,16 @@ public final class Tensors {
         /// @param source initial values
         /// @param gap elements around the last two dimensions
         public static Framed of(Tensor source, int gap) {
+            return of(source, gap, Tensors::zeros);
+        }
+
+        /// @param memory where the block is to lie, such as that of a device
+        public static Framed of(Tensor source, int gap, Allocator memory) {
             long[] wide = source.shape();
             for (int i = Math.max(0, wide.length - 2); i < wide.length; i++) {
                 wide[i] += gap;
             }
-            Tensor around = Tensors.of(_ -> GAP, source.dtype(), wide);
+            Tensor around = fill(memory.tensor(source.dtype(), wide), _ -> GAP);
             Tensor view = inside(around, source.shape(), gap);
             view.copyFrom(source);
             return new Framed(around, view, gap);

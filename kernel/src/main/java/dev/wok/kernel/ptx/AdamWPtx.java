@@ -1,0 +1,251 @@
+package dev.wok.kernel.ptx;
+
+import static dev.wok.emit.ptx.Space.GLOBAL;
+import static dev.wok.emit.ptx.Space.SHARED;
+
+import dev.wok.device.Launch;
+import dev.wok.emit.ptx.Compare;
+import dev.wok.emit.ptx.PtxKernel;
+import dev.wok.emit.ptx.Reg;
+import dev.wok.emit.ptx.Special;
+import dev.wok.emit.ptx.Symbol;
+import dev.wok.emit.ptx.Type;
+import dev.wok.kernel.AdamW;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import java.util.List;
+
+/// Squares are summed by a fixed number of blocks; the last one to end adds what all left, in their order. So the sum
+/// has the same bits every time, whichever blocks the chip runs first.
+final class AdamWPtx extends AdamW {
+    private static final int WARPS = 8;
+    private static final int THREADS = WARPS * Sums.LANES;
+
+    /// Blocks that sum: two for each multiprocessor of a large chip.
+    private static final int MOST_BLOCKS = 264;
+
+    /// What a block sums at least before another one is worth it.
+    private static final int PER_BLOCK = 4096;
+
+    /// Added to the norm, as PyTorch does.
+    private static final float CLIP_EPS = 1e-6f;
+
+    private final Programs programs;
+
+    AdamWPtx(Programs programs) {
+        this.programs = programs;
+    }
+
+    private record SumSquares(Elements elements) {}
+
+    private record Clip() {}
+
+    private record Update(Elements elements) {}
+
+    @Override
+    protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
+        Tensor parts = programs.scratch("AdamW.parts", DType.F32, MOST_BLOCKS);
+        Tensor state = programs.scratch("AdamW.state", DType.I32, 2);
+        programs.gpu().stream().fill(state, (byte) 0);
+        for (Tensor gradient : gradients) {
+            if (gradient.elements() > 0) {
+                Elements elements = Elements.of(width(gradient), gradient);
+                programs.gpu()
+                        .stream()
+                        .launch(
+                                programs.get(
+                                        new SumSquares(elements), "sum_squares", k -> sumSquares(k, elements)),
+                                Launch.of(blocks(gradient.elements()), THREADS),
+                                gradient,
+                                gradient.elements(),
+                                parts,
+                                state);
+            }
+        }
+        programs.gpu()
+                .stream()
+                .launch(
+                        programs.get(new Clip(), "clip", AdamWPtx::clip),
+                        Launch.of(1, 1),
+                        state,
+                        normAndClip,
+                        (float) maxNorm);
+    }
+
+    /// @return a multiple of four where all of the tensor may be taken by fours
+    private static int width(Tensor tensor) {
+        return (int) (tensor.elements() % Elements.WIDE);
+    }
+
+    private static int blocks(long elements) {
+        return (int) Math.clamp((elements + PER_BLOCK - 1) / PER_BLOCK, 1, MOST_BLOCKS);
+    }
+
+    /// A thread's own numbers: every so many, from its number on.
+    private static void eachElement(PtxKernel k, Elements elements, Reg count, java.util.function.Consumer<Reg> body) {
+        Reg tid = k.reg(Type.U32, "tid", Special.TID_X);
+        Reg block = k.reg(Type.U32, "block", Special.CTAID_X);
+        Reg blocks = k.reg(Type.U32, "blocks", Special.NCTAID_X);
+        Reg first = k.reg(Type.U64, "first");
+        Reg step = k.reg(Type.U64, "step");
+        Reg wide = k.reg(Type.U64, "wide");
+        k.op("cvt.u64.u32", wide, tid);
+        k.mulWide(first, block, THREADS);
+        k.add(first, first, wide);
+        k.mul(first, first, elements.count());
+        k.mulWide(step, blocks, THREADS * elements.count());
+        k.loop("i", first, count, step, body);
+    }
+
+    private static Reg address(PtxKernel k, String name, Reg base, Reg i, Elements elements) {
+        Reg address = k.reg(Type.U64, name);
+        k.mad(address, i, elements.bytes(), base);
+        return address;
+    }
+
+    private static void sumSquares(PtxKernel k, Elements elements) {
+        Reg x = k.param("x", Type.U64);
+        Reg count = k.param("count", Type.U64);
+        Reg parts = k.param("parts", Type.U64);
+        Reg state = k.param("state", Type.U64);
+        Symbol part = Sums.part(k, "part", WARPS);
+        Symbol lastPart = Sums.part(k, "last_part", WARPS);
+        Symbol last = k.shared("last", Type.U32, 1, Integer.BYTES);
+        k.comment("the block's own sum");
+        Reg sum = k.reg(Type.F32, "sum", 0f);
+        eachElement(k, elements, count, i -> {
+            for (Reg value : elements.load(k, "x", address(k, "x_at", x, i, elements))) {
+                k.fma(sum, value, value, sum);
+            }
+        });
+        Reg tid = k.reg(Type.U32, "thread", Special.TID_X);
+        Reg lane = k.reg(Type.U32, "lane");
+        Reg warp = k.reg(Type.U32, "warp");
+        k.and(lane, tid, Sums.LANES - 1);
+        k.shr(warp, tid, 5);
+        Sums.overBlock(k, sum, WARPS, part, lane, warp);
+
+        k.comment("whoever counts last finds all sums written");
+        Reg block = k.reg(Type.U32, "this_block", Special.CTAID_X);
+        Reg blocks = k.reg(Type.U32, "all_blocks", Special.NCTAID_X);
+        Reg isFirst = k.compare(Compare.EQ, tid, 0);
+        Reg arrived = k.reg(Type.U32, "arrived");
+        Reg greatest = k.reg(Type.U32, "greatest");
+        k.sub(greatest, blocks, 1);
+        k.when(isFirst, () -> {
+            Reg at = k.reg(Type.U64, "part_at");
+            k.madWide(at, block, Float.BYTES, parts);
+            k.st(GLOBAL, at, sum);
+            k.op("atom.acq_rel.gpu.global.inc.u32", arrived, state.at(Float.BYTES), greatest);
+            k.st(SHARED, last.at(0), arrived);
+        });
+        k.bar();
+        k.ld(SHARED, arrived, last.at(0));
+        k.when(k.compare(Compare.NE, arrived, greatest), k::ret);
+
+        k.comment("the blocks' sums in their order, on top of earlier tensors");
+        Reg total = k.reg(Type.F32, "total", 0f);
+        Reg one = k.reg(Type.F32, "one");
+        k.loop("b", tid, blocks, THREADS, b -> {
+            Reg at = k.reg(Type.U64, "sum_at");
+            k.madWide(at, b, Float.BYTES, parts);
+            k.ld(GLOBAL, one, at);
+            k.add(total, total, one);
+        });
+        Sums.overBlock(k, total, WARPS, lastPart, lane, warp);
+        k.when(isFirst, () -> {
+            k.ld(GLOBAL, one, state);
+            k.add(total, total, one);
+            k.st(GLOBAL, state, total);
+        });
+    }
+
+    private static void clip(PtxKernel k) {
+        Reg state = k.param("state", Type.U64);
+        Reg to = k.param("norm_and_clip", Type.U64);
+        Reg most = k.param("max_norm", Type.F32);
+        Reg norm = k.reg(Type.F32, "norm");
+        Reg clip = k.reg(Type.F32, "clip");
+        k.ld(GLOBAL, norm, state);
+        k.sqrt(norm, norm);
+        k.add(clip, norm, CLIP_EPS);
+        k.div(clip, most, clip);
+        k.op("min.NaN.f32", clip, clip, 1f);
+        k.st(GLOBAL, to, norm);
+        k.st(GLOBAL, to.at(Float.BYTES), clip);
+    }
+
+    @Override
+    protected void apply(
+            Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
+        Elements elements = Elements.of(width(parameter), parameter, gradient, mean, meanSquare);
+        programs.gpu()
+                .stream()
+                .launch(
+                        programs.get(new Update(elements), "adamw", k -> update(k, elements)),
+                        Launch.of(blocks(parameter.elements()), THREADS),
+                        parameter,
+                        gradient,
+                        mean,
+                        meanSquare,
+                        normAndClip,
+                        parameter.elements(),
+                        (float) step.beta1(),
+                        (float) step.beta2(),
+                        (float) (1 - step.beta1()),
+                        (float) (1 - step.beta2()),
+                        (float) (step.learningRate() / (1 - StrictMath.pow(step.beta1(), step.step()))),
+                        (float) (1 / Math.sqrt(1 - StrictMath.pow(step.beta2(), step.step()))),
+                        (float) step.eps(),
+                        (float) (1 - step.learningRate() * step.weightDecay()));
+    }
+
+    private static void update(PtxKernel k, Elements elements) {
+        Reg p = k.param("p", Type.U64);
+        Reg g = k.param("g", Type.U64);
+        Reg m = k.param("m", Type.U64);
+        Reg v = k.param("v", Type.U64);
+        Reg normAndClip = k.param("norm_and_clip", Type.U64);
+        Reg count = k.param("count", Type.U64);
+        Reg beta1 = k.param("beta1", Type.F32);
+        Reg beta2 = k.param("beta2", Type.F32);
+        Reg rest1 = k.param("one_minus_beta1", Type.F32);
+        Reg rest2 = k.param("one_minus_beta2", Type.F32);
+        Reg rate = k.param("rate", Type.F32);
+        Reg root = k.param("root", Type.F32);
+        Reg eps = k.param("eps", Type.F32);
+        Reg decay = k.param("decay", Type.F32);
+        Reg clip = k.reg(Type.F32, "clip");
+        k.ld(GLOBAL, clip, normAndClip.at(Float.BYTES));
+        eachElement(k, elements, count, i -> {
+            Reg pAt = address(k, "p_at", p, i, elements);
+            Reg mAt = address(k, "m_at", m, i, elements);
+            Reg vAt = address(k, "v_at", v, i, elements);
+            Reg[] values = elements.load(k, "p", pAt);
+            Reg[] slopes = elements.load(k, "g", address(k, "g_at", g, i, elements));
+            Reg[] means = elements.load(k, "m", mAt);
+            Reg[] squares = elements.load(k, "v", vAt);
+            Reg scaled = k.reg(Type.F32, "scaled");
+            Reg below = k.reg(Type.F32, "below");
+            for (int j = 0; j < values.length; j++) {
+                k.comment("m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2");
+                k.mul(slopes[j], slopes[j], clip);
+                k.mul(means[j], means[j], beta1);
+                k.fma(means[j], slopes[j], rest1, means[j]);
+                k.mul(scaled, slopes[j], slopes[j]);
+                k.mul(squares[j], squares[j], beta2);
+                k.fma(squares[j], scaled, rest2, squares[j]);
+                k.comment("p = decay p - rate m / (root sqrt(v) + eps)");
+                k.sqrt(below, squares[j]);
+                k.fma(below, below, root, eps);
+                k.mul(scaled, means[j], rate);
+                k.div(scaled, scaled, below);
+                k.neg(scaled, scaled);
+                k.fma(values[j], values[j], decay, scaled);
+            }
+            elements.store(k, mAt, means);
+            elements.store(k, vAt, squares);
+            elements.store(k, pAt, values);
+        });
+    }
+}
