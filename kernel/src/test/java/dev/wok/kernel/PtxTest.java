@@ -15,7 +15,12 @@ class PtxTest {
         tests.put("RmsNorm.backward", new RmsNormTest()::gradients);
         tests.put("Swiglu.forward", new SwigluTest()::gates);
         tests.put("Swiglu.backward", new SwigluTest()::gradients);
+        tests.put("AdamW.update", new AdamWTest()::updates);
         tests.put("AdamW.clip", new AdamWTest()::normOverSeveralTensors);
+        tests.put("Matmul.nt", new MatmulTest()::leftTimesTransposedRight);
+        tests.put("Matmul.nn", new MatmulTest()::leftTimesRight);
+        tests.put("Matmul.tn", new MatmulTest()::transposedLeftTimesRight);
+        tests.put("Matmul.blocks", new MatmulTest()::manyBlocks);
         return tests.entrySet().stream()
                 .map(test -> DynamicTest.dynamicTest(test.getKey(), () -> Contract.onPtx(test.getValue())));
     }

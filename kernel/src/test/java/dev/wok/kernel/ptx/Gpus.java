@@ -15,12 +15,10 @@ import java.util.Set;
 public final class Gpus {
     private static final List<Target> TARGETS = List.of(Target.SM_80, Target.SM_90A);
 
-    private Gpus() {}
+    /// What there are matrix products in.
+    public static final Set<Precision> PRODUCTS = Set.of(Precision.BF16);
 
-    /// @return what there are kernels in
-    public static Set<Precision> precisions() {
-        return Set.of(Precision.F32, Precision.BF16);
-    }
+    private Gpus() {}
 
     /// @return by name, the same kernels twice: they must give the same bits
     public static Map<String, List<Kernels>> subjects(Precision precision) {
@@ -43,7 +41,7 @@ public final class Gpus {
                 gpu.stream(),
                 others.embedding(),
                 new RmsNormPtx(programs),
-                others.matmul(),
+                new Bf16Matmul(programs, precision),
                 others.rotary(),
                 others.attention(),
                 others.latentKeys(),
