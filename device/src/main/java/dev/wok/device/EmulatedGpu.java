@@ -218,8 +218,7 @@ public final class EmulatedGpu implements Gpu {
         public Map<String, Integer> parameters(String kernel) {
             Map<String, Integer> sizes = program.parameters(kernel);
             if (sizes == null) {
-                throw new IllegalArgumentException(
-                        "no kernel is called %s; there are %s".formatted(kernel, kernels()));
+                throw new IllegalArgumentException("no kernel is called %s; there are %s".formatted(kernel, kernels()));
             }
             return sizes;
         }

@@ -11,14 +11,15 @@ import static dev.wok.emit.ptx.Type.U32;
 import static dev.wok.emit.ptx.Type.U64;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.wok.emit.ptx.Label;
 import dev.wok.emit.ptx.Ptx;
 import dev.wok.emit.ptx.PtxKernel;
-import dev.wok.emit.ptx.Ptxas;
 import dev.wok.emit.ptx.Reg;
 import dev.wok.emit.ptx.Symbol;
 import dev.wok.emit.ptx.Target;
+import dev.wok.testkit.Ptxas;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -160,7 +161,7 @@ class PtxControlTest {
 
     @Test
     void anAssemblerTakesAllOfThem() {
-        Ptxas.assumePresent();
+        assumeTrue(Ptxas.missing().isEmpty(), () -> Ptxas.missing().orElse(""));
         for (Consumer<PtxControlTest> test : List.<Consumer<PtxControlTest>>of(
                 PtxControlTest::oneInstructionIsGuardedAndSeveralAreBranchedAround,
                 PtxControlTest::otherwiseIsTheOtherBranch,

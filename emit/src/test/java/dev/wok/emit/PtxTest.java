@@ -22,15 +22,16 @@ import static dev.wok.emit.ptx.Type.U64;
 import static dev.wok.emit.ptx.Type.U8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.wok.emit.ptx.Compare;
 import dev.wok.emit.ptx.Ptx;
 import dev.wok.emit.ptx.PtxKernel;
-import dev.wok.emit.ptx.Ptxas;
 import dev.wok.emit.ptx.Reg;
 import dev.wok.emit.ptx.Special;
 import dev.wok.emit.ptx.Symbol;
 import dev.wok.emit.ptx.Target;
+import dev.wok.testkit.Ptxas;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -205,7 +206,7 @@ class PtxTest {
 
     @Test
     void anAssemblerTakesThem() {
-        Ptxas.assumePresent();
+        assumeTrue(Ptxas.missing().isEmpty(), () -> Ptxas.missing().orElse(""));
         for (Ptx module : List.of(sumSquares(), declarations(), methods())) {
             assertEquals(Map.of(), Ptxas.assemble(module.text(), module.target().toString()), module::text);
         }

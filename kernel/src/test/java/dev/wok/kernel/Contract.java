@@ -168,8 +168,7 @@ final class Contract {
         if (ptx) {
             Run expected = run(operation, reference(precision), DType.F64);
             Gpus.subjects(precision)
-                    .forEach((label, kernels) ->
-                            check(operation, precision, new Subject(label, kernels), expected));
+                    .forEach((label, kernels) -> check(operation, precision, new Subject(label, kernels), expected));
             return;
         }
         Run reference = run(operation, reference(precision), DType.F64);
@@ -204,6 +203,7 @@ final class Contract {
     private static Run run(Operation operation, Kernels kernels, DType dtype) {
         Run run = new Run(kernels, dtype);
         operation.on(run);
+        kernels.stream().synchronize();
         run.requireOperandsIntact();
         return run;
     }

@@ -3,8 +3,10 @@ package dev.wok.emit.ptx;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.wok.emit.ptx.OperandForm.Chosen;
+import dev.wok.testkit.Ptxas;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -36,7 +38,7 @@ class PtxasTest {
     @EnumSource
     @Tag("slow")
     void everythingThatIsWrittenAssembles(Target target) {
-        Ptxas.assumePresent();
+        assumeTrue(Ptxas.missing().isEmpty(), () -> Ptxas.missing().orElse(""));
         Map<Integer, List<Instruction>> byVersion = new TreeMap<>();
         for (Form form : Table.ALL.forms()) {
             Set<Map<String, String>> seen = new HashSet<>();
@@ -96,7 +98,7 @@ class PtxasTest {
     @Test
     void whatPtxasRefusesIsRefused() {
         List<NearMisses> both = List.of(NearMisses.ofEveryProcessor(), NearMisses.ofHopper());
-        Ptxas.assumePresent();
+        assumeTrue(Ptxas.missing().isEmpty(), () -> Ptxas.missing().orElse(""));
         for (NearMisses misses : both) {
             List<String> lines = misses.texts();
             Map<Integer, String> errors =

@@ -14,6 +14,7 @@ import dev.wok.kernel.AdamW;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.List;
+import java.util.function.Consumer;
 
 /// Squares are summed by a fixed number of blocks; the last one to end adds what all left, in their order. So the sum
 /// has the same bits every time, whichever blocks the chip runs first.
@@ -42,6 +43,11 @@ final class AdamWPtx extends AdamW {
 
     private record Update(Elements elements) {}
 
+    /// @return what writes each kernel of these elements
+    static List<Consumer<PtxKernel>> kernels(Elements elements) {
+        return List.of(k -> sumSquares(k, elements), AdamWPtx::clip, k -> update(k, elements));
+    }
+
     @Override
     protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         Tensor parts = programs.scratch("AdamW.parts", DType.F32, MOST_BLOCKS);
@@ -50,11 +56,9 @@ final class AdamWPtx extends AdamW {
         for (Tensor gradient : gradients) {
             if (gradient.elements() > 0) {
                 Elements elements = Elements.of(width(gradient), gradient);
-                programs.gpu()
-                        .stream()
+                programs.gpu().stream()
                         .launch(
-                                programs.get(
-                                        new SumSquares(elements), "sum_squares", k -> sumSquares(k, elements)),
+                                programs.get(new SumSquares(elements), "sum_squares", k -> sumSquares(k, elements)),
                                 Launch.of(blocks(gradient.elements()), THREADS),
                                 gradient,
                                 gradient.elements(),
@@ -62,14 +66,9 @@ final class AdamWPtx extends AdamW {
                                 state);
             }
         }
-        programs.gpu()
-                .stream()
-                .launch(
-                        programs.get(new Clip(), "clip", AdamWPtx::clip),
-                        Launch.of(1, 1),
-                        state,
-                        normAndClip,
-                        (float) maxNorm);
+        programs.gpu().stream()
+                .launch(programs.get(new Clip(), "clip", AdamWPtx::clip), Launch.of(1, 1), state, normAndClip, (float)
+                        maxNorm);
     }
 
     /// @return a multiple of four where all of the tensor may be taken by fours
@@ -82,7 +81,7 @@ final class AdamWPtx extends AdamW {
     }
 
     /// A thread's own numbers: every so many, from its number on.
-    private static void eachElement(PtxKernel k, Elements elements, Reg count, java.util.function.Consumer<Reg> body) {
+    private static void eachElement(PtxKernel k, Elements elements, Reg count, Consumer<Reg> body) {
         Reg tid = k.reg(Type.U32, "tid", Special.TID_X);
         Reg block = k.reg(Type.U32, "block", Special.CTAID_X);
         Reg blocks = k.reg(Type.U32, "blocks", Special.NCTAID_X);
@@ -179,8 +178,7 @@ final class AdamWPtx extends AdamW {
     protected void apply(
             Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
         Elements elements = Elements.of(width(parameter), parameter, gradient, mean, meanSquare);
-        programs.gpu()
-                .stream()
+        programs.gpu().stream()
                 .launch(
                         programs.get(new Update(elements), "adamw", k -> update(k, elements)),
                         Launch.of(blocks(parameter.elements()), THREADS),

@@ -73,8 +73,7 @@ final class Bf16Product {
                 .slice(1, 0, k);
         if (copy.elements() > 0) {
             PackBf16 pack = new PackBf16(operand.dtype(), turns);
-            programs.gpu()
-                    .stream()
+            programs.gpu().stream()
                     .launch(
                             programs.get(pack, "pack_bf16", pack::write),
                             pack.launch(operand.size(0), operand.size(1)),

@@ -60,7 +60,7 @@ record Elements(DType dtype, int count) {
             Reg raw = k.reg(Type.U32, "raw");
             k.op("ld.global.u16", raw, address.at(0));
             k.shl(raw, raw, 16);
-            k.mov(values[0], raw);
+            k.op("mov.b32", values[0], raw);
             return;
         }
         Reg[] pairs = k.regs(Type.B32, "pairs", count / 2);
@@ -68,9 +68,9 @@ record Elements(DType dtype, int count) {
         k.ld(GLOBAL, vec((Object[]) pairs), address);
         for (int i = 0; i < count; i += 2) {
             k.shl(half, pairs[i / 2], 16);
-            k.mov(values[i], half);
+            k.op("mov.b32", values[i], half);
             k.and(half, pairs[i / 2], 0xFFFF_0000);
-            k.mov(values[i + 1], half);
+            k.op("mov.b32", values[i + 1], half);
         }
     }
 

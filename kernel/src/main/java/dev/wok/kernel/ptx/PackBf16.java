@@ -58,12 +58,23 @@ record PackBf16(DType from, boolean isTransposed) {
         k.comment(isTransposed ? "out by columns" : "out by rows");
         Reg height = isTransposed ? columns : rows;
         Reg width = isTransposed ? rows : columns;
-        each(k, target, out, outRow, height, width, isTransposed ? left : top, isTransposed ? top : left, x, y, (at, inTile) -> {
-            Reg place = isTransposed ? place(k, tileAt, x, inTile) : place(k, tileAt, inTile, x);
-            Reg value = k.reg(Type.F32, "value");
-            k.ld(SHARED, value, place);
-            target.store(k, at, value);
-        });
+        each(
+                k,
+                target,
+                out,
+                outRow,
+                height,
+                width,
+                isTransposed ? left : top,
+                isTransposed ? top : left,
+                x,
+                y,
+                (at, inTile) -> {
+                    Reg place = isTransposed ? place(k, tileAt, x, inTile) : place(k, tileAt, inTile, x);
+                    Reg value = k.reg(Type.F32, "value");
+                    k.ld(SHARED, value, place);
+                    target.store(k, at, value);
+                });
     }
 
     /// Takes a number of the matrix.

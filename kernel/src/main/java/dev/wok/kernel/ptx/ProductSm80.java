@@ -3,6 +3,7 @@ package dev.wok.kernel.ptx;
 import static dev.wok.emit.ptx.Ptx.vec;
 
 import dev.wok.device.Launch;
+import dev.wok.emit.ptx.Compare;
 import dev.wok.emit.ptx.PtxKernel;
 import dev.wok.emit.ptx.Reg;
 import dev.wok.emit.ptx.Special;
@@ -10,10 +11,12 @@ import dev.wok.emit.ptx.Symbol;
 import dev.wok.emit.ptx.Type;
 import dev.wok.kernel.ptx.Product.Result;
 import dev.wok.kernel.ptx.Product.Ring;
+import java.util.Arrays;
 
 /// `c (+)= a * b^T` of bf16 by `mma.sync`, for every chip from sm_80 on.
 ///
-/// Threads copy the next stages' tiles into shared memory (`cp.async`) while the warps multiply the present one. A row of
+/// Threads copy the next stages' tiles into shared memory (`cp.async`) while the warps multiply the present one. A row
+/// of
 /// a tile is 64 bytes in four pieces of 16; piece `p` of row `r` lies where `p ^ (r / 2 % 4)` would, so that the eight
 /// rows that `ldmatrix` reads at once lie in different banks.
 ///
@@ -54,7 +57,7 @@ record ProductSm80(int m, int n, int stages, int warpsM, int warpsN, boolean acc
     /// @param base its address
     /// @param rows how many it has
     /// @param first the block's first row
-    private record Operand(Reg base, Reg rowBytes, Reg rows, Reg first) {}
+    private record Side(Reg base, Reg rowBytes, Reg rows, Reg first) {}
 
     void write(PtxKernel k) {
         k.maxThreads(threads());
@@ -76,8 +79,8 @@ record ProductSm80(int m, int n, int stages, int warpsM, int warpsN, boolean acc
         k.shr(warp, tid, 5);
         k.mul(firstRow, firstRow, m);
         k.mul(firstColumn, firstColumn, n);
-        Operand left = new Operand(a, aRow, result.m(), firstRow);
-        Operand right = new Operand(b, bRow, result.n(), firstColumn);
+        Side left = new Side(a, aRow, result.m(), firstRow);
+        Side right = new Side(b, bRow, result.n(), firstColumn);
         Reg steps = k.reg(Type.U32, "steps");
         k.add(steps, depth, K - 1);
         k.shr(steps, steps, 5);
@@ -129,15 +132,14 @@ record ProductSm80(int m, int n, int stages, int warpsM, int warpsN, boolean acc
         k.add(column, column, warpColumn);
         k.add(column, column, firstColumn);
         for (int i = 0; i < rowTiles; i++) {
-            Reg[] values = java.util.Arrays.copyOfRange(sums, i * columnTiles * 4, (i + 1) * columnTiles * 4);
+            Reg[] values = Arrays.copyOfRange(sums, i * columnTiles * 4, (i + 1) * columnTiles * 4);
             result.store(k, row, column, values);
             k.add(row, row, 16);
         }
     }
 
     /// Sets a stage's copies out; what lies outside of a matrix arrives as zeros.
-    private void fill(
-            PtxKernel k, Ring ring, Reg base, Reg tid, Operand left, Operand right, Reg next, Reg depth) {
+    private void fill(PtxKernel k, Ring ring, Reg base, Reg tid, Side left, Side right, Reg next, Reg depth) {
         Reg stage = ring.at(k, "fill_at", base, stageBytes());
         fill(k, stage, tid, left, m, next, depth);
         k.add(stage, stage, m * ROW);
@@ -147,7 +149,7 @@ record ProductSm80(int m, int n, int stages, int warpsM, int warpsN, boolean acc
         ring.advance(k);
     }
 
-    private void fill(PtxKernel k, Reg stage, Reg tid, Operand operand, int rows, Reg next, Reg depth) {
+    private void fill(PtxKernel k, Reg stage, Reg tid, Side operand, int rows, Reg next, Reg depth) {
         Reg piece = k.reg(Type.U32, "piece");
         Reg row = k.reg(Type.U32, "row_in_tile");
         Reg place = k.reg(Type.U32, "place");
@@ -175,7 +177,7 @@ record ProductSm80(int m, int n, int stages, int warpsM, int warpsN, boolean acc
             k.shl(bytes, bytes, 1);
             k.min(bytes, bytes, PIECE);
             k.max(bytes, bytes, 0);
-            Reg isOutside = k.compare(dev.wok.emit.ptx.Compare.GT, source, last);
+            Reg isOutside = k.compare(Compare.GT, source, last);
             k.onlyIf(isOutside, () -> k.mov(bytes, 0));
             k.min(source, source, last);
             k.op("cvt.u64.u32", wide, source);
@@ -214,8 +216,7 @@ record ProductSm80(int m, int n, int stages, int warpsM, int warpsN, boolean acc
         return at;
     }
 
-    private void multiply(
-            PtxKernel k, Reg stage, Reg aAt, Reg bAt, Reg[] sums, int rowTiles, int columnTiles) {
+    private void multiply(PtxKernel k, Reg stage, Reg aAt, Reg bAt, Reg[] sums, int rowTiles, int columnTiles) {
         Reg at = k.reg(Type.U32, "fragment_at");
         Reg[][] left = new Reg[rowTiles][];
         Reg[] right = k.regs(Type.B32, "b", columnTiles * 2);

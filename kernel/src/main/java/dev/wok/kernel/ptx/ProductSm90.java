@@ -6,6 +6,7 @@ import static dev.wok.emit.ptx.Ptx.vec;
 import dev.wok.device.Launch;
 import dev.wok.device.TensorMap;
 import dev.wok.emit.ptx.Compare;
+import dev.wok.emit.ptx.Operand;
 import dev.wok.emit.ptx.PtxKernel;
 import dev.wok.emit.ptx.Reg;
 import dev.wok.emit.ptx.Special;
@@ -17,7 +18,8 @@ import dev.wok.tensor.Tensor;
 
 /// `c (+)= a * b^T` of bf16 by `wgmma`, for sm_90a.
 ///
-/// One thread lets the copy engine fill a ring of stages (`cp.async.bulk.tensor`); groups of four warps multiply what has
+/// One thread lets the copy engine fill a ring of stages (`cp.async.bulk.tensor`); groups of four warps multiply what
+/// has
 /// come, 64 rows each, straight from shared memory. Two mbarriers for each stage hand it over: full, when its bytes
 /// have come, and empty, when every multiplying warp is through with it.
 ///
@@ -146,7 +148,7 @@ record ProductSm90(int n, int groups, int stages, boolean accumulates) {
             await(k, ring.at(k, "empty_at", empty, Long.BYTES), parity);
             Reg fullAt = ring.at(k, "full_at", full, Long.BYTES);
             Reg stage = ring.at(k, "copy_to", base, stageBytes());
-            k.op("mbarrier.arrive.expect_tx.shared::cta.b64", dev.wok.emit.ptx.Operand.NOWHERE, fullAt.at(0), stageBytes());
+            k.op("mbarrier.arrive.expect_tx.shared::cta.b64", Operand.NOWHERE, fullAt.at(0), stageBytes());
             copyTile(k, stage, a, at, firstRow, fullAt);
             k.add(stage, stage, m() * ROW);
             copyTile(k, stage, b, at, firstColumn, fullAt);
@@ -238,7 +240,7 @@ record ProductSm90(int n, int groups, int stages, boolean accumulates) {
     }
 
     private static void release(PtxKernel k, Reg barrier) {
-        k.op("mbarrier.arrive.shared::cta.b64", dev.wok.emit.ptx.Operand.NOWHERE, barrier.at(0));
+        k.op("mbarrier.arrive.shared::cta.b64", Operand.NOWHERE, barrier.at(0));
     }
 
     /// @return the descriptor of a tile whose rows are 128 bytes, swizzled, eight rows after the other (PTX ISA, matrix

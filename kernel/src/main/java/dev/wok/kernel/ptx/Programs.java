@@ -11,7 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/// The kernels of one GPU, each written and assembled when it is first asked for; and memory for what they leave to each
+/// The kernels of one GPU, each written and assembled when it is first asked for; and memory for what they leave to
+/// each
 /// other.
 final class Programs {
     private final Gpu gpu;
@@ -51,9 +52,11 @@ final class Programs {
     ///
     /// @return a tensor of at least so many elements
     Tensor scratch(String name, DType dtype, long elements) {
-        return scratch.compute(name, (_, before) -> fits(before, elements)
-                ? before
-                : gpu.memory().tensor(dtype, Math.max(elements, before == null ? 0 : 2 * before.elements())));
+        return scratch.compute(
+                name,
+                (_, before) -> fits(before, elements)
+                        ? before
+                        : gpu.memory().tensor(dtype, Math.max(elements, before == null ? 0 : 2 * before.elements())));
     }
 
     private static boolean fits(@Nullable Tensor before, long elements) {

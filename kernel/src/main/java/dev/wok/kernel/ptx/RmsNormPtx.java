@@ -1,6 +1,7 @@
 package dev.wok.kernel.ptx;
 
 import static dev.wok.emit.ptx.Space.GLOBAL;
+import static dev.wok.emit.ptx.Space.SHARED;
 
 import dev.wok.device.Launch;
 import dev.wok.device.PtxFunction;
@@ -12,6 +13,8 @@ import dev.wok.emit.ptx.Symbol;
 import dev.wok.emit.ptx.Type;
 import dev.wok.kernel.RmsNorm;
 import dev.wok.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Consumer;
 
 /// Each row belongs to one warp where it is short, to a block where it is long: read for the sum, and once more, from
@@ -51,6 +54,19 @@ final class RmsNormPtx extends RmsNorm {
 
     private record WeightGradient(Elements elements) {}
 
+    /// @return what writes each kernel of these elements
+    static List<Consumer<PtxKernel>> kernels(Elements elements) {
+        List<Consumer<PtxKernel>> all = new ArrayList<>();
+        for (int warps : new int[] {1, BLOCK_WARPS}) {
+            Row row = new Row(elements, warps);
+            all.add(k -> forward(k, row));
+            all.add(k -> inputGradient(k, row, false));
+            all.add(k -> inputGradient(k, row, true));
+        }
+        all.add(k -> weightGradient(k, new Elements(elements.dtype(), 1)));
+        return all;
+    }
+
     private static Row row(int n, Tensor... tensors) {
         return new Row(Elements.of(n, tensors), n <= SHORT ? 1 : BLOCK_WARPS);
     }
@@ -59,8 +75,7 @@ final class RmsNormPtx extends RmsNorm {
     protected void normalize(Tensor x, Tensor weight, double eps, Tensor y, Tensor rstd) {
         Row row = row(x.size(1), x, weight, y);
         PtxFunction kernel = programs.get(new Forward(row), "rms_norm", k -> forward(k, row));
-        programs.gpu()
-                .stream()
+        programs.gpu().stream()
                 .launch(
                         kernel,
                         row.launch(x.size(0)),
@@ -184,10 +199,8 @@ final class RmsNormPtx extends RmsNorm {
         PtxFunction forInput =
                 programs.get(new Backward(row, accumulate), "rms_norm_dx", k -> inputGradient(k, row, accumulate));
         Elements single = new Elements(x.dtype(), 1);
-        PtxFunction forWeight =
-                programs.get(new WeightGradient(single), "rms_norm_dw", k -> weightGradient(k, single));
-        programs.gpu()
-                .stream()
+        PtxFunction forWeight = programs.get(new WeightGradient(single), "rms_norm_dw", k -> weightGradient(k, single));
+        programs.gpu().stream()
                 .launch(
                         forInput,
                         row.launch(x.size(0)),
@@ -201,8 +214,7 @@ final class RmsNormPtx extends RmsNorm {
                         rowBytes(dx),
                         x.size(0),
                         x.size(1));
-        programs.gpu()
-                .stream()
+        programs.gpu().stream()
                 .launch(
                         forWeight,
                         Launch.of((x.size(1) + COLUMNS - 1) / COLUMNS, 1).withBlock(COLUMNS, SLICES, 1),
@@ -321,7 +333,7 @@ final class RmsNormPtx extends RmsNorm {
         k.mov(base, parts);
         k.mad(base, lane, Float.BYTES, base);
         k.mad(at, slice, Float.BYTES * COLUMNS, base);
-        k.st(dev.wok.emit.ptx.Space.SHARED, at, sum);
+        k.st(SHARED, at, sum);
         k.bar();
         Reg isFirst = k.compare(Compare.EQ, slice, 0);
         k.op("and.pred", isFirst, isFirst, isInside);
@@ -330,7 +342,7 @@ final class RmsNormPtx extends RmsNorm {
             Reg total = elements.load(k, "total", to)[0];
             Reg one = k.reg(Type.F32, "one");
             for (int i = 0; i < SLICES; i++) {
-                k.ld(dev.wok.emit.ptx.Space.SHARED, one, base.at((long) i * Float.BYTES * COLUMNS));
+                k.ld(SHARED, one, base.at((long) i * Float.BYTES * COLUMNS));
                 k.add(total, total, one);
             }
             elements.store(k, to, total);

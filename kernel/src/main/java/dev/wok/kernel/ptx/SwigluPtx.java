@@ -8,6 +8,8 @@ import dev.wok.emit.ptx.Special;
 import dev.wok.emit.ptx.Type;
 import dev.wok.kernel.Swiglu;
 import dev.wok.tensor.Tensor;
+import java.util.List;
+import java.util.function.Consumer;
 
 /// A thread for each number, or for four that lie side by side; a row of blocks for each token.
 final class SwigluPtx extends Swiglu {
@@ -24,6 +26,11 @@ final class SwigluPtx extends Swiglu {
 
     private record Backward(Elements elements) {}
 
+    /// @return what writes each kernel of these elements
+    static List<Consumer<PtxKernel>> kernels(Elements elements) {
+        return List.of(k -> forward(k, elements), k -> backward(k, elements));
+    }
+
     private static Launch launch(int tokens, int n, Elements elements) {
         int perBlock = THREADS * elements.count();
         return Launch.of(1, THREADS).withGrid((n + perBlock - 1) / perBlock, Math.min(tokens, MOST_ROWS), 1);
@@ -36,8 +43,7 @@ final class SwigluPtx extends Swiglu {
     @Override
     protected void activate(Tensor gateUp, Tensor out) {
         Elements elements = Elements.of(out.size(1), gateUp, out);
-        programs.gpu()
-                .stream()
+        programs.gpu().stream()
                 .launch(
                         programs.get(new Forward(elements), "swiglu", k -> forward(k, elements)),
                         launch(out.size(0), out.size(1), elements),
@@ -54,7 +60,8 @@ final class SwigluPtx extends Swiglu {
         void at(Reg token, Reg column, Reg gateAt, Reg upAt);
     }
 
-    private static void eachToken(PtxKernel k, Elements elements, Reg gateUp, Reg rowBytes, Reg tokens, Reg n, Part body) {
+    private static void eachToken(
+            PtxKernel k, Elements elements, Reg gateUp, Reg rowBytes, Reg tokens, Reg n, Part body) {
         Reg column = k.reg(Type.U32, "column", Special.CTAID_X);
         Reg tid = k.reg(Type.U32, "tid", Special.TID_X);
         Reg token = k.reg(Type.U32, "first_token", Special.CTAID_Y);
@@ -102,8 +109,7 @@ final class SwigluPtx extends Swiglu {
     @Override
     protected void gradient(Tensor gateUp, Tensor dOut, Tensor dGateUp) {
         Elements elements = Elements.of(dOut.size(1), gateUp, dOut, dGateUp);
-        programs.gpu()
-                .stream()
+        programs.gpu().stream()
                 .launch(
                         programs.get(new Backward(elements), "swiglu_gradient", k -> backward(k, elements)),
                         launch(dOut.size(0), dOut.size(1), elements),

@@ -1,6 +1,4 @@
-package dev.wok.emit.ptx;
-
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
+package dev.wok.testkit;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -8,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -20,15 +19,14 @@ public final class Ptxas {
 
     private Ptxas() {}
 
-    /// Skips the calling test where there is no such assembler.
-    public static void assumePresent() {
+    /// @return why there is no such assembler, or nothing where there is one
+    public static Optional<String> missing() {
         try {
             Matcher version = VERSION.matcher(run("ptxas", "--version").output);
-            assumeTrue(
-                    version.find() && Integer.parseInt(version.group(1)) >= RELEASE,
-                    "the ptxas here is older than 13.0");
+            boolean isRecent = version.find() && Integer.parseInt(version.group(1)) >= RELEASE;
+            return isRecent ? Optional.empty() : Optional.of("the ptxas here is older than 13.0");
         } catch (UncheckedIOException e) {
-            assumeTrue(false, "no ptxas (CUDA toolkit) here: " + e.getMessage());
+            return Optional.of("no ptxas (CUDA toolkit) here: " + e.getMessage());
         }
     }
 
@@ -38,20 +36,36 @@ public final class Ptxas {
     ///
     /// @return what is wrong, by line from 1 on; with line 0 for the whole
     public static Map<Integer, String> assemble(String text, String target) {
+        Result result = assemble(text, target, "-O0");
+        Map<Integer, String> errors = new TreeMap<>();
+        Matcher error = ERROR.matcher(result.output);
+        while (error.find()) {
+            errors.merge(Integer.parseInt(error.group(1)), error.group(2), (a, b) -> a + "; " + b);
+        }
+        if (result.status != 0 && errors.isEmpty()) {
+            errors.put(0, "ptxas ends with status %d: %s".formatted(result.status, result.output));
+        }
+        return errors;
+    }
+
+    /// Assembles as the driver would.
+    ///
+    /// @return what the assembler says of registers, shared memory and spills
+    /// @throws AssertionError where it refuses the text
+    public static String report(String text, String target) {
+        Result result = assemble(text, target, "-v");
+        if (result.status != 0) {
+            throw new AssertionError(result.output + "\n" + text);
+        }
+        return result.output;
+    }
+
+    private static Result assemble(String text, String target, String option) {
         try {
             Path file = Files.createTempFile("wok", ".ptx");
             try {
                 Files.writeString(file, text);
-                Result result = run("ptxas", "-O0", "-arch=" + target, "-o", "/dev/null", file.toString());
-                Map<Integer, String> errors = new TreeMap<>();
-                Matcher error = ERROR.matcher(result.output);
-                while (error.find()) {
-                    errors.merge(Integer.parseInt(error.group(1)), error.group(2), (a, b) -> a + "; " + b);
-                }
-                if (result.status != 0 && errors.isEmpty()) {
-                    errors.put(0, "ptxas ends with status %d: %s".formatted(result.status, result.output));
-                }
-                return errors;
+                return run("ptxas", option, "-arch=" + target, "-o", "/dev/null", file.toString());
             } finally {
                 Files.delete(file);
             }
