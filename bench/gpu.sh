@@ -3,25 +3,21 @@
 # emulator's bits beside them, and a table of speeds. The machine needs an NVIDIA driver and nothing else, when it was
 # given a pack: what was built elsewhere, and a small Java.
 #
-#   bench/gpu.sh pack      here: builds bench/.gpu, about 50 MiB, to travel with the folder
-#   bench/gpu.sh           there: runs what was packed
+#   bench/gpu.sh pack      here: builds bench/.gpu.tgz, about 35 MiB, to travel with the folder
+#   bench/gpu.sh           there: unpacks and runs it
 #
 # The table is Markdown, for docs/log.
 root=$(dirname "$(readlink -f "$0")")/..
 cd "$root" || exit 1
-pack=bench/.gpu
+pack=target/gpu
 
 if [ "${1:-}" = pack ]; then
   JAVA_HOME=$(bin/jdk25) || exit 2
   rm -rf $pack && mkdir -p $pack/lib || exit 1
-  bin/mvn -q -Dfast -pl kernel -am test-compile || exit 1
-  bin/mvn -q -Dfast -pl kernel dependency:build-classpath -DincludeScope=test -Dmdep.outputFile=target/gpu.classpath ||
-    exit 1
+  bin/mvn -q -Dfast -pl kernel -am test-compile dependency:copy-dependencies -DincludeScope=test \
+    -DexcludeGroupIds=dev.wok,org.junit.jupiter,org.junit.platform -DoutputDirectory="$PWD/$pack/lib" || exit 1
   bin/mvn -q -Dfast -N dependency:copy -Dartifact=org.junit.platform:junit-platform-console-standalone:6.1.3 \
     -DoutputDirectory="$PWD/$pack/lib" || exit 1
-  tr : '\n' <kernel/target/gpu.classpath | grep '\.jar$' | grep -v 'junit\|/dev/wok/' | while read -r jar; do
-    cp "$jar" $pack/lib || exit 1
-  done
   for room in notice tensor emit device kernel testkit; do
     cp -r $room/target/fast/classes $pack/$room || exit 1
     [ -d $room/target/fast/test-classes ] && cp -r $room/target/fast/test-classes $pack/$room-tests
@@ -29,12 +25,15 @@ if [ "${1:-}" = pack ]; then
   "$JAVA_HOME/bin/jlink" --output $pack/java --strip-debug --no-header-files --no-man-pages --compress zip-9 \
     --add-modules java.base,java.logging,java.management,java.xml,jdk.management,jdk.incubator.vector,jdk.unsupported ||
     exit 1
-  du -sh $pack
-  exit 0
+  tar -C target -czf bench/.gpu.tgz gpu && du -h bench/.gpu.tgz
+  exit
 fi
 
 java=$pack/java/bin/java
-[ -x $java ] || { echo "gpu: there is no pack in $pack; run bench/gpu.sh pack where there is Maven and a JDK 25." >&2; exit 2; }
+if [ -f bench/.gpu.tgz ]; then
+  mkdir -p target && tar -C target -xzf bench/.gpu.tgz || exit 1
+fi
+[ -x $java ] || { echo "gpu: there is no bench/.gpu.tgz; run bench/gpu.sh pack where there is Maven and a JDK 25." >&2; exit 2; }
 classes=
 for room in notice tensor emit device kernel testkit device-tests kernel-tests; do
   classes=$classes:$pack/$room
