@@ -8,28 +8,9 @@ import org.jspecify.annotations.Nullable;
 /// `ld st`, and hints about memory, which change nothing here.
 final class Accesses {
     private static final Set<String> HINTS = Set.of(
-            "ca",
-            "cg",
-            "cs",
-            "lu",
-            "cv",
-            "wb",
-            "wt",
-            "nc",
-            "weak",
-            "L1::evict_normal",
-            "L1::evict_unchanged",
-            "L1::evict_first",
-            "L1::evict_last",
-            "L1::no_allocate",
-            "L2::evict_normal",
-            "L2::evict_first",
-            "L2::evict_last",
-            "L2::cache_hint",
-            "L2::64B",
-            "L2::128B",
-            "L2::256B",
-            "unified");
+            "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc", "weak", "L1::evict_normal", "L1::evict_unchanged",
+            "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::evict_normal", "L2::evict_first", "L2::evict_last",
+            "L2::cache_hint", "L2::64B", "L2::128B", "L2::256B", "unified");
     static final Set<String> SCOPES = Set.of("cta", "cluster", "gpu", "sys");
 
     private Accesses() {}
@@ -119,8 +100,7 @@ final class Accesses {
                 banks.add(warp, lane);
                 for (int i = 0; i < to.length; i++) {
                     if (to[i] != Call.NOBODY) {
-                        warp.registers[to[i] << 5 | lane] =
-                                type.extend(warp.region.get(warp.offset + i * width, width));
+                        warp.registers[to[i] << 5 | lane] = type.extend(warp.region.get(warp.offset + i * width, width));
                     }
                 }
             }

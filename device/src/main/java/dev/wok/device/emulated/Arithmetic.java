@@ -18,12 +18,9 @@ final class Arithmetic {
             case "add", "sub" -> sum(call, call.statement.opcode().equals("sub"));
             case "addc", "subc" -> carried(call, call.statement.opcode().equals("subc"));
             case "mul" -> product(call);
-            case "mad" ->
-                call.peek().equals("lo")
-                                || call.peek().equals("hi")
-                                || call.peek().equals("wide")
-                        ? multiplyAdd(call)
-                        : fused(call);
+            case "mad" -> call.peek().equals("lo") || call.peek().equals("hi") || call.peek().equals("wide")
+                    ? multiplyAdd(call)
+                    : fused(call);
             case "fma" -> fused(call);
             case "div" -> quotient(call);
             case "rem" -> {
@@ -89,7 +86,8 @@ final class Arithmetic {
         return (warp, lanes) -> {
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
-                warp.registers[to << 5 | lane] = operator.apply(a.at(warp, lane), b.at(warp, lane), c.at(warp, lane));
+                warp.registers[to << 5 | lane] =
+                        operator.apply(a.at(warp, lane), b.at(warp, lane), c.at(warp, lane));
             }
         };
     }
@@ -175,11 +173,8 @@ final class Arithmetic {
     private static Step floats(Call call, Floating f, OnDoubles2 operation) {
         Exact.Rounded to = f::out;
         if (f.isPair()) {
-            return binary(
-                    call,
-                    f.type,
-                    (a, b) -> operation.apply(f.in(a), f.in(b), to) & 0xFFFF
-                            | operation.apply(f.in(a >>> 16), f.in(b >>> 16), to) << 16 & 0xFFFF_0000L);
+            return binary(call, f.type, (a, b) -> operation.apply(f.in(a), f.in(b), to) & 0xFFFF
+                    | operation.apply(f.in(a >>> 16), f.in(b >>> 16), to) << 16 & 0xFFFF_0000L);
         }
         return binary(call, f.type, (a, b) -> operation.apply(f.in(a), f.in(b), to));
     }
@@ -187,11 +182,8 @@ final class Arithmetic {
     private static Step floats(Call call, Floating f, OnDoubles3 operation) {
         Exact.Rounded to = f::out;
         if (f.isPair()) {
-            return ternary(
-                    call,
-                    f.type,
-                    (a, b, c) -> operation.apply(f.in(a), f.in(b), f.in(c), to) & 0xFFFF
-                            | operation.apply(f.in(a >>> 16), f.in(b >>> 16), f.in(c >>> 16), to) << 16 & 0xFFFF_0000L);
+            return ternary(call, f.type, (a, b, c) -> operation.apply(f.in(a), f.in(b), f.in(c), to) & 0xFFFF
+                    | operation.apply(f.in(a >>> 16), f.in(b >>> 16), f.in(c >>> 16), to) << 16 & 0xFFFF_0000L);
         }
         return ternary(call, f.type, (a, b, c) -> operation.apply(f.in(a), f.in(b), f.in(c), to));
     }
@@ -200,9 +192,7 @@ final class Arithmetic {
         // A type or what only floating-point operations have.
         Type type = Type.of(call.peek());
         return type == null
-                ? Rounding.of(call.peek()) != null
-                        || call.peek().equals("ftz")
-                        || call.peek().equals("approx")
+                ? Rounding.of(call.peek()) != null || call.peek().equals("ftz") || call.peek().equals("approx")
                         || call.peek().equals("full")
                 : !type.isInteger() && type.kind != Type.Kind.BITS && type != Type.U16X2 && type != Type.S16X2;
     }
@@ -231,8 +221,8 @@ final class Arithmetic {
         if (call.take("cc")) {
             return carrying(call, call.type(Type.U32, Type.S32, Type.B32, Type.U64, Type.S64), subtracts, false, true);
         }
-        boolean isSaturatedInteger =
-                call.peek().equals("sat") && call.statement.modifiers().contains("s32");
+        boolean isSaturatedInteger = call.peek().equals("sat")
+                && call.statement.modifiers().contains("s32");
         if (!isSaturatedInteger && (isFloating(call) || call.peek().equals("sat"))) {
             Floating f = Floating.take(call);
             Type from = call.takeType();
@@ -276,7 +266,8 @@ final class Arithmetic {
 
     private static Step carried(Call call, boolean subtracts) {
         boolean leaves = call.take("cc");
-        return carrying(call, call.type(Type.U32, Type.S32, Type.B32, Type.U64, Type.S64), subtracts, true, leaves);
+        return carrying(
+                call, call.type(Type.U32, Type.S32, Type.B32, Type.U64, Type.S64), subtracts, true, leaves);
     }
 
     private static Step carrying(Call call, Type type, boolean subtracts, boolean takes, boolean leaves) {
@@ -293,7 +284,9 @@ final class Arithmetic {
                 // What is subtracted is added as its complement; the carry in between is its opposite's one.
                 boolean carry = takes ? (warp.carry >>> lane & 1) != 0 : subtracts;
                 long sum = unsigned.extend(x + y + (carry ? 1 : 0));
-                boolean over = carry ? Long.compareUnsigned(sum, x) <= 0 : Long.compareUnsigned(sum, x) < 0;
+                boolean over = carry
+                        ? Long.compareUnsigned(sum, x) <= 0
+                        : Long.compareUnsigned(sum, x) < 0;
                 warp.registers[to << 5 | lane] = sum;
                 if (leaves) {
                     warp.carry = over ? warp.carry | 1 << lane : warp.carry & ~(1 << lane);
@@ -348,10 +341,8 @@ final class Arithmetic {
             if (type != Type.S32 || !part.equals("hi")) {
                 throw call.unknown();
             }
-            return ternary(
-                    call,
-                    type,
-                    (a, b, c) -> Math.clamp(high(type, a, b) + (int) c, Integer.MIN_VALUE, Integer.MAX_VALUE));
+            return ternary(call, type, (a, b, c) ->
+                    Math.clamp(high(type, a, b) + (int) c, Integer.MIN_VALUE, Integer.MAX_VALUE));
         }
         return switch (part) {
             case "lo" -> ternary(call, type, (a, b, c) -> a * b + c);
@@ -459,11 +450,8 @@ final class Arithmetic {
                 long y = one.extend(b);
                 return (x < y) == max ? y : x;
             };
-            return binary(
-                    call,
-                    type,
-                    (a, b) -> each.applyAsLong(a, b) & 0xFFFF
-                            | each.applyAsLong(a >>> 16, b >>> 16) << 16 & 0xFFFF_0000L);
+            return binary(call, type, (a, b) -> each.applyAsLong(a, b) & 0xFFFF
+                    | each.applyAsLong(a >>> 16, b >>> 16) << 16 & 0xFFFF_0000L);
         }
         Floating f = new Floating(type, Rounding.RN, isFlushed, false, isRelu);
         return floats(call, f, (a, b, to) -> {

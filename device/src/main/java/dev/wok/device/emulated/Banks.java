@@ -35,8 +35,7 @@ final class Banks {
             int mask = part == Warp.LANES ? -1 : ((1 << part) - 1) << from;
             extra += Math.max(0, rounds(lanes & mask, at) - 1);
         }
-        warp.block.grid.counters.conflicts(
-                warp.code.instructions().get(warp.pc()).line(), extra);
+        warp.block.grid.counters.conflicts(warp.code.instructions().get(warp.pc()).line(), extra);
     }
 
     /// @param words of each access

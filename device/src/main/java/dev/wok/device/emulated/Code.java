@@ -41,8 +41,7 @@ record Code(
         }
     }
 
-    @Nullable
-    Parameter parameter(String name) {
+    @Nullable Parameter parameter(String name) {
         return parameters.get(name);
     }
 }

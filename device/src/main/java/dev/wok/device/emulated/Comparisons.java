@@ -8,8 +8,7 @@ import org.jspecify.annotations.Nullable;
 /// `setp set selp slct`.
 final class Comparisons {
     private static final String[] OPERATORS = {
-        "eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "num",
-        "nan"
+        "eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"
     };
 
     private Comparisons() {}
@@ -151,9 +150,7 @@ final class Comparisons {
         Value b = call.read(2, type);
         Call.@Nullable Flag with = combine == null ? null : call.flag(call.operand(3));
         long yes = result == Type.F32 ? Float.floatToRawIntBits(1) : -1;
-        if (type.kind == Type.Kind.PACKED
-                || result.kind == Type.Kind.PACKED
-                || result.bits != 32 && !result.isInteger()) {
+        if (type.kind == Type.Kind.PACKED || result.kind == Type.Kind.PACKED || result.bits != 32 && !result.isInteger()) {
             throw call.unknown();
         }
         Comparison comparison = comparison(call, operator, type, isFlushed);

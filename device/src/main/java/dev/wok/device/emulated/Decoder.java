@@ -123,10 +123,7 @@ final class Decoder {
         if (statement.guard() != null) {
             Register register = statement.scope().register(statement.guard().predicate());
             if (register == null || register.type() != Type.PRED) {
-                throw error(
-                        statement,
-                        "no predicate %s is declared"
-                                .formatted(statement.guard().predicate()));
+                throw error(statement, "no predicate %s is declared".formatted(statement.guard().predicate()));
             }
             guard = register.slot();
             isNegated = statement.guard().isNegated();
@@ -149,45 +146,13 @@ final class Decoder {
 
     private static @Nullable Step step(Call call) {
         return switch (call.statement.opcode()) {
-            case "add",
-                    "sub",
-                    "mul",
-                    "mad",
-                    "fma",
-                    "div",
-                    "rem",
-                    "abs",
-                    "neg",
-                    "min",
-                    "max",
-                    "addc",
-                    "subc",
-                    "sad",
-                    "mul24",
-                    "mad24" -> Arithmetic.decode(call);
-            case "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "copysign", "testp" ->
-                Functions.decode(call);
-            case "and",
-                    "or",
-                    "xor",
-                    "not",
-                    "cnot",
-                    "shl",
-                    "shr",
-                    "shf",
-                    "lop3",
-                    "prmt",
-                    "bfe",
-                    "bfi",
-                    "bfind",
-                    "clz",
-                    "popc",
-                    "brev",
-                    "dp4a",
-                    "dp2a",
-                    "bmsk",
-                    "szext",
-                    "fns" -> Bits.decode(call);
+            case "add", "sub", "mul", "mad", "fma", "div", "rem", "abs", "neg", "min", "max", "addc", "subc", "sad",
+                    "mul24", "mad24" ->
+                Arithmetic.decode(call);
+            case "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "copysign", "testp" -> Functions.decode(call);
+            case "and", "or", "xor", "not", "cnot", "shl", "shr", "shf", "lop3", "prmt", "bfe", "bfi", "bfind", "clz",
+                    "popc", "brev", "dp4a", "dp2a", "bmsk", "szext", "fns" ->
+                Bits.decode(call);
             case "setp", "set", "selp", "slct" -> Comparisons.decode(call);
             case "cvt" -> Conversions.decode(call);
             case "mov", "cvta", "isspacep", "mapa", "getctarank" -> Moves.decode(call);
@@ -210,8 +175,7 @@ final class Decoder {
     // ------------------------------------------------------------------------------------------------ names
 
     /// @return the register of a name, a special one too, or null
-    @Nullable
-    Register register(Statement statement, String name) {
+    @Nullable Register register(Statement statement, String name) {
         Register register = statement.scope().register(name);
         if (register != null) {
             return register;

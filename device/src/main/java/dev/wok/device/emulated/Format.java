@@ -85,8 +85,7 @@ enum Format {
     /// @param value a number of this format
     private long encode(double value) {
         return switch (this) {
-            case F32, TF32 ->
-                Double.isNaN(value) ? 0x7FFF_FFFFL : Float.floatToRawIntBits((float) value) & 0xFFFF_FFFFL;
+            case F32, TF32 -> Double.isNaN(value) ? 0x7FFF_FFFFL : Float.floatToRawIntBits((float) value) & 0xFFFF_FFFFL;
             case BF16 -> Double.isNaN(value) ? 0x7FFF : Float.floatToRawIntBits((float) value) >>> 16;
             case F16 -> Double.isNaN(value) ? 0x7FFF : Float.floatToFloat16((float) value) & 0xFFFFL;
             case E4M3, E5M2 -> small(value);

@@ -16,7 +16,13 @@ import org.jspecify.annotations.Nullable;
 /// @param box sizes of a tile
 /// @param fillsNan whether what lies outside of the tensor is read as NaN; else as zeros
 record TensorBytes(
-        int elementBytes, long address, long[] sizes, long[] strides, int[] box, Swizzle swizzle, boolean fillsNan) {
+        int elementBytes,
+        long address,
+        long[] sizes,
+        long[] strides,
+        int[] box,
+        Swizzle swizzle,
+        boolean fillsNan) {
     static final int BYTES = 128;
     private static final int MAGIC = 0x746b6f77;
 
@@ -67,6 +73,12 @@ record TensorBytes(
             box[i] = from.getShort(68 + 2 * i) & 0xFFFF;
         }
         return new TensorBytes(
-                from.get(4), from.getLong(8), sizes, strides, box, Swizzle.values()[from.get(6) & 3], from.get(7) != 0);
+                from.get(4),
+                from.getLong(8),
+                sizes,
+                strides,
+                box,
+                Swizzle.values()[from.get(6) & 3],
+                from.get(7) != 0);
     }
 }

@@ -10,8 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// A descriptor (PTX ISA, matrix descriptor format), all addresses and distances in units of 16 bytes:
 ///
 /// ```
-/// bits 0-13 start | 16-29 leading distance | 32-45 stride distance | 49-51 base offset | 62-63 swizzle: 0 none, 1 128,
-/// 2 64, 3 32
+/// bits 0-13 start | 16-29 leading distance | 32-45 stride distance | 49-51 base offset | 62-63 swizzle: 0 none, 1 128, 2 64, 3 32
 /// ```
 ///
 /// With `s` the span of the swizzle in bytes, a number lies, before it is swizzled, at
@@ -68,8 +67,7 @@ final class Wgmma {
     private record Operand(long start, long leading, long stride, Swizzle swizzle, boolean isTransposed, int bits) {
         static Operand of(Warp warp, int lanes, long descriptor, boolean isTransposed, int bits) {
             if ((descriptor >>> 49 & 7) != 0) {
-                throw warp.fault(
-                        Kind.INVALID, lanes, "use a descriptor with a base offset, which the emulator does not know");
+                throw warp.fault(Kind.INVALID, lanes, "use a descriptor with a base offset, which the emulator does not know");
             }
             Swizzle swizzle = switch ((int) (descriptor >>> 62)) {
                 case 0 -> Swizzle.NONE;
@@ -219,8 +217,7 @@ final class Wgmma {
                     throw warp.fault(
                             Kind.UNINITIALIZED,
                             -1,
-                            "multiply byte %d of %s, which nobody has written"
-                                    .formatted(warp.offset, warp.region.name));
+                            "multiply byte %d of %s, which nobody has written".formatted(warp.offset, warp.region.name));
                 }
                 warp.asynchronous.touchByWgmma(16);
                 for (int i = 0; i < side; i++) {
