@@ -37,7 +37,7 @@ final class Accesses {
     private static Step access(Call call) {
         boolean isStore = call.statement.opcode().equals("st");
         if (call.take("async")) {
-            return MBarriers.asyncStore(call);
+            return MBarriers.async(call);
         }
         String strength = "";
         boolean isWide = true;

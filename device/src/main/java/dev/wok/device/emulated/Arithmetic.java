@@ -18,6 +18,7 @@ final class Arithmetic {
             case "add", "sub" -> sum(call, call.statement.opcode().equals("sub"));
             case "addc", "subc" -> carried(call, call.statement.opcode().equals("subc"));
             case "mul" -> product(call);
+            case "madc" -> multiplyAdd(call);
             case "mad" -> call.peek().equals("lo") || call.peek().equals("hi") || call.peek().equals("wide")
                     ? multiplyAdd(call)
                     : fused(call);
@@ -335,8 +336,13 @@ final class Arithmetic {
 
     private static @Nullable Step multiplyAdd(Call call) {
         String part = call.need("lo", "hi", "wide");
+        boolean takes = call.statement.opcode().equals("madc");
+        boolean leaves = call.take("cc");
         boolean isSaturated = call.take("sat");
         Type type = integer(call);
+        if (takes || leaves) {
+            return carryingProduct(call, type, part.equals("hi"), takes, leaves);
+        }
         if (isSaturated) {
             if (type != Type.S32 || !part.equals("hi")) {
                 throw call.unknown();
@@ -350,6 +356,31 @@ final class Arithmetic {
             default -> {
                 Type wide = wide(call, type);
                 yield ternary(call, wide, type, type, wide, (a, b, c) -> type.extend(a) * type.extend(b) + c);
+            }
+        };
+    }
+
+    private static Step carryingProduct(Call call, Type type, boolean isHigh, boolean takes, boolean leaves) {
+        call.count(4);
+        int to = call.write(0, type);
+        Value a = call.read(1, type);
+        Value b = call.read(2, type);
+        Value c = call.read(3, type);
+        Type unsigned = type.bits == 64 ? Type.U64 : Type.U32;
+        return (warp, lanes) -> {
+            for (int rest = lanes; rest != 0; rest &= rest - 1) {
+                int lane = Integer.numberOfTrailingZeros(rest);
+                long x = a.at(warp, lane);
+                long y = b.at(warp, lane);
+                long product = unsigned.extend(isHigh ? high(type, x, y) : x * y);
+                long carry = takes ? warp.carry >>> lane & 1 : 0;
+                long sum = unsigned.extend(product + c.at(warp, lane) + carry);
+                int order = Long.compareUnsigned(sum, product);
+                warp.registers[to << 5 | lane] = sum;
+                if (leaves) {
+                    boolean over = carry != 0 ? order <= 0 : order < 0;
+                    warp.carry = over ? warp.carry | 1 << lane : warp.carry & ~(1 << lane);
+                }
             }
         };
     }

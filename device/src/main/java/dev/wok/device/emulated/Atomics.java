@@ -1,21 +1,16 @@
 package dev.wok.device.emulated;
 
-import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.emulated.Listing.Space;
 import org.jspecify.annotations.Nullable;
 
 /// `atom red`: reading, changing and writing a place in one go. Lanes go one after the other, the lowest first.
 final class Atomics {
-    private interface Update {
-        long apply(long old, long b, long c);
-    }
-
     private Atomics() {}
 
     static @Nullable Step decode(Call call) {
         boolean hasResult = call.statement.opcode().equals("atom");
         if (call.take("async")) {
-            return MBarriers.asyncReduction(call);
+            return MBarriers.async(call);
         }
         boolean isWide = true;
         boolean isAcquire = false;
@@ -63,7 +58,7 @@ final class Atomics {
         int[] to = hasResult ? call.writeVector(0, type, length, false) : new int[0];
         Value[] b = call.readVector(first + 1, type, length, false);
         Value c = isSwap ? call.read(first + 2, type) : Value.of(0);
-        Update update = update(call, operator, type);
+        Updates update = Updates.of(call, operator, type);
         return step(
                 place, space, type, to, b, c, update, new Accesses.Order(true, isAcquire, isRelease, isWide));
     }
@@ -75,7 +70,7 @@ final class Atomics {
             int[] to,
             Value[] b,
             Value c,
-            Update update,
+            Updates update,
             Accesses.Order order) {
         int width = type.bytes();
         int whole = width * b.length;
@@ -83,13 +78,7 @@ final class Atomics {
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
                 warp.resolve(place.at(warp, lane), whole, space, lane);
-                if (!warp.region.isWritten(warp.offset, whole)) {
-                    throw warp.fault(
-                            Kind.UNINITIALIZED,
-                            1 << lane,
-                            "change byte %d of %s, which nobody has written"
-                                    .formatted(warp.offset, warp.region.name));
-                }
+                warp.requireChangeable(whole, lane);
                 warp.touch(whole, Races.WRITE | order.kind(), lane);
                 warp.ordering.observed(order, lane);
                 warp.ordering.published(order, true);
@@ -103,56 +92,6 @@ final class Atomics {
                 }
             }
             warp.yieldIfSpinning();
-        };
-    }
-
-    private static Update update(Call call, String operator, Type type) {
-        return switch (operator) {
-            case "exch" -> (_, b, _) -> b;
-            case "cas" -> (old, b, c) -> same(type, old, b) ? c : old;
-            case "and", "or", "xor" -> (old, b, _) -> Bits.apply(operator, old, b);
-            case "inc" -> (old, b, _) -> Long.compareUnsigned(old, b & 0xFFFF_FFFFL) >= 0 ? 0 : old + 1;
-            case "dec" -> (old, b, _) ->
-                old == 0 || Long.compareUnsigned(old, b & 0xFFFF_FFFFL) > 0 ? b : old - 1;
-            case "add" -> add(call, type);
-            case "min", "max" -> extreme(call, type, operator.equals("max"));
-            default -> throw call.error("an atomic operation is named: .add, .min, .max, .and, .or, .xor, .exch, .cas");
-        };
-    }
-
-    private static boolean same(Type type, long a, long b) {
-        int unused = 64 - type.bits;
-        return a << unused == b << unused;
-    }
-
-    private static Update add(Call call, Type type) {
-        if (type.isInteger()) {
-            return (old, b, _) -> old + b;
-        }
-        return switch (type) {
-            case F64 -> (old, b, _) ->
-                Double.doubleToRawLongBits(Double.longBitsToDouble(old) + Double.longBitsToDouble(b));
-            case F32, F16, BF16 -> (old, b, _) -> sum(Format.of(type), old, b);
-            case F16X2, BF16X2 -> (old, b, _) ->
-                sum(Format.of(type), old, b) | sum(Format.of(type), old >>> 16, b >>> 16) << 16;
-            default -> throw call.error("no sums of .%s".formatted(type.text()));
-        };
-    }
-
-    private static long sum(Format format, long a, long b) {
-        return Exact.add(
-                format.value(a), format.value(b), (value, rest) -> format.bits(value, rest, Rounding.RN, false));
-    }
-
-    private static Update extreme(Call call, Type type, boolean max) {
-        if (!type.isInteger()) {
-            throw call.error("no largest of .%s".formatted(type.text()));
-        }
-        return (old, b, _) -> {
-            long x = type.extend(old);
-            long y = type.extend(b);
-            boolean less = type.isSigned() ? x < y : Long.compareUnsigned(x, y) < 0;
-            return less == max ? y : x;
         };
     }
 }

@@ -10,6 +10,9 @@ final class Barriers {
     static @Nullable Step decode(Call call) {
         return switch (call.statement.opcode()) {
             case "membar" -> {
+                if (call.take("proxy")) {
+                    yield proxyFence(call);
+                }
                 boolean isWide = !call.need("cta", "gl", "sys").equals("cta");
                 call.count(0);
                 yield (warp, lanes) -> warp.ordering.fence(lanes, isWide);
@@ -33,14 +36,19 @@ final class Barriers {
         };
     }
 
+    private static Step proxyFence(Call call) {
+        String proxy = call.need("alias", "async", "async::generic", "tensormap::generic");
+        while (!call.peek().isEmpty()) {
+            call.skip();
+        }
+        return proxy.startsWith("async")
+                ? (warp, _) -> warp.ordering.fenceProxy()
+                : (warp, lanes) -> warp.ordering.fence(lanes, true);
+    }
+
     private static Step fence(Call call) {
         if (call.take("proxy")) {
-            String proxy = call.need(
-                    "alias", "async", "async::generic", "async.global", "tensormap::generic");
-            while (!call.peek().isEmpty()) {
-                call.skip();
-            }
-            return proxy.startsWith("async") ? (warp, _) -> warp.ordering.fenceProxy() : (warp, lanes) -> warp.ordering.fence(lanes, true);
+            return proxyFence(call);
         }
         if (call.take("mbarrier_init")) {
             call.need("release");

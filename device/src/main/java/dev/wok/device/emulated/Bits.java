@@ -18,6 +18,19 @@ final class Bits {
             case "bfind" -> find(call);
             case "clz", "popc", "brev" -> count(call);
             case "dp4a", "dp2a" -> dot(call);
+            case "szext" -> {
+                boolean clamps = call.need("clamp", "wrap").equals("clamp");
+                Type type = call.type(Type.U32, Type.S32);
+                yield Arithmetic.binary(call, type, type, Type.U32, (a, b) -> {
+                    int length = (int) (clamps ? Math.min(b & 0xFFFF_FFFFL, 32) : b & 31);
+                    int unused = 64 - length;
+                    return length == 0 ? 0 : type.isSigned() ? a << unused >> unused : a << unused >>> unused;
+                });
+            }
+            case "fns" -> {
+                call.type(Type.B32);
+                yield Arithmetic.ternary(call, Type.B32, Type.B32, Type.U32, Type.S32, Bits::nthSet);
+            }
             case "bmsk" -> {
                 boolean clamps = call.need("clamp", "wrap").equals("clamp");
                 Type type = call.type(Type.B32);
@@ -112,12 +125,17 @@ final class Bits {
     }
 
     private static @Nullable Step lookUp(Call call) {
+        String combine = call.takeOne("or", "and");
         Type type = call.type();
         if (type != Type.B32) {
             return null;
         }
-        call.count(5);
-        int to = call.write(0, type);
+        call.count(combine == null ? 5 : 6);
+        Listing.Operand results = call.operand(0);
+        boolean isTwo = combine != null && results instanceof Listing.Pair;
+        int to = call.writeOrNobody(results instanceof Listing.Pair pair ? pair.first() : results, type, false);
+        int isAny = isTwo ? call.writePredicate(((Listing.Pair) results).second()) : Call.NOBODY;
+        Call.@Nullable Flag with = combine == null ? null : call.flag(call.operand(5));
         Value a = call.read(1, type);
         Value b = call.read(2, type);
         Value c = call.read(3, type);
@@ -134,9 +152,33 @@ final class Bits {
                         result |= ((i & 4) != 0 ? x : ~x) & ((i & 2) != 0 ? y : ~y) & ((i & 1) != 0 ? z : ~z);
                     }
                 }
-                warp.registers[to << 5 | lane] = result & 0xFFFF_FFFFL;
+                result &= 0xFFFF_FFFFL;
+                if (to != Call.NOBODY) {
+                    warp.registers[to << 5 | lane] = result;
+                }
+                if (combine != null && with != null && isAny != Call.NOBODY) {
+                    long holds = apply(combine, result != 0 ? 1 : 0, with.at(warp) >>> lane & 1);
+                    warp.setPredicate(isAny, 1 << lane, holds != 0 ? -1 : 0);
+                }
             }
         };
+    }
+
+    /// `fns`: the place of the n-th set bit from a place on, upwards or down; all ones where there is none.
+    private static long nthSet(long mask, long from, long count) {
+        int step = (int) count < 0 ? -1 : 1;
+        int wanted = Math.abs((int) count);
+        int found = 0;
+        if (wanted == 0) {
+            return (mask >>> (from & 31) & 1) != 0 ? from & 31 : 0xFFFF_FFFFL;
+        }
+        for (int at = (int) from & 31; at >= 0 && at < 32; at += step) {
+            found += (int) (mask >>> at & 1);
+            if (found == wanted) {
+                return at;
+            }
+        }
+        return 0xFFFF_FFFFL;
     }
 
     private static Step permute(Call call) {

@@ -33,7 +33,7 @@ final class BulkCopies {
             return (_, _) -> {};
         }
         if (call.take("tensor")) {
-            return tensor(call, null);
+            return tensor(call, false);
         }
         return plain(call);
     }
@@ -53,7 +53,11 @@ final class BulkCopies {
         boolean isMulticast = call.take("multicast::cluster");
         call.take("L2::cache_hint");
         call.count(4, 6);
-        Space source = from.equals("global") ? Space.GLOBAL : Space.SHARED;
+        return copyRange(call, from.equals("global") ? Space.GLOBAL : Space.SHARED, isMulticast, null);
+    }
+
+    /// @param operator that joins what is there with what comes, or null where it is overwritten
+    private static Step copyRange(Call call, Space source, boolean isMulticast, @Nullable Reduction operator) {
         Call.Place into = call.place(0, Space.SHARED);
         Call.Place place = call.place(1, source);
         Value size = call.read(2, Type.U32);
@@ -69,14 +73,8 @@ final class BulkCopies {
                 MBarrier first = first(warp, lane, barrier.at(warp, lane), blocks);
                 warp.resolveUnaligned(place.at(warp, lane), bytes, source, lane);
                 byte[] data = read(warp, lane, bytes, first);
-                deliver(
-                        warp,
-                        lane,
-                        into.at(warp, lane),
-                        barrier.at(warp, lane),
-                        blocks,
-                        data,
-                        Swizzle.NONE);
+                Copy copy = new Copy(into.at(warp, lane), barrier.at(warp, lane), data, Swizzle.NONE, operator);
+                deliver(warp, lane, copy, blocks);
             }
         };
     }
@@ -132,27 +130,44 @@ final class BulkCopies {
         return MBarriers.find(warp, lane, at, Space.SHARED);
     }
 
+    /// Bytes on their way to shared memory.
+    ///
+    /// @param operator that joins what is there with what comes, or null where it is overwritten
+    private record Copy(long into, long barrier, byte[] data, Swizzle swizzle, @Nullable Reduction operator) {
+        void land(Region region, long offset) {
+            if (operator != null) {
+                operator.apply(region, offset, data, 0, data.length);
+                return;
+            }
+            for (int i = 0; i < data.length; i++) {
+                region.set(swizzle.apply(region.base + offset + i) - region.base, 1, data[i]);
+            }
+        }
+    }
+
     /// Sends bytes to shared memory, of several blocks where a mask names them; they arrive when the mbarriers are asked.
-    private static void deliver(
-            Warp warp, int lane, long into, long barrierAddress, int mask, byte[] data, Swizzle swizzle) {
+    private static void deliver(Warp warp, int lane, Copy copy, int mask) {
         long inBlock = (1L << Warp.RANK_BITS) - 1;
+        int bytes = copy.data.length;
         for (int rank = 0; rank < (mask == 0 ? 1 : 16); rank++) {
             if (mask != 0 && (mask >>> rank & 1) == 0) {
                 continue;
             }
             long window = mask == 0 ? 0 : (rank + 1L) << Warp.RANK_BITS;
-            long to = mask == 0 ? into : window | into & inBlock;
-            long at = mask == 0 ? barrierAddress : window | barrierAddress & inBlock;
+            long to = mask == 0 ? copy.into : window | copy.into & inBlock;
+            long at = mask == 0 ? copy.barrier : window | copy.barrier & inBlock;
             MBarrier barrier = MBarriers.find(warp, lane, at, Space.SHARED);
-            warp.resolveUnaligned(to, data.length, Space.SHARED, lane);
+            warp.resolveUnaligned(to, bytes, Space.SHARED, lane);
             Region region = warp.region;
             long offset = warp.offset;
-            MBarriers.arriving(warp, lane, barrier, region, offset, data.length, Races.ASYNC);
+            if (copy.operator != null) {
+                warp.requireChangeable(bytes, lane);
+            }
+            int kind = Races.ASYNC | (copy.operator == null ? 0 : Races.STRONG);
+            MBarriers.arriving(warp, lane, barrier, region, offset, bytes, kind);
             barrier.expectLanding(() -> {
-                for (int i = 0; i < data.length; i++) {
-                    region.set(swizzle.apply(region.base + offset + i) - region.base, 1, data[i]);
-                }
-                barrier.landed(data.length);
+                copy.land(region, offset);
+                barrier.landed(bytes);
             });
         }
     }
@@ -186,11 +201,8 @@ final class BulkCopies {
     /// Writes bytes to what the warp resolved.
     private static void write(Warp warp, int lane, byte[] data, int from, int bytes, @Nullable Reduction operator) {
         warp.asynchronous.touchInBulk(lane, bytes, Races.WRITE | (operator == null ? 0 : Races.STRONG));
-        if (operator != null && !warp.region.isWritten(warp.offset, bytes)) {
-            throw warp.fault(
-                    Kind.UNINITIALIZED,
-                    1 << lane,
-                    "change byte %d of %s, which nobody has written".formatted(warp.offset, warp.region.name));
+        if (operator != null) {
+            warp.requireChangeable(bytes, lane);
         }
         warp.region.markWritten(warp.offset, bytes);
         if (operator == null) {
@@ -206,7 +218,7 @@ final class BulkCopies {
     // ------------------------------------------------------------------------------------------------ reductions
 
     /// What `cp.reduce` does with numbers.
-    private record Reduction(Type type, String operator) {
+    private record Reduction(Type type, Updates update) {
         void apply(Region region, long offset, byte[] data, int from, int bytes) {
             int width = type.bytes();
             for (int i = 0; i < bytes; i += width) {
@@ -214,62 +226,39 @@ final class BulkCopies {
                 for (int j = 0; j < width; j++) {
                     added |= (data[from + i + j] & 0xFFL) << 8 * j;
                 }
-                region.set(offset + i, width, joined(region.get(offset + i, width), added));
+                region.set(offset + i, width, update.apply(region.get(offset + i, width), added, 0));
             }
-        }
-
-        private long joined(long old, long added) {
-            if (type.kind == Type.Kind.FLOAT && type != Type.F64) {
-                Format format = Format.of(type);
-                double a = format.value(old);
-                double b = format.value(added);
-                return switch (operator) {
-                    case "min" -> format.bits(Math.min(a, b));
-                    case "max" -> format.bits(Math.max(a, b));
-                    default -> Exact.add(a, b, (value, rest) -> format.bits(value, rest, Rounding.RN, false));
-                };
-            }
-            if (type == Type.F64) {
-                return Double.doubleToRawLongBits(Double.longBitsToDouble(old) + Double.longBitsToDouble(added));
-            }
-            long x = type.extend(old);
-            long y = type.extend(added);
-            boolean less = type.isSigned() ? x < y : Long.compareUnsigned(x, y) < 0;
-            return switch (operator) {
-                case "add" -> x + y;
-                case "min" -> less ? x : y;
-                case "max" -> less ? y : x;
-                default -> Bits.apply(operator, x, y);
-            };
         }
     }
 
-    private static final String[] OPERATORS = {"add", "min", "max", "and", "or", "xor"};
+    private static final String[] OPERATORS = {"add", "min", "max", "inc", "dec", "and", "or", "xor"};
 
-    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, and of tensors.
+    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, the same into shared memory
+    /// of the cluster with an mbarrier, and of tensors.
     static @Nullable Step reduction(Call call) {
         if (call.take("tensor")) {
-            return tensor(call, "");
+            return tensor(call, true);
         }
-        call.need("global");
+        boolean isGlobal = call.need("global", "shared::cluster").equals("global");
         call.need("shared::cta");
-        call.need("bulk_group");
+        call.need(isGlobal ? "bulk_group" : "mbarrier::complete_tx::bytes");
         call.take("L2::cache_hint");
         String operator = call.need(OPERATORS);
         call.take("noftz");
         Type type = call.type();
-        call.count(3, 4);
-        return storeRange(call, new Reduction(type, operator));
+        Reduction reduction = new Reduction(type, Updates.of(call, operator, type));
+        call.count(isGlobal ? 3 : 4, 4);
+        return isGlobal ? storeRange(call, reduction) : copyRange(call, Space.SHARED, false, reduction);
     }
 
     // ------------------------------------------------------------------------------------------------ tensors
 
-    private static @Nullable Step tensor(Call call, @Nullable String reduces) {
+    private static @Nullable Step tensor(Call call, boolean reduces) {
         int rank = Integer.parseInt(call.need("1d", "2d", "3d", "4d", "5d").substring(0, 1));
         String to = call.need("shared::cluster", "shared::cta", "global");
         if (to.equals("global")) {
             call.need("shared::cta");
-            String operator = reduces == null ? null : call.need(OPERATORS);
+            String operator = reduces ? call.need(OPERATORS) : null;
             call.take("tile");
             call.need("bulk_group");
             call.take("L2::cache_hint");
@@ -303,14 +292,8 @@ final class BulkCopies {
                         System.arraycopy(read(warp, lane, bytes, first), 0, data, offset + skipped(tensor, warp, lane, coordinates), bytes);
                     }
                 });
-                deliver(
-                        warp,
-                        lane,
-                        into.at(warp, lane),
-                        barrier.at(warp, lane),
-                        blocks,
-                        data,
-                        tensor.swizzle());
+                Copy copy = new Copy(into.at(warp, lane), barrier.at(warp, lane), data, tensor.swizzle(), null);
+                deliver(warp, lane, copy, blocks);
             }
         };
     }
@@ -389,13 +372,13 @@ final class BulkCopies {
         Call.Place map = call.place(0, Space.GENERIC);
         Value[] coordinates = coordinates(call, 0, rank);
         Call.Place from = call.place(1, Space.SHARED);
-        if (operator != null) {
-            throw call.error("the emulator does not know reductions of tensors");
-        }
         return (warp, lanes) -> {
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
                 TensorBytes tensor = map(warp, lane, map.at(warp, lane), rank);
+                Reduction reduction = operator == null
+                        ? null
+                        : new Reduction(tensor.type(), Updates.of(call, operator, tensor.type()));
                 requireMultiple(warp, lane, from.at(warp, lane), TENSOR_ALIGNMENT);
                 warp.resolveUnaligned(from.at(warp, lane), tensor.tileBytes(), Space.SHARED, lane);
                 Region region = warp.region;
@@ -410,7 +393,7 @@ final class BulkCopies {
                 forEachRow(warp, lane, tensor, coordinates, (at, rowOffset, bytes, _) -> {
                     if (bytes > 0) {
                         warp.resolveUnaligned(at, bytes, Space.GLOBAL, lane);
-                        write(warp, lane, data, rowOffset + skipped, bytes, null);
+                        write(warp, lane, data, rowOffset + skipped, bytes, reduction);
                     }
                 });
             }

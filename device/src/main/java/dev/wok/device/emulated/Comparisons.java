@@ -149,20 +149,34 @@ final class Comparisons {
         Value a = call.read(1, type);
         Value b = call.read(2, type);
         Call.@Nullable Flag with = combine == null ? null : call.flag(call.operand(3));
-        long yes = result == Type.F32 ? Float.floatToRawIntBits(1) : -1;
-        if (type.kind == Type.Kind.PACKED || result.kind == Type.Kind.PACKED || result.bits != 32 && !result.isInteger()) {
-            throw call.unknown();
-        }
-        Comparison comparison = comparison(call, operator, type, isFlushed);
+        boolean isPair = type.kind == Type.Kind.PACKED;
+        Type one = isPair ? new Floating(type, Rounding.RN, false, false, false).element() : type;
+        long yes = yes(result, isPair);
+        Comparison comparison = comparison(call, operator, one, isFlushed);
         return (warp, lanes) -> {
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
-                boolean holds = comparison.holds(a.at(warp, lane), b.at(warp, lane));
-                if (combine != null && with != null) {
-                    holds = Bits.apply(combine, holds ? 1 : 0, with.at(warp) >>> lane & 1) != 0;
-                }
-                warp.registers[to << 5 | lane] = holds ? yes : 0;
+                long x = a.at(warp, lane);
+                long y = b.at(warp, lane);
+                boolean isAllowed = with == null || (with.at(warp) >>> lane & 1) != 0;
+                long low = combined(combine, comparison.holds(x, y), isAllowed) ? yes : 0;
+                long high = isPair && combined(combine, comparison.holds(x >>> 16, y >>> 16), isAllowed) ? yes << 16 : 0;
+                warp.registers[to << 5 | lane] = low | high;
             }
+        };
+    }
+
+    private static boolean combined(@Nullable String combine, boolean holds, boolean other) {
+        return combine == null ? holds : Bits.apply(combine, holds ? 1 : 0, other ? 1 : 0) != 0;
+    }
+
+    /// @return what stands for true: one, or all bits
+    private static long yes(Type result, boolean isPair) {
+        return switch (result) {
+            case F32 -> Float.floatToRawIntBits(1);
+            case F16, F16X2 -> Format.F16.bits(1);
+            case BF16, BF16X2 -> Format.BF16.bits(1);
+            default -> isPair ? 0xFFFF : -1;
         };
     }
 

@@ -146,7 +146,7 @@ final class Decoder {
 
     private static @Nullable Step step(Call call) {
         return switch (call.statement.opcode()) {
-            case "add", "sub", "mul", "mad", "fma", "div", "rem", "abs", "neg", "min", "max", "addc", "subc", "sad",
+            case "add", "sub", "mul", "mad", "madc", "fma", "div", "rem", "abs", "neg", "min", "max", "addc", "subc", "sad",
                     "mul24", "mad24" ->
                 Arithmetic.decode(call);
             case "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "copysign", "testp" -> Functions.decode(call);

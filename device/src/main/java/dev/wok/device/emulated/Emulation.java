@@ -5,6 +5,7 @@ import dev.wok.device.PtxFault;
 import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.TensorMap;
 import dev.wok.tensor.Copies;
+import dev.wok.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -161,7 +162,7 @@ public final class Emulation {
             box[i] = map.box().get(i);
         }
         return new TensorBytes(
-                        map.type().bytes(),
+                        element(map.type()),
                         map.address(),
                         sizes,
                         strides,
@@ -169,6 +170,18 @@ public final class Emulation {
                         Swizzle.values()[map.swizzle().ordinal()],
                         map.fill() == TensorMap.Fill.NAN)
                 .encode();
+    }
+
+    private static Type element(DType type) {
+        return switch (type) {
+            case F64 -> Type.F64;
+            case F32 -> Type.F32;
+            case BF16 -> Type.BF16;
+            case F16 -> Type.F16;
+            case I64 -> Type.S64;
+            case I32 -> Type.S32;
+            case F8_E4M3, I8, U8 -> Type.U8;
+        };
     }
 
     /// Runs a kernel to its end.

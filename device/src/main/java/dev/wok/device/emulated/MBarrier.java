@@ -14,7 +14,7 @@ final class MBarrier {
     final Cluster cluster;
     final Region region;
     final long offset;
-    final int count;
+    private int count;
 
     /// Who the copies that it counts are for [Races]: the phase that they end in is their time.
     final int agent;
@@ -86,6 +86,14 @@ final class MBarrier {
         if (++pending > MOST) {
             throw warp.fault(Kind.INVALID, 1 << lane, "let an mbarrier wait for more arrivals than it can count");
         }
+    }
+
+    /// Later phases wait for fewer arrivals.
+    void drop(Warp warp, int lane, int times) {
+        if (times > count) {
+            throw warp.fault(Kind.BARRIER, 1 << lane, "drop %d arrivals of %d".formatted(times, count));
+        }
+        count -= times;
     }
 
     /// @param told what whoever arrives has done before

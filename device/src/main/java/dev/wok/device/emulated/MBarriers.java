@@ -2,6 +2,7 @@ package dev.wok.device.emulated;
 
 import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.emulated.Listing.Space;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// `mbarrier`, and the stores that report to one.
@@ -129,9 +130,6 @@ final class MBarriers {
         int to = at == 0 ? Call.NOBODY : call.writeOrNobody(call.operand(0), Type.B64, false);
         Call.Place place = call.place(at, space);
         Value more = call.count() > at + 1 ? call.read(at + 1, Type.U32) : Value.of(expects ? 0 : 1);
-        if (drops) {
-            throw call.unknown();
-        }
         return each(place, space, (warp, lane, barrier) -> {
             long amount = more.at(warp, lane) & 0xFFFF_FFFFL;
             if (expects) {
@@ -143,6 +141,9 @@ final class MBarriers {
             }
             if (to != Call.NOBODY) {
                 warp.registers[to << 5 | lane] = (long) barrier.phase() << 32 | barrier.pending();
+            }
+            if (drops) {
+                barrier.drop(warp, lane, times);
             }
             barrier.arrive(warp, lane, times, isOrdered ? warp.release() : new Clock());
         });
@@ -194,24 +195,32 @@ final class MBarriers {
 
     // ------------------------------------------------------------------------------------------------ st.async
 
-    /// `st.async{.weak}{.mbarrier::complete_tx::bytes}{.shared::cluster}{.vec}.type [a], b, [mbar]`
-    static Step asyncStore(Call call) {
-        call.take("weak");
+    private static final List<String> OPERATORS = List.of("add", "min", "max", "inc", "dec", "and", "or", "xor");
+
+    /// `st.async{.weak}{.mbarrier::complete_tx::bytes}{.shared::cluster}{.vec}.type [a], b, [mbar]`, and `red.async` with an
+    /// operator before the type.
+    static Step async(Call call) {
+        boolean isReduction = call.statement.opcode().equals("red");
         Space space = Space.GENERIC;
         int length = 1;
+        String operator = null;
         while (Type.of(call.peek()) == null) {
             Space named = Moves.space(call);
+            String found = isReduction && operator == null ? call.takeOne(OPERATORS) : null;
             if (named != null) {
                 space = named;
+            } else if (found != null) {
+                operator = found;
             } else if (call.take("v2")) {
                 length = 2;
             } else if (call.take("v4")) {
                 length = 4;
             } else {
-                call.need("mbarrier::complete_tx::bytes");
+                call.need("weak", "relaxed", "cluster", "mbarrier::complete_tx::bytes");
             }
         }
         Type type = call.type();
+        Updates update = isReduction ? Updates.of(call, operator == null ? "" : operator, type) : null;
         call.count(3);
         Call.Place place = call.place(0, space);
         Value[] from = call.readVector(1, type, length, false);
@@ -226,14 +235,22 @@ final class MBarriers {
                 warp.resolve(place.at(warp, lane), whole, where, lane);
                 Region region = warp.region;
                 long offset = warp.offset;
-                arriving(warp, lane, barrier, region, offset, whole, 0);
+                if (update != null) {
+                    warp.requireChangeable(whole, lane);
+                }
+                arriving(warp, lane, barrier, region, offset, whole, update == null ? 0 : Races.STRONG);
                 long[] values = new long[from.length];
                 for (int i = 0; i < values.length; i++) {
                     values[i] = from[i].at(warp, lane);
                 }
                 barrier.expectLanding(() -> {
                     for (int i = 0; i < values.length; i++) {
-                        region.set(offset + i * width, width, values[i]);
+                        long at = offset + i * width;
+                        long value = values[i];
+                        region.set(
+                                at,
+                                width,
+                                update == null ? value : update.apply(region.get(at, width), value, 0));
                     }
                     barrier.landed(whole);
                 });
@@ -243,15 +260,12 @@ final class MBarriers {
 
     /// Notes a write that ends with the barrier's phase.
     ///
-    /// @param proxy [Races#ASYNC], or 0
-    static void arriving(Warp warp, int lane, MBarrier barrier, Region region, long offset, int bytes, int proxy) {
+    /// @param kind of the write beside that, for [Races]
+    static void arriving(Warp warp, int lane, MBarrier barrier, Region region, long offset, int bytes, int kind) {
         warp.ordering.touch(
-                region, offset, bytes, Races.WRITE | proxy, barrier.who, barrier.phase() + 1, lane);
+                region, offset, bytes, Races.WRITE | kind, barrier.who, barrier.phase() + 1, lane);
         region.markWritten(offset, bytes);
     }
 
-    static Step asyncReduction(Call call) {
-        throw call.unknown();
-    }
 
 }

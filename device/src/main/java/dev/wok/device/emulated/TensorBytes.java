@@ -7,16 +7,17 @@ import org.jspecify.annotations.Nullable;
 /// A tensor map as the emulated GPU writes it: 128 bytes that say how a tile of a tensor is cut from global memory.
 ///
 /// ```
-/// 0 magic | 4 bytes of an element | 5 rank | 6 swizzle | 7 fill with NaN | 8 address | 16 sizes, 5 ints
+/// 0 magic | 4 type | 5 rank | 6 swizzle | 7 fill with NaN | 8 address | 16 sizes, 5 ints
 /// 36 strides in bytes from dimension 1 on, 4 longs | 68 box, 5 shorts
 /// ```
 ///
+/// @param type of an element
 /// @param sizes of the tensor, the innermost first
 /// @param strides in bytes; the innermost is an element
 /// @param box sizes of a tile
 /// @param fillsNan whether what lies outside of the tensor is read as NaN; else as zeros
 record TensorBytes(
-        int elementBytes,
+        Type type,
         long address,
         long[] sizes,
         long[] strides,
@@ -26,13 +27,17 @@ record TensorBytes(
     static final int BYTES = 128;
     private static final int MAGIC = 0x746b6f77;
 
+    int elementBytes() {
+        return type.bytes();
+    }
+
     int rank() {
         return sizes.length;
     }
 
     /// @return how many bytes a tile takes
     int tileBytes() {
-        int bytes = elementBytes;
+        int bytes = type.bytes();
         for (int size : box) {
             bytes *= size;
         }
@@ -42,7 +47,7 @@ record TensorBytes(
     byte[] encode() {
         ByteBuffer to = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
         to.putInt(MAGIC)
-                .put((byte) elementBytes)
+                .put((byte) type.ordinal())
                 .put((byte) rank())
                 .put((byte) swizzle.ordinal())
                 .put((byte) (fillsNan ? 1 : 0))
@@ -61,24 +66,20 @@ record TensorBytes(
     static @Nullable TensorBytes decode(byte[] bytes) {
         ByteBuffer from = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int rank = from.get(5);
-        if (from.getInt(0) != MAGIC || rank < 1 || rank > 5) {
+        int type = from.get(4);
+        if (from.getInt(0) != MAGIC || rank < 1 || rank > 5 || type < 0 || type >= Type.values().length) {
             return null;
         }
+        Type element = Type.values()[type];
         long[] sizes = new long[rank];
         long[] strides = new long[rank];
         int[] box = new int[rank];
         for (int i = 0; i < rank; i++) {
             sizes[i] = from.getInt(16 + 4 * i) & 0xFFFF_FFFFL;
-            strides[i] = i == 0 ? from.get(4) : from.getLong(36 + 8 * (i - 1));
+            strides[i] = i == 0 ? element.bytes() : from.getLong(36 + 8 * (i - 1));
             box[i] = from.getShort(68 + 2 * i) & 0xFFFF;
         }
         return new TensorBytes(
-                from.get(4),
-                from.getLong(8),
-                sizes,
-                strides,
-                box,
-                Swizzle.values()[from.get(6) & 3],
-                from.get(7) != 0);
+                element, from.getLong(8), sizes, strides, box, Swizzle.values()[from.get(6) & 3], from.get(7) != 0);
     }
 }

@@ -522,6 +522,16 @@ final class Warp {
         return fault(Kind.OUT_OF_BOUNDS, 1 << lane, "touch %d bytes at 0x%x: %s".formatted(width, address, why));
     }
 
+    /// Checks that what is resolved may be changed by what comes.
+    void requireChangeable(int width, int lane) {
+        if (!region.isWritten(offset, width)) {
+            throw fault(
+                    Kind.UNINITIALIZED,
+                    1 << lane,
+                    "change byte %d of %s, which nobody has written".formatted(offset, region.name));
+        }
+    }
+
     /// Notes that a lane touches what [#resolve] found, and checks that it may.
     ///
     /// @param kind of [Races]

@@ -27,7 +27,7 @@ class PtxConceptTest {
     @Test
     void thePageShowsThisCode() throws IOException {
         String[] parts = Files.readString(SOURCE).split(" *// shown\n");
-        String shown = parts[1].stripIndent();
+        String shown = parts[1].indent(-4);
         assertTrue(Files.readString(PAGE).contains("```java\n" + shown + "```"), shown);
     }
 
