@@ -73,7 +73,8 @@ public final class EmulatedGpu implements Gpu {
         try {
             return keep(new Program(emulation.load(ptx)));
         } catch (PtxFault e) {
-            throw new PtxRejected(target(), ptx, String.valueOf(e.getMessage()));
+            throw new PtxRejected(
+                    target(), ptx, String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
         }
     }
 
