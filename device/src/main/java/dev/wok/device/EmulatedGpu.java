@@ -12,6 +12,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// A GPU that does not exist: runs PTX on the host, slowly, and reports what a chip would pass over in silence, such as
@@ -21,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 /// says what they are; sums within one matrix instruction and approximate functions are rounded once, where chips
 /// differ among themselves. A launch is over when the call returns.
 public final class EmulatedGpu implements Gpu {
+    /// The most bytes of shared memory that a block may have.
+    public static final int MOST_SHARED = Emulation.MOST_SHARED;
+
     private static final int CLOCK_KHZ = 1;
     private static final GpuFacts FACTS = new GpuFacts(
             0,
@@ -47,6 +51,32 @@ public final class EmulatedGpu implements Gpu {
     /// @param instructions executed, of whole warps
     /// @param bankConflicts by line of the PTX: how many more times than the access needed shared memory was asked
     public record LaunchReport(long instructions, Map<Integer, Long> bankConflicts) {}
+
+    /// What a text says of a kernel.
+    ///
+    /// @param block threads of a block that it demands (`.reqntid`), three sizes, or empty
+    /// @param maxThreads of a block (`.maxntid`), or 0
+    /// @param cluster blocks of a cluster that it demands (`.reqnctapercluster`), or empty
+    /// @param sharedBytes of variables whose size the text says
+    /// @param takesShared whether there is shared memory whose size a launch says
+    public record Kernel(
+            List<Parameter> parameters,
+            List<Integer> block,
+            int maxThreads,
+            List<Integer> cluster,
+            int sharedBytes,
+            boolean takesShared) {
+        /// @param type of an element, `u64`
+        /// @param bytes of all of it
+        /// @param isArray whether it has a number of elements
+        public record Parameter(String name, String type, int bytes, boolean isArray) {}
+    }
+
+    /// @return the warp instructions that the launch in progress, or else the last one, has executed; any thread
+    ///     may ask
+    public long executed() {
+        return emulation.executed();
+    }
 
     /// @return what the last launch did
     /// @throws IllegalStateException where there was none
@@ -224,6 +254,12 @@ public final class EmulatedGpu implements Gpu {
             return sizes;
         }
 
+        /// @return what the text says of a kernel
+        public Kernel kernel(String name) {
+            Map<String, Integer> _ = parameters(name);
+            return Objects.requireNonNull(program.kernel(name));
+        }
+
         @Override
         public PtxFunction function(String name) {
             Map<String, Integer> _ = parameters(name);
@@ -276,6 +312,7 @@ public final class EmulatedGpu implements Gpu {
                 case Integer value -> shorten(word.putInt(value), Integer.BYTES);
                 case Float value -> shorten(word.putFloat(value), Float.BYTES);
                 case Short value -> shorten(word.putShort(value), Short.BYTES);
+                case Byte value -> new byte[] {value};
                 default ->
                     throw new IllegalArgumentException("%s: an argument for a parameter of %d bytes is a %s"
                             .formatted(name, size, argument.getClass().getSimpleName()));
@@ -311,9 +348,15 @@ public final class EmulatedGpu implements Gpu {
         }
 
         @Override
-        public synchronized Tensor tensor(DType dtype, long... shape) {
+        public Tensor tensor(DType dtype, long... shape) {
+            return named(Tensor.of(MemorySegment.NULL, dtype, shape).toString(), dtype, shape);
+        }
+
+        /// As [#tensor].
+        ///
+        /// @param name what a [PtxFault] calls it
+        public synchronized Tensor named(String name, DType dtype, long... shape) {
             Tensor sizes = Tensor.of(MemorySegment.NULL, dtype, shape);
-            String name = sizes.toString();
             bytes += sizes.bytes();
             if (kind == Kind.PINNED) {
                 MemorySegment memory =

@@ -10,10 +10,10 @@ public sealed interface GpuStream extends Stream, AutoCloseable permits CudaStre
 
     /// Launches a kernel.
     ///
-    /// @param arguments one for each parameter, in order: [Integer], [Long], [Short], [Float] or
-    ///     [Double] by their bits; a [Tensor] or a [java.lang.foreign.MemorySegment] as its address; a
-    ///     [TensorMap] as its 128 bytes. Tensors must lie in open memory that this GPU sees; a number
-    ///     that is an address is taken as it is
+    /// @param arguments one for each parameter, in order: [Integer], [Long], [Short], [Byte], [Float]
+    ///     or [Double] by their bits; a [Tensor] or a [java.lang.foreign.MemorySegment] as its address;
+    ///     a [TensorMap] as its 128 bytes. Tensors must lie in open memory that this GPU sees; a
+    ///     number that is an address is taken as it is
     /// @throws IllegalArgumentException where the arguments do not fit the function's parameters,
     ///     naming the first that does not, or the launch does not fit this GPU
     void launch(PtxFunction function, Launch launch, Object... arguments);

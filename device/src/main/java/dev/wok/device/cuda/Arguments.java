@@ -58,6 +58,7 @@ final class Arguments {
             when parameter.bytes() == Long.BYTES && !floating -> memory.set(ValueLayout.JAVA_LONG, offset, number);
             case Short number
             when parameter.bytes() == Short.BYTES -> memory.set(ValueLayout.JAVA_SHORT, offset, number);
+            case Byte number when parameter.bytes() == Byte.BYTES -> memory.set(ValueLayout.JAVA_BYTE, offset, number);
             case Float number
             when parameter.bytes() == Float.BYTES && (floating || bits) ->
                 memory.set(ValueLayout.JAVA_FLOAT, offset, number);

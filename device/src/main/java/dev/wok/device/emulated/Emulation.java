@@ -1,5 +1,6 @@
 package dev.wok.device.emulated;
 
+import dev.wok.device.EmulatedGpu;
 import dev.wok.device.Launch;
 import dev.wok.device.PtxFault;
 import dev.wok.device.PtxFault.Kind;
@@ -25,6 +26,7 @@ public final class Emulation {
 
     private final Allocations allocations = new Allocations();
     private int launches;
+    private volatile @Nullable Counters newest;
 
     /// Memory that programs may touch.
     public static final class Piece {
@@ -79,6 +81,36 @@ public final class Emulation {
             return sizes;
         }
 
+        /// @return what the text says of a kernel, or null where there is no such kernel
+        public EmulatedGpu.@Nullable Kernel kernel(String name) {
+            Code code = module.kernel(name);
+            if (code == null) {
+                return null;
+            }
+            List<EmulatedGpu.Kernel.Parameter> parameters = new ArrayList<>();
+            for (Listing.Variable parameter : code.routine().parameters()) {
+                parameters.add(new EmulatedGpu.Kernel.Parameter(
+                        parameter.name(),
+                        parameter.type().text(),
+                        (int) parameter.bytes(),
+                        parameter.bytes() != parameter.type().bytes()));
+            }
+            return new EmulatedGpu.Kernel(
+                    List.copyOf(parameters),
+                    sizes(code.routine().blockSize()),
+                    code.routine().maxThreads(),
+                    sizes(code.routine().cluster()),
+                    code.sharedBytes(),
+                    code.listing().variables().stream()
+                            .anyMatch(each -> each.space() == Listing.Space.SHARED && each.bytes() == 0));
+        }
+
+        private static List<Integer> sizes(int @Nullable [] sizes) {
+            return sizes == null
+                    ? List.of()
+                    : java.util.Arrays.stream(sizes).boxed().toList();
+        }
+
         /// @return one line for each kernel: what it needs
         public List<String> describe() {
             List<String> lines = new ArrayList<>();
@@ -124,6 +156,12 @@ public final class Emulation {
     /// @return what is allocated at present
     public int pieces() {
         return allocations.count();
+    }
+
+    /// @return the instructions that the newest launch has executed up to now; any thread may ask
+    public long executed() {
+        Counters counters = newest;
+        return counters == null ? 0 : counters.instructions;
     }
 
     /// @return the bytes at an address, or null where not all of them belong to one piece of memory
@@ -213,6 +251,7 @@ public final class Emulation {
                     block,
                     code.routine().cluster() == null ? cluster : code.routine().cluster(),
                     launch.sharedBytes());
+            newest = grid.counters;
             grid.run();
             return new Report(grid.counters.instructions, new TreeMap<>(grid.counters.bankConflicts));
         }

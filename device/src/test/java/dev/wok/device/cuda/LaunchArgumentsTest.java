@@ -25,7 +25,7 @@ class LaunchArgumentsTest {
             .visible .entry types(
                 .param .u64 .ptr .global .align 16 a, // a pointer, (this is no parameter)
                 .param .s64 b, .param .f32 c,
-                .param .f64 d, .param .b16 e, .param .b32 f, .param .align 64 .b8 map[128]
+                .param .f64 d, .param .b16 e, .param .b32 f, .param .align 64 .b8 map[128], .param .u8 g
             ) .maxntid 128 { ret; }
             """;
 
@@ -45,6 +45,7 @@ class LaunchArgumentsTest {
     private static long number(byte[] bytes) {
         ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         return switch (bytes.length) {
+            case 1 -> buffer.get();
             case 2 -> buffer.getShort();
             case 4 -> buffer.getInt();
             default -> buffer.getLong();
@@ -55,7 +56,7 @@ class LaunchArgumentsTest {
     void argumentsArriveByTheirBits() {
         PtxFunction types = gpu.load(TYPES).function("types");
         TensorMap map = TensorMap.of(x, 4, 16);
-        stream.launch(types, Launch.of(7, 128), x.slice(0, 1, 3), -5L, 1.5f, -2.5, (short) -3, 0.5f, map);
+        stream.launch(types, Launch.of(7, 128), x.slice(0, 1, 3), -5L, 1.5f, -2.5, (short) -3, 0.5f, map, (byte) -7);
         FakeLaunch launched = driver.launched.getFirst();
         assertEquals(List.of(7, 1, 1, 128, 1, 1, 0), launched.numbers());
         List<byte[]> arguments = launched.arguments();
@@ -71,8 +72,9 @@ class LaunchArgumentsTest {
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(x.memory().address());
         assertArrayEquals(encoded, arguments.get(6));
+        assertEquals(-7, number(arguments.get(7)));
         MemorySegment raw = MemorySegment.ofAddress(4096);
-        stream.launch(types, Launch.of(1, 1), raw, 4711L, 0f, 0.0, (short) 0, 12, map);
+        stream.launch(types, Launch.of(1, 1), raw, 4711L, 0f, 0.0, (short) 0, 12, map, (byte) 0);
         assertEquals(4096, number(driver.launched.getLast().arguments().get(0)));
         assertEquals(12, number(driver.launched.getLast().arguments().get(5)));
     }
