@@ -56,6 +56,7 @@ public final class Main {
         all.put("bench", () -> new BenchCommand(console, display));
         all.put("convert", () -> new ConvertCommand(console, display));
         all.put("inspect", () -> new InspectCommand(console, display));
+        all.put("ptx", () -> PtxCommand.line(console, display));
         all.put("doctor", () -> new DoctorCommand(console));
         CommandLine line = new CommandLine(wok);
         Supplier<Object> named = arguments.length == 0 ? null : all.get(arguments[0]);

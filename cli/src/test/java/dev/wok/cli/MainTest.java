@@ -38,6 +38,7 @@ class MainTest {
                         "tokenize",
                         "convert",
                         "inspect",
+                        "ptx",
                         "doctor"),
                 line.getSubcommands().keySet());
         for (String command : line.getSubcommands().keySet()) {

@@ -1,0 +1,192 @@
+package dev.wok.cli;
+
+import dev.wok.device.CudaException;
+import dev.wok.device.Device;
+import dev.wok.device.EmulatedGpu;
+import dev.wok.device.Gpu;
+import dev.wok.device.Gpus;
+import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// `wok ptx run`: runs kernels and prints what they wrote.
+@Command(
+        name = "run",
+        description = {
+            "Runs kernels, in the emulator with every check on or on a real GPU, and prints the buffers that they changed.",
+            "What is not said of the launch is guessed, or stands in the file: see wok ptx check --help."
+        },
+        sortOptions = false,
+        footer = {"", "Example:", "  wok ptx run saxpy.ptx --arg n=1000 --arg x=f32[1000]=iota --arg y=f32[1000]=1"})
+final class PtxRunCommand implements Callable<Integer> {
+    private static final Pattern DEVICE = Pattern.compile("gpu(?::(\\d{1,4}))?");
+
+    private final Console console;
+    private final Display display;
+
+    @Parameters(paramLabel = "FILE", description = "A file of PTX.")
+    @Nullable
+    Path file;
+
+    @Mixin
+    PtxLaunchOptions options = new PtxLaunchOptions();
+
+    @Option(names = "--all", description = "Print all elements of a changed buffer, rather than the first 16.")
+    boolean all;
+
+    @Option(
+            names = "--save",
+            paramLabel = "NAME=FILE",
+            description = "Write a buffer's bytes into a file; may be given again.")
+    Map<String, Path> save = new LinkedHashMap<>();
+
+    @Option(
+            names = "--device",
+            paramLabel = "D",
+            description = "emulated (the default), gpu (the first of this machine) or gpu:N.")
+    String device = "emulated";
+
+    @Option(names = "--json", description = "Print a JSON object for each kernel.")
+    boolean json;
+
+    PtxRunCommand(Console console, Display display) {
+        this.console = console;
+        this.display = display;
+    }
+
+    @Override
+    public Integer call() {
+        Supplier<Gpu> opened = device();
+        PtxSource source = PtxSource.read(Given.required(file));
+        List<PtxPlan> plans = PtxPlan.of(source, options, EmulatedGpu.MOST_SHARED);
+        requireSaved(plans);
+        PtxReport report = new PtxReport(console.out(), source, all, json);
+        int code = 0;
+        for (PtxPlan plan : plans) {
+            try (Arena arena = Arena.ofShared()) {
+                PtxOutcome outcome = run(opened.get(), source, plan, arena);
+                if (outcome == null) {
+                    return PtxCheckCommand.INTERRUPTED;
+                }
+                for (PtxOutcome.Result result : outcome.buffers()) {
+                    Path target = save.get(result.name());
+                    if (target != null) {
+                        save(result, target);
+                    }
+                }
+                report.run(outcome);
+                code = outcome.fault() == null ? code : 1;
+            }
+        }
+        return code;
+    }
+
+    private @Nullable PtxOutcome run(Gpu gpu, PtxSource source, PtxPlan plan, Arena arena) {
+        PtxOutcome outcome;
+        try {
+            outcome = new PtxRunner(gpu, source, plan, arena).run(true, display);
+        } catch (RuntimeException e) {
+            gpu.close();
+            throw e;
+        }
+        try {
+            gpu.close();
+        } catch (CudaException e) {
+            // A GPU on which a kernel failed says so again.
+            if (outcome == null || outcome.fault() == null) {
+                throw e;
+            }
+        }
+        return outcome;
+    }
+
+    private Supplier<Gpu> device() {
+        if (device.equals("emulated")) {
+            return Device::emulated;
+        }
+        Matcher real = DEVICE.matcher(device);
+        if (!real.matches()) {
+            throw new BadInput("--device %s: expected emulated, gpu or gpu:N.".formatted(device));
+        }
+        return switch (Gpus.find()) {
+            case Gpus.Absent(String reason) -> throw new BadInput("--device %s: %s.".formatted(device, reason));
+            case Gpus.Found found -> {
+                int index = real.group(1) == null ? 0 : Integer.parseInt(real.group(1));
+                if (index >= found.gpus().size()) {
+                    throw new BadInput("--device %s: this machine has %s, counted from 0."
+                            .formatted(device, Amounts.of(found.gpus().size(), "GPUs")));
+                }
+                yield () -> found.open(index);
+            }
+        };
+    }
+
+    private void requireSaved(List<PtxPlan> plans) {
+        if (save.isEmpty()) {
+            return;
+        }
+        if (plans.size() > 1) {
+            throw new BadInput("--save: %s holds %d kernels, name one with --kernel: %s."
+                    .formatted(
+                            file,
+                            plans.size(),
+                            String.join(
+                                    ", ", plans.stream().map(PtxPlan::kernel).toList())));
+        }
+        List<String> buffers = new ArrayList<>();
+        for (PtxPlan.Given given : plans.getFirst().arguments()) {
+            switch (given.argument()) {
+                case PtxArgument.Scalar _ -> {}
+                case PtxArgument.Buffer _, PtxArgument.Mapped _ -> buffers.add(given.parameter());
+            }
+        }
+        save.forEach((name, target) -> {
+            if (!buffers.contains(name)) {
+                throw new BadInput("--save %s: %s has no buffer %s; it has %s."
+                        .formatted(
+                                name,
+                                plans.getFirst().kernel(),
+                                name,
+                                buffers.isEmpty() ? "none" : String.join(", ", buffers)));
+            }
+            Given.requireFolderOf(target);
+        });
+    }
+
+    private static void save(PtxOutcome.Result result, Path target) {
+        Path part = target.resolveSibling(target.getFileName() + ".part");
+        try {
+            try (FileChannel channel = FileChannel.open(
+                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                long bytes = result.after().bytes();
+                for (long at = 0; at < bytes; ) {
+                    at += channel.write(result.after()
+                            .memory()
+                            .asSlice(at, Math.min(bytes - at, 1 << 30))
+                            .asByteBuffer());
+                }
+            }
+            Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw BadInput.writing(target, e, part);
+        }
+    }
+}
