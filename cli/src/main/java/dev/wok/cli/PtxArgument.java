@@ -101,11 +101,13 @@ sealed interface PtxArgument {
         return parameter.isArray() && parameter.bytes() == TensorMap.BYTES;
     }
 
+    /// @param where what the parameter is called in a refusal
     /// @throws BadInput where no launch can give a value to a parameter
     static void requirePassable(Parameter parameter, String where) {
         if (parameter.isArray() || parameter.bytes() > Long.BYTES) {
-            throw new BadInput("%s: %s is %d bytes by value, which cannot be given; make its parts parameters."
-                    .formatted(where, parameter.name(), parameter.bytes()));
+            throw new BadInput(
+                    "%s has %d bytes by value, which cannot be given: make its parts parameters, or name another kernel with --kernel."
+                            .formatted(where, parameter.bytes()));
         }
     }
 

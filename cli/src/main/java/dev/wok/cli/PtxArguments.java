@@ -54,13 +54,19 @@ final class PtxArguments {
                 folder == null ? Path.of("") : folder);
     }
 
-    private void name(String parameter, String text) {
-        if (!parameters.contains(parameter)) {
-            throw new BadInput("%s--arg %s: %s has no parameter %s; it has %s."
-                    .formatted(place, parameter, kernel, parameter, parameters()));
-        }
+    /// @return a parameter's name without the kernel's, which nvcc puts before it
+    static String brief(String kernel, String parameter) {
+        return parameter.startsWith(kernel + "_") ? parameter.substring(kernel.length() + 1) : parameter;
+    }
+
+    private void name(String given, String text) {
+        String parameter = parameters.stream()
+                .filter(each -> each.equals(given) || brief(kernel, each).equals(given))
+                .findFirst()
+                .orElseThrow(() -> new BadInput("%s--arg %s: %s has no parameter %s; it has %s."
+                        .formatted(place, given, kernel, given, parameters())));
         if (texts.put(parameter, text) != null) {
-            throw new BadInput("%s--arg %s: given twice.".formatted(place, parameter));
+            throw new BadInput("%s--arg %s: given twice.".formatted(place, given));
         }
     }
 
@@ -85,7 +91,11 @@ final class PtxArguments {
     }
 
     private String parameters() {
-        return parameters.isEmpty() ? "none" : String.join(", ", parameters);
+        return parameters.isEmpty()
+                ? "none"
+                : String.join(
+                        ", ",
+                        parameters.stream().map(each -> brief(kernel, each)).toList());
     }
 
     /// @return what a parameter gets, or null where nobody says so
@@ -94,6 +104,7 @@ final class PtxArguments {
         String text = texts.get(parameter.name());
         return text == null
                 ? null
-                : PtxArgument.parse(text, parameter, "%s--arg %s".formatted(place, parameter.name()), folder);
+                : PtxArgument.parse(
+                        text, parameter, "%s--arg %s".formatted(place, brief(kernel, parameter.name())), folder);
     }
 }

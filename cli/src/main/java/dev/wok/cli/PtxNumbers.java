@@ -52,9 +52,8 @@ final class PtxNumbers {
         int bits = 8 * parameter.bytes();
         if (value instanceof BigInteger whole) {
             BigInteger end = BigInteger.ONE.shiftLeft(bits);
-            BigInteger least = parameter.type().startsWith("u")
-                    ? BigInteger.ZERO
-                    : end.shiftRight(1).negate();
+            // nvcc declares an int as .u32 too.
+            BigInteger least = end.shiftRight(1).negate();
             BigInteger most = parameter.type().startsWith("s") ? end.shiftRight(1) : end;
             if (whole.compareTo(least) < 0 || whole.compareTo(most) >= 0) {
                 throw new BadInput("%s: %s does not fit .%s, expected %s to %s."

@@ -10,6 +10,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedSet;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// How a kernel is going to be launched: what was said, and guesses for the rest.
@@ -28,11 +29,10 @@ record PtxPlan(
 
     /// @param isGuessed whether nobody said it
     record Given(String parameter, PtxArgument argument, boolean isGuessed) {
-        @Override
-        public String toString() {
+        String text(String kernel) {
             boolean isUsual = isGuessed && argument instanceof PtxArgument.Buffer;
             String text = isUsual ? "1 MiB of zeros" : argument.toString();
-            return "%s = %s%s".formatted(parameter, text, isGuessed ? " (guessed)" : "");
+            return "%s = %s%s".formatted(PtxArguments.brief(kernel, parameter), text, isGuessed ? " (guessed)" : "");
         }
     }
 
@@ -77,8 +77,7 @@ record PtxPlan(
         StringBuilder line = new StringBuilder(String.join(", ", sizes));
         if (!arguments.isEmpty()) {
             line.append("; ")
-                    .append(String.join(
-                            ", ", arguments.stream().map(Given::toString).toList()));
+                    .append(arguments.stream().map(given -> given.text(kernel)).collect(Collectors.joining(", ")));
         }
         if (!guessed.isEmpty()) {
             line.append("; say otherwise with ").append(String.join(", ", guessed));
@@ -228,10 +227,12 @@ record PtxPlan(
 
         private PtxArgument guess(Parameter parameter) {
             if (PtxArgument.isMap(parameter)) {
-                throw new BadInput("%s: %s looks like a tensor map, which cannot be guessed: give --arg %s=%s."
-                        .formatted(name, parameter.name(), parameter.name(), PtxArgument.MAP));
+                String brief = PtxArguments.brief(name, parameter.name());
+                throw new BadInput("%s of %s looks like a tensor map, which cannot be guessed: give --arg %s=%s."
+                        .formatted(brief, name, brief, PtxArgument.MAP));
             }
-            PtxArgument.requirePassable(parameter, name);
+            PtxArgument.requirePassable(
+                    parameter, "%s of %s".formatted(PtxArguments.brief(name, parameter.name()), name));
             if (PtxArgument.isAddress(parameter)) {
                 return new PtxArgument.Buffer(
                         PtxElement.F32, List.of(USUAL_BUFFER / Float.BYTES), PtxFill.Pattern.ZEROS);

@@ -40,7 +40,7 @@ record PtxReport(PrintStream out, PtxSource source, boolean showsAll, boolean as
             out.printf("%s%n", outcome.plan().kernel());
             launched(outcome.plan());
             List<PtxOutcome.Result> changed = changed(outcome);
-            changed.forEach(this::print);
+            changed.forEach(result -> print(outcome, result));
             if (changed.isEmpty()) {
                 out.println("  no buffer was changed");
             }
@@ -56,6 +56,10 @@ record PtxReport(PrintStream out, PtxSource source, boolean showsAll, boolean as
             return false;
         }
         out.println(fault.message());
+        String origin = source.origin(fault.line());
+        if (origin != null) {
+            out.printf("  from %s%n", origin);
+        }
         launched(outcome.plan());
         return true;
     }
@@ -80,10 +84,10 @@ record PtxReport(PrintStream out, PtxSource source, boolean showsAll, boolean as
                 .toList();
     }
 
-    private void print(PtxOutcome.Result result) {
+    private void print(PtxOutcome outcome, PtxOutcome.Result result) {
         out.printf(
                 "  %s: %s, %s%n",
-                result.name(),
+                PtxArguments.brief(outcome.plan().kernel(), result.name()),
                 result.buffer().type(),
                 result.wasUnset()
                         ? "unset before"
@@ -173,6 +177,7 @@ record PtxReport(PrintStream out, PtxSource source, boolean showsAll, boolean as
                         : source.lines().get(fault.line() - 1).strip());
         facts.put("lanes", fault.lanes());
         facts.put("message", fault.message());
+        facts.put("source", source.origin(fault.line()));
         return facts;
     }
 }

@@ -14,9 +14,11 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -87,7 +89,8 @@ final class PtxRunCommand implements Callable<Integer> {
                     return PtxCheckCommand.INTERRUPTED;
                 }
                 for (PtxOutcome.Result result : outcome.buffers()) {
-                    Path target = save.get(result.name());
+                    Path target = save.getOrDefault(
+                            result.name(), save.get(PtxArguments.brief(plan.kernel(), result.name())));
                     if (target != null) {
                         save(result, target);
                     }
@@ -104,7 +107,11 @@ final class PtxRunCommand implements Callable<Integer> {
         try {
             outcome = new PtxRunner(gpu, source, plan, arena).run(true, display);
         } catch (RuntimeException e) {
-            gpu.close();
+            try {
+                gpu.close();
+            } catch (CudaException closing) {
+                e.addSuppressed(closing);
+            }
             throw e;
         }
         try {
@@ -151,21 +158,24 @@ final class PtxRunCommand implements Callable<Integer> {
                             String.join(
                                     ", ", plans.stream().map(PtxPlan::kernel).toList())));
         }
+        PtxPlan plan = plans.getFirst();
+        Set<String> known = new HashSet<>();
         List<String> buffers = new ArrayList<>();
-        for (PtxPlan.Given given : plans.getFirst().arguments()) {
+        for (PtxPlan.Given given : plan.arguments()) {
             switch (given.argument()) {
                 case PtxArgument.Scalar _ -> {}
-                case PtxArgument.Buffer _, PtxArgument.Mapped _ -> buffers.add(given.parameter());
+                case PtxArgument.Buffer _, PtxArgument.Mapped _ -> {
+                    String brief = PtxArguments.brief(plan.kernel(), given.parameter());
+                    known.add(given.parameter());
+                    known.add(brief);
+                    buffers.add(brief);
+                }
             }
         }
         save.forEach((name, target) -> {
-            if (!buffers.contains(name)) {
+            if (!known.contains(name)) {
                 throw new BadInput("--save %s: %s has no buffer %s; it has %s."
-                        .formatted(
-                                name,
-                                plans.getFirst().kernel(),
-                                name,
-                                buffers.isEmpty() ? "none" : String.join(", ", buffers)));
+                        .formatted(name, plan.kernel(), name, buffers.isEmpty() ? "none" : String.join(", ", buffers)));
             }
             Given.requireFolderOf(target);
         });

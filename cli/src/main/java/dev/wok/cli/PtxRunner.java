@@ -141,7 +141,10 @@ final class PtxRunner {
         Tensor there = switch (gpu) {
             case EmulatedGpu emulated ->
                 (isUnset ? emulated.unwrittenMemory() : emulated.memory())
-                        .named(name, buffer.element().dtype(), buffer.shape());
+                        .named(
+                                PtxArguments.brief(plan.kernel(), name),
+                                buffer.element().dtype(),
+                                buffer.shape());
             default -> gpu.memory().tensor(buffer.element().dtype(), buffer.shape());
         };
         Tensor before = host(buffer);

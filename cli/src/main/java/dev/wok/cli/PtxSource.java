@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
 /// A file of PTX that the emulator knows.
@@ -28,6 +29,9 @@ record PtxSource(
 
     private static final long MOST_BYTES = 1 << 28;
     private static final Pattern WOK = Pattern.compile("//\\s*wok:(.*)");
+    private static final Pattern NAMED = Pattern.compile("\\s*\\.file\\s+(\\d+)\\s+\"([^\"]*)\"");
+    private static final Pattern PLACE =
+            Pattern.compile("\\s*\\.loc\\s+(\\d+)\\s+(\\d+)\\s+\\d+(?:.*\\binlined_at\\s+(\\d+)\\s+(\\d+))?");
 
     /// A line `// wok: --kernel saxpy --grid 4`.
     record Said(int line, PtxLaunchOptions options) {}
@@ -96,6 +100,36 @@ record PtxSource(
     /// The refusal of a text that does not assemble.
     static BadInput rejected(Path file, PtxRejected e) {
         return new BadInput("%s, %s".formatted(file, e.log().strip().replaceAll("\\s*\\R\\s*", " ")), e);
+    }
+
+    /// @param line of the text
+    /// @return what it was made from, `saxpy.cu, line 12`, where the text says so (`nvcc -lineinfo`); else null
+    @Nullable
+    String origin(int line) {
+        for (int i = Math.min(line, lines.size()) - 1; i >= 0; i--) {
+            Matcher place = PLACE.matcher(lines.get(i));
+            if (place.lookingAt()) {
+                String from = place(place.group(1), place.group(2));
+                return place.group(3) == null
+                        ? from
+                        : "%s, inlined in %s".formatted(from, place(place.group(3), place.group(4)));
+            }
+            if (lines.get(i).contains(".entry") || lines.get(i).contains(".func")) {
+                return null;
+            }
+        }
+        return null;
+    }
+
+    private String place(String number, String line) {
+        for (String each : lines) {
+            Matcher file = NAMED.matcher(each);
+            if (file.lookingAt() && file.group(1).equals(number)) {
+                return "%s, line %s"
+                        .formatted(file.group(2).substring(file.group(2).lastIndexOf('/') + 1), line);
+            }
+        }
+        return "file %s, line %s".formatted(number, line);
     }
 
     private static List<Said> said(Path file, List<String> lines) {

@@ -125,6 +125,32 @@ class PtxCheckCommandTest {
                 PtxSamples.run("check", file, "--kernel", "axpy").err());
     }
 
+    /// As nvcc -lineinfo writes it.
+    @Test
+    void theLineOfTheSourceIsNamed() throws IOException {
+        String text = PtxSamples.text("out-of-bounds")
+                .replace(
+                        "    st.global",
+                        "    .loc 2 31 7, function_name $L__info_string0, inlined_at 1 12 3\n    st.global");
+        Path file = folder.resolve("fill.ptx");
+        Files.writeString(file, text + ".file 1 \"/home/me/fill.cu\"\n.file 2 \"store.h\"\n");
+        String from = "store.h, line 31, inlined in fill.cu, line 12";
+        Captured people = PtxSamples.run("check", file);
+        assertTrue(people.out().contains("lanes 8-31\n  from " + from + "\n  launched"), people.out());
+        assertEquals(
+                from,
+                JsonMapper.shared()
+                        .readTree(PtxSamples.run("check", file, "--json").out())
+                        .get("fault")
+                        .get("source")
+                        .asString());
+        assertTrue(JsonMapper.shared()
+                .readTree(PtxSamples.run("check", "race", "--json").out())
+                .get("fault")
+                .get("source")
+                .isNull());
+    }
+
     @Test
     void memoryThatIsUnsetMayNotBeRead() {
         Captured run = PtxSamples.run("check", "saxpy", "--arg", "x=f32[1000]=unset");

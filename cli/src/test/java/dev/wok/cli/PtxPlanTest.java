@@ -133,7 +133,7 @@ class PtxPlanTest {
     void aTensorMapIsAskedFor() throws IOException {
         Path file = empty(".param .align 64 .b8 m[128]", "");
         assertEquals(
-                "k: m looks like a tensor map, which cannot be guessed: give --arg m=map:TYPE[ROWS,COLUMNS]/BOXROWS,"
+                "m of k looks like a tensor map, which cannot be guessed: give --arg m=map:TYPE[ROWS,COLUMNS]/BOXROWS,"
                         + "BOXCOLUMNS, then /32, /64 or /128 for a swizzle, then =INIT:"
                         + " map:bf16[256,64]/64,64/128=random.",
                 refused(file));
@@ -151,8 +151,23 @@ class PtxPlanTest {
                         + " pad the rows.",
                 refused(file, "--arg", "m=map:f32[8,5]/8,4"));
         assertEquals(
-                "k: s: s is 24 bytes by value, which cannot be given; make its parts parameters.".replace("s: s", "s"),
+                "s of k has 24 bytes by value, which cannot be given: make its parts parameters, or name another kernel"
+                        + " with --kernel.",
                 refused(empty(".param .align 8 .b8 s[24]", "")));
+    }
+
+    /// As nvcc names them, which also says of an int that it is unsigned.
+    @Test
+    void aParameterCanBeNamedWithoutItsKernel() throws IOException {
+        Path file = empty(".param .u32 k_param_0, .param .u64 k_param_1, .param .u8 k_param_2", "");
+        assertEquals(
+                "grid 2 (guessed), block 128 (guessed); param_0 = -5, param_1 = i8[3]=zeros, param_2 = 1;"
+                        + " say otherwise with --grid, --block",
+                launched(file, "--arg=param_0=-5", "--arg=k_param_1=i8[3]", "--arg=param_2=1"));
+        assertEquals(
+                "--arg param_3: k has no parameter param_3; it has param_0, param_1, param_2.",
+                refused(file, "--arg=param_3=1"));
+        assertEquals("--arg param_0: given twice.", refused(file, "--arg=k_param_0=1", "--arg=param_0=1"));
     }
 
     // ------------------------------------------------------------------------------------------------ what is said
@@ -221,8 +236,8 @@ class PtxPlanTest {
                 "--arg=1 | saxpy: 1 argument, expected 4: n, a, x, y. With names (--arg NAME=VALUE) some can be left out.",
                 "--arg=z=1 | --arg z: saxpy has no parameter z; it has n, a, x, y.",
                 "--arg=n=1.5 | --arg n: '1.5' is no whole number.",
-                "--arg=n=-1 | --arg n: -1 does not fit .u32, expected 0 to 4294967295.",
-                "--arg=n=4294967296 | --arg n: 4294967296 does not fit .u32, expected 0 to 4294967295.",
+                "--arg=n=-2147483649 | --arg n: -2147483649 does not fit .u32, expected -2147483648 to 4294967295.",
+                "--arg=n=4294967296 | --arg n: 4294967296 does not fit .u32, expected -2147483648 to 4294967295.",
                 "--arg=n=f32[4] | --arg n: n is a .u32, expected a number, not 'f32[4]'.",
                 "--arg=a=one | --arg a: 'one' is no number.",
                 "--arg=x=f32[ | --arg x: 'f32[' is no buffer, expected TYPE[COUNT], TYPE[COUNT]=INIT: f32[1000]=iota.",
