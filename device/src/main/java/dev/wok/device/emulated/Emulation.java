@@ -306,6 +306,18 @@ public final class Emulation {
                     text(demandedCluster),
                     text(cluster));
         }
+        int[] runs = demandedCluster == null ? cluster : demandedCluster;
+        int[] grid = {launch.gridX(), launch.gridY(), launch.gridZ()};
+        long blocks = 1;
+        for (int axis = 0; axis < 3; axis++) {
+            blocks *= grid[axis];
+            if (grid[axis] % runs[axis] != 0) {
+                throw invalid(name, "a grid of %s blocks is no multiple of a cluster of %s", text(grid), text(runs));
+            }
+        }
+        if (blocks > Integer.MAX_VALUE) {
+            throw invalid(name, "a grid of %d blocks is more than the emulator runs", blocks);
+        }
         long shared = (long) code.sharedBytes() + launch.sharedBytes();
         if (shared > MOST_SHARED) {
             throw invalid(name, "%d bytes of shared memory are more than %d", shared, MOST_SHARED);
