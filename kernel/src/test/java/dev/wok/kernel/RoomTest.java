@@ -70,7 +70,7 @@ class RoomTest {
 
     @Test
     void backendsDoNotSeeEachOther() {
-        String[] backends = {"reference", "vector", "x86", "dry"};
+        String[] backends = {"reference", "vector", "x86", "ptx", "dry"};
         for (String backend : backends) {
             String[] others = Stream.of(backends)
                     .filter(other -> !other.equals(backend))
