@@ -34,6 +34,8 @@ class AssembledTest {
         forms.put("bits", IntegersTest.bits());
         forms.put("comparisons", IntegersTest.comparisons());
         forms.put("floats", FloatsTest.arithmetic());
+        forms.put("conversions of whole numbers", ConversionsTest.integers());
+        forms.put("conversions", ConversionsTest.floats());
         forms.put("order", FloatsTest.order());
         forms.put("approximations", FloatsTest.approximations());
         return forms.entrySet().stream()

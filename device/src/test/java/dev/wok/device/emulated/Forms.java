@@ -138,7 +138,7 @@ final class Forms {
             return "u32";
         }
         if (type.endsWith("x2")) {
-            return "b32";
+            return "b" + Values.bits(type);
         }
         return type.startsWith("f32") || type.startsWith("f64") && bits == 64
                 ? type
