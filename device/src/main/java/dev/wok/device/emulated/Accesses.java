@@ -74,7 +74,7 @@ final class Accesses {
         }
         call.count(2, 3);
         Call.Place place = call.place(isStore ? 0 : 1, space);
-        if (space == Space.PARAM && isStore) {
+        if (space == Space.PARAM && isStore && place.isFixed() && place.base().constant() >>> Warp.WINDOW_BITS == 0) {
             throw call.error("a kernel's parameters cannot be written");
         }
         return isStore

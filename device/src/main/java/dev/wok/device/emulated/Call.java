@@ -261,6 +261,11 @@ final class Call {
     /// @param base a register or a constant
     /// @param isNarrow whether the address has 32 bits
     record Place(Value base, long offset, boolean isNarrow) {
+        /// @return whether the text alone says where it is
+        boolean isFixed() {
+            return base.slot() < 0;
+        }
+
         long at(Warp warp, int lane) {
             long address = base.at(warp, lane) + offset;
             return isNarrow ? address & 0xFFFF_FFFFL : address;
@@ -327,13 +332,30 @@ final class Call {
 
     int label(int index) {
         if (operand(index) instanceof Name(String name)) {
-            Integer target = statement.scope().label(name);
+            Integer target = decoder.label(statement, name);
             if (target != null) {
                 return target;
             }
             throw error("no label %s".formatted(name));
         }
         throw error("a label is expected");
+    }
+
+    /// @return the instructions that a list of labels names
+    int[] targets(int index) {
+        List<String> labels = operand(index) instanceof Name(String name) ? statement.scope().targets(name) : null;
+        if (labels == null) {
+            throw error("a list of .branchtargets is expected");
+        }
+        int[] targets = new int[labels.size()];
+        for (int i = 0; i < targets.length; i++) {
+            Integer target = decoder.label(statement, labels.get(i));
+            if (target == null) {
+                throw error("no label %s".formatted(labels.get(i)));
+            }
+            targets[i] = target;
+        }
+        return targets;
     }
 
     Decoder decoder() {

@@ -2,6 +2,8 @@ package dev.wok.device.emulated;
 
 import dev.wok.device.PtxFault;
 import dev.wok.device.emulated.Code.Parameter;
+import dev.wok.device.emulated.Frames.Frame;
+import dev.wok.device.emulated.Frames.Placed;
 import dev.wok.device.emulated.Listing.Register;
 import dev.wok.device.emulated.Listing.Routine;
 import dev.wok.device.emulated.Listing.Scope;
@@ -10,32 +12,41 @@ import dev.wok.device.emulated.Listing.Statement;
 import dev.wok.device.emulated.Listing.Variable;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /// Turns a kernel's text into steps: finds what each name means, and the family that knows each opcode.
 final class Decoder {
+    private static final int MOST_BYTES = 1 << 19;
+
     private final Listing listing;
     private final Routine routine;
     private final Map<String, Long> globals;
+    private final Frames frames;
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
-    private final Map<Variable, Integer> shared = new HashMap<>();
-    private final Map<Variable, Integer> local = new HashMap<>();
+    private final Map<Variable, Integer> shared = new IdentityHashMap<>();
     private final Map<String, Register> specials = new HashMap<>();
+    private final Set<Scope> placedScopes = new HashSet<>();
     private final TreeSet<Integer> reads = new TreeSet<>();
     private final TreeSet<Integer> writes = new TreeSet<>();
     private int sharedBytes;
     private int dynamicAlign = 1;
     private int localBytes;
     private int slots;
+    private Frame frame;
 
     private Decoder(Listing listing, Routine routine, Map<String, Long> globals) {
         this.listing = listing;
         this.routine = routine;
         this.globals = globals;
+        frames = Frames.of(listing, routine);
+        frame = frames.placed.isEmpty() ? Frames.empty(routine) : frames.placed.getFirst().frame();
     }
 
     /// @param globals addresses of the module's variables
@@ -52,38 +63,25 @@ final class Decoder {
                     parameter.name(),
                     new Parameter(parameter.name(), parameterBytes, (int) parameter.bytes(), parameter.align()));
             parameterBytes += (int) parameter.bytes();
-        }
-        for (Variable variable : listing.variables()) {
-            if (variable.space() == Space.SHARED) {
-                place(variable);
+            if (parameterBytes > MOST_BYTES) {
+                throw listing.error(parameter.line(), "more parameters than a kernel can have");
             }
         }
-        TreeSet<Integer> used = new TreeSet<>();
-        int[] counts = new int[2];
-        count(routine.scope(), counts);
-        for (Statement statement : routine.body()) {
-            if (used.add(System.identityHashCode(statement.scope()))) {
-                count(statement.scope(), counts);
-                for (Variable variable : statement.scope().variables.values()) {
-                    if (variable.space() == Space.SHARED) {
-                        place(variable);
-                    }
-                }
-            }
-        }
-        slots = counts[0];
+        frames.placed.forEach(placed -> place(placed.statement().scope()));
+        slots = frames.slots();
         List<Code.Instruction> instructions = new ArrayList<>();
         boolean usesWgmma = false;
-        for (Statement statement : routine.body()) {
-            instructions.add(decode(statement));
-            usesWgmma |= statement.opcode().equals("wgmma");
+        for (Placed placed : frames.placed) {
+            frame = placed.frame();
+            instructions.add(decode(placed));
+            usesWgmma |= placed.statement().opcode().equals("wgmma");
         }
         return new Code(
                 routine,
                 listing,
                 List.copyOf(instructions),
                 slots,
-                counts[1],
+                frames.predicates(),
                 parameters,
                 parameterBytes,
                 sharedBytes,
@@ -93,15 +91,24 @@ final class Decoder {
                 usesWgmma);
     }
 
-    /// Counts registers: the highest slots in use.
-    private static void count(Scope scope, int[] counts) {
-        for (Register register : scope.registers.values()) {
-            int kind = register.type() == Type.PRED ? 1 : 0;
-            counts[kind] = Math.max(counts[kind], register.slot() + (register.type() == Type.B128 ? 2 : 1));
+    /// Gives the shared variables of a scope and those around it their places.
+    private void place(Scope scope) {
+        if (placedScopes.add(scope)) {
+            if (scope.parent != null) {
+                place(scope.parent);
+            }
+            for (Variable variable : scope.variables.values()) {
+                if (variable.space() == Space.SHARED && !shared.containsKey(variable)) {
+                    place(variable);
+                }
+            }
         }
     }
 
     private void place(Variable variable) {
+        if (sharedBytes > MOST_BYTES) {
+            throw listing.error(variable.line(), "more shared memory than a block can have");
+        }
         if (variable.bytes() == 0) {
             dynamicAlign = Math.max(dynamicAlign, variable.align());
         } else {
@@ -115,25 +122,21 @@ final class Decoder {
         return (offset + align - 1) / align * align;
     }
 
-    private Code.Instruction decode(Statement statement) {
+    private Code.Instruction decode(Placed placed) {
+        Statement statement = placed.statement();
         reads.clear();
         writes.clear();
         int guard = -1;
         boolean isNegated = false;
         if (statement.guard() != null) {
-            Register register = statement.scope().register(statement.guard().predicate());
+            Register register = declared(statement, statement.guard().predicate());
             if (register == null || register.type() != Type.PRED) {
                 throw error(statement, "no predicate %s is declared".formatted(statement.guard().predicate()));
             }
-            guard = register.slot();
+            guard = placed.isSkip() ? -1 : register.slot();
             isNegated = statement.guard().isNegated();
         }
-        Call call = new Call(this, statement);
-        Step step = step(call);
-        if (step == null) {
-            throw call.unknown();
-        }
-        call.end();
+        Step step = placed.callee() == null ? step(statement) : enter(placed, placed.callee());
         return new Code.Instruction(
                 step,
                 guard,
@@ -144,9 +147,24 @@ final class Decoder {
                 statement.mnemonic().startsWith("wgmma.mma_async") ? statement.modifiers().get(3) : "");
     }
 
+    private static Step enter(Placed placed, Frame callee) {
+        int target = placed.isSkip() ? callee.end() : callee.at[0];
+        return (warp, lanes) -> warp.jump(target, lanes);
+    }
+
+    private Step step(Statement statement) {
+        Call call = new Call(this, statement);
+        Step step = step(call);
+        if (step == null) {
+            throw call.unknown();
+        }
+        call.end();
+        return step;
+    }
+
     private static @Nullable Step step(Call call) {
         return switch (call.statement.opcode()) {
-            case "add", "sub", "mul", "mad", "madc", "fma", "div", "rem", "abs", "neg", "min", "max", "addc", "subc", "sad",
+            case "add", "sub", "mul", "mad", "fma", "div", "rem", "abs", "neg", "min", "max", "addc", "subc", "madc", "sad",
                     "mul24", "mad24" ->
                 Arithmetic.decode(call);
             case "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "copysign", "testp" -> Functions.decode(call);
@@ -174,9 +192,30 @@ final class Decoder {
 
     // ------------------------------------------------------------------------------------------------ names
 
+    private @Nullable Register declared(Statement statement, String name) {
+        Register register = statement.scope().register(name);
+        return register == null
+                ? null
+                : new Register(
+                        name,
+                        register.type(),
+                        register.slot() + (register.type() == Type.PRED ? frame.predicates : frame.slots));
+    }
+
+    /// @return the instruction behind a label
+    @Nullable Integer label(Statement statement, String name) {
+        Integer index = statement.scope().label(name);
+        return index == null ? null : frame.at[index];
+    }
+
+    /// @return where a function ends that a kernel has called; -1 in the kernel itself
+    int end() {
+        return frame.caller == null ? -1 : frame.end();
+    }
+
     /// @return the register of a name, a special one too, or null
     @Nullable Register register(Statement statement, String name) {
-        Register register = statement.scope().register(name);
+        Register register = declared(statement, name);
         if (register != null) {
             return register;
         }
@@ -185,7 +224,7 @@ final class Decoder {
             if (name.startsWith("%")) {
                 throw error(statement, "no register %s is declared".formatted(name));
             }
-            return name.equals("WARP_SZ") ? null : null;
+            return null;
         }
         return special.isFixed()
                 ? specials.computeIfAbsent(name, n -> new Register(n, special.type(), slots++))
@@ -235,17 +274,15 @@ final class Decoder {
         long address = switch (variable.space()) {
             case GLOBAL, CONST -> globals.getOrDefault(name, 0L);
             case SHARED -> Block.SHARED_FROM + sharedOffset(variable);
-            case LOCAL -> local.computeIfAbsent(variable, this::localOffset);
-            case PARAM -> {
-                Parameter parameter = parameters.get(name);
-                if (parameter == null) {
-                    throw error(statement, "%s is no parameter of the kernel".formatted(name));
-                }
-                yield parameter.offset();
-            }
+            case LOCAL -> localOffset(frame, variable);
+            case PARAM -> parameter(frame, variable);
             case GENERIC -> throw new IllegalStateException(name);
         };
-        if (space == Space.GENERIC && variable.space() != Space.GLOBAL && variable.space() != Space.CONST) {
+        boolean isWindowed = address >>> Warp.WINDOW_BITS != 0;
+        if (space == Space.GENERIC
+                && !isWindowed
+                && variable.space() != Space.GLOBAL
+                && variable.space() != Space.CONST) {
             return address + window(variable.space());
         }
         return address;
@@ -269,11 +306,27 @@ final class Decoder {
         return offset != null ? offset : aligned(sharedBytes, dynamicAlign);
     }
 
-    private int localOffset(Variable variable) {
-        localBytes = aligned(localBytes, variable.align());
-        int offset = localBytes;
-        localBytes += (int) variable.bytes();
-        return offset;
+    private int localOffset(Frame of, Variable variable) {
+        return of.local.computeIfAbsent(variable, v -> {
+            localBytes = aligned(localBytes, v.align());
+            int offset = localBytes;
+            localBytes += (int) v.bytes();
+            if (localBytes > MOST_BYTES) {
+                throw listing.error(v.line(), "more local memory than a thread can have");
+            }
+            return offset;
+        });
+    }
+
+    /// Parameters of calls lie in local memory, those of the kernel by themselves.
+    private long parameter(Frame of, Variable variable) {
+        Variable argument = of.arguments.get(variable);
+        if (argument != null && of.caller != null) {
+            return parameter(of.caller, argument);
+        }
+        Parameter parameter = of.caller == null ? parameters.get(variable.name()) : null;
+        boolean isOfKernel = parameter != null && routine.parameters().contains(variable);
+        return isOfKernel ? parameter.offset() : Warp.LOCAL_WINDOW + localOffset(of, variable);
     }
 
     PtxFault error(Statement statement, String what) {

@@ -7,6 +7,31 @@ import org.jspecify.annotations.Nullable;
 final class Flow {
     private Flow() {}
 
+    /// `brx.idx`: each lane branches to one of a list of labels.
+    private static Step choose(Call call) {
+        call.need("idx");
+        call.take("uni");
+        call.count(2);
+        Value index = call.read(0, Type.U32);
+        int[] targets = call.targets(1);
+        return (warp, lanes) -> {
+            for (int rest = lanes; rest != 0; ) {
+                long chosen = index.uniform(warp, rest) & 0xFFFF_FFFFL;
+                int same = 0;
+                for (int others = rest; others != 0; others &= others - 1) {
+                    int lane = Integer.numberOfTrailingZeros(others);
+                    same |= (index.at(warp, lane) & 0xFFFF_FFFFL) == chosen ? 1 << lane : 0;
+                }
+                if (chosen >= targets.length) {
+                    throw warp.fault(
+                            Kind.INVALID, same, "branch to target %d of %d".formatted(chosen, targets.length));
+                }
+                warp.jump(targets[(int) chosen], same);
+                rest &= ~same;
+            }
+        };
+    }
+
     static @Nullable Step decode(Call call) {
         return switch (call.statement.opcode()) {
             case "bra" -> {
@@ -15,10 +40,12 @@ final class Flow {
                 int target = call.label(0);
                 yield (warp, lanes) -> warp.jump(target, lanes);
             }
+            case "brx" -> choose(call);
             case "ret", "exit" -> {
                 call.take("uni");
                 call.count(0);
-                yield Warp::exit;
+                int end = call.statement.opcode().equals("ret") ? call.decoder().end() : -1;
+                yield end < 0 ? Warp::exit : (warp, lanes) -> warp.jump(end, lanes);
             }
             case "trap", "brkpt" -> {
                 call.count(0);

@@ -35,6 +35,7 @@ record Listing(
     /// @param blockSize what the text demands, or null
     /// @param maxThreads at most these in a block, or 0
     /// @param cluster what the text demands, or null
+    /// @param slots of registers, predicates not counted
     record Routine(
             String name,
             boolean isEntry,
@@ -45,6 +46,8 @@ record Listing(
             int @Nullable [] blockSize,
             int maxThreads,
             int @Nullable [] cluster,
+            int slots,
+            int predicates,
             int line) {}
 
     /// One instruction.
@@ -95,6 +98,9 @@ record Listing(
         final Map<String, Variable> variables = new LinkedHashMap<>();
         final Map<String, java.lang.Integer> labels = new HashMap<>();
 
+        /// Lists of labels, for branches that choose one.
+        final Map<String, List<String>> targets = new HashMap<>();
+
         Scope(@Nullable Scope parent) {
             this.parent = parent;
         }
@@ -107,6 +113,11 @@ record Listing(
         @Nullable Variable variable(String name) {
             Variable found = variables.get(name);
             return found != null || parent == null ? found : parent.variable(name);
+        }
+
+        @Nullable List<String> targets(String name) {
+            List<String> found = targets.get(name);
+            return found != null || parent == null ? found : parent.targets(name);
         }
 
         /// @return the index of the statement behind a label, or null

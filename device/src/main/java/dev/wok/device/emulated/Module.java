@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /// A PTX text that is ready to run: its kernels and its variables.
 final class Module implements AutoCloseable {
+    private static final long MOST_BYTES = 1L << 30;
+
     private final Listing listing;
     private final Map<String, Code> kernels = new LinkedHashMap<>();
     private final Map<String, Region> variables = new LinkedHashMap<>();
@@ -39,9 +41,14 @@ final class Module implements AutoCloseable {
     }
 
     private void place() {
+        long all = 0;
         for (Variable variable : listing.variables()) {
             if (variable.space() != Space.GLOBAL && variable.space() != Space.CONST) {
                 continue;
+            }
+            all += variable.bytes();
+            if (all > MOST_BYTES) {
+                throw listing.error(variable.line(), "more global variables than there is memory for");
             }
             byte[] initial = variable.initial();
             Region region = allocations.allocate(

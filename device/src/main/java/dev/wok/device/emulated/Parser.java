@@ -19,13 +19,20 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Reads PTX text, whoever wrote it.
 final class Parser {
     private static final int MOST_REGISTERS = 1 << 16;
-    private static final long MOST_BYTES = 1L << 32;
+    private static final long MOST_BYTES = 1L << 28;
+
+    /// Of what each thread or block has.
+    private static final long MOST_OWN_BYTES = 1L << 19;
+
+    private static final int DEEPEST = 200;
 
     private final Listing listing;
     private final List<Token> tokens;
@@ -33,6 +40,7 @@ final class Parser {
 
     private final List<Variable> variables = new ArrayList<>();
     private final List<Routine> routines = new ArrayList<>();
+    private final Set<String> names = new HashSet<>();
     private String version = "";
     private String target = "";
 
@@ -40,6 +48,9 @@ final class Parser {
     private List<Statement> body = new ArrayList<>();
     private int slots;
     private int predicates;
+
+    /// How many braces are open.
+    private int depth;
 
     private Parser(String text) {
         listing = new Listing("", "", List.of(), List.of(), Arrays.asList(text.split("\n", -1)));
@@ -85,7 +96,11 @@ final class Parser {
                     next();
                     block();
                 }
-                case ".visible", ".weak", ".common" -> {}
+                case ".visible", ".weak", ".common" -> {
+                    if (peek().kind() != Token.Kind.DOTTED) {
+                        throw error(peek(), "expected what is %s, not '%s'".formatted(word.text(), peek().text()));
+                    }
+                }
                 case ".extern" -> external(globals);
                 case ".entry" -> routine(globals, true);
                 case ".func" -> routine(globals, false);
@@ -172,14 +187,17 @@ final class Parser {
             boolean isOpen = false;
             while (accept("[")) {
                 isOpen |= peek().is("]");
-                count = isOpen ? count : Math.multiplyExact(count, dimension());
+                count = isOpen ? count : product(count, dimension());
                 expect("]");
             }
             long bytes = isOpen ? 0 : count * type.bytes();
-            if (bytes > MOST_BYTES) {
+            if (bytes > (where == Space.GLOBAL || where == Space.CONST ? MOST_BYTES : MOST_OWN_BYTES)) {
                 throw error(name, "%s is larger than can be".formatted(name.text()));
             }
             byte[] initial = accept("=") ? initial(type, name) : null;
+            if (!isOpen && initial != null && initial.length > bytes) {
+                throw error(name, "%s has room for %d bytes, not for %d".formatted(name.text(), bytes, initial.length));
+            }
             if (isOpen && initial != null) {
                 bytes = initial.length;
             }
@@ -200,10 +218,25 @@ final class Parser {
     private long dimension() {
         Token word = peek();
         long value = integer();
-        if (value < 0 || value > MOST_BYTES) {
+        if (value < 0) {
             throw error(word, "no size for an array: " + value);
         }
         return value;
+    }
+
+    /// @return the product, or more than anything can have
+    private static long product(long count, long more) {
+        return more != 0 && count > MOST_BYTES / more ? MOST_BYTES + 1 : count * more;
+    }
+
+    private void open(Token brace) {
+        if (++depth > DEEPEST) {
+            throw error(brace, "nested deeper than %d".formatted(DEEPEST));
+        }
+    }
+
+    private void close() {
+        depth--;
     }
 
     private byte[] initial(Type type, Token name) {
@@ -220,11 +253,14 @@ final class Parser {
     }
 
     private void collect(List<Operand> values, Token name) {
+        Token brace = peek();
         if (accept("{")) {
+            open(brace);
             while (!accept("}")) {
                 collect(values, name);
                 accept(",");
             }
+            close();
             return;
         }
         Operand value = operand();
@@ -286,7 +322,8 @@ final class Parser {
         while (peek().kind() == Token.Kind.DOTTED) {
             Token directive = next();
             switch (directive.text()) {
-                case ".maxntid" -> maxThreads = Arrays.stream(triple()).reduce(1, Math::multiplyExact);
+                case ".maxntid" ->
+                    maxThreads = Arrays.stream(triple()).reduce(1, (a, b) -> (int) Math.min((long) a * b, 1 << 20));
                 case ".reqntid" -> blockSize = triple();
                 case ".reqnctapercluster" -> cluster = triple();
                 case ".maxnreg", ".minnctapersm", ".maxnctapersm", ".maxclusterrank" -> integer();
@@ -300,6 +337,9 @@ final class Parser {
         }
         expect("{");
         statements(scope);
+        if (!names.add(name.text())) {
+            throw error(name, "%s is declared twice".formatted(name.text()));
+        }
         routines.add(new Routine(
                 name.text(),
                 isEntry,
@@ -310,6 +350,8 @@ final class Parser {
                 blockSize,
                 maxThreads,
                 cluster,
+                slots,
+                predicates,
                 name.line()));
     }
 
@@ -354,7 +396,7 @@ final class Parser {
             Token name = expectName();
             long count = 1;
             while (accept("[")) {
-                count = Math.multiplyExact(count, peek().is("]") ? 0 : dimension());
+                count = product(count, peek().is("]") ? 0 : dimension());
                 expect("]");
             }
             Variable parameter = new Variable(
@@ -366,7 +408,12 @@ final class Parser {
                     null,
                     false,
                     name.line());
-            scope.variables.put(name.text(), parameter);
+            if (parameter.bytes() > MOST_OWN_BYTES) {
+                throw error(name, "%s is larger than can be".formatted(name.text()));
+            }
+            if (scope.variables.put(name.text(), parameter) != null) {
+                throw error(name, "%s is declared twice".formatted(name.text()));
+            }
             parameters.add(parameter);
             accept(",");
         }
@@ -381,19 +428,40 @@ final class Parser {
                 throw error(word, "expected '}'");
             }
             if (accept("{")) {
+                open(word);
                 statements(new Scope(scope));
+                close();
             } else if (word.kind() == Token.Kind.DOTTED) {
                 next();
                 directive(word, scope);
             } else if (word.kind() == Token.Kind.WORD && tokens.get(at + 1).is(":")) {
                 next();
                 next();
+                if (accept(".branchtargets")) {
+                    targets(word, scope);
+                    continue;
+                }
+                if (accept(".calltargets") || accept(".callprototype")) {
+                    skipPast(";");
+                    continue;
+                }
                 if (scope.labels.put(word.text(), body.size()) != null) {
                     throw error(word, "the label %s stands twice".formatted(word.text()));
                 }
             } else {
                 instruction(scope);
             }
+        }
+    }
+
+    private void targets(Token name, Scope scope) {
+        List<String> labels = new ArrayList<>();
+        do {
+            labels.add(expectName().text());
+        } while (accept(","));
+        expect(";");
+        if (scope.targets.put(name.text(), List.copyOf(labels)) != null) {
+            throw error(name, "%s is declared twice".formatted(name.text()));
         }
     }
 
@@ -503,10 +571,12 @@ final class Parser {
 
     private List<Operand> list(String end) {
         List<Operand> elements = new ArrayList<>();
+        open(peek());
         while (!accept(end)) {
             elements.add(operand());
             accept(",");
         }
+        close();
         return elements;
     }
 

@@ -23,7 +23,7 @@ final class Warp {
     static final long PARAM_WINDOW = 0x0300_0000_0000_0000L;
 
     /// Where a window's own part of an address ends.
-    private static final int WINDOW_BITS = 56;
+    static final int WINDOW_BITS = 56;
 
     /// In an address of a cluster's shared memory: above it lies the block's rank and one, or 0 for the own block.
     static final int RANK_BITS = 24;
@@ -457,7 +457,14 @@ final class Warp {
         switch (space) {
             case SHARED -> shared(address & 0xFFFF_FFFFL, width, lane);
             case LOCAL -> local(address, width, lane);
-            case PARAM -> within(block.grid.parameters, address, width, lane);
+            case PARAM -> {
+                // Parameters of calls lie in local memory.
+                if (address >>> WINDOW_BITS == LOCAL_WINDOW >>> WINDOW_BITS) {
+                    local(address & (1L << WINDOW_BITS) - 1, width, lane);
+                } else {
+                    within(block.grid.parameters, address, width, lane);
+                }
+            }
             case GLOBAL, CONST -> global(address, width, lane);
             case GENERIC -> {
                 long inside = address & (1L << WINDOW_BITS) - 1;

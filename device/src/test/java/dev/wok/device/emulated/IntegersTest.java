@@ -81,6 +81,16 @@ class IntegersTest {
             forms.add("max." + t + " %z, %a, %b;", t, List.of(t, t), in -> halves(in, (a, b) ->
                     number(one, a).max(number(one, b)).longValue()));
         }
+        // The product of 64 bits and 64 bits from halves, and a sum.
+        forms.add("""
+                { .reg .b32 %l<2>, %m<2>, %r<4>;
+                mov.b64 {%l0, %l1}, %a; mov.b64 {%m0, %m1}, %b; mov.b64 {%r0, %r1}, %c;
+                mad.lo.cc.u32 %r0, %l0, %m0, %r0; madc.hi.cc.u32 %r1, %l0, %m0, %r1; madc.hi.u32 %r2, %l0, 0, 0;
+                mad.lo.cc.u32 %r1, %l0, %m1, %r1; madc.hi.u32 %r2, %l0, %m1, %r2;
+                mov.b64 %z, {%r1, %r2}; }""", "u64", List.of("u64", "u64", "u64"), in -> {
+            BigInteger factor = number("u32", in[0]);
+            return factor.multiply(number("u64", in[1])).add(number("u64", in[2])).shiftRight(32).longValue();
+        });
         // 128 bits in four words, and in two.
         chain(forms, "add", true);
         chain(forms, "sub", false);
