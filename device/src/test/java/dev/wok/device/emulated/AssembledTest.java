@@ -28,6 +28,13 @@ class AssembledTest {
     }
 
     @TestFactory
+    Stream<DynamicTest> productsAssemble() {
+        List<String> texts = new ArrayList<>(ProductsTest.wgmmaTexts());
+        texts.add(ProductsTest.mmaText());
+        return texts.stream().map(text -> DynamicTest.dynamicTest("product", () -> Assembler.requireAccepted("product", text, folder)));
+    }
+
+    @TestFactory
     Stream<DynamicTest> formsAssemble() {
         Map<String, Forms> forms = new LinkedHashMap<>();
         forms.put("arithmetic", IntegersTest.arithmetic());
