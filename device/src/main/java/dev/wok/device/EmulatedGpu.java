@@ -104,7 +104,9 @@ public final class EmulatedGpu implements Gpu {
             return keep(new Program(emulation.load(ptx)));
         } catch (PtxFault e) {
             throw new PtxRejected(
-                    target(), ptx, String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
+                    target(),
+                    ptx,
+                    String.valueOf(e.getMessage()).lines().findFirst().orElse(""));
         }
     }
 

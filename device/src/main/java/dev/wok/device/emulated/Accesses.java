@@ -8,9 +8,28 @@ import org.jspecify.annotations.Nullable;
 /// `ld st`, and hints about memory, which change nothing here.
 final class Accesses {
     private static final Set<String> HINTS = Set.of(
-            "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc", "weak", "L1::evict_normal", "L1::evict_unchanged",
-            "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::evict_normal", "L2::evict_first", "L2::evict_last",
-            "L2::cache_hint", "L2::64B", "L2::128B", "L2::256B", "unified");
+            "ca",
+            "cg",
+            "cs",
+            "lu",
+            "cv",
+            "wb",
+            "wt",
+            "nc",
+            "weak",
+            "L1::evict_normal",
+            "L1::evict_unchanged",
+            "L1::evict_first",
+            "L1::evict_last",
+            "L1::no_allocate",
+            "L2::evict_normal",
+            "L2::evict_first",
+            "L2::evict_last",
+            "L2::cache_hint",
+            "L2::64B",
+            "L2::128B",
+            "L2::256B",
+            "unified");
     static final Set<String> SCOPES = Set.of("cta", "cluster", "gpu", "sys");
 
     private Accesses() {}
@@ -66,8 +85,7 @@ final class Accesses {
             }
             call.skip();
         }
-        Order order = new Order(
-                !strength.isEmpty(), strength.equals("acquire"), strength.equals("release"), isWide);
+        Order order = new Order(!strength.isEmpty(), strength.equals("acquire"), strength.equals("release"), isWide);
         Type type = call.type();
         if (type.kind == Type.Kind.PACKED || type.kind == Type.Kind.FLOAT && type != Type.F32 && type != Type.F64) {
             throw call.error(".%s numbers are read and written as .b%d".formatted(type.text(), type.bits));
@@ -82,7 +100,8 @@ final class Accesses {
                 : load(call, place, space, type, call.writeVector(0, type, length, true), order, isConstant);
     }
 
-    private static Step load(Call call, Call.Place place, Space space, Type type, int[] to, Order order, boolean isConstant) {
+    private static Step load(
+            Call call, Call.Place place, Space space, Type type, int[] to, Order order, boolean isConstant) {
         call.count(2, 3);
         int width = type.bytes();
         int whole = width * to.length;
@@ -100,7 +119,8 @@ final class Accesses {
                 banks.add(warp, lane);
                 for (int i = 0; i < to.length; i++) {
                     if (to[i] != Call.NOBODY) {
-                        warp.registers[to[i] << 5 | lane] = type.extend(warp.region.get(warp.offset + i * width, width));
+                        warp.registers[to[i] << 5 | lane] =
+                                type.extend(warp.region.get(warp.offset + i * width, width));
                     }
                 }
             }

@@ -19,9 +19,12 @@ final class Arithmetic {
             case "madc" -> multiplyAdd(call, true);
             case "addc", "subc" -> carried(call, call.statement.opcode().equals("subc"));
             case "mul" -> product(call);
-            case "mad" -> call.peek().equals("lo") || call.peek().equals("hi") || call.peek().equals("wide")
-                    ? multiplyAdd(call, false)
-                    : fused(call);
+            case "mad" ->
+                call.peek().equals("lo")
+                                || call.peek().equals("hi")
+                                || call.peek().equals("wide")
+                        ? multiplyAdd(call, false)
+                        : fused(call);
             case "fma" -> fused(call);
             case "div" -> quotient(call);
             case "rem" -> {
@@ -87,8 +90,7 @@ final class Arithmetic {
         return (warp, lanes) -> {
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
-                warp.registers[to << 5 | lane] =
-                        operator.apply(a.at(warp, lane), b.at(warp, lane), c.at(warp, lane));
+                warp.registers[to << 5 | lane] = operator.apply(a.at(warp, lane), b.at(warp, lane), c.at(warp, lane));
             }
         };
     }
@@ -174,8 +176,11 @@ final class Arithmetic {
     private static Step floats(Call call, Floating f, OnDoubles2 operation) {
         Exact.Rounded to = f::out;
         if (f.isPair()) {
-            return binary(call, f.type, (a, b) -> operation.apply(f.in(a), f.in(b), to) & 0xFFFF
-                    | operation.apply(f.in(a >>> 16), f.in(b >>> 16), to) << 16 & 0xFFFF_0000L);
+            return binary(
+                    call,
+                    f.type,
+                    (a, b) -> operation.apply(f.in(a), f.in(b), to) & 0xFFFF
+                            | operation.apply(f.in(a >>> 16), f.in(b >>> 16), to) << 16 & 0xFFFF_0000L);
         }
         return binary(call, f.type, (a, b) -> operation.apply(f.in(a), f.in(b), to));
     }
@@ -183,8 +188,11 @@ final class Arithmetic {
     private static Step floats(Call call, Floating f, OnDoubles3 operation) {
         Exact.Rounded to = f::out;
         if (f.isPair()) {
-            return ternary(call, f.type, (a, b, c) -> operation.apply(f.in(a), f.in(b), f.in(c), to) & 0xFFFF
-                    | operation.apply(f.in(a >>> 16), f.in(b >>> 16), f.in(c >>> 16), to) << 16 & 0xFFFF_0000L);
+            return ternary(
+                    call,
+                    f.type,
+                    (a, b, c) -> operation.apply(f.in(a), f.in(b), f.in(c), to) & 0xFFFF
+                            | operation.apply(f.in(a >>> 16), f.in(b >>> 16), f.in(c >>> 16), to) << 16 & 0xFFFF_0000L);
         }
         return ternary(call, f.type, (a, b, c) -> operation.apply(f.in(a), f.in(b), f.in(c), to));
     }
@@ -193,7 +201,9 @@ final class Arithmetic {
         // A type or what only floating-point operations have.
         Type type = Type.of(call.peek());
         return type == null
-                ? Rounding.of(call.peek()) != null || call.peek().equals("ftz") || call.peek().equals("approx")
+                ? Rounding.of(call.peek()) != null
+                        || call.peek().equals("ftz")
+                        || call.peek().equals("approx")
                         || call.peek().equals("full")
                 : !type.isInteger() && type.kind != Type.Kind.BITS && type != Type.U16X2 && type != Type.S16X2;
     }
@@ -222,13 +232,13 @@ final class Arithmetic {
         if (call.take("cc")) {
             return carrying(call, carried(call), subtracts, false, true);
         }
-        boolean isSaturatedInteger = call.peek().equals("sat")
-                && call.statement.modifiers().contains("s32");
+        boolean isSaturatedInteger =
+                call.peek().equals("sat") && call.statement.modifiers().contains("s32");
         if (!isSaturatedInteger && (isFloating(call) || call.peek().equals("sat"))) {
             Floating f = Floating.take(call);
-            Type from = call.takeType();
-            if (from != null) {
-                return mixedSum(call, f, from, subtracts);
+            Step quick = Singles.decode(call, f, subtracts ? "sub" : "add");
+            if (quick != null) {
+                return quick;
             }
             return floats(
                     call, f, subtracts ? (a, b, to) -> zeroAware(a, -b, f, to) : (a, b, to) -> zeroAware(a, b, f, to));
@@ -252,17 +262,6 @@ final class Arithmetic {
             });
         }
         return binary(call, type, subtracts ? (a, b) -> a - b : Long::sum);
-    }
-
-    /// `add.f32.bf16`: a narrow number and a single.
-    private static Step mixedSum(Call call, Floating f, Type from, boolean subtracts) {
-        Format narrow = Format.of(from);
-        return binary(
-                call,
-                f.type,
-                from,
-                f.type,
-                (a, b) -> zeroAware(narrow.value(a), subtracts ? -f.in(b) : f.in(b), f, f::out));
     }
 
     private static Step carried(Call call, boolean subtracts) {
@@ -312,6 +311,10 @@ final class Arithmetic {
         String part = call.takeOne("lo", "hi", "wide");
         if (part == null) {
             Floating f = Floating.take(call);
+            Step quick = Singles.decode(call, f, "mul");
+            if (quick != null) {
+                return quick;
+            }
             return floats(call, f, f.type == Type.F64 ? Exact::multiply : (a, b, to) -> to.round(a * b, 0));
         }
         Type type = integer(call);
@@ -370,8 +373,10 @@ final class Arithmetic {
             if (type != Type.S32 || !part.equals("hi")) {
                 throw call.unknown();
             }
-            return ternary(call, type, (a, b, c) ->
-                    Math.clamp(high(type, a, b) + (int) c, Integer.MIN_VALUE, Integer.MAX_VALUE));
+            return ternary(
+                    call,
+                    type,
+                    (a, b, c) -> Math.clamp(high(type, a, b) + (int) c, Integer.MIN_VALUE, Integer.MAX_VALUE));
         }
         return switch (part) {
             case "lo" -> ternary(call, type, (a, b, c) -> a * b + c);
@@ -385,16 +390,9 @@ final class Arithmetic {
 
     private static Step fused(Call call) {
         Floating f = Floating.take(call);
-        Type from = call.takeType();
-        if (from != null) {
-            Format narrow = Format.of(from);
-            return ternary(
-                    call,
-                    f.type,
-                    from,
-                    from,
-                    f.type,
-                    (a, b, c) -> fused(narrow.value(a), narrow.value(b), f.in(c), f, f::out));
+        Step quick = Singles.decode(call, f, "fma");
+        if (quick != null) {
+            return quick;
         }
         return floats(call, f, (OnDoubles3) (a, b, c, to) -> fused(a, b, c, f, to));
     }
@@ -409,7 +407,8 @@ final class Arithmetic {
         if (isRough && f.type != Type.F32) {
             throw call.error("only singles divide roughly");
         }
-        return floats(call, f, (OnDoubles2) Exact::divide);
+        Step quick = Singles.decode(call, f, "div");
+        return quick != null ? quick : floats(call, f, (OnDoubles2) Exact::divide);
     }
 
     /// Division by zero gives all ones, as the chips do.
@@ -479,8 +478,11 @@ final class Arithmetic {
                 long y = one.extend(b);
                 return (x < y) == max ? y : x;
             };
-            return binary(call, type, (a, b) -> each.applyAsLong(a, b) & 0xFFFF
-                    | each.applyAsLong(a >>> 16, b >>> 16) << 16 & 0xFFFF_0000L);
+            return binary(
+                    call,
+                    type,
+                    (a, b) -> each.applyAsLong(a, b) & 0xFFFF
+                            | each.applyAsLong(a >>> 16, b >>> 16) << 16 & 0xFFFF_0000L);
         }
         Floating f = new Floating(type, Rounding.RN, isFlushed, false, isRelu);
         return floats(call, f, (a, b, to) -> {

@@ -89,8 +89,7 @@ final class AsyncCopies {
                 int lane = Integer.numberOfTrailingZeros(rest);
                 long wanted = sourceSize.at(warp, lane) & 0xFFFF_FFFFL;
                 if (wanted > size) {
-                    throw warp.fault(
-                            Kind.INVALID, 1 << lane, "read %d bytes to copy %d".formatted(wanted, size));
+                    throw warp.fault(Kind.INVALID, 1 << lane, "read %d bytes to copy %d".formatted(wanted, size));
                 }
                 int read = (ignored >>> lane & 1) != 0 ? 0 : (int) wanted;
                 byte[] data = new byte[size];

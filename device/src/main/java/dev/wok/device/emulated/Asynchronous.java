@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// What a warp has started and not yet waited for: copies of `cp.async`, bulk copies in groups, and `wgmma`.
 ///
-/// Results arrive when they are waited for, as late as they may. Whoever touches them earlier is caught by [Races]: each
+/// Results arrive when they are waited for, as late as they may. Whoever touches them earlier is caught by [Races]:
+/// each
 /// kind is an agent of its own there, whose time is the number of its group.
 final class Asynchronous {
     /// A copy on its way into shared memory.
@@ -164,8 +165,7 @@ final class Asynchronous {
     /// Notes that a bulk copy that a lane starts touches what the warp resolved.
     void touchInBulk(int lane, int bytes, int kind) {
         Groups groups = (kind & Races.WRITE) != 0 ? bulkWrites() : bulkReads();
-        warp.ordering.touch(
-                warp.region, warp.offset, bytes, kind | Races.ASYNC, groups.who, groups.start(lane), lane);
+        warp.ordering.touch(warp.region, warp.offset, bytes, kind | Races.ASYNC, groups.who, groups.start(lane), lane);
     }
 
     void commitBulk(int lanes) {

@@ -59,8 +59,7 @@ final class Atomics {
         Value[] b = call.readVector(first + 1, type, length, false);
         Value c = isSwap ? call.read(first + 2, type) : Value.of(0);
         Updates update = Updates.of(call, operator, type);
-        return step(
-                place, space, type, to, b, c, update, new Accesses.Order(true, isAcquire, isRelease, isWide));
+        return step(place, space, type, to, b, c, update, new Accesses.Order(true, isAcquire, isRelease, isWide));
     }
 
     private static Step step(

@@ -6,6 +6,7 @@ final class Banks {
     private static final int COUNT = 32;
 
     private final long[] addresses = new long[Warp.LANES];
+    private final long[] asked = new long[COUNT];
     private int lanes;
     private boolean isShared;
 
@@ -33,9 +34,27 @@ final class Banks {
         int extra = 0;
         for (int from = 0; from < Warp.LANES; from += part) {
             int mask = part == Warp.LANES ? -1 : ((1 << part) - 1) << from;
-            extra += Math.max(0, rounds(lanes & mask, at) - 1);
+            extra += isFree(lanes & mask, at) ? 0 : Math.max(0, rounds(lanes & mask, at) - 1);
         }
-        warp.block.grid.counters.conflicts(warp.code.instructions().get(warp.pc()).line(), extra);
+        warp.block.grid.counters.conflicts(
+                warp.code.instructions().get(warp.pc()).line(), extra);
+    }
+
+    /// @return whether no bank is asked for two words: then there is nothing to count
+    private boolean isFree(int some, int words) {
+        int busy = 0;
+        for (int rest = some; rest != 0; rest &= rest - 1) {
+            long first = addresses[Integer.numberOfTrailingZeros(rest)] >>> 2;
+            for (int i = 0; i < words; i++) {
+                int bank = (int) (first + i) & COUNT - 1;
+                if ((busy >>> bank & 1) != 0 && asked[bank] != first + i) {
+                    return false;
+                }
+                busy |= 1 << bank;
+                asked[bank] = first + i;
+            }
+        }
+        return true;
     }
 
     /// @param words of each access

@@ -96,13 +96,7 @@ final class Barriers {
                 return;
             }
             warp.block.arrive(
-                    warp,
-                    lanes,
-                    (int) number.uniform(warp, lanes),
-                    count(warp, lanes, count, call),
-                    waits,
-                    0,
-                    null);
+                    warp, lanes, (int) number.uniform(warp, lanes), count(warp, lanes, count, call), waits, 0, null);
         };
     }
 
@@ -166,7 +160,9 @@ final class Barriers {
                     int lane = Integer.numberOfTrailingZeros(rest);
                     if (warp.clusterPhase[lane] >= 0) {
                         throw warp.fault(
-                                Kind.BARRIER, 1 << lane, "arrive twice at the cluster's barrier without waiting between");
+                                Kind.BARRIER,
+                                1 << lane,
+                                "arrive twice at the cluster's barrier without waiting between");
                     }
                     warp.clusterPhase[lane] = warp.block.cluster.barrier.phase();
                 }

@@ -97,7 +97,10 @@ final class Bits {
     private static @Nullable Step shift(Call call) {
         boolean isLeft = call.statement.opcode().equals("shl");
         Type type = call.type();
-        if (type.bits < 16 || type.kind == Type.Kind.FLOAT || type.kind == Type.Kind.PACKED || isLeft && type.isInteger()) {
+        if (type.bits < 16
+                || type.kind == Type.Kind.FLOAT
+                || type.kind == Type.Kind.PACKED
+                || isLeft && type.isInteger()) {
             return null;
         }
         return Arithmetic.binary(call, type, type, Type.U32, (a, b) -> {

@@ -17,7 +17,10 @@ final class Block {
     private static final class Barrier {
         int expected;
         int arrived;
-        @Nullable Clock clock;
+
+        @Nullable
+        Clock clock;
+
         final List<Warp> warps = new ArrayList<>();
         final List<Warp.Group> groups = new ArrayList<>();
         final List<Result> results = new ArrayList<>();
@@ -120,7 +123,8 @@ final class Block {
             throw warp.fault(
                     Kind.BARRIER,
                     lanes,
-                    "expect %d threads at barrier %d, where others expect %d".formatted(expected, number, barrier.expected));
+                    "expect %d threads at barrier %d, where others expect %d"
+                            .formatted(expected, number, barrier.expected));
         }
         barrier.expected = expected;
         int again = barrier.here[warp.index] & lanes;
@@ -148,7 +152,9 @@ final class Block {
         }
         if (barrier.arrived > expected) {
             throw warp.fault(
-                    Kind.BARRIER, lanes, "come to barrier %d, where %d were expected and more came".formatted(number, expected));
+                    Kind.BARRIER,
+                    lanes,
+                    "come to barrier %d, where %d were expected and more came".formatted(number, expected));
         }
         if (barrier.arrived == expected) {
             Clock all = barrier.clock;

@@ -92,8 +92,7 @@ final class BulkCopies {
 
     private static void requireMultiple(Warp warp, int lane, long address, int of) {
         if (address % of != 0) {
-            throw warp.fault(
-                    Kind.MISALIGNED, 1 << lane, "use address 0x%x, no multiple of %d".formatted(address, of));
+            throw warp.fault(Kind.MISALIGNED, 1 << lane, "use address 0x%x, no multiple of %d".formatted(address, of));
         }
     }
 
@@ -102,8 +101,7 @@ final class BulkCopies {
     /// @param barrier at which others hear that this is over
     private static byte[] read(Warp warp, int lane, int bytes, MBarrier barrier) {
         requireWritten(warp, lane, bytes);
-        warp.ordering.touch(
-                warp.region, warp.offset, bytes, Races.ASYNC, barrier.who, barrier.phase() + 1, lane);
+        warp.ordering.touch(warp.region, warp.offset, bytes, Races.ASYNC, barrier.who, barrier.phase() + 1, lane);
         return bytes(warp, bytes);
     }
 
@@ -124,16 +122,20 @@ final class BulkCopies {
     /// @return the mbarrier of the first block that a copy goes to
     private static MBarrier first(Warp warp, int lane, long barrier, int mask) {
         long inBlock = (1L << Warp.RANK_BITS) - 1;
-        long at = mask == 0
-                ? barrier
-                : (Integer.numberOfTrailingZeros(mask) + 1L) << Warp.RANK_BITS | barrier & inBlock;
+        long at =
+                mask == 0 ? barrier : (Integer.numberOfTrailingZeros(mask) + 1L) << Warp.RANK_BITS | barrier & inBlock;
         return MBarriers.find(warp, lane, at, Space.SHARED);
     }
 
     /// Bytes on their way to shared memory.
     ///
     /// @param operator that joins what is there with what comes, or null where it is overwritten
-    private record Copy(long into, long barrier, byte[] data, Swizzle swizzle, @Nullable Reduction operator) {
+    private record Copy(
+            long into,
+            long barrier,
+            byte[] data,
+            Swizzle swizzle,
+            @Nullable Reduction operator) {
         void land(Region region, long offset) {
             if (operator != null) {
                 operator.apply(region, offset, data, 0, data.length);
@@ -145,7 +147,8 @@ final class BulkCopies {
         }
     }
 
-    /// Sends bytes to shared memory, of several blocks where a mask names them; they arrive when the mbarriers are asked.
+    /// Sends bytes to shared memory, of several blocks where a mask names them; they arrive when the mbarriers are
+    /// asked.
     private static void deliver(Warp warp, int lane, Copy copy, int mask) {
         long inBlock = (1L << Warp.RANK_BITS) - 1;
         int bytes = copy.data.length;
@@ -233,7 +236,8 @@ final class BulkCopies {
 
     private static final String[] OPERATORS = {"add", "min", "max", "inc", "dec", "and", "or", "xor"};
 
-    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, the same into shared memory
+    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, the same into shared
+    /// memory
     /// of the cluster with an mbarrier, and of tensors.
     static @Nullable Step reduction(Call call) {
         if (call.take("tensor")) {
@@ -289,7 +293,12 @@ final class BulkCopies {
                     fill(tensor, data, offset, rowBytes);
                     if (bytes > 0) {
                         warp.resolveUnaligned(at, bytes, Space.GLOBAL, lane);
-                        System.arraycopy(read(warp, lane, bytes, first), 0, data, offset + skipped(tensor, warp, lane, coordinates), bytes);
+                        System.arraycopy(
+                                read(warp, lane, bytes, first),
+                                0,
+                                data,
+                                offset + skipped(tensor, warp, lane, coordinates),
+                                bytes);
                     }
                 });
                 Copy copy = new Copy(into.at(warp, lane), barrier.at(warp, lane), data, tensor.swizzle(), null);
@@ -318,9 +327,7 @@ final class BulkCopies {
         }
         if (tensor.rank() != rank) {
             throw warp.fault(
-                    Kind.INVALID,
-                    1 << lane,
-                    "use a map of %d dimensions as one of %d".formatted(tensor.rank(), rank));
+                    Kind.INVALID, 1 << lane, "use a map of %d dimensions as one of %d".formatted(tensor.rank(), rank));
         }
         return tensor;
     }

@@ -41,7 +41,8 @@ final class Call {
     }
 
     /// @return which of these stands next and is taken, or null
-    @Nullable String takeOne(List<String> modifiers) {
+    @Nullable
+    String takeOne(List<String> modifiers) {
         for (String modifier : modifiers) {
             if (take(modifier)) {
                 return modifier;
@@ -50,7 +51,8 @@ final class Call {
         return null;
     }
 
-    @Nullable String takeOne(String... modifiers) {
+    @Nullable
+    String takeOne(String... modifiers) {
         return takeOne(List.of(modifiers));
     }
 
@@ -78,7 +80,8 @@ final class Call {
         taken++;
     }
 
-    @Nullable Type takeType() {
+    @Nullable
+    Type takeType() {
         Type type = Type.of(peek());
         taken += type == null ? 0 : 1;
         return type;
@@ -114,7 +117,8 @@ final class Call {
     /// Says that all modifiers are taken.
     void end() {
         if (taken < statement.modifiers().size()) {
-            throw error("'.%s' is not known here, in %s".formatted(statement.modifiers().get(taken), statement.mnemonic()));
+            throw error("'.%s' is not known here, in %s"
+                    .formatted(statement.modifiers().get(taken), statement.mnemonic()));
         }
     }
 
@@ -167,8 +171,8 @@ final class Call {
                 yield Value.of(decoder.address(statement, name));
             }
             case Listing.Integer _, Real _ -> Value.of(Parser.bits(operand, type));
-            case Address(Name(String name), long offset, List<Operand> none) when none.isEmpty() ->
-                Value.of(decoder.address(statement, name) + offset);
+            case Address(Name(String name), long offset, List<Operand> none)
+            when none.isEmpty() -> Value.of(decoder.address(statement, name) + offset);
             case Vector _, Address _, Pair _, Not _ -> throw error("a register or number is expected");
         };
     }
@@ -304,7 +308,9 @@ final class Call {
     int[] writeVector(int index, Type type, int length, boolean mayBeWider) {
         List<Operand> elements = vector(index);
         requireLength(elements, length);
-        return elements.stream().mapToInt(e -> writeOrNobody(e, type, mayBeWider)).toArray();
+        return elements.stream()
+                .mapToInt(e -> writeOrNobody(e, type, mayBeWider))
+                .toArray();
     }
 
     Value[] readVector(int index, Type type, int length, boolean mayBeWider) {
@@ -343,7 +349,8 @@ final class Call {
 
     /// @return the instructions that a list of labels names
     int[] targets(int index) {
-        List<String> labels = operand(index) instanceof Name(String name) ? statement.scope().targets(name) : null;
+        List<String> labels =
+                operand(index) instanceof Name(String name) ? statement.scope().targets(name) : null;
         if (labels == null) {
             throw error("a list of .branchtargets is expected");
         }

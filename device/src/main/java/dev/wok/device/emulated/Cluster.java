@@ -58,7 +58,8 @@ final class Cluster {
         return "something asynchronous";
     }
 
-    @Nullable Block block(int rank) {
+    @Nullable
+    Block block(int rank) {
         return rank >= 0 && rank < blocks.size() ? blocks.get(rank) : null;
     }
 
@@ -71,7 +72,8 @@ final class Cluster {
         return true;
     }
 
-    @Nullable MBarrier mbarrier(Region region, long offset) {
+    @Nullable
+    MBarrier mbarrier(Region region, long offset) {
         Map<Long, MBarrier> there = mbarriers.get(region);
         return there == null ? null : there.get(offset);
     }
@@ -88,6 +90,8 @@ final class Cluster {
     }
 
     List<MBarrier> mbarriers() {
-        return mbarriers.values().stream().flatMap(there -> there.values().stream()).toList();
+        return mbarriers.values().stream()
+                .flatMap(there -> there.values().stream())
+                .toList();
     }
 }

@@ -41,7 +41,8 @@ record Code(
         }
     }
 
-    @Nullable Parameter parameter(String name) {
+    @Nullable
+    Parameter parameter(String name) {
         return parameters.get(name);
     }
 }

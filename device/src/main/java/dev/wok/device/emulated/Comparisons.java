@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
 /// `setp set selp slct`.
 final class Comparisons {
     private static final String[] OPERATORS = {
-        "eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"
+        "eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "num",
+        "nan"
     };
 
     private Comparisons() {}
@@ -90,51 +91,58 @@ final class Comparisons {
     static Comparison comparison(Call call, String operator, Type type, boolean isFlushed) {
         if (type.kind == Type.Kind.FLOAT) {
             Floating f = new Floating(type, Rounding.RN, isFlushed, false, false);
-            return (a, b) -> holds(operator, f.in(a), f.in(b));
+            OnDoubles holds = ofFloats(call, operator);
+            return (a, b) -> holds.holds(f.in(a), f.in(b));
         }
-        boolean isSigned = type.isSigned();
         if (type.kind == Type.Kind.BITS && !operator.equals("eq") && !operator.equals("ne")) {
             throw call.error("bits are equal or not; .%s has no order".formatted(type.text()));
-        }
-        if (operator.endsWith("u") || operator.equals("num") || operator.equals("nan")) {
-            throw call.error(".%s compares floating-point numbers".formatted(operator));
         }
         Type compared = type.kind == Type.Kind.BITS
                 ? (type.bits == 16 ? Type.U16 : type.bits == 32 ? Type.U32 : Type.U64)
                 : type;
-        return (a, b) -> {
-            long x = compared.extend(a);
-            long y = compared.extend(b);
-            int order = isSigned ? Long.compare(x, y) : Long.compareUnsigned(x, y);
-            return switch (operator) {
-                case "eq" -> order == 0;
-                case "ne" -> order != 0;
-                case "lt", "lo" -> order < 0;
-                case "le", "ls" -> order <= 0;
-                case "gt", "hi" -> order > 0;
-                default -> order >= 0;
-            };
+        OnLongs holds = ofIntegers(call, operator);
+        // Unsigned numbers are in the order of signed ones when their highest bits are turned.
+        long turned = type.isSigned() ? 0 : Long.MIN_VALUE;
+        return (a, b) -> holds.holds(compared.extend(a) ^ turned, compared.extend(b) ^ turned);
+    }
+
+    private interface OnDoubles {
+        boolean holds(double a, double b);
+    }
+
+    private interface OnLongs {
+        boolean holds(long a, long b);
+    }
+
+    private static OnLongs ofIntegers(Call call, String operator) {
+        return switch (operator) {
+            case "eq" -> (a, b) -> a == b;
+            case "ne" -> (a, b) -> a != b;
+            case "lt", "lo" -> (a, b) -> a < b;
+            case "le", "ls" -> (a, b) -> a <= b;
+            case "gt", "hi" -> (a, b) -> a > b;
+            case "ge", "hs" -> (a, b) -> a >= b;
+            default -> throw call.error(".%s compares floating-point numbers".formatted(operator));
         };
     }
 
-    private static boolean holds(String operator, double a, double b) {
-        boolean isUnordered = Double.isNaN(a) || Double.isNaN(b);
+    private static OnDoubles ofFloats(Call call, String operator) {
         return switch (operator) {
-            case "num" -> !isUnordered;
-            case "nan" -> isUnordered;
-            case "eq" -> a == b;
-            case "ne" -> !isUnordered && a != b;
-            case "lt" -> a < b;
-            case "le" -> a <= b;
-            case "gt" -> a > b;
-            case "ge" -> a >= b;
-            case "equ" -> isUnordered || a == b;
-            case "neu" -> isUnordered || a != b;
-            case "ltu" -> isUnordered || a < b;
-            case "leu" -> isUnordered || a <= b;
-            case "gtu" -> isUnordered || a > b;
-            case "geu" -> isUnordered || a >= b;
-            default -> throw new IllegalArgumentException("no order of floating-point numbers: " + operator);
+            case "num" -> (a, b) -> !Double.isNaN(a) && !Double.isNaN(b);
+            case "nan" -> (a, b) -> Double.isNaN(a) || Double.isNaN(b);
+            case "eq" -> (a, b) -> a == b;
+            case "ne" -> (a, b) -> a < b || a > b;
+            case "lt" -> (a, b) -> a < b;
+            case "le" -> (a, b) -> a <= b;
+            case "gt" -> (a, b) -> a > b;
+            case "ge" -> (a, b) -> a >= b;
+            case "equ" -> (a, b) -> !(a < b || a > b);
+            case "neu" -> (a, b) -> a != b;
+            case "ltu" -> (a, b) -> !(a >= b);
+            case "leu" -> (a, b) -> !(a > b);
+            case "gtu" -> (a, b) -> !(a <= b);
+            case "geu" -> (a, b) -> !(a < b);
+            default -> throw call.error(".%s compares whole numbers".formatted(operator));
         };
     }
 
@@ -160,7 +168,8 @@ final class Comparisons {
                 long y = b.at(warp, lane);
                 boolean isAllowed = with == null || (with.at(warp) >>> lane & 1) != 0;
                 long low = combined(combine, comparison.holds(x, y), isAllowed) ? yes : 0;
-                long high = isPair && combined(combine, comparison.holds(x >>> 16, y >>> 16), isAllowed) ? yes << 16 : 0;
+                long high =
+                        isPair && combined(combine, comparison.holds(x >>> 16, y >>> 16), isAllowed) ? yes << 16 : 0;
                 warp.registers[to << 5 | lane] = low | high;
             }
         };

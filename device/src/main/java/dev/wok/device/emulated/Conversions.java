@@ -7,7 +7,9 @@ import org.jspecify.annotations.Nullable;
 final class Conversions {
     /// What stands between `cvt` and its types.
     private static final class How {
-        @Nullable Rounding rounding;
+        @Nullable
+        Rounding rounding;
+
         boolean toWhole;
         boolean isFlushed;
         boolean isSaturated;
@@ -189,8 +191,12 @@ final class Conversions {
                 }
             };
         }
-        return Arithmetic.binary(call, to.bits == 16 ? Type.B16 : to, from, from, (a, b) ->
-                out(one, in(from, b, how), how, rounding)
+        return Arithmetic.binary(
+                call,
+                to.bits == 16 ? Type.B16 : to,
+                from,
+                from,
+                (a, b) -> out(one, in(from, b, how), how, rounding)
                         | out(one, in(from, a, how), how, rounding) << format.width());
     }
 
@@ -212,13 +218,22 @@ final class Conversions {
         How how = new How();
         how.isSaturated = true;
         if (to.bits == 16) {
-            return Arithmetic.binary(call, Type.B32, Type.S32, Type.S32, (a, b) ->
-                    toInteger(how, to, Type.S32, (int) b) & 0xFFFF
+            return Arithmetic.binary(
+                    call,
+                    Type.B32,
+                    Type.S32,
+                    Type.S32,
+                    (a, b) -> toInteger(how, to, Type.S32, (int) b) & 0xFFFF
                             | (toInteger(how, to, Type.S32, (int) a) & 0xFFFF) << 16);
         }
         call.need("b32");
-        return Arithmetic.ternary(call, Type.B32, Type.S32, Type.S32, Type.B32, (a, b, c) ->
-                toInteger(how, to, Type.S32, (int) b) & 0xFF
+        return Arithmetic.ternary(
+                call,
+                Type.B32,
+                Type.S32,
+                Type.S32,
+                Type.B32,
+                (a, b, c) -> toInteger(how, to, Type.S32, (int) b) & 0xFF
                         | (toInteger(how, to, Type.S32, (int) a) & 0xFF) << 8
                         | (c & 0xFFFF) << 16);
     }

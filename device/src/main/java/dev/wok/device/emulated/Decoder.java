@@ -46,7 +46,9 @@ final class Decoder {
         this.routine = routine;
         this.globals = globals;
         frames = Frames.of(listing, routine);
-        frame = frames.placed.isEmpty() ? Frames.empty(routine) : frames.placed.getFirst().frame();
+        frame = frames.placed.isEmpty()
+                ? Frames.empty(routine)
+                : frames.placed.getFirst().frame();
     }
 
     /// @param globals addresses of the module's variables
@@ -131,7 +133,10 @@ final class Decoder {
         if (statement.guard() != null) {
             Register register = declared(statement, statement.guard().predicate());
             if (register == null || register.type() != Type.PRED) {
-                throw error(statement, "no predicate %s is declared".formatted(statement.guard().predicate()));
+                throw error(
+                        statement,
+                        "no predicate %s is declared"
+                                .formatted(statement.guard().predicate()));
             }
             guard = placed.isSkip() ? -1 : register.slot();
             isNegated = statement.guard().isNegated();
@@ -144,7 +149,9 @@ final class Decoder {
                 statement,
                 reads.stream().mapToInt(Integer::intValue).toArray(),
                 writes.stream().mapToInt(Integer::intValue).toArray(),
-                statement.mnemonic().startsWith("wgmma.mma_async") ? statement.modifiers().get(3) : "");
+                statement.mnemonic().startsWith("wgmma.mma_async")
+                        ? statement.modifiers().get(3)
+                        : "");
     }
 
     private static Step enter(Placed placed, Frame callee) {
@@ -164,13 +171,46 @@ final class Decoder {
 
     private static @Nullable Step step(Call call) {
         return switch (call.statement.opcode()) {
-            case "add", "sub", "mul", "mad", "fma", "div", "rem", "abs", "neg", "min", "max", "addc", "subc", "madc", "sad",
-                    "mul24", "mad24" ->
-                Arithmetic.decode(call);
-            case "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "copysign", "testp" -> Functions.decode(call);
-            case "and", "or", "xor", "not", "cnot", "shl", "shr", "shf", "lop3", "prmt", "bfe", "bfi", "bfind", "clz",
-                    "popc", "brev", "dp4a", "dp2a", "bmsk", "szext", "fns" ->
-                Bits.decode(call);
+            case "add",
+                    "sub",
+                    "mul",
+                    "mad",
+                    "fma",
+                    "div",
+                    "rem",
+                    "abs",
+                    "neg",
+                    "min",
+                    "max",
+                    "addc",
+                    "subc",
+                    "madc",
+                    "sad",
+                    "mul24",
+                    "mad24" -> Arithmetic.decode(call);
+            case "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "copysign", "testp" ->
+                Functions.decode(call);
+            case "and",
+                    "or",
+                    "xor",
+                    "not",
+                    "cnot",
+                    "shl",
+                    "shr",
+                    "shf",
+                    "lop3",
+                    "prmt",
+                    "bfe",
+                    "bfi",
+                    "bfind",
+                    "clz",
+                    "popc",
+                    "brev",
+                    "dp4a",
+                    "dp2a",
+                    "bmsk",
+                    "szext",
+                    "fns" -> Bits.decode(call);
             case "setp", "set", "selp", "slct" -> Comparisons.decode(call);
             case "cvt" -> Conversions.decode(call);
             case "mov", "cvta", "isspacep", "mapa", "getctarank" -> Moves.decode(call);
@@ -203,7 +243,8 @@ final class Decoder {
     }
 
     /// @return the instruction behind a label
-    @Nullable Integer label(Statement statement, String name) {
+    @Nullable
+    Integer label(Statement statement, String name) {
         Integer index = statement.scope().label(name);
         return index == null ? null : frame.at[index];
     }
@@ -214,7 +255,8 @@ final class Decoder {
     }
 
     /// @return the register of a name, a special one too, or null
-    @Nullable Register register(Statement statement, String name) {
+    @Nullable
+    Register register(Statement statement, String name) {
         Register register = declared(statement, name);
         if (register != null) {
             return register;
@@ -325,8 +367,9 @@ final class Decoder {
             return parameter(of.caller, argument);
         }
         Parameter parameter = of.caller == null ? parameters.get(variable.name()) : null;
-        boolean isOfKernel = parameter != null && routine.parameters().contains(variable);
-        return isOfKernel ? parameter.offset() : Warp.LOCAL_WINDOW + localOffset(of, variable);
+        return parameter != null && routine.parameters().contains(variable)
+                ? parameter.offset()
+                : Warp.LOCAL_WINDOW + localOffset(of, variable);
     }
 
     PtxFault error(Statement statement, String what) {

@@ -6,7 +6,6 @@ import dev.wok.device.PtxFault;
 import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.TensorMap;
 import dev.wok.tensor.Copies;
-import dev.wok.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -200,7 +199,7 @@ public final class Emulation {
             box[i] = map.box().get(i);
         }
         return new TensorBytes(
-                        element(map.type()),
+                        Type.of(map.type()),
                         map.address(),
                         sizes,
                         strides,
@@ -208,18 +207,6 @@ public final class Emulation {
                         Swizzle.values()[map.swizzle().ordinal()],
                         map.fill() == TensorMap.Fill.NAN)
                 .encode();
-    }
-
-    private static Type element(DType type) {
-        return switch (type) {
-            case F64 -> Type.F64;
-            case F32 -> Type.F32;
-            case BF16 -> Type.BF16;
-            case F16 -> Type.F16;
-            case I64 -> Type.S64;
-            case I32 -> Type.S32;
-            case F8_E4M3, I8, U8 -> Type.U8;
-        };
     }
 
     /// Runs a kernel to its end.
@@ -312,7 +299,7 @@ public final class Emulation {
         for (int axis = 0; axis < 3; axis++) {
             blocks *= grid[axis];
             if (grid[axis] % runs[axis] != 0) {
-                throw invalid(name, "a grid of %s blocks is no multiple of a cluster of %s", text(grid), text(runs));
+                throw invalid(name, "a grid of %s blocks is not one of whole clusters of %s", text(grid), text(runs));
             }
         }
         if (blocks > Integer.MAX_VALUE) {

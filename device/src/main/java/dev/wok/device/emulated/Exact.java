@@ -40,12 +40,16 @@ final class Exact {
     private static double productRest(double a, double b, double product) {
         return Math.abs(product) > SMALL || a == 0 || b == 0
                 ? Math.fma(a, b, -product)
-                : new BigDecimal(a).multiply(new BigDecimal(b)).subtract(new BigDecimal(product)).signum();
+                : new BigDecimal(a)
+                        .multiply(new BigDecimal(b))
+                        .subtract(new BigDecimal(product))
+                        .signum();
     }
 
     static long fma(double a, double b, double c, Rounded to) {
         double product = a * b;
-        if (Double.isFinite(product) && Math.abs(product) > SMALL && Math.fma(a, b, -product) == 0 || product == 0 && (a == 0 || b == 0)) {
+        if (Double.isFinite(product) && Math.abs(product) > SMALL && Math.fma(a, b, -product) == 0
+                || product == 0 && (a == 0 || b == 0)) {
             return add(product, c, to);
         }
         if (!Double.isFinite(c) || !Double.isFinite(a) || !Double.isFinite(b)) {
@@ -71,7 +75,9 @@ final class Exact {
         }
         boolean isSmall = Math.abs(quotient) < SMALL || Math.abs(a) < SMALL;
         double left = isSmall
-                ? new BigDecimal(a).subtract(new BigDecimal(quotient).multiply(new BigDecimal(b))).signum()
+                ? new BigDecimal(a)
+                        .subtract(new BigDecimal(quotient).multiply(new BigDecimal(b)))
+                        .signum()
                 : -Math.fma(quotient, b, -a);
         return to.round(quotient, left * Math.signum(b));
     }
@@ -114,5 +120,4 @@ final class Exact {
         }
         return Math.log(x);
     }
-
 }

@@ -23,8 +23,7 @@ final class Flow {
                     same |= (index.at(warp, lane) & 0xFFFF_FFFFL) == chosen ? 1 << lane : 0;
                 }
                 if (chosen >= targets.length) {
-                    throw warp.fault(
-                            Kind.INVALID, same, "branch to target %d of %d".formatted(chosen, targets.length));
+                    throw warp.fault(Kind.INVALID, same, "branch to target %d of %d".formatted(chosen, targets.length));
                 }
                 warp.jump(targets[(int) chosen], same);
                 rest &= ~same;

@@ -1,12 +1,6 @@
 package dev.wok.device.emulated;
 
 /// A floating-point format: how numbers become its bits and back.
-///
-/// @param bits of a number
-/// @param precision digits of the significand, the hidden one too
-/// @param least the exponent of the smallest normal number
-/// @param largest the largest finite number
-/// @param hasInfinity whether it has one; else it has only NaN
 enum Format {
     F16(16, 11, -14, 65504, true),
     BF16(16, 8, -126, 0x1.fep127, true),
@@ -21,6 +15,11 @@ enum Format {
     private final double largest;
     private final boolean hasInfinity;
 
+    /// @param bits of a number
+    /// @param precision digits of the significand, the hidden one too
+    /// @param least the exponent of the smallest normal number
+    /// @param largest the largest finite number
+    /// @param hasInfinity whether it has one; else it has only NaN
     Format(int bits, int precision, int least, double largest, boolean hasInfinity) {
         this.bits = bits;
         this.precision = precision;
@@ -64,9 +63,8 @@ enum Format {
             return value;
         }
         // Just below a power of two numbers lie twice as close.
-        boolean isBelowPower = rest != 0
-                && rest < 0 == value > 0
-                && (Double.doubleToRawLongBits(value) & (1L << 52) - 1) == 0;
+        boolean isBelowPower =
+                rest != 0 && rest < 0 == value > 0 && (Double.doubleToRawLongBits(value) & (1L << 52) - 1) == 0;
         int exponent = Math.max(value == 0 ? least : Math.getExponent(value) - (isBelowPower ? 1 : 0), least);
         int shift = precision - 1 - exponent;
         double rounded = Math.scalb(rounding.toWhole(Math.scalb(value, shift), rest), -shift);
@@ -85,7 +83,8 @@ enum Format {
     /// @param value a number of this format
     private long encode(double value) {
         return switch (this) {
-            case F32, TF32 -> Double.isNaN(value) ? 0x7FFF_FFFFL : Float.floatToRawIntBits((float) value) & 0xFFFF_FFFFL;
+            case F32, TF32 ->
+                Double.isNaN(value) ? 0x7FFF_FFFFL : Float.floatToRawIntBits((float) value) & 0xFFFF_FFFFL;
             case BF16 -> Double.isNaN(value) ? 0x7FFF : Float.floatToRawIntBits((float) value) >>> 16;
             case F16 -> Double.isNaN(value) ? 0x7FFF : Float.floatToFloat16((float) value) & 0xFFFFL;
             case E4M3, E5M2 -> small(value);

@@ -60,7 +60,8 @@ final class Frames {
     ///
     /// @param callee of a call, or null
     /// @param isSkip whether it is the second of a call
-    record Placed(Frame frame, Statement statement, @Nullable Frame callee, boolean isSkip) {}
+    record Placed(
+            Frame frame, Statement statement, @Nullable Frame callee, boolean isSkip) {}
 
     final List<Placed> placed = new ArrayList<>();
     private final Listing listing;
@@ -157,12 +158,11 @@ final class Frames {
 
     private void bind(Frame frame, Statement call, List<Variable> names, List<Operand> given, String what) {
         if (names.size() != given.size()) {
-            throw error(
-                    call,
-                    "%s has %d %s, not %d".formatted(frame.routine.name(), names.size(), what, given.size()));
+            throw error(call, "%s has %d %s, not %d".formatted(frame.routine.name(), names.size(), what, given.size()));
         }
         for (int i = 0; i < names.size(); i++) {
-            Variable variable = given.get(i) instanceof Name(String name) ? call.scope().variable(name) : null;
+            Variable variable =
+                    given.get(i) instanceof Name(String name) ? call.scope().variable(name) : null;
             if (variable == null || variable.space() != Listing.Space.PARAM) {
                 throw error(call, "%s of a call are .param variables".formatted(what));
             }

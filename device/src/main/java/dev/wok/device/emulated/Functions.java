@@ -44,8 +44,11 @@ final class Functions {
 
     private static Step rough(Call call, Floating f, DoubleUnaryOperator function) {
         if (f.isPair()) {
-            return Arithmetic.unary(call, f.type(), a -> f.out(function.applyAsDouble(f.in(a)), 0) & 0xFFFF
-                    | f.out(function.applyAsDouble(f.in(a >>> 16)), 0) << 16 & 0xFFFF_0000L);
+            return Arithmetic.unary(
+                    call,
+                    f.type(),
+                    a -> f.out(function.applyAsDouble(f.in(a)), 0) & 0xFFFF
+                            | f.out(function.applyAsDouble(f.in(a >>> 16)), 0) << 16 & 0xFFFF_0000L);
         }
         return Arithmetic.unary(call, f.type(), a -> f.out(function.applyAsDouble(f.in(a)), 0));
     }

@@ -38,7 +38,8 @@ final class Lexer {
                 if (end < 0) {
                     throw error("a comment that does not end");
                 }
-                line += (int) text.substring(at, end).chars().filter(ch -> ch == '\n').count();
+                line += (int)
+                        text.substring(at, end).chars().filter(ch -> ch == '\n').count();
                 at = end + 2;
             } else if (Character.isWhitespace(c) || c == 0) {
                 line += c == '\n' ? 1 : 0;
@@ -71,7 +72,10 @@ final class Lexer {
             int from = at++;
             skipWord();
             // A special register's part belongs to its name.
-            if (c == '%' && at + 1 < text.length() && text.charAt(at) == '.' && "xyzw".indexOf(text.charAt(at + 1)) >= 0) {
+            if (c == '%'
+                    && at + 1 < text.length()
+                    && text.charAt(at) == '.'
+                    && "xyzw".indexOf(text.charAt(at + 1)) >= 0) {
                 boolean ends = at + 2 >= text.length() || !isWordPart(text.charAt(at + 2));
                 at += ends ? 2 : 0;
             }

@@ -12,8 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// @param version such as `8.0`
 /// @param target such as `sm_90a`
 /// @param lines of the text, for messages
-record Listing(
-        String version, String target, List<Variable> variables, List<Routine> routines, List<String> lines) {
+record Listing(String version, String target, List<Variable> variables, List<Routine> routines, List<String> lines) {
 
     /// Where a variable lies.
     enum Space {
@@ -28,7 +27,14 @@ record Listing(
     /// @param bytes its size; 0 where a launch says it (`extern` shared memory)
     /// @param initial its first bytes, zeros follow; null where there is no initialiser
     record Variable(
-            Space space, Type type, int align, String name, long bytes, byte @Nullable [] initial, boolean isExtern, int line) {}
+            Space space,
+            Type type,
+            int align,
+            String name,
+            long bytes,
+            byte @Nullable [] initial,
+            boolean isExtern,
+            int line) {}
 
     /// @param isEntry whether it can be launched; else it is a function
     /// @param results of a function
@@ -105,17 +111,20 @@ record Listing(
             this.parent = parent;
         }
 
-        @Nullable Register register(String name) {
+        @Nullable
+        Register register(String name) {
             Register found = registers.get(name);
             return found != null || parent == null ? found : parent.register(name);
         }
 
-        @Nullable Variable variable(String name) {
+        @Nullable
+        Variable variable(String name) {
             Variable found = variables.get(name);
             return found != null || parent == null ? found : parent.variable(name);
         }
 
-        @Nullable List<String> targets(String name) {
+        @Nullable
+        List<String> targets(String name) {
             List<String> found = targets.get(name);
             return found != null || parent == null ? found : parent.targets(name);
         }

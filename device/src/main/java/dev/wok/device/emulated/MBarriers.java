@@ -11,7 +11,15 @@ final class MBarriers {
 
     static @Nullable Step decode(Call call) {
         String what = call.need(
-                "init", "inval", "expect_tx", "complete_tx", "arrive_drop", "arrive", "test_wait", "try_wait", "pending_count");
+                "init",
+                "inval",
+                "expect_tx",
+                "complete_tx",
+                "arrive_drop",
+                "arrive",
+                "test_wait",
+                "try_wait",
+                "pending_count");
         return switch (what) {
             case "init" -> init(call);
             case "inval" -> {
@@ -97,12 +105,13 @@ final class MBarriers {
                 }
                 if (warp.block.cluster.mbarrier(warp.region, warp.offset) != null) {
                     throw warp.fault(
-                            Kind.INVALID, 1 << lane, "initialise an mbarrier that is one already (mbarrier.inval first)");
+                            Kind.INVALID,
+                            1 << lane,
+                            "initialise an mbarrier that is one already (mbarrier.inval first)");
                 }
                 warp.touch(MBarrier.BYTES, Races.WRITE, lane);
                 warp.region.set(warp.offset, MBarrier.BYTES, expected);
-                warp.block.cluster.put(
-                        new MBarrier(warp.block.cluster, warp.region, warp.offset, (int) expected));
+                warp.block.cluster.put(new MBarrier(warp.block.cluster, warp.region, warp.offset, (int) expected));
             }
         };
     }
@@ -114,8 +123,10 @@ final class MBarriers {
         call.count(2);
         Call.Place place = call.place(0, space);
         Value bytes = call.read(1, Type.U32);
-        return each(place, space, (warp, lane, barrier) ->
-                barrier.expectBytes(warp, lane, sign * (bytes.at(warp, lane) & 0xFFFF_FFFFL)));
+        return each(
+                place,
+                space,
+                (warp, lane, barrier) -> barrier.expectBytes(warp, lane, sign * (bytes.at(warp, lane) & 0xFFFF_FFFFL)));
     }
 
     private static Step arrive(Call call, boolean drops) {
@@ -145,8 +156,14 @@ final class MBarriers {
             if (drops) {
                 barrier.drop(warp, lane, times);
             }
-            barrier.arrive(warp, lane, times, isOrdered ? warp.release() : new Clock());
+            barrier.arrive(warp, lane, times, told(warp, isOrdered));
         });
+    }
+
+    /// @return what an arrival tells: a relaxed one what the last fence had to tell
+    private static Clock told(Warp warp, boolean isOrdered) {
+        Clock fenced = isOrdered ? null : warp.ordering.fencedWide();
+        return isOrdered ? warp.release() : fenced == null ? new Clock() : fenced.copy();
     }
 
     private static Step await(Call call) {
@@ -163,6 +180,8 @@ final class MBarriers {
         }
         return (warp, lanes) -> {
             int over = 0;
+            int heard = 0;
+            MBarrier last = null;
             boolean isFirst = true;
             for (int rest = lanes; rest != 0; rest &= rest - 1) {
                 int lane = Integer.numberOfTrailingZeros(rest);
@@ -177,10 +196,17 @@ final class MBarriers {
                 isFirst = false;
                 if (isOver(barrier, byParity, asked)) {
                     over |= 1 << lane;
-                    if (isOrdered) {
-                        warp.acquire(barrier.done(), 1 << lane);
+                    // Lanes mostly wait at one, and then hear of it together.
+                    if (isOrdered && last != null && last != barrier) {
+                        warp.acquire(last.done(), heard);
+                        heard = 0;
                     }
+                    last = barrier;
+                    heard |= 1 << lane;
                 }
+            }
+            if (isOrdered && last != null) {
+                warp.acquire(last.done(), heard);
             }
             warp.setPredicate(to, lanes, over);
             if (over != lanes) {
@@ -197,7 +223,8 @@ final class MBarriers {
 
     private static final List<String> OPERATORS = List.of("add", "min", "max", "inc", "dec", "and", "or", "xor");
 
-    /// `st.async{.weak}{.mbarrier::complete_tx::bytes}{.shared::cluster}{.vec}.type [a], b, [mbar]`, and `red.async` with an
+    /// `st.async{.weak}{.mbarrier::complete_tx::bytes}{.shared::cluster}{.vec}.type [a], b, [mbar]`, and `red.async`
+    /// with an
     /// operator before the type.
     static Step async(Call call) {
         boolean isReduction = call.statement.opcode().equals("red");
@@ -206,7 +233,7 @@ final class MBarriers {
         String operator = null;
         while (Type.of(call.peek()) == null) {
             Space named = Moves.space(call);
-            String found = isReduction && operator == null ? call.takeOne(OPERATORS) : null;
+            String found = named == null && operator == null && isReduction ? call.takeOne(OPERATORS) : null;
             if (named != null) {
                 space = named;
             } else if (found != null) {
@@ -247,10 +274,7 @@ final class MBarriers {
                     for (int i = 0; i < values.length; i++) {
                         long at = offset + i * width;
                         long value = values[i];
-                        region.set(
-                                at,
-                                width,
-                                update == null ? value : update.apply(region.get(at, width), value, 0));
+                        region.set(at, width, update == null ? value : update.apply(region.get(at, width), value, 0));
                     }
                     barrier.landed(whole);
                 });
@@ -260,12 +284,9 @@ final class MBarriers {
 
     /// Notes a write that ends with the barrier's phase.
     ///
-    /// @param kind of the write beside that, for [Races]
-    static void arriving(Warp warp, int lane, MBarrier barrier, Region region, long offset, int bytes, int kind) {
-        warp.ordering.touch(
-                region, offset, bytes, Races.WRITE | kind, barrier.who, barrier.phase() + 1, lane);
+    /// @param how [Races#ASYNC], [Races#STRONG] or 0
+    static void arriving(Warp warp, int lane, MBarrier barrier, Region region, long offset, int bytes, int how) {
+        warp.ordering.touch(region, offset, bytes, Races.WRITE | how, barrier.who, barrier.phase() + 1, lane);
         region.markWritten(offset, bytes);
     }
-
-
 }

@@ -51,7 +51,8 @@ final class Matrices {
             for (int row = 0; row < 8; row++) {
                 int lane = matrix * 8 + row;
                 if ((lanes >>> lane & 1) == 0) {
-                    throw warp.fault(Kind.DIVERGED, lanes, "load a row whose address lane %d should give".formatted(lane));
+                    throw warp.fault(
+                            Kind.DIVERGED, lanes, "load a row whose address lane %d should give".formatted(lane));
                 }
                 warp.resolve(place.at(warp, lane), ROW_BYTES, space, lane);
                 Accesses.requireShared(warp, 1 << lane, warp.region);

@@ -78,11 +78,13 @@ final class Module implements AutoCloseable {
         return List.copyOf(kernels.keySet());
     }
 
-    @Nullable Code kernel(String name) {
+    @Nullable
+    Code kernel(String name) {
         return kernels.get(name);
     }
 
-    @Nullable Region variable(String name) {
+    @Nullable
+    Region variable(String name) {
         return variables.get(name);
     }
 

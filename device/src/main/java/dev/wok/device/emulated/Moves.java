@@ -102,7 +102,15 @@ final class Moves {
     /// Takes the name of a state space.
     static @Nullable Space space(Call call) {
         String name = call.takeOne(
-                "global", "shared::cta", "shared::cluster", "shared", "local", "param::entry", "param::func", "param", "const");
+                "global",
+                "shared::cta",
+                "shared::cluster",
+                "shared",
+                "local",
+                "param::entry",
+                "param::func",
+                "param",
+                "const");
         return name == null
                 ? null
                 : switch (name) {
@@ -123,8 +131,7 @@ final class Moves {
         Type type = call.type(Type.U64, Type.U32);
         long window = Decoder.window(space);
         long mask = (1L << 56) - 1;
-        return Arithmetic.unary(
-                call, type, fromGeneric ? a -> a & mask : a -> window == 0 ? a : (a & mask) | window);
+        return Arithmetic.unary(call, type, fromGeneric ? a -> a & mask : a -> window == 0 ? a : (a & mask) | window);
     }
 
     private static Step isIn(Call call) {

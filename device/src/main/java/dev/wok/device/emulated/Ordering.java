@@ -153,7 +153,8 @@ final class Ordering implements Races.Observer {
     }
 
     /// @return what this warp had to tell at its last fence for more than its block, or null
-    @Nullable Clock fencedWide() {
+    @Nullable
+    Clock fencedWide() {
         return fencedWide;
     }
 

@@ -61,8 +61,7 @@ final class Parser {
     static Listing parse(String text) {
         Parser parser = new Parser(text);
         parser.module();
-        return new Listing(
-                parser.version, parser.target, parser.variables, parser.routines, parser.listing.lines());
+        return new Listing(parser.version, parser.target, parser.variables, parser.routines, parser.listing.lines());
     }
 
     private void module() {
@@ -205,8 +204,7 @@ final class Parser {
             if (Integer.bitCount(natural) != 1 || natural > 1 << 20) {
                 throw error(name, "an alignment is a power of two, not " + natural);
             }
-            Variable variable =
-                    new Variable(where, type, natural, name.text(), bytes, initial, isExtern, name.line());
+            Variable variable = new Variable(where, type, natural, name.text(), bytes, initial, isExtern, name.line());
             if (scope.variables.put(name.text(), variable) != null) {
                 throw error(name, "%s is declared twice".formatted(name.text()));
             }

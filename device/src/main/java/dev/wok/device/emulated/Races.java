@@ -109,7 +109,8 @@ final class Races {
     /// @param kind of [#WRITE] and the others
     /// @param by a bit for each lane
     /// @return the access that it conflicts with, or null
-    @Nullable Conflict touch(Region region, long offset, int width, int kind, int by, Observer observer) {
+    @Nullable
+    Conflict touch(Region region, long offset, int width, int kind, int by, Observer observer) {
         if (region.launch != launch || region.heads.length == 0) {
             region.clearHeads(launch);
         }
@@ -121,8 +122,7 @@ final class Races {
         for (long at = offset; at < end; ) {
             int from = (int) (at & 3);
             int to = (int) Math.min(4, from + end - at);
-            Conflict conflict =
-                    touch(heads, (int) (at >>> 2), (1 << to) - (1 << from), kind, by, observer);
+            Conflict conflict = touch(heads, (int) (at >>> 2), (1 << to) - (1 << from), kind, by, observer);
             if (conflict != null) {
                 return conflict;
             }
@@ -196,8 +196,7 @@ final class Races {
         if (((kind | other) & READ_ONLY) != 0) {
             return conflict(Reason.READ_ONLY, at);
         }
-        if ((kind & other & STRONG) != 0
-                && (((kind | other) & IN_BLOCK) == 0 || blocks[who[at]] == blocks[byWho])) {
+        if ((kind & other & STRONG) != 0 && (((kind | other) & IN_BLOCK) == 0 || blocks[who[at]] == blocks[byWho])) {
             return null;
         }
         int cluster = clusters[who[at]];

@@ -43,22 +43,21 @@ enum Rounding {
             return value;
         }
         double lower = isBelow ? floor - 1 : floor;
-        double result =
-                switch (this) {
-                    case RM -> lower;
-                    case RP -> lower + 1;
-                    case RZ -> value < 0 || value == 0 && rest < 0 ? lower + 1 : lower;
-                    case RN, RNA -> {
-                        if (isBelow) {
-                            yield floor;
-                        }
-                        if (fraction != 0.5 || rest != 0) {
-                            yield fraction > 0.5 || fraction == 0.5 && rest > 0 ? lower + 1 : lower;
-                        }
-                        boolean up = this == RNA ? value > 0 : lower % 2 != 0;
-                        yield up ? lower + 1 : lower;
-                    }
-                };
+        double result = switch (this) {
+            case RM -> lower;
+            case RP -> lower + 1;
+            case RZ -> value < 0 || value == 0 && rest < 0 ? lower + 1 : lower;
+            case RN, RNA -> {
+                if (isBelow) {
+                    yield floor;
+                }
+                if (fraction != 0.5 || rest != 0) {
+                    yield fraction > 0.5 || fraction == 0.5 && rest > 0 ? lower + 1 : lower;
+                }
+                boolean up = this == RNA ? value > 0 : lower % 2 != 0;
+                yield up ? lower + 1 : lower;
+            }
+        };
         return result == 0 ? Math.copySign(0.0, value == 0 ? rest : value) : result;
     }
 }

@@ -51,8 +51,7 @@ final class Shuffles {
             rest &= ~group;
             int outside = group & ~members;
             if (outside != 0) {
-                throw warp.fault(
-                        Kind.DIVERGED, outside, "execute what only the members 0x%08x may".formatted(members));
+                throw warp.fault(Kind.DIVERGED, outside, "execute what only the members 0x%08x may".formatted(members));
             }
             action.run(group, members);
         }

@@ -17,13 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param box sizes of a tile
 /// @param fillsNan whether what lies outside of the tensor is read as NaN; else as zeros
 record TensorBytes(
-        Type type,
-        long address,
-        long[] sizes,
-        long[] strides,
-        int[] box,
-        Swizzle swizzle,
-        boolean fillsNan) {
+        Type type, long address, long[] sizes, long[] strides, int[] box, Swizzle swizzle, boolean fillsNan) {
     static final int BYTES = 128;
     private static final int MAGIC = 0x746b6f77;
 

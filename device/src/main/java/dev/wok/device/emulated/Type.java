@@ -1,5 +1,6 @@
 package dev.wok.device.emulated;
 
+import dev.wok.tensor.DType;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -58,6 +59,18 @@ enum Type {
             }
         }
         return null;
+    }
+
+    static Type of(DType elements) {
+        return switch (elements) {
+            case F64 -> F64;
+            case F32 -> F32;
+            case BF16 -> BF16;
+            case F16 -> F16;
+            case I64 -> S64;
+            case I32 -> S32;
+            case F8_E4M3, I8, U8 -> U8;
+        };
     }
 
     String text() {

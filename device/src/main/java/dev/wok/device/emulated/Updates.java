@@ -16,12 +16,10 @@ interface Updates {
             case "cas" -> (old, b, c) -> same(type, old, b) ? c : old;
             case "and", "or", "xor" -> (old, b, _) -> Bits.apply(operator, old, b);
             case "inc" -> (old, b, _) -> Long.compareUnsigned(old, b & 0xFFFF_FFFFL) >= 0 ? 0 : old + 1;
-            case "dec" -> (old, b, _) ->
-                old == 0 || Long.compareUnsigned(old, b & 0xFFFF_FFFFL) > 0 ? b : old - 1;
+            case "dec" -> (old, b, _) -> old == 0 || Long.compareUnsigned(old, b & 0xFFFF_FFFFL) > 0 ? b : old - 1;
             case "add", "min", "max" -> sum(call, operator, type);
             default ->
-                throw call.error(
-                        "an operation is named: .add, .min, .max, .inc, .dec, .and, .or, .xor, .exch, .cas");
+                throw call.error("an operation is named: .add, .min, .max, .inc, .dec, .and, .or, .xor, .exch, .cas");
         };
     }
 
@@ -32,17 +30,19 @@ interface Updates {
 
     private static Updates sum(Call call, String operator, Type type) {
         return switch (type) {
-            case U32, S32, U64, S64, U16, S16 -> (old, b, _) -> {
-                long x = type.extend(old);
-                long y = type.extend(b);
-                boolean less = type.isSigned() ? x < y : Long.compareUnsigned(x, y) < 0;
-                return operator.equals("add") ? x + y : less == operator.equals("max") ? y : x;
-            };
-            case F64 -> (old, b, _) ->
-                Double.doubleToRawLongBits(Double.longBitsToDouble(old) + Double.longBitsToDouble(b));
+            case U32, S32, U64, S64, U16, S16 ->
+                (old, b, _) -> {
+                    long x = type.extend(old);
+                    long y = type.extend(b);
+                    boolean less = type.isSigned() ? x < y : Long.compareUnsigned(x, y) < 0;
+                    return operator.equals("add") ? x + y : less == operator.equals("max") ? y : x;
+                };
+            case F64 ->
+                (old, b, _) -> Double.doubleToRawLongBits(Double.longBitsToDouble(old) + Double.longBitsToDouble(b));
             case F32, F16, BF16 -> (old, b, _) -> floats(operator, Format.of(type), old, b);
-            case F16X2, BF16X2 -> (old, b, _) -> floats(operator, Format.of(type), old, b)
-                    | floats(operator, Format.of(type), old >>> 16, b >>> 16) << 16;
+            case F16X2, BF16X2 ->
+                (old, b, _) -> floats(operator, Format.of(type), old, b)
+                        | floats(operator, Format.of(type), old >>> 16, b >>> 16) << 16;
             default -> throw call.error(".%s does not come in .%s".formatted(operator, type.text()));
         };
     }
@@ -53,7 +53,9 @@ interface Updates {
         return switch (operator) {
             case "add" -> Exact.add(x, y, (value, rest) -> format.bits(value, rest, Rounding.RN, false));
             default -> {
-                double chosen = Double.isNaN(x) ? y : Double.isNaN(y) ? x : operator.equals("max") ? Math.max(x, y) : Math.min(x, y);
+                double chosen = Double.isNaN(x)
+                        ? y
+                        : Double.isNaN(y) ? x : operator.equals("max") ? Math.max(x, y) : Math.min(x, y);
                 yield format.bits(chosen);
             }
         };

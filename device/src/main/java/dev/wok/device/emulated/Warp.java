@@ -3,7 +3,6 @@ package dev.wok.device.emulated;
 import dev.wok.device.PtxFault;
 import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.emulated.Listing.Space;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -446,8 +445,7 @@ final class Warp {
     /// @param width in bytes, which the address is a multiple of
     void resolve(long address, int width, Space space, int lane) {
         if ((address & width - 1) != 0) {
-            throw fault(
-                    Kind.MISALIGNED, 1 << lane, "use address 0x%x, no multiple of %d".formatted(address, width));
+            throw fault(Kind.MISALIGNED, 1 << lane, "use address 0x%x, no multiple of %d".formatted(address, width));
         }
         resolveUnaligned(address, width, space, lane);
     }
@@ -519,7 +517,8 @@ final class Warp {
                     found.base + at,
                     width,
                     lane,
-                    "%s has %d bytes, and byte %d of it was asked for".formatted(found.name, found.size, at + width - 1));
+                    "%s has %d bytes, and byte %d of it was asked for"
+                            .formatted(found.name, found.size, at + width - 1));
         }
         region = found;
         offset = at;

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 /// A descriptor (PTX ISA, matrix descriptor format), all addresses and distances in units of 16 bytes:
 ///
 /// ```
-/// bits 0-13 start | 16-29 leading distance | 32-45 stride distance | 49-51 base offset | 62-63 swizzle: 0 none, 1 128, 2 64, 3 32
+/// bits 0-13 start | 16-29 leading distance | 32-45 stride distance | 49-51 base offset | 62-63 swizzle: 0 none, 1 128,
+/// 2 64, 3 32
 /// ```
 ///
 /// With `s` the span of the swizzle in bytes, a number lies, before it is swizzled, at
@@ -67,7 +68,8 @@ final class Wgmma {
     private record Operand(long start, long leading, long stride, Swizzle swizzle, boolean isTransposed, int bits) {
         static Operand of(Warp warp, int lanes, long descriptor, boolean isTransposed, int bits) {
             if ((descriptor >>> 49 & 7) != 0) {
-                throw warp.fault(Kind.INVALID, lanes, "use a descriptor with a base offset, which the emulator does not know");
+                throw warp.fault(
+                        Kind.INVALID, lanes, "use a descriptor with a base offset, which the emulator does not know");
             }
             Swizzle swizzle = switch ((int) (descriptor >>> 62)) {
                 case 0 -> Swizzle.NONE;
@@ -156,12 +158,7 @@ final class Wgmma {
                             k,
                             leftElement);
             double[] y = rows(
-                    warp,
-                    Operand.of(warp, lanes, right.uniform(warp, lanes), transB, b.bits),
-                    0,
-                    n,
-                    k,
-                    rightElement);
+                    warp, Operand.of(warp, lanes, right.uniform(warp, lanes), transB, b.bits), 0, n, k, rightElement);
             if (isInRegisters) {
                 warp.asynchronous.occupy(leftSlots, "");
             }
@@ -203,8 +200,7 @@ final class Wgmma {
     /// Reads rows of an operand.
     ///
     /// @return `[rows, k]`
-    private static double[] rows(
-            Warp warp, Operand operand, int from, int count, int k, Fragments.Element element) {
+    private static double[] rows(Warp warp, Operand operand, int from, int count, int k, Fragments.Element element) {
         double[] matrix = new double[count * k];
         int width = operand.bits / 8;
         // Numbers that lie side by side are checked together: 16 bytes always are.
@@ -217,7 +213,8 @@ final class Wgmma {
                     throw warp.fault(
                             Kind.UNINITIALIZED,
                             -1,
-                            "multiply byte %d of %s, which nobody has written".formatted(warp.offset, warp.region.name));
+                            "multiply byte %d of %s, which nobody has written"
+                                    .formatted(warp.offset, warp.region.name));
                 }
                 warp.asynchronous.touchByWgmma(16);
                 for (int i = 0; i < side; i++) {

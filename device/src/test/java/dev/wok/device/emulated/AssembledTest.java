@@ -24,14 +24,22 @@ class AssembledTest {
         samples.addAll(AsynchronousTest.samples());
         samples.addAll(ClustersTest.samples());
         samples.addAll(FaultsTest.samples());
-        return samples.stream().map(sample -> DynamicTest.dynamicTest(sample.name, () -> Assembler.requireAccepted(sample.name, sample.text(), folder)));
+        samples.addAll(WgmmaTest.samples());
+        samples.addAll(PipelineTest.samples());
+        return samples.stream()
+                .map(sample -> DynamicTest.dynamicTest(
+                        sample.name, () -> Assembler.requireAccepted(sample.name, sample.text(), folder)));
     }
 
     @TestFactory
     Stream<DynamicTest> productsAssemble() {
         List<String> texts = new ArrayList<>(ProductsTest.wgmmaTexts());
         texts.add(ProductsTest.mmaText());
-        return texts.stream().map(text -> DynamicTest.dynamicTest("product", () -> Assembler.requireAccepted("product", text, folder)));
+        texts.addAll(MovesTest.laneTexts());
+        texts.addAll(TensorMapsTest.texts());
+        return texts.stream()
+                .map(text ->
+                        DynamicTest.dynamicTest("product", () -> Assembler.requireAccepted("product", text, folder)));
     }
 
     @TestFactory
@@ -43,10 +51,13 @@ class AssembledTest {
         forms.put("floats", FloatsTest.arithmetic());
         forms.put("conversions of whole numbers", ConversionsTest.integers());
         forms.put("conversions", ConversionsTest.floats());
+        forms.put("moves", MovesTest.moves());
+        forms.put("atomics", MovesTest.atomics());
         forms.put("order", FloatsTest.order());
         forms.put("approximations", FloatsTest.approximations());
         return forms.entrySet().stream()
                 .map(e -> DynamicTest.dynamicTest(
-                        e.getKey(), () -> Assembler.requireAccepted(e.getKey(), e.getValue().text(), folder)));
+                        e.getKey(),
+                        () -> Assembler.requireAccepted(e.getKey(), e.getValue().text(), folder)));
     }
 }

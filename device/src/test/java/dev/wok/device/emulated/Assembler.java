@@ -24,7 +24,8 @@ final class Assembler {
     /// @return the PTX that NVIDIA's compiler makes of a file
     static String compiled(Path cuda, String target, Path folder) throws IOException, InterruptedException {
         Path to = folder.resolve("compiled.ptx");
-        String said = run(folder, "nvcc", "-ptx", "-arch=" + target, "-std=c++17", "-o", to.toString(), cuda.toString());
+        String said =
+                run(folder, "nvcc", "-ptx", "-arch=" + target, "-std=c++17", "-o", to.toString(), cuda.toString());
         assertEquals("", said, cuda.toString());
         return Files.readString(to);
     }

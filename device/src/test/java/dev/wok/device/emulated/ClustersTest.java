@@ -48,7 +48,14 @@ class ClustersTest {
                                 "nobody has written",
                                 "barrier.cluster.arrive.release.aligned; //a1\nbarrier.cluster.wait.acquire.aligned; //w1",
                                 "")
-                        .breaks("only the block's barrier before", Kind.UNINITIALIZED, "//1", "", "", "barrier.cluster.arrive.release.aligned; //a1\nbarrier.cluster.wait.acquire.aligned; //w1", "bar.sync 0;")
+                        .breaks(
+                                "only the block's barrier before",
+                                Kind.UNINITIALIZED,
+                                "//1",
+                                "",
+                                "",
+                                "barrier.cluster.arrive.release.aligned; //a1\nbarrier.cluster.wait.acquire.aligned; //w1",
+                                "bar.sync 0;")
                         .breaks(
                                 "a relaxed arrival",
                                 Kind.RACE,
@@ -145,7 +152,14 @@ class ClustersTest {
                                 barrier.cluster.wait.aligned;
                                 """)
                         .gives(64, i -> i < 32 ? 100 + i : i - 32)
-                        .breaks("does not wait", Kind.ASYNC_EARLY, "//1", "block (1,0,0) warp 0 lane 0", "asynchronously, and nobody has waited", "@!%p1 bra WAIT;", ""),
+                        .breaks(
+                                "does not wait",
+                                Kind.ASYNC_EARLY,
+                                "//1",
+                                "block (1,0,0) warp 0 lane 0",
+                                "asynchronously, and nobody has waited",
+                                "@!%p1 bra WAIT;",
+                                ""),
                 Sample.of("arrivals from another block", Launch.of(2, 32).withCluster(2, 1, 1), """
                                 .shared .align 8 .b64 bar;
                                 .shared .align 128 .b32 s[32];
@@ -178,9 +192,30 @@ class ClustersTest {
                                 barrier.cluster.wait;
                                 """)
                         .gives(32, i -> i ^ 16)
-                        .breaks("a relaxed arrival", Kind.RACE, "//1", "block (0,0,0) warp 0 lane 0", "block (1,0,0) warp 0 wrote", "arrive.release.cluster", "arrive.relaxed.cluster")
-                        .breaks("a relaxed wait", Kind.RACE, "//1", "block (0,0,0) warp 0 lane 0", "block (1,0,0) warp 0 wrote", "parity.acquire.cluster", "parity.relaxed.cluster")
-                        .breaks("nobody hears of the mbarrier", Kind.RACE, "//2", "block (1,0,0) warp 0 lane 0", "block (0,0,0) warp 0 wrote", "fence.mbarrier_init.release.cluster;", ""),
+                        .breaks(
+                                "a relaxed arrival",
+                                Kind.RACE,
+                                "//1",
+                                "block (0,0,0) warp 0 lane 0",
+                                "block (1,0,0) warp 0 wrote",
+                                "arrive.release.cluster",
+                                "arrive.relaxed.cluster")
+                        .breaks(
+                                "a relaxed wait",
+                                Kind.RACE,
+                                "//1",
+                                "block (0,0,0) warp 0 lane 0",
+                                "block (1,0,0) warp 0 wrote",
+                                "parity.acquire.cluster",
+                                "parity.relaxed.cluster")
+                        .breaks(
+                                "nobody hears of the mbarrier",
+                                Kind.RACE,
+                                "//2",
+                                "block (1,0,0) warp 0 lane 0",
+                                "block (0,0,0) warp 0 wrote",
+                                "fence.mbarrier_init.release.cluster;",
+                                ""),
                 Sample.of("one copy for two blocks", Launch.of(2, 32).withCluster(2, 1, 1), """
                                 .shared .align 128 .b32 s[64];
                                 .shared .align 8 .b64 bar;
@@ -213,13 +248,21 @@ class ClustersTest {
                                 st.global.u32 [%d1], %r8;
                                 barrier.cluster.arrive.aligned;
                                 barrier.cluster.wait.aligned;
-                                """.replace("mov.b16 %h0", ".reg .b16 %h0;\nmov.b16 %h0"))
+                                """.replace(
+                                        "mov.b16 %h0", ".reg .b16 %h0;\nmov.b16 %h0"))
                         .withMap(a -> TensorMap.of(a.reshape(256, 16), 4, 8))
                         .gives(64, i -> {
                             int first = i % 32 / 8 * 16 + 8 + i % 8;
                             return first + 10000 * (first + 64);
                         })
-                        .breaks("only for itself", Kind.HANG, "", "", "256 bytes missing", "mov.b16 %h0, 3;", "mov.b16 %h0, 1;"));
+                        .breaks(
+                                "only for itself",
+                                Kind.HANG,
+                                "",
+                                "",
+                                "256 bytes missing",
+                                "mov.b16 %h0, 3;",
+                                "mov.b16 %h0, 1;"));
     }
 
     @TestFactory

@@ -53,13 +53,21 @@ class ConversionsTest {
         Forms forms = new Forms();
         for (String to : INTEGERS) {
             for (String from : INTEGERS) {
-                forms.add("cvt.%s.%s %%z, %%a;".formatted(to, from), to, List.of(from), in -> number(from, in[0]).longValue());
+                forms.add(
+                        "cvt.%s.%s %%z, %%a;".formatted(to, from),
+                        to,
+                        List.of(from),
+                        in -> number(from, in[0]).longValue());
                 boolean loses = from.startsWith("s")
                         ? to.startsWith("u") || Values.bits(to) < Values.bits(from)
-                        : Values.bits(to) < Values.bits(from) || to.startsWith("s") && Values.bits(to) == Values.bits(from);
+                        : Values.bits(to) < Values.bits(from)
+                                || to.startsWith("s") && Values.bits(to) == Values.bits(from);
                 if (loses) {
-                    forms.add("cvt.sat.%s.%s %%z, %%a;".formatted(to, from), to, List.of(from), in ->
-                            clamp(number(from, in[0]), to).longValue());
+                    forms.add(
+                            "cvt.sat.%s.%s %%z, %%a;".formatted(to, from),
+                            to,
+                            List.of(from),
+                            in -> clamp(number(from, in[0]), to).longValue());
                 }
             }
             for (String from : FLOATS) {
@@ -75,7 +83,8 @@ class ConversionsTest {
                                 return 0;
                             }
                             BigInteger huge = BigInteger.ONE.shiftLeft(100);
-                            BigInteger value = a.isInfinite() ? (a.isNegative() ? huge.negate() : huge) : whole(a, mode);
+                            BigInteger value =
+                                    a.isInfinite() ? (a.isNegative() ? huge.negate() : huge) : whole(a, mode);
                             return clamp(value, to).longValue();
                         });
                     }
@@ -88,8 +97,11 @@ class ConversionsTest {
                     continue;
                 }
                 for (String mode : MODES) {
-                    forms.add("cvt.%s.%s.%s %%z, %%a;".formatted(mode, to, from), to, List.of(from), in ->
-                            Rounder.of(to).round(Exact.of(number(from, in[0])), mode));
+                    forms.add(
+                            "cvt.%s.%s.%s %%z, %%a;".formatted(mode, to, from),
+                            to,
+                            List.of(from),
+                            in -> Rounder.of(to).round(Exact.of(number(from, in[0])), mode));
                 }
             }
         }
@@ -101,19 +113,27 @@ class ConversionsTest {
                     if (a.isNan()) {
                         return format.exact(z & Values.mask(type)).isNan();
                     }
-                    Exact rounded = a.isInfinite() ? a : Exact.of(a.isNegative(), whole(a, mode).abs(), 0, false);
+                    Exact rounded = a.isInfinite()
+                            ? a
+                            : Exact.of(a.isNegative(), whole(a, mode).abs(), 0, false);
                     return format.round(rounded, "rn") == (z & Values.mask(type));
                 });
             }
         }
         for (String to : List.of("u16", "s16")) {
-            forms.add("cvt.pack.sat." + to + ".s32 %z, %a, %b;", "b32", List.of("s32", "s32"), in ->
-                    clamp(number("s32", in[1]), to).longValue() & 0xFFFF
+            forms.add(
+                    "cvt.pack.sat." + to + ".s32 %z, %a, %b;",
+                    "b32",
+                    List.of("s32", "s32"),
+                    in -> clamp(number("s32", in[1]), to).longValue() & 0xFFFF
                             | (clamp(number("s32", in[0]), to).longValue() & 0xFFFF) << 16);
         }
         for (String to : List.of("u8", "s8")) {
-            forms.add("cvt.pack.sat." + to + ".s32.b32 %z, %a, %b, %c;", "b32", List.of("s32", "s32", "b32"), in ->
-                    clamp(number("s32", in[1]), to).longValue() & 0xFF
+            forms.add(
+                    "cvt.pack.sat." + to + ".s32.b32 %z, %a, %b, %c;",
+                    "b32",
+                    List.of("s32", "s32", "b32"),
+                    in -> clamp(number("s32", in[1]), to).longValue() & 0xFF
                             | (clamp(number("s32", in[0]), to).longValue() & 0xFF) << 8
                             | in[2] << 16);
         }
@@ -121,7 +141,11 @@ class ConversionsTest {
     }
 
     private static void floats(Forms forms, String modifiers, String to, String from, List<long[]> values) {
-        String mode = modifiers.contains("rna") ? "rna" : modifiers.length() > 2 && MODES.contains(modifiers.substring(1, 3)) ? modifiers.substring(1, 3) : "rn";
+        String mode = modifiers.contains("rna")
+                ? "rna"
+                : modifiers.length() > 2 && MODES.contains(modifiers.substring(1, 3))
+                        ? modifiers.substring(1, 3)
+                        : "rn";
         String code = "cvt%s.%s.%s %%z, %%a;".formatted(modifiers, to, from);
         Forms.Check check = (in, z) -> same(to, converted(modifiers, mode, to, from, in[0]), z);
         if (values.isEmpty()) {
@@ -134,7 +158,9 @@ class ConversionsTest {
     private static boolean same(String to, long expected, long z) {
         long mask = to.equals("tf32") ? 0xFFFF_FFFFL : Values.mask(to);
         return (expected & mask) == (z & mask)
-                || to.equals("f64") && Rounder.F64.exact(expected).isNan() && Rounder.F64.exact(z).isNan();
+                || to.equals("f64")
+                        && Rounder.F64.exact(expected).isNan()
+                        && Rounder.F64.exact(z).isNan();
     }
 
     private static long converted(String modifiers, String mode, String to, String from, long raw) {
@@ -193,24 +219,38 @@ class ConversionsTest {
             for (String how : List.of(".rn", ".rz", ".rn.relu", ".rz.relu")) {
                 String mode = how.substring(1, 3);
                 String one = to.substring(0, to.length() - 2);
-                forms.add("cvt%s.%s.f32 %%z, %%a, %%b;".formatted(how, to), to, List.of("f32", "f32"), in ->
-                        converted(how, mode, one, "f32", in[1]) | converted(how, mode, one, "f32", in[0]) << 16);
+                forms.add(
+                        "cvt%s.%s.f32 %%z, %%a, %%b;".formatted(how, to),
+                        to,
+                        List.of("f32", "f32"),
+                        in -> converted(how, mode, one, "f32", in[1]) | converted(how, mode, one, "f32", in[0]) << 16);
             }
         }
         for (String to : List.of("e4m3x2", "e5m2x2")) {
             for (String relu : List.of("", ".relu")) {
                 String how = ".rn.satfinite" + relu;
-                forms.add("cvt%s.%s.f32 %%z, %%a, %%b;".formatted(how, to), to, List.of("f32", "f32"), in ->
-                        converted(how, "rn", to, "f32", in[1]) | converted(how, "rn", to, "f32", in[0]) << 8);
+                forms.add(
+                        "cvt%s.%s.f32 %%z, %%a, %%b;".formatted(how, to),
+                        to,
+                        List.of("f32", "f32"),
+                        in -> converted(how, "rn", to, "f32", in[1]) | converted(how, "rn", to, "f32", in[0]) << 8);
                 List<long[]> values = new ArrayList<>();
                 for (long i = 0; i < 1 << 16; i++) {
                     values.add(new long[] {i | (i * 40503 & 0xFFFF) << 16});
                 }
-                forms.addOn("cvt%s.%s.f16x2 %%z, %%a;".formatted(how, to), to, List.of("f16x2"), values, in ->
-                        converted(how, "rn", to, "f16", in[0] & 0xFFFF)
+                forms.addOn(
+                        "cvt%s.%s.f16x2 %%z, %%a;".formatted(how, to),
+                        to,
+                        List.of("f16x2"),
+                        values,
+                        in -> converted(how, "rn", to, "f16", in[0] & 0xFFFF)
                                 | converted(how, "rn", to, "f16", in[0] >>> 16) << 8);
-                forms.addOn("cvt.rn%s.f16x2.%s %%z, %%a;".formatted(relu, to), "f16x2", List.of(to), all16(), in ->
-                        converted(relu, "rn", "f16", to, in[0] & 0xFF)
+                forms.addOn(
+                        "cvt.rn%s.f16x2.%s %%z, %%a;".formatted(relu, to),
+                        "f16x2",
+                        List.of(to),
+                        all16(),
+                        in -> converted(relu, "rn", "f16", to, in[0] & 0xFF)
                                 | converted(relu, "rn", "f16", to, in[0] >>> 8) << 16);
             }
         }

@@ -32,10 +32,13 @@ class FloatsTest {
     private static boolean same(Rounder format, long expected, long got) {
         long mask = format.bits() == 64 ? -1 : (1L << format.bits()) - 1;
         return (expected & mask) == (got & mask)
-                || format.bits() == 64 && format.exact(expected).isNan() && format.exact(got).isNan();
+                || format.bits() == 64
+                        && format.exact(expected).isNan()
+                        && format.exact(got).isNan();
     }
 
-    private static void add(Forms forms, String op, String modifiers, String mode, String type, int operands, Result result) {
+    private static void add(
+            Forms forms, String op, String modifiers, String mode, String type, int operands, Result result) {
         Rounder format = Rounder.of(type);
         boolean flushes = modifiers.contains("ftz");
         boolean saturates = modifiers.contains("sat");
@@ -59,7 +62,9 @@ class FloatsTest {
                 Exact exact = result.of(exacts(format, flushes, part), mode.equals("rm"));
                 long bits = rounded(format, flushes, exact, mode);
                 if (saturates) {
-                    bits = exact.isNan() || exact.isNegative() ? 0 : Math.min(bits, format.round(Exact.of(BigInteger.ONE), "rn"));
+                    bits = exact.isNan() || exact.isNegative()
+                            ? 0
+                            : Math.min(bits, format.round(Exact.of(BigInteger.ONE), "rn"));
                 }
                 if (isRelu && exact.isNegative() && !exact.isNan()) {
                     bits = 0;
@@ -93,7 +98,14 @@ class FloatsTest {
                     add(forms, "fma", ftz, mode, type, 3, FloatsTest::fused);
                     if (!ftz.contains("sat")) {
                         add(forms, "div", ftz, mode, type, 2, (in, _) -> Exact.quotient(in[0], in[1]));
-                        add(forms, "rcp", ftz, mode, type, 1, (in, _) -> Exact.quotient(Exact.of(BigInteger.ONE), in[0]));
+                        add(
+                                forms,
+                                "rcp",
+                                ftz,
+                                mode,
+                                type,
+                                1,
+                                (in, _) -> Exact.quotient(Exact.of(BigInteger.ONE), in[0]));
                         add(forms, "sqrt", ftz, mode, type, 1, (in, _) -> Exact.root(in[0]));
                     }
                 }
@@ -129,39 +141,48 @@ class FloatsTest {
             for (String modifier : how) {
                 for (String op : List.of("min", "max")) {
                     boolean flushes = modifier.equals(".ftz");
-                    forms.addChecked("%s%s.%s %%z, %%a, %%b;".formatted(op, modifier, type), type, List.of(type, type), (in, z) -> {
-                        Exact a = flushes ? format.flushed(in[0]) : format.exact(in[0]);
-                        Exact b = flushes ? format.flushed(in[1]) : format.exact(in[1]);
-                        boolean isNegative = a.isNegative() != b.isNegative();
-                        if (modifier.startsWith(".xor")) {
-                            a = a.isNegative() ? a.negated() : a;
-                            b = b.isNegative() ? b.negated() : b;
-                        }
-                        Exact chosen;
-                        if (a.isNan() || b.isNan()) {
-                            chosen = modifier.equals(".NaN") || a.isNan() && b.isNan() ? Exact.NAN : a.isNan() ? b : a;
-                            if (modifier.startsWith(".xor")) {
-                                // The sign of NaN takes part; it is not worth a truth.
-                                return true;
-                            }
-                        } else {
-                            boolean isLess = order(a, b) < 0 || order(a, b) == 0 && a.isNegative() && !b.isNegative();
-                            chosen = isLess == op.equals("min") ? a : b;
-                        }
-                        if (modifier.startsWith(".xor")) {
-                            chosen = isNegative ? chosen.negated() : chosen;
-                        }
-                        return same(format, format.round(chosen, "rn"), z);
-                    });
+                    forms.addChecked(
+                            "%s%s.%s %%z, %%a, %%b;".formatted(op, modifier, type),
+                            type,
+                            List.of(type, type),
+                            (in, z) -> {
+                                Exact a = flushes ? format.flushed(in[0]) : format.exact(in[0]);
+                                Exact b = flushes ? format.flushed(in[1]) : format.exact(in[1]);
+                                boolean isNegative = a.isNegative() != b.isNegative();
+                                if (modifier.startsWith(".xor")) {
+                                    a = a.isNegative() ? a.negated() : a;
+                                    b = b.isNegative() ? b.negated() : b;
+                                }
+                                Exact chosen;
+                                if (a.isNan() || b.isNan()) {
+                                    chosen = modifier.equals(".NaN") || a.isNan() && b.isNan()
+                                            ? Exact.NAN
+                                            : a.isNan() ? b : a;
+                                    if (modifier.startsWith(".xor")) {
+                                        // The sign of NaN takes part; it is not worth a truth.
+                                        return true;
+                                    }
+                                } else {
+                                    boolean isLess =
+                                            order(a, b) < 0 || order(a, b) == 0 && a.isNegative() && !b.isNegative();
+                                    chosen = isLess == op.equals("min") ? a : b;
+                                }
+                                if (modifier.startsWith(".xor")) {
+                                    chosen = isNegative ? chosen.negated() : chosen;
+                                }
+                                return same(format, format.round(chosen, "rn"), z);
+                            });
                 }
             }
-            for (String op : List.of("eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan")) {
+            for (String op : List.of(
+                    "eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan")) {
                 for (String ftz : type.equals("f32") ? List.of("", ".ftz") : List.of("")) {
-                    forms.add("setp.%s%s.%s %%q, %%a, %%b;".formatted(op, ftz, type), "pred", List.of(type, type), in -> {
-                        Exact a = ftz.isEmpty() ? format.exact(in[0]) : format.flushed(in[0]);
-                        Exact b = ftz.isEmpty() ? format.exact(in[1]) : format.flushed(in[1]);
-                        return holds(op, a, b) ? 1 : 0;
-                    });
+                    forms.add(
+                            "setp.%s%s.%s %%q, %%a, %%b;".formatted(op, ftz, type), "pred", List.of(type, type), in -> {
+                                Exact a = ftz.isEmpty() ? format.exact(in[0]) : format.flushed(in[0]);
+                                Exact b = ftz.isEmpty() ? format.exact(in[1]) : format.flushed(in[1]);
+                                return holds(op, a, b) ? 1 : 0;
+                            });
                 }
             }
             for (String op : List.of("abs", "neg")) {
@@ -177,30 +198,39 @@ class FloatsTest {
         }
         for (String type : List.of("f32", "f64")) {
             Rounder format = Rounder.of(type);
-            forms.add("copysign.%s %%z, %%a, %%b;".formatted(type), type, List.of(type, type), in ->
-                    in[1] & ~format.sign() | in[0] & format.sign());
+            forms.add(
+                    "copysign.%s %%z, %%a, %%b;".formatted(type),
+                    type,
+                    List.of(type, type),
+                    in -> in[1] & ~format.sign() | in[0] & format.sign());
             for (String what : List.of("finite", "infinite", "number", "notanumber", "normal", "subnormal")) {
                 forms.add("testp.%s.%s %%q, %%a;".formatted(what, type), "pred", List.of(type), in -> {
                     Exact a = format.exact(in[0]);
                     boolean isSubnormal = !a.isZero() && format.flushed(in[0]).isZero();
                     boolean isFinite = !a.isNan() && !a.isInfinite();
                     return switch (what) {
-                        case "finite" -> isFinite;
-                        case "infinite" -> a.isInfinite();
-                        case "number" -> !a.isNan();
-                        case "notanumber" -> a.isNan();
-                        case "normal" -> isFinite && !a.isZero() && !isSubnormal;
-                        default -> isSubnormal;
-                    }
+                                case "finite" -> isFinite;
+                                case "infinite" -> a.isInfinite();
+                                case "number" -> !a.isNan();
+                                case "notanumber" -> a.isNan();
+                                case "normal" -> isFinite && !a.isZero() && !isSubnormal;
+                                default -> isSubnormal;
+                            }
                             ? 1
                             : 0;
                 });
             }
         }
-        forms.add("set.gt.f32.f32 %z, %a, %b;", "f32", List.of("f32", "f32"), in ->
-                holds("gt", Rounder.F32.exact(in[0]), Rounder.F32.exact(in[1])) ? 0x3f800000 : 0);
-        forms.add("set.leu.u32.f64 %z, %a, %b;", "u32", List.of("f64", "f64"), in ->
-                holds("leu", Rounder.F64.exact(in[0]), Rounder.F64.exact(in[1])) ? -1 : 0);
+        forms.add(
+                "set.gt.f32.f32 %z, %a, %b;",
+                "f32",
+                List.of("f32", "f32"),
+                in -> holds("gt", Rounder.F32.exact(in[0]), Rounder.F32.exact(in[1])) ? 0x3f800000 : 0);
+        forms.add(
+                "set.leu.u32.f64 %z, %a, %b;",
+                "u32",
+                List.of("f64", "f64"),
+                in -> holds("leu", Rounder.F64.exact(in[0]), Rounder.F64.exact(in[1])) ? -1 : 0);
         return forms;
     }
 
@@ -267,7 +297,8 @@ class FloatsTest {
             approximate(forms, "sqrt.approx" + ftz + ".f32", StrictMath::sqrt, 0x1p-22, 0);
             approximate(forms, "rsqrt.approx" + ftz + ".f32", a -> a == 0 ? 1 / a : 1 / StrictMath.sqrt(a), 0x1p-22, 0);
             approximate(forms, "ex2.approx" + ftz + ".f32", a -> StrictMath.pow(2, a), 0x1p-22, 0);
-            approximate(forms, "lg2.approx" + ftz + ".f32", a -> StrictMath.log(a) / StrictMath.log(2), 0x1p-22, 0x1p-22);
+            approximate(
+                    forms, "lg2.approx" + ftz + ".f32", a -> StrictMath.log(a) / StrictMath.log(2), 0x1p-22, 0x1p-22);
             approximate(forms, "sin.approx" + ftz + ".f32", StrictMath::sin, 0, 0x1p-20);
             approximate(forms, "cos.approx" + ftz + ".f32", StrictMath::cos, 0, 0x1p-20);
         }

@@ -28,7 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/// PTX that NVIDIA's compiler wrote for small kernels (`cuda/*.cu` beside it): the emulated GPU computes what plain Java
+/// PTX that NVIDIA's compiler wrote for small kernels (`cuda/*.cu` beside it): the emulated GPU computes what plain
+/// Java
 /// does. The texts that are checked in are the compiler's for `sm_90a`, without comments.
 class ForeignTest {
     private static final List<String> FILES = List.of("basics", "calls", "halves", "matrices", "pipelines");
@@ -44,27 +45,30 @@ class ForeignTest {
     @TestFactory
     @Tag("slow")
     Stream<DynamicTest> compiledNow() {
-        return Stream.of("sm_80", "sm_90a").flatMap(target -> FILES.stream()
-                .map(file -> dynamicTest(file + " for " + target, () -> {
-                    String ptx = Assembler.compiled(source(file), target, folder);
-                    tests(file, ptx).forEach(test -> {
-                        try {
-                            test.getExecutable().execute();
-                        } catch (Throwable e) {
-                            throw new AssertionError(test.getDisplayName() + " for " + target + ": " + e, e);
-                        }
-                    });
-                })));
+        return Stream.of("sm_80", "sm_90a")
+                .flatMap(target -> FILES.stream()
+                        .map(file -> dynamicTest(file + " for " + target, () -> {
+                            String ptx = Assembler.compiled(source(file), target, folder);
+                            tests(file, ptx).forEach(test -> {
+                                try {
+                                    test.getExecutable().execute();
+                                } catch (Throwable e) {
+                                    throw new AssertionError(test.getDisplayName() + " for " + target + ": " + e, e);
+                                }
+                            });
+                        })));
     }
 
     @Test
     void recursionIsRefused() {
-        String self = ".version 8.5\n.target sm_90a\n.address_size 64\n.func f() { call g; ret; }\n.func g() { call f; ret; }\n"
-                + ".entry k() { call f; ret; }";
+        String self =
+                ".version 8.5\n.target sm_90a\n.address_size 64\n.func f() { call g; ret; }\n.func g() { call f; ret; }\n"
+                        + ".entry k() { call f; ret; }";
         assertEquals(
                 "line 5: f calls itself: recursion is not supported.\n    5 | .func g() { call f; ret; }",
                 rejection(self));
-        assertTrue(rejection(self.replace("call f; ret; }", "call h; ret; }")).startsWith("line 6: the function h is not in this text."));
+        assertTrue(rejection(self.replace("call f; ret; }", "call h; ret; }"))
+                .startsWith("line 6: the function h is not in this text."));
         assertTrue(rejection(self.replace(".func g() { call f;", ".func g() { .reg .u64 %a; call %a, f;"))
                 .startsWith("line 5: calls through registers are not supported."));
         assertTrue(rejection(self.replace("call g;", "call g, (a);")).startsWith("line 4: g has 0 arguments, not 1."));
@@ -120,7 +124,8 @@ class ForeignTest {
             case "matrices" ->
                 Stream.of(test("product16", ptx, ForeignTest::product16), test("product8", ptx, ForeignTest::product8));
             default -> {
-                Stream<DynamicTest> all = Stream.of(test("staged", ptx, ForeignTest::staged), test("tiles", ptx, ForeignTest::tiles));
+                Stream<DynamicTest> all =
+                        Stream.of(test("staged", ptx, ForeignTest::staged), test("tiles", ptx, ForeignTest::tiles));
                 yield ptx.contains("clusterTotal")
                         ? Stream.concat(all, Stream.of(test("clusterTotal", ptx, ForeignTest::clusterTotal)))
                         : all;
@@ -197,7 +202,11 @@ class ForeignTest {
                 assertEquals(in.get(i * 45 + j), out.get(j * 70 + i));
             }
         }
-        assertEquals(0, gpu.lastLaunch().bankConflicts().values().stream().mapToLong(c -> c).sum());
+        assertEquals(
+                0,
+                gpu.lastLaunch().bankConflicts().values().stream()
+                        .mapToLong(c -> c)
+                        .sum());
     }
 
     private static void histogram(EmulatedGpu gpu, PtxProgram program) {

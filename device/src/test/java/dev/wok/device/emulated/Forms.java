@@ -29,7 +29,8 @@ final class Forms {
         boolean holds(long[] in, long result);
     }
 
-    /// @param code with `%z` for the result, `%a`, `%b`, `%c`, `%e` for operands, `%q` for a predicate that `%z` becomes
+    /// @param code with `%z` for the result, `%a`, `%b`, `%c`, `%e` for operands, `%q` for a predicate that `%z`
+    /// becomes
     /// @param result its type, such as `s32`; `pred` for `%q`
     private record Form(String code, String result, List<String> operands, List<long[]> values, Check check) {}
 
@@ -98,7 +99,8 @@ final class Forms {
     }
 
     private static String kernel(String name, Form form) {
-        StringBuilder text = new StringBuilder("""
+        StringBuilder text =
+                new StringBuilder("""
                 .visible .entry %s(.param .u64 pin, .param .u64 pout, .param .u32 pn)
                 {
                 .reg .u32 %%i, %%n, %%t, %%cta; .reg .u64 %%in, %%out, %%o; .reg .pred %%over, %%q;
@@ -118,7 +120,11 @@ final class Forms {
                 text.append("setp.ne.s32 %" + letter + ", %p" + letter + ", 0;\n");
                 continue;
             }
-            text.append(".reg .").append(register(type)).append(" %").append(letter).append(";\n");
+            text.append(".reg .")
+                    .append(register(type))
+                    .append(" %")
+                    .append(letter)
+                    .append(";\n");
             text.append("ld.global.").append(memory(type)).append(" %").append(letter);
             text.append(", [%in+").append(8 * j).append("];\n");
         }
@@ -148,7 +154,12 @@ final class Forms {
     }
 
     private static String memory(String type) {
-        return type.equals("size") ? "u32" : type.endsWith("x2") ? "b" + Values.bits(type) : (type.charAt(0) == 's' || type.charAt(0) == 'u' ? type.charAt(0) : 'b') + "" + Values.bits(type);
+        return type.equals("size")
+                ? "u32"
+                : type.endsWith("x2")
+                        ? "b" + Values.bits(type)
+                        : (type.charAt(0) == 's' || type.charAt(0) == 'u' ? type.charAt(0) : 'b') + ""
+                                + Values.bits(type);
     }
 
     /// Runs all of them.
@@ -172,7 +183,11 @@ final class Forms {
         Tensor out = gpu.pinned().tensor(DType.I64, count);
         for (int i = 0; i < count; i++) {
             for (int j = 0; j < form.operands.size(); j++) {
-                in.memory().setAtIndex(ValueLayout.JAVA_LONG, (long) i * SLOTS + j, form.values.get(i)[j]);
+                in.memory()
+                        .setAtIndex(
+                                ValueLayout.JAVA_LONG,
+                                (long) i * SLOTS + j,
+                                form.values.get(i)[j]);
             }
         }
         gpu.stream()
@@ -186,7 +201,9 @@ final class Forms {
                 wrong.add("%s on %s gives 0x%x"
                         .formatted(
                                 form.code,
-                                Arrays.stream(values).mapToObj(v -> "0x" + Long.toHexString(v)).toList(),
+                                Arrays.stream(values)
+                                        .mapToObj(v -> "0x" + Long.toHexString(v))
+                                        .toList(),
                                 z));
             }
         }

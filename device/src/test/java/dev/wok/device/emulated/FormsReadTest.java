@@ -10,7 +10,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
-/// The emulator reads every form of every instruction that the builder writes, but for those that the sample's head names.
+/// The emulator reads every form of every instruction that the builder writes, but for those that the sample's head
+/// names.
 class FormsReadTest {
     private static final int LEAST = 900;
 
@@ -22,7 +23,8 @@ class FormsReadTest {
                 assertEquals(1, module.names().size());
                 Code code = module.kernel("forms");
                 assertNotNull(code);
-                assertTrue(code.instructions().size() >= LEAST, code.instructions().size() + " instructions");
+                assertTrue(
+                        code.instructions().size() >= LEAST, code.instructions().size() + " instructions");
             }
         }
     }

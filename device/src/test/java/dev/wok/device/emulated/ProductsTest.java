@@ -19,8 +19,10 @@ import org.junit.jupiter.api.TestFactory;
 
 /// `mma` and `wgmma` against plain products. Numbers are small and whole, so that every sum is exact.
 ///
-/// Where numbers lie in registers is written down here from the tables of the PTX ISA, in bytes: with `g = lane / 4` and
-/// `t = lane % 4`, register `i` of A holds row `g + 8 * (i % 2)`, bytes `4t + 16 * (i / 2)` and the next three; register
+/// Where numbers lie in registers is written down here from the tables of the PTX ISA, in bytes: with `g = lane / 4`
+/// and
+/// `t = lane % 4`, register `i` of A holds row `g + 8 * (i % 2)`, bytes `4t + 16 * (i / 2)` and the next three;
+/// register
 /// `i` of B column `g`, bytes `4t + 16i`; C and D row `g + 8 * (i / 2)`, column `2t + i % 2`.
 class ProductsTest {
     private static final String HEAD = ".version 8.5\n.target sm_90a\n.address_size 64\n";
@@ -38,8 +40,7 @@ class ProductsTest {
         return switch (type) {
             case "f16", "bf16", "f32", "tf32" -> {
                 String format = type.equals("tf32") ? "f32" : type;
-                yield Rounder.of(format)
-                        .round(Rounder.Exact.of(java.math.BigInteger.valueOf(value)), "rn");
+                yield Rounder.of(format).round(Rounder.Exact.of(java.math.BigInteger.valueOf(value)), "rn");
             }
             case "e4m3", "e5m2" ->
                 Rounder.of(type + "x2").round(Rounder.Exact.of(java.math.BigInteger.valueOf(value)), "rn");
@@ -91,7 +92,8 @@ class ProductsTest {
     private record Mma(int k, String d, String a, String b, boolean isFinite) {
         @Override
         public String toString() {
-            return "mma.sync.aligned.m16n8k%d.row.col%s.%s.%s.%s.%s".formatted(k, isFinite ? ".satfinite" : "", d, a, b, d);
+            return "mma.sync.aligned.m16n8k%d.row.col%s.%s.%s.%s.%s"
+                    .formatted(k, isFinite ? ".satfinite" : "", d, a, b, d);
         }
 
         int rowBytes() {
@@ -131,22 +133,44 @@ class ProductsTest {
             int sums = mma.d.equals("f16") ? 2 : 4;
             String held = mma.d.equals("f32") ? "f32" : "b32";
             text.append(".visible .entry k").append(i).append("(.param .u64 pi, .param .u64 po) {\n");
-            text.append(".reg .b32 %a<4>, %b<4>, %t, %o; .reg .b64 %i, %q, %w; .reg .").append(held).append(" %c<4>;\n");
+            text.append(".reg .b32 %a<4>, %b<4>, %t, %o; .reg .b64 %i, %q, %w; .reg .")
+                    .append(held)
+                    .append(" %c<4>;\n");
             text.append("ld.param.u64 %i, [pi]; ld.param.u64 %q, [po]; mov.u32 %t, %tid.x;\n");
             text.append("mul.wide.u32 %w, %t, 64; add.u64 %i, %i, %w; mul.wide.u32 %w, %t, 16; add.u64 %q, %q, %w;\n");
             for (int j = 0; j < left; j++) {
-                text.append("ld.global.b32 %a").append(j).append(", [%i+").append(4 * j).append("];\n");
+                text.append("ld.global.b32 %a")
+                        .append(j)
+                        .append(", [%i+")
+                        .append(4 * j)
+                        .append("];\n");
             }
             for (int j = 0; j < right; j++) {
-                text.append("ld.global.b32 %b").append(j).append(", [%i+").append(16 + 4 * j).append("];\n");
+                text.append("ld.global.b32 %b")
+                        .append(j)
+                        .append(", [%i+")
+                        .append(16 + 4 * j)
+                        .append("];\n");
             }
             for (int j = 0; j < sums; j++) {
-                text.append("ld.global.").append(held).append(" %c").append(j).append(", [%i+").append(32 + 4 * j).append("];\n");
+                text.append("ld.global.")
+                        .append(held)
+                        .append(" %c")
+                        .append(j)
+                        .append(", [%i+")
+                        .append(32 + 4 * j)
+                        .append("];\n");
             }
             String c = list("%c", sums);
             text.append("%s %s, %s, %s, %s;\n".formatted(mma, c, list("%a", left), list("%b", right), c));
             for (int j = 0; j < sums; j++) {
-                text.append("st.global.").append(held).append(" [%q+").append(4 * j).append("], %c").append(j).append(";\n");
+                text.append("st.global.")
+                        .append(held)
+                        .append(" [%q+")
+                        .append(4 * j)
+                        .append("], %c")
+                        .append(j)
+                        .append(";\n");
             }
             text.append("ret; }\n");
         }
@@ -198,7 +222,9 @@ class ProductsTest {
                         int at = lane * 16 + 8 + i / 2;
                         in.setInt(at, in.getInt(at) | (int) bits("f16", (int) c[row][column]) << 16 * (i % 2));
                     } else {
-                        in.setInt(lane * 16 + 8 + i, mma.d.equals("f32") ? (int) bits("f32", (int) c[row][column]) : (int) c[row][column]);
+                        in.setInt(
+                                lane * 16 + 8 + i,
+                                mma.d.equals("f32") ? (int) bits("f32", (int) c[row][column]) : (int) c[row][column]);
                     }
                 }
             }
@@ -209,7 +235,9 @@ class ProductsTest {
                     int column = lane % 4 * 2 + i % 2;
                     long expected = c[row][column] + a.dot(row, b, column);
                     if (mma.d.equals("s32")) {
-                        expected = mma.isFinite ? Math.clamp(expected, Integer.MIN_VALUE, Integer.MAX_VALUE) : (int) expected;
+                        expected = mma.isFinite
+                                ? Math.clamp(expected, Integer.MIN_VALUE, Integer.MAX_VALUE)
+                                : (int) expected;
                     }
                     assertEquals(expected, number(mma.d, out, lane * 4, i), mma + " " + row + " " + column);
                 }
@@ -230,7 +258,17 @@ class ProductsTest {
 
     /// @param swizzle bytes of the span, or 0
     /// @param isA whether A comes from shared memory
-    private record Wgmma(int n, String d, String a, String b, int swizzle, boolean transA, boolean transB, boolean isA, int signs, boolean byMap) {
+    private record Wgmma(
+            int n,
+            String d,
+            String a,
+            String b,
+            int swizzle,
+            boolean transA,
+            boolean transB,
+            boolean isA,
+            int signs,
+            boolean byMap) {
         int k() {
             return 32 / bytes(a);
         }
@@ -238,8 +276,18 @@ class ProductsTest {
         @Override
         public String toString() {
             return "wgmma m64n%dk%d %s %s %s, swizzle %d%s%s%s%s%s"
-                    .formatted(n, k(), d, a, b, swizzle, transA ? ", A transposed" : "", transB ? ", B transposed" : "",
-                            isA ? "" : ", A in registers", signs == 0 ? "" : ", signs " + signs, byMap ? ", by tensor map" : "");
+                    .formatted(
+                            n,
+                            k(),
+                            d,
+                            a,
+                            b,
+                            swizzle,
+                            transA ? ", A transposed" : "",
+                            transB ? ", B transposed" : "",
+                            isA ? "" : ", A in registers",
+                            signs == 0 ? "" : ", signs " + signs,
+                            byMap ? ", by tensor map" : "");
         }
 
         int sums() {
@@ -292,7 +340,8 @@ class ProductsTest {
     private static String wgmmaText(Wgmma w) {
         String held = w.d.equals("f32") ? "f32" : "b32";
         StringBuilder text = new StringBuilder(HEAD);
-        text.append(".extern .shared .align 1024 .b8 smem[];\n.visible .entry k(.param .u64 pi, .param .u64 po, .param .u64 pf");
+        text.append(
+                ".extern .shared .align 1024 .b8 smem[];\n.visible .entry k(.param .u64 pi, .param .u64 po, .param .u64 pf");
         for (int i = 0; i < 2 * STEPS; i++) {
             text.append(", .param .u64 d").append(i);
         }
@@ -350,13 +399,17 @@ class ProductsTest {
         text.append("wgmma.fence.sync.aligned;\n");
         for (int step = 0; step < STEPS; step++) {
             if (!w.isA) {
-                text.append("mul.wide.u32 %w, %t, 16; add.u64 %w, %w, %f; ld.global.v4.b32 {%a0, %a1, %a2, %a3}, [%w+" + 2048 * step + "];\n");
+                text.append("mul.wide.u32 %w, %t, 16; add.u64 %w, %w, %f; ld.global.v4.b32 {%a0, %a1, %a2, %a3}, [%w+"
+                        + 2048 * step + "];\n");
                 text.append("wgmma.fence.sync.aligned;\n");
             }
-            text.append("ld.param.u64 %da, [d" + 2 * step + "]; add.u64 %da, %da, %base; ld.param.u64 %db, [d" + (2 * step + 1) + "]; add.u64 %db, %db, %base;\n");
+            text.append("ld.param.u64 %da, [d" + 2 * step + "]; add.u64 %da, %da, %base; ld.param.u64 %db, [d"
+                    + (2 * step + 1) + "]; add.u64 %db, %db, %base;\n");
             text.append("setp.ne.u32 %p, " + step + ", 0;\n");
             text.append("wgmma.mma_async.sync.aligned.m64n%dk%d.%s.%s.%s ".formatted(w.n, w.k(), w.d, w.a, w.b));
-            text.append(list("%c", w.sums())).append(w.isA ? ", %da" : ", {%a0, %a1, %a2, %a3}").append(", %db, %p");
+            text.append(list("%c", w.sums()))
+                    .append(w.isA ? ", %da" : ", {%a0, %a1, %a2, %a3}")
+                    .append(", %db, %p");
             if (!w.d.equals("s32")) {
                 text.append((w.signs & 1) != 0 ? ", -1" : ", 1").append((w.signs & 2) != 0 ? ", -1" : ", 1");
                 if (bytes(w.a) == 2) {
@@ -371,7 +424,13 @@ class ProductsTest {
         text.append("wgmma.wait_group.sync.aligned 0;\n");
         text.append("mul.wide.u32 %w, %t, ").append(4 * w.sums()).append("; add.u64 %q, %q, %w;\n");
         for (int j = 0; j < w.sums(); j++) {
-            text.append("st.global.").append(held).append(" [%q+").append(4 * j).append("], %c").append(j).append(";\n");
+            text.append("st.global.")
+                    .append(held)
+                    .append(" [%q+")
+                    .append(4 * j)
+                    .append("], %c")
+                    .append(j)
+                    .append(";\n");
         }
         return text.append("ret; }\n").toString();
     }
@@ -419,7 +478,8 @@ class ProductsTest {
                         + k / 8 * (swizzle == 0 ? leading : stride);
             }
             at += step * stepBytes;
-            // The pattern of 128 bytes: a piece of 16 in row r of 8 changes places with piece p ^ r; narrower ones alike.
+            // The pattern of 128 bytes: a piece of 16 in row r of 8 changes places with piece p ^ r; narrower ones
+            // alike.
             int piece = at / 16 % 8;
             int row128 = at / 128 % 8;
             int moved = switch (swizzle) {
@@ -438,7 +498,10 @@ class ProductsTest {
                 case 32 -> 3;
                 default -> 0;
             };
-            return (from + (long) step * stepBytes) / 16 | (long) leading / 16 << 16 | (long) stride / 16 << 32 | mode << 62;
+            return (from + (long) step * stepBytes) / 16
+                    | (long) leading / 16 << 16
+                    | (long) stride / 16 << 32
+                    | mode << 62;
         }
     }
 
@@ -475,8 +538,7 @@ class ProductsTest {
                     for (int i = 0; i < 4; i++) {
                         int row = thread / 32 * 16 + thread % 32 / 4 + 8 * (i % 2);
                         fragments.setInt(
-                                (step * 128 + thread) * 4 + i,
-                                a.word(row, step * 32 + thread % 4 * 4 + 16 * (i / 2)));
+                                (step * 128 + thread) * 4 + i, a.word(row, step * 32 + thread % 4 * 4 + 16 * (i / 2)));
                     }
                 }
             }

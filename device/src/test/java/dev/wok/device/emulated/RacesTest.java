@@ -240,9 +240,23 @@ class RacesTest {
                                 DONE:
                                 """)
                         .gives(1, i -> 5)
-                        .breaks("writer's fence", Kind.RACE, "//1", "block (1,0,0) warp 0 lane 0", "", "fence.acq_rel.gpu;", "")
+                        .breaks(
+                                "writer's fence",
+                                Kind.RACE,
+                                "//1",
+                                "block (1,0,0) warp 0 lane 0",
+                                "",
+                                "fence.acq_rel.gpu;",
+                                "")
                         .breaks("reader's fence", Kind.RACE, "//1", "block (1,0,0) warp 0 lane 0", "", "membar.gl;", "")
-                        .breaks("a narrow fence", Kind.RACE, "//1", "block (1,0,0)", "", "fence.acq_rel.gpu;", "fence.acq_rel.cta;")
+                        .breaks(
+                                "a narrow fence",
+                                Kind.RACE,
+                                "//1",
+                                "block (1,0,0)",
+                                "",
+                                "fence.acq_rel.gpu;",
+                                "fence.acq_rel.cta;")
                         .breaks("a narrow fence of the reader", Kind.RACE, "//1", "", "", "membar.gl;", "membar.cta;"),
                 Sample.of("the last block sums up", Launch.of(8, 32), """
                                 .shared .b32 s;
@@ -278,7 +292,14 @@ class RacesTest {
                                 "another block",
                                 "membar.gl;\natom",
                                 "atom")
-                        .breaks("reader's fence", Kind.RACE, "//1", "block (7,0,0) warp 0 lane 0", "", "membar.gl; //f", "")
+                        .breaks(
+                                "reader's fence",
+                                Kind.RACE,
+                                "//1",
+                                "block (7,0,0) warp 0 lane 0",
+                                "",
+                                "membar.gl; //f",
+                                "")
                         .breaks(
                                 "no barrier before what thread 0 found",
                                 Kind.RACE,
@@ -298,8 +319,22 @@ class RacesTest {
                                 atom.release.gpu.global.exch.b32 %r4, [%C], 0;
                                 """)
                         .gives(1, i -> 256)
-                        .breaks("no acquire", Kind.RACE, "//1", "warp 0 lane 1", "lane 0 of this warp", ".acquire", ".relaxed")
-                        .breaks("no release", Kind.RACE, "//1", "warp 0 lane 1", "lane 0 of this warp", ".release", ".relaxed"),
+                        .breaks(
+                                "no acquire",
+                                Kind.RACE,
+                                "//1",
+                                "warp 0 lane 1",
+                                "lane 0 of this warp",
+                                ".acquire",
+                                ".relaxed")
+                        .breaks(
+                                "no release",
+                                Kind.RACE,
+                                "//1",
+                                "warp 0 lane 1",
+                                "lane 0 of this warp",
+                                ".release",
+                                ".relaxed"),
                 Sample.of("all blocks meet", Launch.of(8, 64), """
                                 mad.lo.u32 %r0, %cta, 64, %t;
                                 mad.wide.u32 %d0, %r0, 4, %C;
@@ -396,7 +431,14 @@ class RacesTest {
                                 """)
                         .gives(16, i -> 16)
                         .breaks("before the zeros", Kind.RACE, "//1", "lane", "wrote in line", "bar.sync 0; //b1", "")
-                        .breaks("before all counted", Kind.RACE, "", "warp", "and nothing orders the two", "bar.sync 0; //b2", "")
+                        .breaks(
+                                "before all counted",
+                                Kind.RACE,
+                                "",
+                                "warp",
+                                "and nothing orders the two",
+                                "bar.sync 0; //b2",
+                                "")
                         .breaks(
                                 "counted without atomics",
                                 Kind.RACE,

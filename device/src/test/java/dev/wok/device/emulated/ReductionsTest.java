@@ -98,7 +98,8 @@ class ReductionsTest {
                 @%p0 mov.b32 %h0, 0x4000BC00;
                 red.global.min.noftz.v2.f16x2 [%B], {%h0, %h1};
                 red.global.max.noftz.v2.f16x2 [%B+8], {%h0, %h1};
-                """).gives(4, i -> i == 0 ? 0x0000BC00 : i == 1 ? 0 : i == 2 ? 0x40003C00 : 0x3C003C00);
+                """)
+                .gives(4, i -> i == 0 ? 0x0000BC00 : i == 1 ? 0 : i == 2 ? 0x40003C00 : 0x3C003C00);
     }
 
     @TestFactory

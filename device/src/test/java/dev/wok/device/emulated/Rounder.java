@@ -35,7 +35,8 @@ record Rounder(int bits, int precision, int least, int most, boolean endsEarly) 
     /// A number `± whole * 2^exponent`, and a bit more where `isMore`; or none, or an infinity.
     ///
     /// @param isNegative also of zeros
-    record Exact(boolean isNan, boolean isInfinite, boolean isNegative, BigInteger whole, int exponent, boolean isMore) {
+    record Exact(
+            boolean isNan, boolean isInfinite, boolean isNegative, BigInteger whole, int exponent, boolean isMore) {
         static final Exact NAN = new Exact(true, false, false, BigInteger.ZERO, 0, false);
 
         static Exact infinite(boolean isNegative) {

@@ -23,7 +23,8 @@ import org.junit.jupiter.api.DynamicTest;
 /// A kernel that runs clean, and ways to break it, each with the fault that it must give.
 ///
 /// The kernel has the buffers `a` (32-bit numbers 0, 1, 2, …), `b` (zeros) and `c` (zeros) of 4096 numbers each, their
-/// addresses in `%A`, `%B`, `%C`, and registers `%t` (`%tid.x`), `%cta`, `%r0-39`, `%d0-39` (64 bits), `%f0-39`, `%p0-15`.
+/// addresses in `%A`, `%B`, `%C`, and registers `%t` (`%tid.x`), `%cta`, `%r0-39`, `%d0-39` (64 bits), `%f0-39`,
+/// `%p0-15`.
 final class Sample {
     static final int COUNT = 4096;
 
@@ -57,6 +58,7 @@ final class Sample {
     private @Nullable Function<Tensor, TensorMap> map;
     private int expected;
     private IntUnaryOperator values = i -> 0;
+    private IntUnaryOperator input = i -> i;
 
     private Sample(String name, Launch launch, String globals, String body) {
         this.name = name;
@@ -80,6 +82,12 @@ final class Sample {
         return this;
     }
 
+    /// Says what `a` holds instead of 0, 1, 2, …
+    Sample on(IntUnaryOperator value) {
+        input = value;
+        return this;
+    }
+
     /// Says what `b` holds at the end.
     Sample gives(int count, IntUnaryOperator value) {
         expected = count;
@@ -94,8 +102,7 @@ final class Sample {
     /// @param lanes a part of what the fault says of the lanes
     /// @param message a part of it
     /// @param changes text and what stands in its place, in turn
-    Sample breaks(
-            String what, PtxFault.Kind kind, String marker, String lanes, String message, String... changes) {
+    Sample breaks(String what, PtxFault.Kind kind, String marker, String lanes, String message, String... changes) {
         variants.add(new Variant(what, List.of(changes), kind, marker, lanes, message));
         return this;
     }
@@ -137,10 +144,7 @@ final class Sample {
             Tensor[] buffers = run(gpu, text());
             for (int i = 0; i < expected; i++) {
                 int at = i;
-                assertEquals(
-                        values.applyAsInt(i),
-                        buffers[1].getInt(i),
-                        () -> name + " at " + at);
+                assertEquals(values.applyAsInt(i), buffers[1].getInt(i), () -> name + " at " + at);
             }
         }
     }
@@ -175,7 +179,7 @@ final class Sample {
             buffers[i] = gpu.pinned().tensor(DType.I32, COUNT);
         }
         for (int i = 0; i < COUNT; i++) {
-            buffers[0].setInt(i, i);
+            buffers[0].setInt(i, input.applyAsInt(i));
         }
         List<Object> arguments = new ArrayList<>(List.of((Object[]) buffers));
         if (map != null) {

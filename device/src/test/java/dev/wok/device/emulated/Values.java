@@ -55,9 +55,32 @@ final class Values {
         long infinity = format.infinity();
         List<Long> positive = new ArrayList<>();
         long unit = 1L << fraction;
-        for (long exponent : new long[] {0, 1, 2, one - fraction - 2, one - fraction, one - 1, one, one + 1, one + 2,
-            one + 7, one + 8, one + 15, one + 16, one + 23, one + 30, one + 31, one + 32, one + 62, one + 63, one + 64,
-            one + fraction, one + fraction + 1, 2 * one, 2 * one - 1}) {
+        for (long exponent : new long[] {
+            0,
+            1,
+            2,
+            one - fraction - 2,
+            one - fraction,
+            one - 1,
+            one,
+            one + 1,
+            one + 2,
+            one + 7,
+            one + 8,
+            one + 15,
+            one + 16,
+            one + 23,
+            one + 30,
+            one + 31,
+            one + 32,
+            one + 62,
+            one + 63,
+            one + 64,
+            one + fraction,
+            one + fraction + 1,
+            2 * one,
+            2 * one - 1
+        }) {
             long base = Math.max(0, exponent) << fraction;
             for (long add : new long[] {0, 1, unit / 2 - 1, unit / 2, unit / 2 + 1, unit - 1}) {
                 positive.add(base + add);
@@ -90,9 +113,7 @@ final class Values {
                         ? random.nextLong() & 0xFFFF_FFFFL
                         : Float.floatToRawIntBits((float) (random.nextDouble() * 8 - 4)) & 0xFFFF_FFFFL;
             case "f64" ->
-                random.nextInt(3) == 0
-                        ? random.nextLong()
-                        : Double.doubleToRawLongBits(random.nextDouble() * 8 - 4);
+                random.nextInt(3) == 0 ? random.nextLong() : Double.doubleToRawLongBits(random.nextDouble() * 8 - 4);
             default -> random.nextLong() & mask(type);
         };
     }
