@@ -16,14 +16,13 @@ final class Arithmetic {
     static @Nullable Step decode(Call call) {
         return switch (call.statement.opcode()) {
             case "add", "sub" -> sum(call, call.statement.opcode().equals("sub"));
-            case "madc" -> multiplyAdd(call, true);
-            case "addc", "subc" -> carried(call, call.statement.opcode().equals("subc"));
+            case "addc", "subc", "madc" -> Carries.decode(call);
             case "mul" -> product(call);
             case "mad" ->
                 call.peek().equals("lo")
                                 || call.peek().equals("hi")
                                 || call.peek().equals("wide")
-                        ? multiplyAdd(call, false)
+                        ? multiplyAdd(call)
                         : fused(call);
             case "fma" -> fused(call);
             case "div" -> quotient(call);
@@ -230,7 +229,7 @@ final class Arithmetic {
 
     private static Step sum(Call call, boolean subtracts) {
         if (call.take("cc")) {
-            return carrying(call, carried(call), subtracts, false, true);
+            return Carries.sum(call, subtracts, false, true);
         }
         boolean isSaturatedInteger =
                 call.peek().equals("sat") && call.statement.modifiers().contains("s32");
@@ -262,47 +261,6 @@ final class Arithmetic {
             });
         }
         return binary(call, type, subtracts ? (a, b) -> a - b : Long::sum);
-    }
-
-    private static Step carried(Call call, boolean subtracts) {
-        boolean leaves = call.take("cc");
-        return carrying(call, carried(call), subtracts, true, leaves);
-    }
-
-    private static Step carrying(Call call, Type type, boolean subtracts, boolean takes, boolean leaves) {
-        call.count(3);
-        int to = call.write(0, type);
-        Value a = call.read(1, type);
-        Value b = call.read(2, type);
-        return (warp, lanes) -> {
-            for (int rest = lanes; rest != 0; rest &= rest - 1) {
-                int lane = Integer.numberOfTrailingZeros(rest);
-                // What is subtracted is added as its complement; the carry in between is its opposite's one.
-                long y = subtracts ? ~b.at(warp, lane) : b.at(warp, lane);
-                boolean carry = takes ? isCarried(warp, lane) : subtracts;
-                warp.registers[to << 5 | lane] = carry(warp, lane, type, a.at(warp, lane), y, carry, leaves);
-            }
-        };
-    }
-
-    private static boolean isCarried(Warp warp, int lane) {
-        return (warp.carry >>> lane & 1) != 0;
-    }
-
-    /// @return a sum, whose carry stays behind where it is asked for
-    private static long carry(Warp warp, int lane, Type type, long a, long b, boolean carry, boolean leaves) {
-        Type unsigned = type.bits == 64 ? Type.U64 : Type.U32;
-        long x = unsigned.extend(a);
-        long sum = unsigned.extend(x + unsigned.extend(b) + (carry ? 1 : 0));
-        if (leaves) {
-            boolean over = carry ? Long.compareUnsigned(sum, x) <= 0 : Long.compareUnsigned(sum, x) < 0;
-            warp.carry = over ? warp.carry | 1 << lane : warp.carry & ~(1 << lane);
-        }
-        return sum;
-    }
-
-    private static Type carried(Call call) {
-        return call.type(Type.U32, Type.S32, Type.B32, Type.U64, Type.S64, Type.B64);
     }
 
     // ------------------------------------------------------------------------------------------------ products
@@ -347,25 +305,10 @@ final class Arithmetic {
         };
     }
 
-    private static @Nullable Step multiplyAdd(Call call, boolean takes) {
+    private static @Nullable Step multiplyAdd(Call call) {
         String part = call.need("lo", "hi", "wide");
-        boolean leaves = call.take("cc");
-        if (takes || leaves) {
-            Type type = carried(call);
-            LongBinaryOperator product = part.equals("hi") ? (a, b) -> high(type, a, b) : (a, b) -> a * b;
-            call.count(4);
-            int to = call.write(0, type);
-            Value a = call.read(1, type);
-            Value b = call.read(2, type);
-            Value c = call.read(3, type);
-            return (warp, lanes) -> {
-                for (int rest = lanes; rest != 0; rest &= rest - 1) {
-                    int lane = Integer.numberOfTrailingZeros(rest);
-                    long x = product.applyAsLong(a.at(warp, lane), b.at(warp, lane));
-                    warp.registers[to << 5 | lane] =
-                            carry(warp, lane, type, x, c.at(warp, lane), takes && isCarried(warp, lane), leaves);
-                }
-            };
+        if (call.take("cc")) {
+            return Carries.product(call, part, false, true);
         }
         boolean isSaturated = call.take("sat");
         Type type = integer(call);

@@ -31,6 +31,10 @@ final class Asynchronous {
     private int wgmmaWho;
     private int wgmmaCommitted;
     private boolean wgmmaOpen;
+
+    /// How many were started.
+    private int products;
+
     private int[] busyUntil = {};
     private String[] shapes = {};
     private boolean[] isUsed = {};
@@ -231,6 +235,12 @@ final class Asynchronous {
             shapes[slot] = shape;
         }
         wgmmaOpen = true;
+        products += shape.isEmpty() ? 0 : 1;
+    }
+
+    /// @return how many `wgmma` this warp has started
+    int products() {
+        return products;
     }
 
     void fenceWgmma() {

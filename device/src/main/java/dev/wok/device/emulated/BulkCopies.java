@@ -220,20 +220,6 @@ final class BulkCopies {
 
     // ------------------------------------------------------------------------------------------------ reductions
 
-    /// What `cp.reduce` does with numbers.
-    private record Reduction(Type type, Updates update) {
-        void apply(Region region, long offset, byte[] data, int from, int bytes) {
-            int width = type.bytes();
-            for (int i = 0; i < bytes; i += width) {
-                long added = 0;
-                for (int j = 0; j < width; j++) {
-                    added |= (data[from + i + j] & 0xFFL) << 8 * j;
-                }
-                region.set(offset + i, width, update.apply(region.get(offset + i, width), added, 0));
-            }
-        }
-    }
-
     private static final String[] OPERATORS = {"add", "min", "max", "inc", "dec", "and", "or", "xor"};
 
     /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, the same into shared

@@ -170,7 +170,7 @@ final class Call {
                 }
                 yield Value.of(decoder.address(statement, name));
             }
-            case Listing.Integer _, Real _ -> Value.of(Parser.bits(operand, type));
+            case Listing.Integer _, Real _ -> Value.of(Operands.bits(operand, type));
             case Address(Name(String name), long offset, List<Operand> none)
             when none.isEmpty() -> Value.of(decoder.address(statement, name) + offset);
             case Vector _, Address _, Pair _, Not _ -> throw error("a register or number is expected");

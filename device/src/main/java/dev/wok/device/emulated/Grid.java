@@ -184,6 +184,18 @@ final class Grid {
     }
 
     private void requireNothingInFlight(Cluster cluster) {
+        for (Warp warp : cluster.warps()) {
+            Warp first = warp.block.warps[warp.index / 4 * 4];
+            int products = warp.asynchronous.products();
+            if (products != first.asynchronous.products()) {
+                throw fault(
+                        Kind.DIVERGED,
+                        0,
+                        "%s warps %d and %d".formatted(warp.block.name(), first.index, warp.index),
+                        "start %d and %d wgmma, which four warps must do together"
+                                .formatted(first.asynchronous.products(), products));
+            }
+        }
         for (MBarrier barrier : cluster.mbarriers()) {
             if (barrier.isBusy()) {
                 throw fault(

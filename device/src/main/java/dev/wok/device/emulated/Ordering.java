@@ -37,7 +37,7 @@ final class Ordering implements Races.Observer {
     }
 
     @Override
-    public boolean knows(int cluster, int agent, int time, int lanes) {
+    public boolean knows(int cluster, int agent, int time, int lanes, int[] ofLanes) {
         int here = warp.block.cluster.id;
         if (cluster == here) {
             if (agent == warp.agent) {
@@ -47,12 +47,28 @@ final class Ordering implements Races.Observer {
                 return true;
             }
         }
-        return warp.clock.knows(cluster, here, agent, time);
+        return warp.knowsOthers(askers(), cluster, agent, time)
+                || ofLanes.length > 0 && knowsEach(cluster, time, lanes, ofLanes);
+    }
+
+    /// @return whether it knows what each of some lanes did, though not what all of their warp did
+    private boolean knowsEach(int cluster, int time, int lanes, int[] ofLanes) {
+        for (int rest = lanes; rest != 0; rest &= rest - 1) {
+            int agent = ofLanes[Integer.numberOfTrailingZeros(rest)];
+            if (agent < 0 || !warp.knowsOthers(askers(), cluster, agent, time)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     @Override
     public boolean isFenced(int cluster, int agent, int time) {
-        return warp.clock.knows(cluster, warp.block.cluster.id, agent + 1, time);
+        return warp.knowsOthers(askers(), cluster, agent + 1, time);
+    }
+
+    private int askers() {
+        return lane == WHOLE_WARP ? -1 : 1 << lane;
     }
 
     /// An ordinary access of this warp.
@@ -147,9 +163,7 @@ final class Ordering implements Races.Observer {
 
     /// `fence.proxy.async`.
     void fenceProxy() {
-        warp.asynchronous.tell();
-        warp.clock.fence();
-        warp.release();
+        warp.fenceProxy();
     }
 
     /// @return what this warp had to tell at its last fence for more than its block, or null

@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
 /// each with a mask of bytes.
 /// Two accesses race where both touch a byte, one of them writes, not both are strong (atomic, volatile, relaxed,
 /// acquire, release), and the later one's [Clock] does not know the earlier one (as in C. Flanagan and S. Freund,
-/// FastTrack, 2009). Clocks are kept by warp: a barrier that one lane arrives at orders what its whole warp did before.
-/// Lanes of one warp are ordered by barriers that they took part in, not by running side by side.
+/// FastTrack, 2009). Clocks are kept by warp, and by lane where lanes tell or hear something apart from the others.
+/// Lanes
+/// of one warp are ordered by barriers that they took part in, not by running side by side.
 final class Races {
     static final int WRITE = 1;
     static final int STRONG = 2;
@@ -49,11 +50,15 @@ final class Races {
     /// Who asks whether an earlier access is over.
     interface Observer {
         /// @return whether an earlier access of some lanes happened before this one
-        boolean knows(int cluster, int agent, int time, int lanes);
+        ///
+        /// @param ofLanes what clocks call each lane of theirs, or -1; empty where nothing has lanes
+        boolean knows(int cluster, int agent, int time, int lanes, int[] ofLanes);
 
         /// @return whether the asynchronous proxy sees what was written then
         boolean isFenced(int cluster, int agent, int time);
     }
+
+    private static final int[] NO_LANES = {};
 
     private final int launch;
 
@@ -62,6 +67,7 @@ final class Races {
     private int[] clusters = new int[64];
     private int[] blocks = new int[64];
     private int[] indices = new int[64];
+    private int[][] lanesOf = new int[64][];
 
     // Records, chained; 0 ends a chain.
     private int[] who = new int[4096];
@@ -84,14 +90,21 @@ final class Races {
     /// @param index what the cluster's clocks call it
     /// @return the number of somebody who accesses memory
     int add(int cluster, int block, int index) {
+        return add(cluster, block, index, NO_LANES);
+    }
+
+    /// @param ofLanes what they call each of its lanes, where it is known apart, or -1
+    int add(int cluster, int block, int index, int[] ofLanes) {
         if (agents == clusters.length) {
             clusters = Arrays.copyOf(clusters, 2 * agents);
             blocks = Arrays.copyOf(blocks, 2 * agents);
             indices = Arrays.copyOf(indices, 2 * agents);
+            lanesOf = Arrays.copyOf(lanesOf, 2 * agents);
         }
         clusters[agents] = cluster;
         blocks[agents] = block;
         indices[agents] = index;
+        lanesOf[agents] = ofLanes;
         return agents++;
     }
 
@@ -201,7 +214,7 @@ final class Races {
         }
         int cluster = clusters[who[at]];
         int agent = indices[who[at]];
-        if (!observer.knows(cluster, agent, time[at], lanes[at])) {
+        if (!observer.knows(cluster, agent, time[at], lanes[at], lanesOf[who[at]])) {
             return conflict(Reason.UNORDERED, at);
         }
         boolean needsFence = (kind & ASYNC) != 0 && (other & (ASYNC | WRITE)) == WRITE;

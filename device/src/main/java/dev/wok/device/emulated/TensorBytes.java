@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /// A tensor map as the emulated GPU writes it: 128 bytes that say how a tile of a tensor is cut from global memory.
 ///
 /// ```
-/// 0 magic | 4 type | 5 rank | 6 swizzle | 7 fill with NaN | 8 address | 16 sizes, 5 ints
+/// 0 magic | 4 type of an element | 5 rank | 6 swizzle | 7 fill with NaN | 8 address | 16 sizes less one, 5 ints
 /// 36 strides in bytes from dimension 1 on, 4 longs | 68 box, 5 shorts
 /// ```
 ///
@@ -47,7 +47,7 @@ record TensorBytes(
                 .put((byte) (fillsNan ? 1 : 0))
                 .putLong(address);
         for (int i = 0; i < rank(); i++) {
-            to.putInt(16 + 4 * i, Math.toIntExact(sizes[i]));
+            to.putInt(16 + 4 * i, (int) (sizes[i] - 1));
             to.putShort(68 + 2 * i, (short) box[i]);
             if (i > 0) {
                 to.putLong(36 + 8 * (i - 1), strides[i]);
@@ -69,7 +69,7 @@ record TensorBytes(
         long[] strides = new long[rank];
         int[] box = new int[rank];
         for (int i = 0; i < rank; i++) {
-            sizes[i] = from.getInt(16 + 4 * i) & 0xFFFF_FFFFL;
+            sizes[i] = (from.getInt(16 + 4 * i) & 0xFFFF_FFFFL) + 1;
             strides[i] = i == 0 ? element.bytes() : from.getLong(36 + 8 * (i - 1));
             box[i] = from.getShort(68 + 2 * i) & 0xFFFF;
         }

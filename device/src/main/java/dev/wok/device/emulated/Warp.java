@@ -92,11 +92,18 @@ final class Warp {
     /// Its number in [Races].
     final int who;
 
-    /// The time up to which each lane knows what all lanes of this warp did.
-    private final int[] synced = new int[LANES];
+    /// What clocks call each lane, where it told something without the others; else -1.
+    private final int[] laneAgents = new int[LANES];
 
-    /// `[lane, other]`: the time up to which a lane knows what another one did, where only some lanes met; or null.
-    private int @Nullable [] met;
+    /// What lanes have heard that their warp has not, and which lanes have.
+    private final @Nullable Clock[] heard = new Clock[LANES];
+
+    private int apart;
+
+    /// Who executes the current instruction.
+    private int executing;
+
+    private final LaneClocks lanesKnow = new LaneClocks();
 
     /// Lanes that wait for others at `bar.warp.sync`.
     private final List<Meeting> meetings = new ArrayList<>();
@@ -113,7 +120,7 @@ final class Warp {
     Region region;
     long offset;
 
-    private final Region local;
+    final Region local;
     private int faultLanes;
     private String faultWhat = "";
 
@@ -127,7 +134,8 @@ final class Warp {
         current = new Group(0, live);
         groups.add(current);
         agent = block.cluster.newAgent();
-        who = block.grid.races.add(block.cluster.id, block.id, agent);
+        Arrays.fill(laneAgents, -1);
+        who = block.grid.races.add(block.cluster.id, block.id, agent, laneAgents);
         clock.set(agent, time);
         local = new Region(
                 "local memory",
@@ -207,6 +215,7 @@ final class Warp {
         block.grid.counters.instructions++;
         group.at = group.pc++;
         if (lanes != 0) {
+            executing = lanes;
             if (code.usesWgmma()) {
                 asynchronous.check(instruction);
             }
@@ -323,6 +332,7 @@ final class Warp {
         }
         current.lanes &= ~lanes;
         Group group = new Group(current.pc, lanes);
+        group.at = current.at;
         groups.add(group);
         return group;
     }
@@ -363,12 +373,24 @@ final class Warp {
 
     // ------------------------------------------------------------------------------------------------ order
 
-    /// What this warp did up to now is over for whoever hears of it from now on.
+    /// What the lanes that execute this did up to now, and what they know of, is over for whoever hears of it.
     ///
     /// @return what to tell them
     Clock release() {
         asynchronous.tell();
         Clock told = clock.copy();
+        joinHeard(told, executing);
+        if ((live & ~executing) != 0) {
+            int known = lanesKnow.known(executing);
+            told.set(agent, known);
+            for (int lane = 0; lane < LANES; lane++) {
+                int until = (executing >>> lane & 1) != 0 ? time : lanesKnow.known(executing, lane);
+                if (until > known) {
+                    laneAgents[lane] = laneAgents[lane] < 0 ? block.cluster.newAgent() : laneAgents[lane];
+                    told.set(laneAgents[lane], Math.max(told.get(laneAgents[lane]), until));
+                }
+            }
+        }
         time++;
         clock.set(agent, time);
         return told;
@@ -376,65 +398,85 @@ final class Warp {
 
     /// Some lanes hear what others did, other lanes of this warp among them.
     void acquire(Clock told, int lanes) {
-        int known = told.get(agent);
+        lanesKnow.learn(lanes, told.get(agent));
+        for (int other = 0; other < LANES; other++) {
+            int until = laneAgents[other] < 0 ? 0 : told.get(laneAgents[other]);
+            for (int rest = until == 0 ? 0 : lanes; rest != 0; rest &= rest - 1) {
+                lanesKnow.learn(Integer.numberOfTrailingZeros(rest), other, until);
+            }
+        }
+        if ((live & ~lanes) == 0) {
+            clock.join(told);
+            clock.set(agent, time);
+            return;
+        }
         for (int rest = lanes; rest != 0; rest &= rest - 1) {
             int lane = Integer.numberOfTrailingZeros(rest);
-            synced[lane] = Math.max(synced[lane], known);
+            Clock known = heard[lane];
+            if (known == null || (apart >>> lane & 1) == 0) {
+                heard[lane] = told.copy();
+            } else {
+                known.join(told);
+            }
         }
-        clock.join(told);
-        clock.set(agent, time);
+        apart |= lanes;
     }
 
     /// Lanes of this warp know what each other did.
     void sync(int lanes) {
         asynchronous.tell();
-        if (lanes == live && groups.size() == 1) {
-            Arrays.fill(synced, time);
-        } else {
-            meetSome(lanes);
+        if ((apart & lanes) != 0) {
+            Clock all = new Clock();
+            joinHeard(all, lanes);
+            apart &= ~lanes;
+            acquire(all, lanes);
         }
+        lanesKnow.meet(lanes, lanes == live && groups.size() == 1, time);
         time++;
         clock.set(agent, time);
     }
 
-    private void meetSome(int lanes) {
-        int[] known = met == null ? new int[LANES * LANES] : met;
-        met = known;
-        int all = 0;
-        int[] each = new int[LANES];
-        for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            int lane = Integer.numberOfTrailingZeros(rest);
-            all = Math.max(all, synced[lane]);
-            for (int other = 0; other < LANES; other++) {
-                each[other] = Math.max(each[other], known[lane * LANES + other]);
+    private void joinHeard(Clock into, int lanes) {
+        for (int rest = lanes & apart; rest != 0; rest &= rest - 1) {
+            Clock known = heard[Integer.numberOfTrailingZeros(rest)];
+            if (known != null) {
+                into.join(known);
             }
         }
-        for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            each[Integer.numberOfTrailingZeros(rest)] = time;
+    }
+
+    /// From now on the asynchronous proxy sees all that the lanes that execute this know.
+    void fenceProxy() {
+        asynchronous.tell();
+        clock.fence();
+        for (int rest = executing & apart; rest != 0; rest &= rest - 1) {
+            Clock known = heard[Integer.numberOfTrailingZeros(rest)];
+            if (known != null) {
+                known.fence();
+            }
         }
-        for (int rest = lanes; rest != 0; rest &= rest - 1) {
-            int lane = Integer.numberOfTrailingZeros(rest);
-            synced[lane] = all;
-            System.arraycopy(each, 0, known, lane * LANES, LANES);
+        release();
+    }
+
+    /// @return whether some of these lanes know what somebody else did
+    boolean knowsOthers(int lanes, int cluster, int ofAgent, int at) {
+        int here = block.cluster.id;
+        if (clock.knows(cluster, here, ofAgent, at)) {
+            return true;
         }
+        for (int rest = lanes & apart; rest != 0; rest &= rest - 1) {
+            Clock known = heard[Integer.numberOfTrailingZeros(rest)];
+            if (known != null && known.knows(cluster, here, ofAgent, at)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /// @param lanes of this warp that did something at a time
     /// @return whether a lane knows it
     boolean knows(int lane, int lanes, int at) {
-        int others = lanes & ~(1 << lane);
-        if (others == 0 || at <= synced[lane]) {
-            return true;
-        }
-        if (met == null) {
-            return false;
-        }
-        for (int rest = others; rest != 0; rest &= rest - 1) {
-            if (met[lane * LANES + Integer.numberOfTrailingZeros(rest)] < at) {
-                return false;
-            }
-        }
-        return true;
+        return lanesKnow.knows(lane, lanes, at);
     }
 
     // ------------------------------------------------------------------------------------------------ memory
@@ -452,80 +494,7 @@ final class Warp {
 
     /// As [#resolve], for any address and width.
     void resolveUnaligned(long address, long width, Space space, int lane) {
-        switch (space) {
-            case SHARED -> shared(address & 0xFFFF_FFFFL, width, lane);
-            case LOCAL -> local(address, width, lane);
-            case PARAM -> {
-                // Parameters of calls lie in local memory.
-                if (address >>> WINDOW_BITS == LOCAL_WINDOW >>> WINDOW_BITS) {
-                    local(address & (1L << WINDOW_BITS) - 1, width, lane);
-                } else {
-                    within(block.grid.parameters, address, width, lane);
-                }
-            }
-            case GLOBAL, CONST -> global(address, width, lane);
-            case GENERIC -> {
-                long inside = address & (1L << WINDOW_BITS) - 1;
-                switch ((int) (address >>> WINDOW_BITS)) {
-                    case 0 -> global(address, width, lane);
-                    case 1 -> shared(inside, width, lane);
-                    case 2 -> local(inside, width, lane);
-                    case 3 -> within(block.grid.parameters, inside, width, lane);
-                    default -> throw outOfBounds(address, width, lane, "no memory has such addresses");
-                }
-            }
-        }
-    }
-
-    private void global(long address, long width, int lane) {
-        Region last = block.grid.lastGlobal;
-        if (address < last.base || address - last.base + width > last.size) {
-            Region found = block.grid.allocations.find(address);
-            if (found == null) {
-                throw outOfBounds(address, width, lane, block.grid.allocations.neighbours(address));
-            }
-            last = found;
-            block.grid.lastGlobal = found;
-        }
-        within(last, address - last.base, width, lane);
-    }
-
-    private void shared(long address, long width, int lane) {
-        int rank = (int) (address >>> RANK_BITS);
-        Block owner = rank == 0 ? block : block.cluster.block(rank - 1);
-        if (owner == null) {
-            throw outOfBounds(address, width, lane, "the cluster has no block %d".formatted(rank - 1));
-        }
-        if (owner != block && owner.liveThreads() == 0) {
-            throw outOfBounds(address, width, lane, "%s of the cluster has exited".formatted(owner.name()));
-        }
-        within(owner.shared, (address & (1 << RANK_BITS) - 1) - Block.SHARED_FROM, width, lane);
-    }
-
-    private void local(long address, long width, int lane) {
-        long size = code.localBytes();
-        if (address < 0 || address + width > size) {
-            throw outOfBounds(address, width, lane, "a thread has %d bytes of local memory".formatted(size));
-        }
-        region = local;
-        offset = lane * size + address;
-    }
-
-    private void within(Region found, long at, long width, int lane) {
-        if (at < 0 || at + width > found.size) {
-            throw outOfBounds(
-                    found.base + at,
-                    width,
-                    lane,
-                    "%s has %d bytes, and byte %d of it was asked for"
-                            .formatted(found.name, found.size, at + width - 1));
-        }
-        region = found;
-        offset = at;
-    }
-
-    private PtxFault outOfBounds(long address, long width, int lane, String why) {
-        return fault(Kind.OUT_OF_BOUNDS, 1 << lane, "touch %d bytes at 0x%x: %s".formatted(width, address, why));
+        Addressing.resolve(this, address, width, space, lane);
     }
 
     /// Checks that what is resolved may be changed by what comes.

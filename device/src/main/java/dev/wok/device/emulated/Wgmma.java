@@ -145,7 +145,7 @@ final class Wgmma {
             if (!warp.allTogether(lanes)) {
                 return;
             }
-            if (warp.block.warps.length < 4 || lanes != -1) {
+            if (warp.index / 4 * 4 + 4 > warp.block.warps.length || lanes != -1) {
                 throw warp.fault(Kind.DIVERGED, lanes, "start wgmma, which four whole warps must do together");
             }
             double[] x = isInRegisters

@@ -27,8 +27,9 @@ class AssembledTest {
         samples.addAll(WgmmaTest.samples());
         samples.addAll(PipelineTest.samples());
         return samples.stream()
-                .map(sample -> DynamicTest.dynamicTest(
-                        sample.name, () -> Assembler.requireAccepted(sample.name, sample.text(), folder)));
+                .flatMap(sample -> sample.texts().stream()
+                        .map(text -> DynamicTest.dynamicTest(
+                                sample.name, () -> Assembler.requireAccepted(sample.name, text, folder))));
     }
 
     @TestFactory

@@ -315,8 +315,8 @@ class AsynchronousTest {
                                 "//2",
                                 "lane 0",
                                 "copy 500 bytes in bulk",
-                                "[%r1+512], 512; //2",
-                                "[%r1+512], 500; //2")
+                                "cp.async.bulk.global.shared::cta.bulk_group [%B], [%r1+512], 512; //2",
+                                "mov.u32 %r39, 500;\ncp.async.bulk.global.shared::cta.bulk_group [%B], [%r1+512], %r39; //2")
                         .breaks(
                                 "a misaligned source",
                                 Kind.MISALIGNED,
@@ -691,6 +691,14 @@ class AsynchronousTest {
                         "arrive 1 times at an mbarrier that waits for 0",
                         "xor.b32 %r10, %r6, 1;",
                         "mov.u32 %r10, 1; ld.shared.b64 %d9, [full];")
+                .breaks(
+                        "one lane arrives before the others have read",
+                        Kind.RACE,
+                        "//1",
+                        "block (0,0,0) warp 0 lane 0",
+                        "which block (0,0,0) warp 1 read in line",
+                        "bar.warp.sync 0xffffffff; //s",
+                        "")
                 .breaks(
                         "users arrive before they have read",
                         Kind.RACE,

@@ -212,7 +212,7 @@ class FaultsTest {
                                 "lane 5",
                                 "wait for a phase of parity 2",
                                 "ld.global.u32 %r6, [%d4];",
-                                "setp.eq.u32 %p9, %t, 5; @%p9 mbarrier.init.shared.b64 [m], 1; @%p9 mbarrier.test_wait.parity.shared.b64 %p10, [m], 2;")
+                                "setp.eq.u32 %p9, %t, 5; @%p9 mbarrier.init.shared.b64 [m], 1; mov.u32 %r39, 2; @%p9 mbarrier.test_wait.parity.shared.b64 %p10, [m], %r39;")
                         .breaks(
                                 "too many bytes",
                                 Kind.INVALID,
@@ -244,7 +244,7 @@ class FaultsTest {
                                 "lane 0",
                                 "read 5 bytes to copy 4",
                                 "ld.global.u32 %r6, [%d4];",
-                                "cp.async.ca.shared.global [%r3], [%d4], 4, 5;")
+                                "mov.u32 %r39, 5; cp.async.ca.shared.global [%r3], [%d4], 4, %r39;")
                         .breaks(
                                 "a tensor map that is none",
                                 Kind.INVALID,
@@ -309,8 +309,8 @@ class FaultsTest {
                                 "//2",
                                 "lanes 0-31",
                                 "expect 40 threads at a barrier; a multiple of 32 is possible, up to the block's 96",
-                                "%r5, 96",
-                                "%r5, 40")
+                                "barrier.sync %r5, 96;",
+                                "mov.u32 %r39, 40; barrier.sync %r5, %r39;")
                         .breaks(
                                 "more than there are",
                                 Kind.INVALID,
@@ -391,7 +391,65 @@ class FaultsTest {
                                 "shfl.sync.bfly",
                                 "@%p1 bra ELSE; shfl.sync.bfly",
                                 "vote.sync",
-                                "ELSE: vote.sync"));
+                                "ELSE: vote.sync"),
+                Sample.of("what needs whole warps", Launch.of(1, 48), """
+                                .shared .align 128 .b8 s[1024];
+                                mov.u32 %r1, s;
+                                shl.b32 %r2, %t, 4;
+                                add.u32 %r3, %r1, %r2;
+                                and.b32 %r4, %t, 3;
+                                setp.lt.u32 %p1, %t, 32;
+                                st.shared.v4.u32 [%r3], {%t, %t, %t, %t}; //1
+                                bar.sync 0;
+                                TARGETS: .branchtargets ZERO, ONE, TWO, THREE;
+                                brx.idx %r4, TARGETS; //b
+                                ZERO:
+                                mov.u32 %r9, 100;
+                                bra OVER;
+                                ONE:
+                                mov.u32 %r9, 101;
+                                bra OVER;
+                                TWO:
+                                mov.u32 %r9, 102;
+                                bra OVER;
+                                THREE:
+                                mov.u32 %r9, 103;
+                                OVER:
+                                nanosleep.u32 1; //2
+                                """ + STORE)
+                        .gives(48, i -> 100 + i % 4)
+                        .breaks(
+                                "a branch to nowhere",
+                                Kind.INVALID,
+                                "//b",
+                                "lanes 3, 7, 11, 15",
+                                "branch to target 3 of 3",
+                                ", THREE;",
+                                ";")
+                        .breaks(
+                                "rows that nobody gives",
+                                Kind.DIVERGED,
+                                "//2",
+                                "block (0,0,0) warp 1 lanes 0-15",
+                                "load a row whose address lane 16 should give",
+                                "nanosleep.u32 1;",
+                                "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r5, %r6, %r7, %r8}, [%r3];")
+                        .breaks(
+                                "wgmma by a warp alone",
+                                Kind.DIVERGED,
+                                "//2",
+                                "lanes 0-",
+                                "start wgmma, which four whole warps must do together",
+                                "nanosleep.u32 1;",
+                                "wgmma.fence.sync.aligned; wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {%f0, %f1, %f2, %f3}, %d1, %d2, 1, 1, 1, 0, 0;")
+                        .breaks(
+                                "more threads than a barrier expects",
+                                Kind.BARRIER,
+                                "//2",
+                                "warp",
+                                "come to barrier 1, where 32 were expected and more came",
+                                "nanosleep.u32 1;",
+                                "and.b32 %r5, %t, 31; setp.lt.u32 %p2, %r5, 4; @!%p2 barrier.sync 1, 32;"));
     }
 
     @TestFactory

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 import dev.wok.device.Device;
 import dev.wok.device.EmulatedGpu;
 import dev.wok.device.Launch;
+import dev.wok.device.PtxFault;
 import dev.wok.device.PtxProgram;
 import dev.wok.device.PtxRejected;
 import dev.wok.tensor.DType;
@@ -19,8 +20,12 @@ import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
@@ -32,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// Java
 /// does. The texts that are checked in are the compiler's for `sm_90a`, without comments.
 class ForeignTest {
-    private static final List<String> FILES = List.of("basics", "calls", "halves", "matrices", "pipelines");
+    private static final List<String> FILES = List.of("basics", "calls", "halves", "matrices", "pipelines", "waits");
 
     @TempDir
     Path folder;
@@ -57,6 +62,42 @@ class ForeignTest {
                                 }
                             });
                         })));
+    }
+
+    /// Lines of the texts without which nothing changes: barriers behind which each thread reads what it wrote itself,
+    /// barriers of groups that shuffles wait for too, and a fence between volatile accesses, which are no race.
+    private static final Set<String> NEEDLESS =
+            Set.of("basics 922", "basics 928", "pipelines 152", "waits 181", "waits 409", "waits 664");
+
+    @TestFactory
+    Stream<DynamicTest> withoutOneSynchronisationTheyFault() {
+        return Stream.of("basics", "calls", "matrices", "pipelines", "waits").flatMap(file -> {
+            List<String> lines = resource(file + ".ptx").lines().toList();
+            return IntStream.range(0, lines.size())
+                    .filter(i -> SYNCHRONISATION.matcher(lines.get(i)).lookingAt())
+                    .mapToObj(i -> dynamicTest(
+                            file + " " + (i + 1) + " " + lines.get(i).strip(), () -> {
+                                List<String> without = new ArrayList<>(lines);
+                                without.set(i, "");
+                                boolean faults =
+                                        tests(file, String.join("\n", without)).anyMatch(ForeignTest::faults);
+                                assertEquals(!NEEDLESS.contains(file + " " + (i + 1)), faults);
+                            }));
+        });
+    }
+
+    private static final Pattern SYNCHRONISATION =
+            Pattern.compile("\\s*(bar|barrier|fence|membar|cp\\.async\\.(wait|commit|mbarrier)|mbarrier\\.arrive)\\b");
+
+    private static boolean faults(DynamicTest test) {
+        try {
+            test.getExecutable().execute();
+            return false;
+        } catch (PtxFault fault) {
+            return true;
+        } catch (Throwable e) {
+            throw new AssertionError(test.getDisplayName() + " gives " + e, e);
+        }
     }
 
     @Test
@@ -123,6 +164,14 @@ class ForeignTest {
                         test("eights", ptx, ForeignTest::eights));
             case "matrices" ->
                 Stream.of(test("product16", ptx, ForeignTest::product16), test("product8", ptx, ForeignTest::product8));
+            case "waits" ->
+                Stream.of(
+                        test("rounds", ptx, ForeignTest::rounds),
+                        test("roles", ptx, ForeignTest::roles),
+                        test("counted", ptx, ForeignTest::counted),
+                        test("scans", ptx, ForeignTest::scans),
+                        test("tree", ptx, ForeignTest::tree),
+                        test("tickets", ptx, ForeignTest::tickets));
             default -> {
                 Stream<DynamicTest> all =
                         Stream.of(test("staged", ptx, ForeignTest::staged), test("tiles", ptx, ForeignTest::tiles));
@@ -550,6 +599,97 @@ class ForeignTest {
                 sum += in.getInt(i / 4 * 256 + j);
             }
             assertEquals(sum, out.getInt(i));
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------ waits
+
+    private static void rounds(EmulatedGpu gpu, PtxProgram program) {
+        Tensor in = ints(gpu, 128, 50);
+        Tensor out = zeros(gpu, DType.I32, 128);
+        launch(gpu, program, "rounds", Launch.of(1, 128), in, out, 5);
+        int[] values = in.toInts();
+        for (int round = 0; round < 5; round++) {
+            int[] before = values.clone();
+            for (int i = 0; i < 128; i++) {
+                values[i] += before[(i + 37) % 128];
+            }
+        }
+        for (int i = 0; i < 128; i++) {
+            assertEquals(values[i], out.getInt(i));
+        }
+    }
+
+    private static void roles(EmulatedGpu gpu, PtxProgram program) {
+        Tensor in = ints(gpu, 64 * 7, 1000);
+        Tensor out = zeros(gpu, DType.I32, 64);
+        launch(gpu, program, "roles", Launch.of(1, 128), in, out, 7);
+        for (int i = 0; i < 64; i++) {
+            int sum = 0;
+            for (int tile = 0; tile < 7; tile++) {
+                sum += in.getInt(tile * 64 + 63 - i);
+            }
+            assertEquals(sum, out.getInt(i));
+        }
+    }
+
+    private static void counted(EmulatedGpu gpu, PtxProgram program) {
+        Tensor seen = zeros(gpu, DType.I32, 4);
+        Tensor count = zeros(gpu, DType.I32, 1);
+        launch(
+                gpu,
+                program,
+                "counted",
+                Launch.of(4, 40),
+                zeros(gpu, DType.I32, 1),
+                count,
+                zeros(gpu, DType.I32, 1),
+                seen);
+        assertEquals(4 * 40 * 3, count.getInt(0));
+        for (int i = 0; i < 4; i++) {
+            assertEquals(i == 0 ? 42 : 43, seen.getInt(i));
+        }
+    }
+
+    private static void scans(EmulatedGpu gpu, PtxProgram program) {
+        Tensor in = ints(gpu, 64, 9);
+        Tensor out = zeros(gpu, DType.I32, 64);
+        launch(gpu, program, "scans", Launch.of(1, 64), in, out);
+        for (int i = 0; i < 64; i++) {
+            int warp = i / 32 * 32;
+            int a = 0;
+            for (int j = warp; j <= i; j++) {
+                a += in.getInt(j);
+            }
+            int b = 0;
+            for (int j = i / 4 * 4; j < i; j++) {
+                b += in.getInt(j);
+            }
+            int first = Math.ceilDiv(warp, 3) * 3;
+            int size = (warp + 31) / 3 - first / 3 + 1;
+            int c = i % 3 == 0 ? in.getInt(first) + size * 100 + (i - first) / 3 : 0;
+            assertEquals(a * 10000 + b * 1000 + c, out.getInt(i));
+        }
+    }
+
+    private static void tree(EmulatedGpu gpu, PtxProgram program) {
+        Tensor in = floats(gpu, 64);
+        Tensor out = zeros(gpu, DType.F32, 2);
+        launch(gpu, program, "tree", Launch.of(1, 64), in, out);
+        for (int warp = 0; warp < 2; warp++) {
+            double sum = 0;
+            for (int i = 0; i < 32; i++) {
+                sum += in.get(warp * 32 + i);
+            }
+            assertEquals(sum, out.get(warp));
+        }
+    }
+
+    private static void tickets(EmulatedGpu gpu, PtxProgram program) {
+        Tensor out = zeros(gpu, DType.I32, 500);
+        launch(gpu, program, "tickets", Launch.of(3, 32), zeros(gpu, DType.I32, 1), out, 500);
+        for (int i = 0; i < 500; i++) {
+            assertEquals(i * i, out.getInt(i));
         }
     }
 }

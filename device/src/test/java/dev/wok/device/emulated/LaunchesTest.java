@@ -182,6 +182,18 @@ class LaunchesTest {
     }
 
     @Test
+    void aLaunchCanBeInterrupted() {
+        try (EmulatedGpu gpu = Device.emulated()) {
+            PtxProgram program = gpu.load(TEXT);
+            Thread.currentThread().interrupt();
+            PtxFault fault = assertThrows(
+                    PtxFault.class, () -> gpu.stream().launch(program.function("columns"), Launch.of(1, 32)));
+            assertEquals(PtxFault.Kind.HANG, fault.kind());
+            assertEquals("the launch was interrupted.", fault.getMessage());
+        }
+    }
+
+    @Test
     void bankConflictsAreCounted() {
         try (EmulatedGpu gpu = Device.emulated()) {
             gpu.stream().launch(gpu.load(TEXT).function("columns"), Launch.of(1, 32));

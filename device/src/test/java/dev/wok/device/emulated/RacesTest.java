@@ -180,6 +180,22 @@ class RacesTest {
                                 """)
                         .gives(32, i -> 100 + i)
                         .breaks(
+                                "told by one lane before it knows what the others wrote",
+                                Kind.RACE,
+                                "//2",
+                                "block (1,0,0) warp 0 lane 1",
+                                "read byte 8 of I32[4096], which another block wrote in line",
+                                "bar.sync 0;\nsetp.ne.u32 %p2, %t, 0;\n@%p2 bra DONE;",
+                                "setp.ne.u32 %p2, %t, 0;\n@%p2 bra DONE;")
+                        .breaks(
+                                "heard by one lane that the others do not meet",
+                                Kind.RACE,
+                                "//2",
+                                "block (1,0,0) warp 0 lane 1",
+                                "read byte 8 of I32[4096], which another block wrote in line",
+                                "WAITED:\nbar.sync 0;",
+                                "WAITED:")
+                        .breaks(
                                 "relaxed flag",
                                 Kind.RACE,
                                 "//2",

@@ -29,7 +29,7 @@ final class Sample {
     static final int COUNT = 4096;
 
     private static final String HEAD = """
-            .version 8.5
+            .version 8.6
             .target sm_90a
             .address_size 64
             """;

@@ -187,6 +187,16 @@ class WgmmaTest {
                                 "add.u64 %d2, %d1, 128;",
                                 "add.u64 %d2, %d1, 288;")
                         .breaks(
+                                "one of four warps passes by",
+                                Kind.DIVERGED,
+                                "",
+                                "block (0,0,0) warps 0 and 3",
+                                "start 2 and 1 wgmma, which four warps must do together",
+                                "0, 1, 1, 0, 0; //1",
+                                "0, 1, 1, 0, 0; //1\nsetp.ge.u32 %p5, %t, 96;\n@%p5 bra SKIP;",
+                                "wgmma.commit_group.sync.aligned; //c",
+                                "SKIP:\nwgmma.commit_group.sync.aligned;")
+                        .breaks(
                                 "a base offset",
                                 Kind.INVALID,
                                 "//1",
