@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
@@ -99,7 +100,13 @@ record PtxSource(
 
     /// The refusal of a text that does not assemble.
     static BadInput rejected(Path file, PtxRejected e) {
-        return new BadInput("%s, %s".formatted(file, e.log().strip().replaceAll("\\s*\\R\\s*", " ")), e);
+        // The first line of the message says for what, which the file knows.
+        String said = String.valueOf(e.getMessage())
+                .lines()
+                .skip(1)
+                .map(String::strip)
+                .collect(Collectors.joining(" "));
+        return new BadInput("%s, %s".formatted(file, said), e);
     }
 
     /// @param line of the text
