@@ -187,7 +187,7 @@ final class PackedGemm {
             return single ? 8 : 4;
         }
         boolean halves = element == Packed.Element.INT4 && bytes;
-        if (bytes && !few) {
+        if (bytes && !few && !isa.hasByteDots()) {
             return halves ? 6 : 5;
         }
         return halves ? 2 : 3;
