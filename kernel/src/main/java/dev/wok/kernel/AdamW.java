@@ -17,7 +17,17 @@ public abstract class AdamW {
     /// @param eps added to the root
     /// @param weightDecay decoupled, times the learning rate
     /// @param step counts from 1
-    public record Step(double learningRate, double beta1, double beta2, double eps, double weightDecay, long step) {}
+    public record Step(double learningRate, double beta1, double beta2, double eps, double weightDecay, long step) {
+        /// @return the learning rate over what the mean lacks in the first steps: `lr / (1 - b1^t)`
+        public double rate() {
+            return learningRate / (1 - StrictMath.pow(beta1, step));
+        }
+
+        /// @return the same for the root of the mean square: `1 / sqrt(1 - b2^t)`
+        public double root() {
+            return 1 / Math.sqrt(1 - StrictMath.pow(beta2, step));
+        }
+    }
 
     protected AdamW() {}
 

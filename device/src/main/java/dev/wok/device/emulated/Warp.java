@@ -497,16 +497,6 @@ final class Warp {
         Addressing.resolve(this, address, width, space, lane);
     }
 
-    /// Checks that what is resolved may be changed by what comes.
-    void requireChangeable(int width, int lane) {
-        if (!region.isWritten(offset, width)) {
-            throw fault(
-                    Kind.UNINITIALIZED,
-                    1 << lane,
-                    "change byte %d of %s, which nobody has written".formatted(offset, region.name));
-        }
-    }
-
     /// Notes that a lane touches what [#resolve] found, and checks that it may.
     ///
     /// @param kind of [Races]
@@ -527,11 +517,20 @@ final class Warp {
 
     /// Checks that what [#resolve] found has been written.
     void requireWritten(int width, int lane) {
+        requireWritten("read", width, lane);
+    }
+
+    /// Checks that what [#resolve] found has been written, so that it may be changed by what comes.
+    void requireChangeable(int width, int lane) {
+        requireWritten("change", width, lane);
+    }
+
+    private void requireWritten(String what, int width, int lane) {
         if (!region.isWritten(offset, width)) {
             throw fault(
                     Kind.UNINITIALIZED,
                     1 << lane,
-                    "read byte %d of %s, which nobody has written".formatted(offset, region.name));
+                    "%s byte %d of %s, which nobody has written".formatted(what, offset, region.name));
         }
     }
 

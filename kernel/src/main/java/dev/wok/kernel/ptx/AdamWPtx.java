@@ -192,8 +192,8 @@ final class AdamWPtx extends AdamW {
                         (float) step.beta2(),
                         (float) (1 - step.beta1()),
                         (float) (1 - step.beta2()),
-                        (float) (step.learningRate() / (1 - StrictMath.pow(step.beta1(), step.step()))),
-                        (float) (1 / Math.sqrt(1 - StrictMath.pow(step.beta2(), step.step()))),
+                        (float) step.rate(),
+                        (float) step.root(),
                         (float) step.eps(),
                         (float) (1 - step.learningRate() * step.weightDecay()));
     }

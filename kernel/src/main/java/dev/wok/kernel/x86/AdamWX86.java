@@ -97,8 +97,8 @@ final class AdamWX86 extends AdamW {
         long beta2 = bits(step.beta2());
         long rest1 = bits(1 - step.beta1());
         long rest2 = bits(1 - step.beta2());
-        long rate = bits(step.learningRate() / (1 - StrictMath.pow(step.beta1(), step.step())));
-        long root = bits(1 / Math.sqrt(1 - StrictMath.pow(step.beta2(), step.step())));
+        long rate = bits(step.rate());
+        long root = bits(step.root());
         long eps = bits(step.eps());
         long decay = bits(1 - step.learningRate() * step.weightDecay());
         Tasks.blocks(
