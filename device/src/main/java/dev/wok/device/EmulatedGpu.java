@@ -170,7 +170,7 @@ public final class EmulatedGpu implements Gpu {
     public void upload(Tensor host, Tensor here) {
         Shape.require("Gpu.upload", host, "host", here.shape());
         if (here.elements() > 0) {
-            emulation.markWritten(here.memory().address(), span(here));
+            emulation.markWritten(here.memory().address(), here.extent());
             view(here).copyFrom(host);
         }
     }
@@ -183,18 +183,9 @@ public final class EmulatedGpu implements Gpu {
         }
     }
 
-    /// @return the bytes from a tensor's first element to behind its last
-    private static long span(Tensor tensor) {
-        long elements = 1;
-        for (int i = 0; i < tensor.rank(); i++) {
-            elements += (tensor.dim(i) - 1) * tensor.stride(i);
-        }
-        return elements * tensor.dtype().bytes();
-    }
-
     /// @return a tensor that the host can read, over the bytes of one on this GPU
     Tensor view(Tensor here) {
-        MemorySegment bytes = emulation.find(here.memory().address(), span(here));
+        MemorySegment bytes = emulation.find(here.memory().address(), here.extent());
         if (bytes == null) {
             throw new IllegalArgumentException("%s does not lie in memory of this GPU".formatted(here));
         }

@@ -189,6 +189,15 @@ public final class Tensor {
         return new Tensor(dtype, sizes, steps, memory);
     }
 
+    /// @return the bytes from the first element to behind the last, gaps between rows included; 0 where there is none
+    public long extent() {
+        long last = 0;
+        for (int i = 0; i < shape.length; i++) {
+            last += (shape[i] - 1) * strides[i];
+        }
+        return elements() == 0 ? 0 : (last + 1) * dtype.bytes();
+    }
+
     /// @param bytes as many at least as lie from the first element to behind the last
     /// @return the same sizes and strides over other memory
     public Tensor over(MemorySegment bytes) {

@@ -61,15 +61,7 @@ final class Addresses {
                     "%s: %s lies in a Java array: upload it, or take it from pinned()".formatted(what, tensor));
         }
         if (tensor.elements() != 0) {
-            require(what, tensor, tensor.memory().address(), extent(tensor), reachable);
+            require(what, tensor, tensor.memory().address(), tensor.extent(), reachable);
         }
-    }
-
-    private static long extent(Tensor tensor) {
-        long last = 0;
-        for (int i = 0; i < tensor.rank(); i++) {
-            last += (tensor.dim(i) - 1) * tensor.stride(i);
-        }
-        return (last + 1) * tensor.dtype().bytes();
     }
 }

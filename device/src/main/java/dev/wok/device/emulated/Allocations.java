@@ -39,10 +39,6 @@ final class Allocations {
         regions.remove(region.base, region);
     }
 
-    synchronized int count() {
-        return regions.size();
-    }
-
     /// @return what an address belongs to, or null
     synchronized @Nullable Region find(long address) {
         Map.Entry<Long, Region> entry = regions.floorEntry(address);

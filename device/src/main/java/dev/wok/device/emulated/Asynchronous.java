@@ -7,9 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /// What a warp has started and not yet waited for: copies of `cp.async`, bulk copies in groups, and `wgmma`.
 ///
-/// Results arrive when they are waited for, as late as they may. Whoever touches them earlier is caught by [Races]:
-/// each
-/// kind is an agent of its own there, whose time is the number of its group.
+/// Results arrive when they are waited for, as late as they may. Whoever touches them earlier is caught by
+/// [Races]: each kind is an agent of its own there, whose time is the number of its group.
 final class Asynchronous {
     /// A copy on its way into shared memory.
     private record Copy(int lane, int time, Region region, long offset, byte[] data) {}

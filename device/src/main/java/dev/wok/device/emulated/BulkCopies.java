@@ -222,9 +222,8 @@ final class BulkCopies {
 
     private static final String[] OPERATORS = {"add", "min", "max", "inc", "dec", "and", "or", "xor"};
 
-    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, the same into shared
-    /// memory
-    /// of the cluster with an mbarrier, and of tensors.
+    /// `cp.reduce.async.bulk.global.shared::cta.bulk_group{.L2::cache_hint}.op{.noftz}.type`, the same into
+    /// shared memory of the cluster with an mbarrier, and of tensors.
     static @Nullable Step reduction(Call call) {
         if (call.take("tensor")) {
             return tensor(call, true);

@@ -5,7 +5,6 @@ import dev.wok.device.emulated.Listing.Routine;
 import dev.wok.device.emulated.Listing.Statement;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// A kernel that is ready to run.
 ///
@@ -39,10 +38,5 @@ record Code(
         int line() {
             return statement.line();
         }
-    }
-
-    @Nullable
-    Parameter parameter(String name) {
-        return parameters.get(name);
     }
 }

@@ -5,7 +5,6 @@ import dev.wok.device.Launch;
 import dev.wok.device.PtxFault;
 import dev.wok.device.PtxFault.Kind;
 import dev.wok.device.TensorMap;
-import dev.wok.tensor.Copies;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -152,11 +151,6 @@ public final class Emulation {
         allocations.free(piece.region);
     }
 
-    /// @return what is allocated at present
-    public int pieces() {
-        return allocations.count();
-    }
-
     /// @return the instructions that the newest launch has executed up to now; any thread may ask
     public long executed() {
         Counters counters = newest;
@@ -221,27 +215,20 @@ public final class Emulation {
         int[] block = {launch.blockX(), launch.blockY(), launch.blockZ()};
         int[] cluster = {launch.clusterX(), launch.clusterY(), launch.clusterZ()};
         requireFit(code, launch, block, cluster);
-        try (Arena arena = Arena.ofConfined()) {
-            Region parameters = new Region(
-                    "the parameters",
-                    Warp.PARAM_WINDOW,
-                    code.parameterBytes(),
-                    arena.allocate(Math.max(8, code.parameterBytes()), 128).copyFrom(bytes(code, values)),
-                    true,
-                    true);
-            Grid grid = new Grid(
-                    code,
-                    allocations,
-                    parameters,
-                    ++launches,
-                    new int[] {launch.gridX(), launch.gridY(), launch.gridZ()},
-                    block,
-                    code.routine().cluster() == null ? cluster : code.routine().cluster(),
-                    launch.sharedBytes());
-            newest = grid.counters;
-            grid.run();
-            return new Report(grid.counters.instructions, new TreeMap<>(grid.counters.bankConflicts));
-        }
+        Region parameters =
+                new Region("the parameters", Warp.PARAM_WINDOW, code.parameterBytes(), bytes(code, values), true, true);
+        Grid grid = new Grid(
+                code,
+                allocations,
+                parameters,
+                ++launches,
+                new int[] {launch.gridX(), launch.gridY(), launch.gridZ()},
+                block,
+                code.routine().cluster() == null ? cluster : code.routine().cluster(),
+                launch.sharedBytes());
+        newest = grid.counters;
+        grid.run();
+        return new Report(grid.counters.instructions, new TreeMap<>(grid.counters.bankConflicts));
     }
 
     private static MemorySegment bytes(Code code, List<byte[]> values) {
@@ -317,14 +304,5 @@ public final class Emulation {
 
     private static String text(int[] sizes) {
         return sizes[0] + "x" + sizes[1] + "x" + sizes[2];
-    }
-
-    /// @return a copy of the bytes at an address
-    public byte[] read(long address, int bytes) {
-        MemorySegment found = find(address, bytes);
-        if (found == null) {
-            throw new IllegalArgumentException("no %d bytes at 0x%x".formatted(bytes, address));
-        }
-        return Copies.array(found);
     }
 }

@@ -7,9 +7,8 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/// One launch of a kernel: runs its clusters of blocks, one warp after the other for some instructions each, in an
-/// order
-/// that never changes, and finds out where nothing moves any more.
+/// One launch of a kernel: runs its clusters of blocks, one warp after the other for some instructions each,
+/// in an order that never changes, and finds out where nothing moves any more.
 final class Grid {
     /// Instructions of a warp's turn.
     private static final int TURN = 512;

@@ -114,11 +114,6 @@ final class MBarrier {
         check();
     }
 
-    /// What an asynchronous copy did is known to whoever waits for this phase.
-    void learn(Clock told) {
-        arriving.join(told);
-    }
-
     private void check() {
         if (pending == 0 && bytes == 0) {
             phase++;

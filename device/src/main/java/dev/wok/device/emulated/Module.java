@@ -3,9 +3,9 @@ package dev.wok.device.emulated;
 import dev.wok.device.emulated.Listing.Routine;
 import dev.wok.device.emulated.Listing.Space;
 import dev.wok.device.emulated.Listing.Variable;
+import dev.wok.tensor.Copies;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -54,7 +54,7 @@ final class Module implements AutoCloseable {
             Region region = allocations.allocate(
                     variable.name(), Math.max(1, variable.bytes()), true, variable.space() == Space.CONST, arena);
             if (initial != null) {
-                MemorySegment.copy(initial, 0, region.bytes, ValueLayout.JAVA_BYTE, 0, initial.length);
+                Copies.bytes(MemorySegment.ofArray(initial), 0, region.bytes, 0, initial.length);
             }
             variables.put(variable.name(), region);
         }

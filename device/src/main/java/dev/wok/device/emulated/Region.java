@@ -4,9 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
-/// A piece of emulated memory that has a name: an allocation, a variable, a block's shared memory. It knows which of
-/// its
-/// bytes were written, and who touched them last.
+/// A piece of emulated memory that has a name: an allocation, a variable, a block's shared memory. It knows which
+/// of its bytes were written, and who touched them last.
 final class Region {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;

@@ -28,7 +28,6 @@ enum Rounding {
     }
 
     static final List<String> FLOATS = List.of("rn", "rz", "rm", "rp", "rna");
-    static final List<String> INTEGERS = List.of("rni", "rzi", "rmi", "rpi");
 
     /// @param rest where the exact value lies beside `value`: its sign counts, smaller than anything of `value`
     /// @return the whole number that the exact value rounds to

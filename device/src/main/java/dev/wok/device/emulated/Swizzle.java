@@ -1,8 +1,7 @@
 package dev.wok.device.emulated;
 
-/// How tiles in shared memory are shuffled so that rows and columns are free of bank conflicts: pieces of 16 bytes
-/// change
-/// places within a span, by the number of the 128 bytes that they lie in.
+/// How tiles in shared memory are shuffled so that rows and columns are free of bank conflicts: pieces of
+/// 16 bytes change places within a span, by the number of the 128 bytes that they lie in.
 enum Swizzle {
     NONE(16, 0),
     B32(32, 1),

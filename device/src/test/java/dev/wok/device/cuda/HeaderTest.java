@@ -2,7 +2,9 @@ package dev.wok.device.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.wok.testkit.Ptxas;
 import java.io.IOException;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemoryLayout.PathElement;
@@ -159,31 +161,17 @@ class HeaderTest {
 
     @Test
     @Tag("slow")
-    void thePtxOfTheseTestsAssembles() throws IOException, InterruptedException {
-        Compiler.assume("ptxas");
+    void thePtxOfTheseTestsAssembles() {
+        assumeTrue(Ptxas.missing().isEmpty(), () -> Ptxas.missing().orElse(""));
         for (String target : List.of("sm_90a", "sm_100a")) {
             assertAssembles(target, Ptx.SAXPY);
             assertAssembles(target, Ptx.boxes(target));
         }
-        Compiler.Ended bad = assemble("sm_80", Ptx.BAD);
-        assertTrue(bad.status() != 0 && bad.output().contains("line 6"), bad.output());
+        Map<Integer, String> bad = Ptxas.assemble(Ptx.BAD, "sm_80");
+        assertTrue(bad.containsKey(6), bad::toString);
     }
 
-    private void assertAssembles(String target, String ptx) throws IOException, InterruptedException {
-        Compiler.Ended ended = assemble(target, ptx.replace(".version 8.0", ".version 8.6"));
-        assertEquals(0, ended.status(), ended.output());
-    }
-
-    private Compiler.Ended assemble(String target, String ptx) throws IOException, InterruptedException {
-        Path file = Files.writeString(folder.resolve("test.ptx"), ptx);
-        return Compiler.run(
-                folder,
-                List.of(
-                        "ptxas",
-                        "-arch",
-                        target,
-                        file.toString(),
-                        "-o",
-                        folder.resolve("cubin").toString()));
+    private static void assertAssembles(String target, String ptx) {
+        assertEquals(Map.of(), Ptxas.assemble(ptx.replace(".version 8.0", ".version 8.6"), target));
     }
 }

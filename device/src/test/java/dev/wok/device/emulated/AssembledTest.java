@@ -1,6 +1,5 @@
 package dev.wok.device.emulated;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,14 +8,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
-import org.junit.jupiter.api.io.TempDir;
 
 /// The texts of these tests are PTX: NVIDIA's assembler takes them.
 @Tag("slow")
 class AssembledTest {
-    @TempDir
-    Path folder;
-
     @TestFactory
     Stream<DynamicTest> samplesAssemble() {
         List<Sample> samples = new ArrayList<>();
@@ -29,7 +24,7 @@ class AssembledTest {
         return samples.stream()
                 .flatMap(sample -> sample.texts().stream()
                         .map(text -> DynamicTest.dynamicTest(
-                                sample.name, () -> Assembler.requireAccepted(sample.name, text, folder))));
+                                sample.name, () -> Assembler.requireAccepted(sample.name, text))));
     }
 
     @TestFactory
@@ -39,8 +34,7 @@ class AssembledTest {
         texts.addAll(MovesTest.laneTexts());
         texts.addAll(TensorMapsTest.texts());
         return texts.stream()
-                .map(text ->
-                        DynamicTest.dynamicTest("product", () -> Assembler.requireAccepted("product", text, folder)));
+                .map(text -> DynamicTest.dynamicTest("product", () -> Assembler.requireAccepted("product", text)));
     }
 
     @TestFactory
@@ -59,6 +53,6 @@ class AssembledTest {
         return forms.entrySet().stream()
                 .map(e -> DynamicTest.dynamicTest(
                         e.getKey(),
-                        () -> Assembler.requireAccepted(e.getKey(), e.getValue().text(), folder)));
+                        () -> Assembler.requireAccepted(e.getKey(), e.getValue().text())));
     }
 }

@@ -35,21 +35,29 @@ final class Bf16Product {
         if (hasWgmma() && k > 0) {
             ProductSm90 shape = ProductSm90.choose(m, n, accumulate);
             PtxFunction kernel = programs.get(shape, "product_sm90", shape::write);
-            stream.launch(kernel, shape.launch(m, n), shape.left(left), shape.right(right), c, rowBytes(c), m, n, k);
+            stream.launch(
+                    kernel, shape.launch(m, n), shape.left(left), shape.right(right), c, Elements.rowBytes(c), m, n, k);
         } else {
             ProductSm80 shape = ProductSm80.choose(m, n, accumulate);
             PtxFunction kernel = programs.get(shape, "product_sm80", shape::write);
             Launch launch = shape.launch(m, n);
-            stream.launch(kernel, launch, left, rowBytes(left), right, rowBytes(right), c, rowBytes(c), m, n, k);
+            stream.launch(
+                    kernel,
+                    launch,
+                    left,
+                    Elements.rowBytes(left),
+                    right,
+                    Elements.rowBytes(right),
+                    c,
+                    Elements.rowBytes(c),
+                    m,
+                    n,
+                    k);
         }
     }
 
     private boolean hasWgmma() {
         return programs.target() == Target.SM_90A;
-    }
-
-    private static long rowBytes(Tensor rows) {
-        return rows.stride(0) * rows.dtype().bytes();
     }
 
     /// @param name of the memory for a copy
@@ -59,7 +67,7 @@ final class Bf16Product {
                 && operand.dtype() == DType.BF16
                 && operand.memory().address() % ALIGNMENT == 0
                 && operand.stride(1) == 1
-                && rowBytes(operand) % ALIGNMENT == 0;
+                && Elements.rowBytes(operand) % ALIGNMENT == 0;
         if (isReady) {
             return operand;
         }
@@ -78,9 +86,9 @@ final class Bf16Product {
                             programs.get(pack, "pack_bf16", pack::write),
                             pack.launch(operand.size(0), operand.size(1)),
                             operand,
-                            rowBytes(operand),
+                            Elements.rowBytes(operand),
                             copy,
-                            rowBytes(copy),
+                            Elements.rowBytes(copy),
                             operand.size(0),
                             operand.size(1));
         }

@@ -40,6 +40,11 @@ record Elements(DType dtype, int count) {
         return new Elements(dtype, isWide ? WIDE : 1);
     }
 
+    /// @return the bytes from one row to the next
+    static long rowBytes(Tensor rows) {
+        return rows.stride(0) * rows.dtype().bytes();
+    }
+
     int bytes() {
         return (int) dtype.bytes();
     }

@@ -80,18 +80,14 @@ final class RmsNormPtx extends RmsNorm {
                         kernel,
                         row.launch(x.size(0)),
                         x,
-                        rowBytes(x),
+                        Elements.rowBytes(x),
                         weight,
                         y,
-                        rowBytes(y),
+                        Elements.rowBytes(y),
                         rstd,
                         x.size(0),
                         x.size(1),
                         (float) eps);
-    }
-
-    private static long rowBytes(Tensor rows) {
-        return rows.stride(0) * rows.dtype().bytes();
     }
 
     /// Which row a thread works on, and which part of it.
@@ -205,13 +201,13 @@ final class RmsNormPtx extends RmsNorm {
                         forInput,
                         row.launch(x.size(0)),
                         x,
-                        rowBytes(x),
+                        Elements.rowBytes(x),
                         weight,
                         rstd,
                         dy,
-                        rowBytes(dy),
+                        Elements.rowBytes(dy),
                         dx,
-                        rowBytes(dx),
+                        Elements.rowBytes(dx),
                         x.size(0),
                         x.size(1));
         programs.gpu().stream()
@@ -219,10 +215,10 @@ final class RmsNormPtx extends RmsNorm {
                         forWeight,
                         Launch.of((x.size(1) + COLUMNS - 1) / COLUMNS, 1).withBlock(COLUMNS, SLICES, 1),
                         x,
-                        rowBytes(x),
+                        Elements.rowBytes(x),
                         rstd,
                         dy,
-                        rowBytes(dy),
+                        Elements.rowBytes(dy),
                         dWeight,
                         x.size(0),
                         x.size(1));

@@ -36,10 +36,6 @@ final class SwigluPtx extends Swiglu {
         return Launch.of(1, THREADS).withGrid((n + perBlock - 1) / perBlock, Math.min(tokens, MOST_ROWS), 1);
     }
 
-    private static long rowBytes(Tensor rows) {
-        return rows.stride(0) * rows.dtype().bytes();
-    }
-
     @Override
     protected void activate(Tensor gateUp, Tensor out) {
         Elements elements = Elements.of(out.size(1), gateUp, out);
@@ -48,9 +44,9 @@ final class SwigluPtx extends Swiglu {
                         programs.get(new Forward(elements), "swiglu", k -> forward(k, elements)),
                         launch(out.size(0), out.size(1), elements),
                         gateUp,
-                        rowBytes(gateUp),
+                        Elements.rowBytes(gateUp),
                         out,
-                        rowBytes(out),
+                        Elements.rowBytes(out),
                         out.size(0),
                         out.size(1));
     }
@@ -114,11 +110,11 @@ final class SwigluPtx extends Swiglu {
                         programs.get(new Backward(elements), "swiglu_gradient", k -> backward(k, elements)),
                         launch(dOut.size(0), dOut.size(1), elements),
                         gateUp,
-                        rowBytes(gateUp),
+                        Elements.rowBytes(gateUp),
                         dOut,
-                        rowBytes(dOut),
+                        Elements.rowBytes(dOut),
                         dGateUp,
-                        rowBytes(dGateUp),
+                        Elements.rowBytes(dGateUp),
                         dOut.size(0),
                         dOut.size(1));
     }
