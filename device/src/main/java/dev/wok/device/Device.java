@@ -25,6 +25,11 @@ public sealed interface Device extends AutoCloseable permits HostDevice, DryDevi
         return (long) (0.85 * hostMemory());
     }
 
+    /// @return what of this device's memory a model may take, about
+    default long usableBytes() {
+        return usableMemory();
+    }
+
     /// A device that computes nothing: its tensors have shapes and no memory. Running a model on it
     /// measures the memory and the arithmetic that the real run takes, and proves that the host reads
     /// nothing back in between.

@@ -42,6 +42,7 @@ public final class EmulatedGpu implements Gpu {
     private final EmulatedStream main = new EmulatedStream(this);
     private final List<AutoCloseable> open = new ArrayList<>();
     private boolean isClosed;
+    private boolean isIdle;
     private Emulation.@Nullable Report report;
 
     EmulatedGpu() {}
@@ -87,6 +88,13 @@ public final class EmulatedGpu implements Gpu {
         return new LaunchReport(report.instructions(), report.bankConflicts());
     }
 
+    /// From now on launches are checked and nothing runs, uploads do nothing, and new memory of the device has
+    /// addresses
+    /// alone: for whoever wants to know what would be launched.
+    public void idle() {
+        isIdle = true;
+    }
+
     @Override
     public GpuFacts facts() {
         return FACTS;
@@ -124,7 +132,8 @@ public final class EmulatedGpu implements Gpu {
     @Override
     public EmulatedMemory memory() {
         requireOpen();
-        return keep(new EmulatedMemory(emulation, EmulatedMemory.Kind.DEVICE));
+        requireNotCapturing();
+        return keep(new EmulatedMemory(emulation, isIdle ? EmulatedMemory.Kind.NOTHING : EmulatedMemory.Kind.DEVICE));
     }
 
     /// @return memory whose tensors are an error to read before something wrote them
@@ -169,7 +178,8 @@ public final class EmulatedGpu implements Gpu {
     @Override
     public void upload(Tensor host, Tensor here) {
         Shape.require("Gpu.upload", host, "host", here.shape());
-        if (here.elements() > 0) {
+        requireNotCapturing();
+        if (here.elements() > 0 && !isIdle) {
             emulation.markWritten(here.memory().address(), here.extent());
             view(here).copyFrom(host);
         }
@@ -178,6 +188,7 @@ public final class EmulatedGpu implements Gpu {
     @Override
     public void download(Tensor here, Tensor host) {
         Shape.require("Gpu.download", host, "host", here.shape());
+        requireNotCapturing();
         if (here.elements() > 0) {
             host.copyFrom(view(here));
         }
@@ -209,6 +220,13 @@ public final class EmulatedGpu implements Gpu {
     private void requireOpen() {
         if (isClosed) {
             throw new IllegalStateException("the emulated GPU is closed");
+        }
+    }
+
+    /// As a driver has it.
+    private void requireNotCapturing() {
+        if (main.captured != null) {
+            throw new IllegalStateException("memory was taken, or waited for, while work is captured");
         }
     }
 
@@ -323,7 +341,9 @@ public final class EmulatedGpu implements Gpu {
         enum Kind {
             DEVICE,
             UNWRITTEN,
-            PINNED
+            PINNED,
+            /// Addresses that belong to nothing.
+            NOTHING
         }
 
         /// What lies around pinned memory, so that an index that runs over hits nothing.
@@ -351,6 +371,9 @@ public final class EmulatedGpu implements Gpu {
         public synchronized Tensor named(String name, DType dtype, long... shape) {
             Tensor sizes = Tensor.of(MemorySegment.NULL, dtype, shape);
             bytes += sizes.bytes();
+            if (kind == Kind.NOTHING) {
+                return Tensor.of(MemorySegment.ofAddress(emulation.reserve(sizes.bytes())), dtype, shape);
+            }
             if (kind == Kind.PINNED) {
                 MemorySegment memory =
                         arena.allocate(sizes.bytes() + 2 * MARGIN, 256).asSlice(MARGIN, sizes.bytes());
@@ -392,6 +415,9 @@ public final class EmulatedGpu implements Gpu {
         }
 
         private void run(Runnable work) {
+            if (gpu.isIdle) {
+                return;
+            }
             if (captured == null) {
                 work.run();
             } else {
@@ -412,7 +438,10 @@ public final class EmulatedGpu implements Gpu {
         public void copy(Tensor from, Tensor to) {
             Shape.require("GpuStream.copy", to, "to", from.shape());
             Shape.require("GpuStream.copy", to, "to", from.dtype());
-            run(() -> gpu.upload(gpu.view(from), to));
+            run(() -> {
+                gpu.emulation().markWritten(to.memory().address(), to.extent());
+                gpu.view(to).copyFrom(gpu.view(from));
+            });
         }
 
         @Override

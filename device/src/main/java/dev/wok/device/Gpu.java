@@ -12,6 +12,11 @@ import dev.wok.tensor.Tensor;
 public sealed interface Gpu extends Device permits CudaGpu, EmulatedGpu {
     GpuFacts facts();
 
+    @Override
+    default long usableBytes() {
+        return (long) (0.9 * facts().memoryBytes());
+    }
+
     /// @return what PTX for this GPU names as its `.target`, `sm_90a`
     default String target() {
         return facts().capability().target();

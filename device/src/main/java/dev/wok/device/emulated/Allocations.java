@@ -20,9 +20,15 @@ final class Allocations {
     /// @param arena owns the bytes
     /// @param isWritten whether zeros count as written
     synchronized Region allocate(String name, long bytes, boolean isWritten, boolean isConstant, Arena arena) {
+        return add(
+                new Region(name, reserve(bytes), bytes, arena.allocate(Math.max(1, bytes), 64), isWritten, isConstant));
+    }
+
+    /// @return an address in front of so many bytes that belong to nothing else
+    synchronized long reserve(long bytes) {
         long base = next;
         next += (bytes + GAP - 1) / GAP * GAP + GAP;
-        return add(new Region(name, base, bytes, arena.allocate(Math.max(1, bytes), 64), isWritten, isConstant));
+        return base;
     }
 
     /// Lets programs touch memory of this process at its own address.

@@ -142,6 +142,11 @@ public final class Emulation {
         return new Piece(allocations.allocate(name, bytes, isWritten, false, arena));
     }
 
+    /// @return the address of so many bytes that belong to nothing
+    public long reserve(long bytes) {
+        return allocations.reserve(bytes);
+    }
+
     /// Lets programs touch memory of this process at its own address.
     public Piece share(String name, MemorySegment memory) {
         return new Piece(allocations.share(name, memory));
