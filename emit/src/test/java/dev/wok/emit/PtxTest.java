@@ -407,6 +407,10 @@ class PtxTest {
         PtxKernel k = module.kernel("k");
         assertSays("\"2x\" is no name; expected letters, digits and _, a letter first", () -> k.reg(F32, "2x"));
         assertSays("the module has \"k\" already; expected another name", () -> module.kernel("k"));
+        k.param("x", F32);
+        assertSays("the module has \"x\" already; expected another name", () -> k.dynamicShared("x", 16));
+        k.dynamicShared("tile", 16);
+        assertSays("k has \"tile\" already; expected another name", () -> k.param("tile", F32));
         assertSays(
                 "%byte: no register is of type .u8; expected 16 bits or more, which ld.u8 fills too",
                 () -> k.reg(U8, "byte"));

@@ -110,7 +110,7 @@ public final class Ptx {
 
     private String given(String name) {
         String given = names.give(name);
-        if (!given.equals(name)) {
+        if (!given.equals(name) || kernels.stream().anyMatch(kernel -> kernel.has(name))) {
             throw Caller.error("the module has \"%s\" already; expected another name".formatted(name));
         }
         return given;

@@ -146,6 +146,11 @@ public final class PtxKernel extends Control {
         return given;
     }
 
+    /// @return whether a parameter or a variable of this kernel is called so
+    boolean has(String symbol) {
+        return !symbolNames.isFree(symbol);
+    }
+
     // ---------------------------------------------------------------------------------------------- registers
 
     @Override
