@@ -57,8 +57,8 @@ class OperandsTest {
             if (parts[i].contains("*:")) {
                 untyped.add(names[i]);
             }
-            DType dtype = sizes[0].equals("I32") ? DType.I32 : DType.F32;
-            int skip = dtype == DType.I32 ? 1 : 0;
+            int skip = Character.isLetter(sizes[0].charAt(0)) ? 1 : 0;
+            DType dtype = skip == 1 ? DType.valueOf(sizes[0]) : DType.F32;
             long[] shape = new long[sizes.length - skip];
             for (int d = 0; d < shape.length; d++) {
                 shape[d] = Long.parseLong(sizes[d + skip].replace("*", ""));
@@ -104,6 +104,14 @@ class OperandsTest {
                         "RmsNorm",
                         "x:3,2 weight:2 rstd:3 dy:3,2 dx:3,2 dWeight:2",
                         (k, o) -> k.rmsNorm().backward(o[0], o[1], o[2], o[3], o[4], true, o[5])),
+                door(
+                        "Fp8Matmul",
+                        "x:3,130 values:F8_E4M3,3,130 scales:3,2",
+                        (k, o) -> k.fp8Matmul().quantize(o[0], o[1], o[2])),
+                door(
+                        "Fp8Matmul",
+                        "a:F8_E4M3,3,130 aScales:3,2 b:F8_E4M3,131,130 bScales:2,2 c:3,131",
+                        (k, o) -> k.fp8Matmul().nt(o[0], o[1], o[2], o[3], o[4])),
                 door("Matmul", "a:3,4 b:5,4 c:3,5", (k, o) -> k.matmul().nt(o[0], o[1], o[2], true)),
                 door("Matmul", "a:3,4 b:4,5 c:3,5", (k, o) -> k.matmul().nn(o[0], o[1], o[2], true)),
                 door("Matmul", "a:4,3 b:4,5 c:3,5", (k, o) -> k.matmul().tn(o[0], o[1], o[2], true)),

@@ -11,6 +11,7 @@ import dev.wok.kernel.Dense;
 import dev.wok.kernel.Elementwise;
 import dev.wok.kernel.Embedding;
 import dev.wok.kernel.Experts;
+import dev.wok.kernel.Fp8Matmul;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.LatentAttention;
 import dev.wok.kernel.LatentKeys;
@@ -40,6 +41,7 @@ public final class DryKernels {
                 new DryEmbedding(),
                 new DryRmsNorm(),
                 new DryMatmul(precision),
+                new DryFp8Matmul(),
                 new DryRotary(),
                 new DryAttention(),
                 new DryLatentKeys(),
@@ -69,6 +71,14 @@ public final class DryKernels {
         @Override
         protected void gradient(
                 Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {}
+    }
+
+    private static final class DryFp8Matmul extends Fp8Matmul {
+        @Override
+        protected void round(Tensor x, Tensor values, Tensor scales) {}
+
+        @Override
+        protected void multiply(Tensor a, Tensor aScales, Tensor b, Tensor bScales, Tensor c) {}
     }
 
     private static final class DryMatmul extends Matmul {

@@ -20,6 +20,7 @@ public final class ReferenceKernels {
                 new EmbeddingReference(),
                 new RmsNormReference(),
                 new MatmulReference(precision),
+                new Fp8MatmulReference(),
                 new RotaryReference(),
                 new AttentionReference(precision),
                 new LatentKeysReference(),

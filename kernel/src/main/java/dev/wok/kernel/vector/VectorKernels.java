@@ -6,6 +6,7 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.host.HostBalanceLoss;
+import dev.wok.kernel.host.HostFp8Matmul;
 
 /// Kernels in the Vector API: float32 on every thread of the host. [Precision#BF16] is emulated: operands are rounded
 /// as they are copied, which takes longer than float32 does.
@@ -30,6 +31,7 @@ public final class VectorKernels {
                 new EmbeddingVector(workers),
                 new RmsNormVector(workers),
                 new MatmulVector(gemm, packed, precision),
+                new HostFp8Matmul(workers),
                 new RotaryVector(workers),
                 new AttentionVector(workers, precision),
                 new LatentKeysVector(workers),

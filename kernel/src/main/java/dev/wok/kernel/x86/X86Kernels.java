@@ -7,6 +7,7 @@ import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Processor;
 import dev.wok.kernel.host.HostBalanceLoss;
+import dev.wok.kernel.host.HostFp8Matmul;
 import dev.wok.notice.BadInput;
 import java.util.function.Function;
 
@@ -58,6 +59,7 @@ public final class X86Kernels {
                 new EmbeddingX86(programs),
                 new RmsNormX86(programs),
                 new MatmulX86(gemm, forms, packed, precision),
+                new HostFp8Matmul(host.workers()),
                 new RotaryX86(programs),
                 new AttentionX86(gemm, precision),
                 new LatentKeysX86(programs),
