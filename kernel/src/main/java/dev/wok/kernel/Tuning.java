@@ -1,5 +1,6 @@
 package dev.wok.kernel;
 
+import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.x86.Tuned;
 import dev.wok.notice.BadInput;
@@ -43,9 +44,9 @@ public record Tuning(Path file, boolean found, List<String> tiles) {
 
     /// Searches, for a second or two, if the backend needs it and nothing is kept for this processor. Kernels that are
     /// made afterwards use what was found.
-    public static void ensure(HostDevice device, Backend backend, Progress progress) {
-        if (backend == Backend.X86 && !off()) {
-            Tuned.ensure(device, Processor.describe(device), progress);
+    public static void ensure(Device device, Backend backend, Progress progress) {
+        if (backend == Backend.X86 && device instanceof HostDevice host && !off()) {
+            Tuned.ensure(host, Processor.describe(host), progress);
         }
     }
 

@@ -1,16 +1,11 @@
 package dev.wok.kernel.x86;
 
+import dev.wok.kernel.host.UserCache;
 import java.io.IOException;
 import java.io.Reader;
-import java.io.Writer;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.Locale;
 import java.util.Properties;
-import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
 
 /// Where the tilings of one processor, instruction set and number of threads are kept.
 ///
@@ -32,28 +27,9 @@ record TileFile(Path folder, String processor, Isa isa, int threads) {
         record Unusable(String reason) implements Content {}
     }
 
-    /// @param environment reads a variable, null where it is not set
-    /// @param home the user's
-    /// @return the folder for what may be deleted at any time, by the rules of freedesktop.org
-    static Path folder(UnaryOperator<@Nullable String> environment, String home) {
-        String cache = environment.apply("XDG_CACHE_HOME");
-        if (cache != null) {
-            try {
-                Path path = Path.of(cache);
-                if (path.isAbsolute()) {
-                    return path.resolve("wok");
-                }
-            } catch (InvalidPathException e) {
-                return Path.of(home, ".cache", "wok");
-            }
-        }
-        return Path.of(home, ".cache", "wok");
-    }
-
     Path path() {
-        String name =
-                processor.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
-        return folder.resolve("tiles-%s-%s-%d-v%d.properties".formatted(name, isa.text(), threads, FORMAT));
+        return folder.resolve(
+                "tiles-%s-%s-%d-v%d.properties".formatted(UserCache.fileName(processor), isa.text(), threads, FORMAT));
     }
 
     Content read() {
@@ -95,15 +71,6 @@ record TileFile(Path folder, String processor, Isa isa, int threads) {
     void write(Tilings tilings) throws IOException {
         Properties properties = head();
         tilings.table().forEach((key, tiling) -> properties.setProperty(key.text(), tiling.text()));
-        Files.createDirectories(folder);
-        Path partial = Files.createTempFile(folder, "tiles-", ".part");
-        try {
-            try (Writer writer = Files.newBufferedWriter(partial)) {
-                properties.store(writer, "The fastest tiles that wok found; wok bench --tune searches again.");
-            }
-            Files.move(partial, path(), StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            Files.deleteIfExists(partial);
-        }
+        UserCache.write(path(), properties, "The fastest tiles that wok found; wok bench --tune searches again.");
     }
 }

@@ -3,6 +3,7 @@ package dev.wok.kernel.x86;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Processor;
 import dev.wok.kernel.Tuning;
+import dev.wok.kernel.host.UserCache;
 import dev.wok.notice.Progress;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -25,12 +26,8 @@ public final class Tuned {
         return new TileFile(folder, processor.name(), isa, device.workers().count());
     }
 
-    private static Path folder() {
-        return TileFile.folder(System::getenv, System.getProperty("user.home", ""));
-    }
-
     static Optional<Tilings> of(HostDevice device, Processor processor) {
-        return Tuning.off() ? Optional.empty() : of(device, processor, folder());
+        return Tuning.off() ? Optional.empty() : of(device, processor, UserCache.folder());
     }
 
     static Optional<Tilings> of(HostDevice device, Processor processor, Path folder) {
@@ -43,7 +40,7 @@ public final class Tuned {
 
     /// Searches where nothing is kept.
     public static void ensure(HostDevice device, Processor processor, Progress progress) {
-        ensure(device, processor, folder(), NANOS, progress);
+        ensure(device, processor, UserCache.folder(), NANOS, progress);
     }
 
     static void ensure(HostDevice device, Processor processor, Path folder, long nanos, Progress progress) {
@@ -63,7 +60,7 @@ public final class Tuned {
     /// Searches, whatever is kept.
     public static List<Tuning.Trial> search(HostDevice device, Processor processor, Progress progress) {
         return ProcessorX86.used(processor)
-                .map(isa -> search(device, file(device, processor, isa, folder()), NANOS, progress))
+                .map(isa -> search(device, file(device, processor, isa, UserCache.folder()), NANOS, progress))
                 .orElse(List.of());
     }
 
@@ -105,7 +102,7 @@ public final class Tuned {
                     .map(e -> "%s %s".formatted(e.getKey().text(), e.getValue().text()))
                     .sorted()
                     .toList();
-            return new Tuning(file(device, processor, isa, folder()).path(), tuned.isPresent(), lines);
+            return new Tuning(file(device, processor, isa, UserCache.folder()).path(), tuned.isPresent(), lines);
         });
     }
 }

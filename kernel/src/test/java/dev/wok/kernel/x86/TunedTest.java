@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.host.UserCache;
 import dev.wok.notice.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -87,10 +88,10 @@ class TunedTest {
 
     @Test
     void theFolderIsTheUsersCache() {
-        assertEquals(Path.of("/c/wok"), TileFile.folder(_ -> "/c", "/h"));
-        assertEquals(Path.of("/h/.cache/wok"), TileFile.folder(_ -> null, "/h"));
-        assertEquals(Path.of("/h/.cache/wok"), TileFile.folder(_ -> "c", "/h"));
-        assertEquals(Path.of("/h/.cache/wok"), TileFile.folder(_ -> "\0", "/h"));
+        assertEquals(Path.of("/c/wok"), UserCache.folder(_ -> "/c", "/h"));
+        assertEquals(Path.of("/h/.cache/wok"), UserCache.folder(_ -> null, "/h"));
+        assertEquals(Path.of("/h/.cache/wok"), UserCache.folder(_ -> "c", "/h"));
+        assertEquals(Path.of("/h/.cache/wok"), UserCache.folder(_ -> "\0", "/h"));
     }
 
     private static final class Said implements Progress {
