@@ -19,8 +19,7 @@ import java.util.function.Consumer;
 /// Squares are summed by a fixed number of blocks; the last one to end adds what all left, in their order. So the sum
 /// has the same bits every time, whichever blocks the chip runs first.
 final class AdamWPtx extends AdamW {
-    private static final int WARPS = 8;
-    private static final int THREADS = WARPS * Sums.LANES;
+    private static final int WARPS = Grid.THREADS / Sums.LANES;
 
     /// Blocks that sum: two for each multiprocessor of a large chip.
     private static final int MOST_BLOCKS = 264;
@@ -55,11 +54,11 @@ final class AdamWPtx extends AdamW {
         programs.gpu().stream().fill(state, (byte) 0);
         for (Tensor gradient : gradients) {
             if (gradient.elements() > 0) {
-                Elements elements = Elements.of(width(gradient), gradient);
+                Elements elements = Elements.flat(gradient);
                 programs.gpu().stream()
                         .launch(
                                 programs.get(new SumSquares(elements), "sum_squares", k -> sumSquares(k, elements)),
-                                Launch.of(blocks(gradient.elements()), THREADS),
+                                Launch.of(blocks(gradient.elements()), Grid.THREADS),
                                 gradient,
                                 gradient.elements(),
                                 parts,
@@ -71,35 +70,8 @@ final class AdamWPtx extends AdamW {
                         maxNorm);
     }
 
-    /// @return a multiple of four where all of the tensor may be taken by fours
-    private static int width(Tensor tensor) {
-        return (int) (tensor.elements() % Elements.WIDE);
-    }
-
     private static int blocks(long elements) {
-        return (int) Math.clamp((elements + PER_BLOCK - 1) / PER_BLOCK, 1, MOST_BLOCKS);
-    }
-
-    /// A thread's own numbers: every so many, from its number on.
-    private static void eachElement(PtxKernel k, Elements elements, Reg count, Consumer<Reg> body) {
-        Reg tid = k.reg(Type.U32, "tid", Special.TID_X);
-        Reg block = k.reg(Type.U32, "block", Special.CTAID_X);
-        Reg blocks = k.reg(Type.U32, "blocks", Special.NCTAID_X);
-        Reg first = k.reg(Type.U64, "first");
-        Reg step = k.reg(Type.U64, "step");
-        Reg wide = k.reg(Type.U64, "wide");
-        k.op("cvt.u64.u32", wide, tid);
-        k.mulWide(first, block, THREADS);
-        k.add(first, first, wide);
-        k.mul(first, first, elements.count());
-        k.mulWide(step, blocks, THREADS * elements.count());
-        k.loop("i", first, count, step, body);
-    }
-
-    private static Reg address(PtxKernel k, String name, Reg base, Reg i, Elements elements) {
-        Reg address = k.reg(Type.U64, name);
-        k.mad(address, i, elements.bytes(), base);
-        return address;
+        return (int) Math.clamp(Math.ceilDiv(elements, PER_BLOCK), 1, MOST_BLOCKS);
     }
 
     private static void sumSquares(PtxKernel k, Elements elements) {
@@ -112,22 +84,18 @@ final class AdamWPtx extends AdamW {
         Symbol last = k.shared("last", Type.U32, 1, Integer.BYTES);
         k.comment("the block's own sum");
         Reg sum = k.reg(Type.F32, "sum", 0f);
-        eachElement(k, elements, count, i -> {
-            for (Reg value : elements.load(k, "x", address(k, "x_at", x, i, elements))) {
+        Grid.each(k, elements.count(), count, i -> {
+            for (Reg value : elements.load(k, "x", elements.at(k, "x_at", x, i))) {
                 k.fma(sum, value, value, sum);
             }
         });
-        Reg tid = k.reg(Type.U32, "thread", Special.TID_X);
-        Reg lane = k.reg(Type.U32, "lane");
-        Reg warp = k.reg(Type.U32, "warp");
-        k.and(lane, tid, Sums.LANES - 1);
-        k.shr(warp, tid, 5);
-        Sums.overBlock(k, sum, WARPS, part, lane, warp);
+        BlockThread thread = BlockThread.of(k);
+        Sums.overBlock(k, sum, WARPS, part, thread.lane(), thread.warp());
 
         k.comment("whoever counts last finds all sums written");
         Reg block = k.reg(Type.U32, "this_block", Special.CTAID_X);
         Reg blocks = k.reg(Type.U32, "all_blocks", Special.NCTAID_X);
-        Reg isFirst = k.compare(Compare.EQ, tid, 0);
+        Reg isFirst = k.compare(Compare.EQ, thread.number(), 0);
         Reg arrived = k.reg(Type.U32, "arrived");
         Reg greatest = k.reg(Type.U32, "greatest");
         k.sub(greatest, blocks, 1);
@@ -145,13 +113,13 @@ final class AdamWPtx extends AdamW {
         k.comment("the blocks' sums in their order, on top of earlier tensors");
         Reg total = k.reg(Type.F32, "total", 0f);
         Reg one = k.reg(Type.F32, "one");
-        k.loop("b", tid, blocks, THREADS, b -> {
+        k.loop("b", thread.number(), blocks, Grid.THREADS, b -> {
             Reg at = k.reg(Type.U64, "sum_at");
             k.madWide(at, b, Float.BYTES, parts);
             k.ld(GLOBAL, one, at);
             k.add(total, total, one);
         });
-        Sums.overBlock(k, total, WARPS, lastPart, lane, warp);
+        Sums.overBlock(k, total, WARPS, lastPart, thread.lane(), thread.warp());
         k.when(isFirst, () -> {
             k.ld(GLOBAL, one, state);
             k.add(total, total, one);
@@ -177,11 +145,11 @@ final class AdamWPtx extends AdamW {
     @Override
     protected void apply(
             Step step, Tensor parameter, Tensor gradient, Tensor mean, Tensor meanSquare, Tensor normAndClip) {
-        Elements elements = Elements.of(width(parameter), parameter, gradient, mean, meanSquare);
+        Elements elements = Elements.flat(parameter, gradient, mean, meanSquare);
         programs.gpu().stream()
                 .launch(
                         programs.get(new Update(elements), "adamw", k -> update(k, elements)),
-                        Launch.of(blocks(parameter.elements()), THREADS),
+                        Grid.all(parameter.elements(), elements.count()),
                         parameter,
                         gradient,
                         mean,
@@ -215,12 +183,12 @@ final class AdamWPtx extends AdamW {
         Reg decay = k.param("decay", Type.F32);
         Reg clip = k.reg(Type.F32, "clip");
         k.ld(GLOBAL, clip, normAndClip.at(Float.BYTES));
-        eachElement(k, elements, count, i -> {
-            Reg pAt = address(k, "p_at", p, i, elements);
-            Reg mAt = address(k, "m_at", m, i, elements);
-            Reg vAt = address(k, "v_at", v, i, elements);
+        Grid.each(k, elements.count(), count, i -> {
+            Reg pAt = elements.at(k, "p_at", p, i);
+            Reg mAt = elements.at(k, "m_at", m, i);
+            Reg vAt = elements.at(k, "v_at", v, i);
             Reg[] values = elements.load(k, "p", pAt);
-            Reg[] slopes = elements.load(k, "g", address(k, "g_at", g, i, elements));
+            Reg[] slopes = elements.load(k, "g", elements.at(k, "g_at", g, i));
             Reg[] means = elements.load(k, "m", mAt);
             Reg[] squares = elements.load(k, "v", vAt);
             Reg scaled = k.reg(Type.F32, "scaled");

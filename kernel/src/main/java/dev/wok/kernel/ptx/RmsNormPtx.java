@@ -1,7 +1,6 @@
 package dev.wok.kernel.ptx;
 
 import static dev.wok.emit.ptx.Space.GLOBAL;
-import static dev.wok.emit.ptx.Space.SHARED;
 
 import dev.wok.device.Launch;
 import dev.wok.device.PtxFunction;
@@ -17,19 +16,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
-/// Each row belongs to one warp where it is short, to a block where it is long: read for the sum, and once more, from
-/// the cache, for the result.
+/// Each row belongs to one warp where it is short, to a block where it is long: read for the sum, and
+/// once more, from the cache, for the result.
 final class RmsNormPtx extends RmsNorm {
     /// Rows up to here are a warp's.
     private static final int SHORT = 1024;
 
     private static final int BLOCK_WARPS = 8;
     private static final int ROWS_PER_BLOCK = 4;
-
-    /// Columns of a block that sums the weight's gradient, and its threads along the tokens.
-    private static final int COLUMNS = Sums.LANES;
-
-    private static final int SLICES = 8;
 
     private final Programs programs;
 
@@ -44,7 +38,7 @@ final class RmsNormPtx extends RmsNorm {
         }
 
         Launch launch(int tokens) {
-            return Launch.of((tokens + rowsPerBlock() - 1) / rowsPerBlock(), Sums.LANES * warps * rowsPerBlock());
+            return Launch.of(Math.ceilDiv(tokens, rowsPerBlock()), Sums.LANES * warps * rowsPerBlock());
         }
     }
 
@@ -52,7 +46,34 @@ final class RmsNormPtx extends RmsNorm {
 
     private record Backward(Row row, boolean accumulates) {}
 
-    private record WeightGradient(Elements elements) {}
+    private record WeightGradient(Elements elements) implements ColumnSums.Terms {
+        @Override
+        public String name() {
+            return "rms_norm_dw";
+        }
+
+        @Override
+        public ColumnSums.Adder begin(PtxKernel k) {
+            Reg x = k.param("x", Type.U64);
+            Reg xRow = k.param("x_row_bytes", Type.U64);
+            Reg rstds = k.param("rstd", Type.U64);
+            Reg dy = k.param("dy", Type.U64);
+            Reg dyRow = k.param("dy_row_bytes", Type.U64);
+            Reg rstd = k.reg(Type.F32, "rstd");
+            Reg h = k.reg(Type.F32, "h");
+            return (sums, token, column) -> {
+                Reg[] values = elements.load(k, "x", elements.at(k, "x_at", x, token, xRow, column));
+                Reg[] slopes = elements.load(k, "dy", elements.at(k, "dy_at", dy, token, dyRow, column));
+                Reg rstdAt = k.reg(Type.U64, "rstd_at");
+                k.madWide(rstdAt, token, Float.BYTES, rstds);
+                k.ld(GLOBAL, rstd, rstdAt);
+                for (int i = 0; i < sums.length; i++) {
+                    k.mul(h, values[i], rstd);
+                    k.fma(sums[i], slopes[i], h, sums[i]);
+                }
+            };
+        }
+    }
 
     /// @return what writes each kernel of these elements
     static List<Consumer<PtxKernel>> kernels(Elements elements) {
@@ -63,7 +84,7 @@ final class RmsNormPtx extends RmsNorm {
             all.add(k -> inputGradient(k, row, false));
             all.add(k -> inputGradient(k, row, true));
         }
-        all.add(k -> weightGradient(k, new Elements(elements.dtype(), 1)));
+        all.addAll(ColumnSums.kernels(new WeightGradient(elements)));
         return all;
     }
 
@@ -93,34 +114,26 @@ final class RmsNormPtx extends RmsNorm {
     /// Which row a thread works on, and which part of it.
     ///
     /// @param at where the thread begins, in numbers
-    private record Place(Reg row, Reg at, Reg lane, Reg warp) {
+    private record Place(Reg row, Reg at, BlockThread thread) {
         static Place of(PtxKernel k, Row shape, Reg tokens) {
-            Reg tid = k.reg(Type.U32, "tid", Special.TID_X);
-            Reg lane = k.reg(Type.U32, "lane");
-            Reg warp = k.reg(Type.U32, "warp");
+            BlockThread thread = BlockThread.of(k);
             Reg row = k.reg(Type.U32, "row", Special.CTAID_X);
-            k.and(lane, tid, Sums.LANES - 1);
-            k.shr(warp, tid, 5);
             Reg at = k.reg(Type.U32, "at");
             if (shape.warps == 1) {
                 k.comment("a row for each warp");
-                k.mad(row, row, shape.rowsPerBlock(), warp);
-                k.mul(at, lane, shape.elements.count());
+                k.mad(row, row, shape.rowsPerBlock(), thread.warp());
+                k.mul(at, thread.lane(), shape.elements.count());
             } else {
                 k.comment("a row for the block");
-                k.mul(at, tid, shape.elements.count());
+                k.mul(at, thread.number(), shape.elements.count());
             }
             k.when(k.compare(Compare.GE, row, tokens), k::ret);
-            return new Place(row, at, lane, warp);
+            return new Place(row, at, thread);
         }
 
         /// @return where this row of a matrix begins
         Reg in(PtxKernel k, String name, Reg base, Reg rowBytes) {
-            Reg begin = k.reg(Type.U64, name);
-            Reg wide = k.reg(Type.U64, "wide");
-            k.op("cvt.u64.u32", wide, row);
-            k.mad(begin, wide, rowBytes, base);
-            return begin;
+            return Elements.row(k, name, base, row, rowBytes);
         }
 
         /// @return a place of a vector with one number for each row
@@ -133,12 +146,6 @@ final class RmsNormPtx extends RmsNorm {
 
     private static void eachPart(PtxKernel k, Row shape, Place place, Reg n, Consumer<Reg> body) {
         k.loop("i", place.at, n, Sums.LANES * shape.warps * shape.elements.count(), body);
-    }
-
-    private static Reg address(PtxKernel k, String name, Reg begin, Reg i, Elements elements) {
-        Reg address = k.reg(Type.U64, name);
-        k.madWide(address, i, elements.bytes(), begin);
-        return address;
     }
 
     private static void forward(PtxKernel k, Row shape) {
@@ -160,11 +167,11 @@ final class RmsNormPtx extends RmsNorm {
         k.comment("rstd = 1 / sqrt(mean(x^2) + eps)");
         Reg sum = k.reg(Type.F32, "sum", 0f);
         eachPart(k, shape, place, n, i -> {
-            for (Reg value : elements.load(k, "x", address(k, "x_at", from, i, elements))) {
+            for (Reg value : elements.load(k, "x", elements.at(k, "x_at", from, i))) {
                 k.fma(sum, value, value, sum);
             }
         });
-        Sums.overBlock(k, sum, shape.warps, part, place.lane, place.warp);
+        Sums.overBlock(k, sum, shape.warps, part, place.thread.lane(), place.thread.warp());
         Reg count = k.reg(Type.F32, "count");
         Reg rstd = k.reg(Type.F32, "rstd");
         k.cvt(count, n);
@@ -178,13 +185,13 @@ final class RmsNormPtx extends RmsNorm {
 
         k.comment("y = x * rstd * weight");
         eachPart(k, shape, place, n, i -> {
-            Reg[] values = elements.load(k, "x", address(k, "x_at", from, i, elements));
-            Reg[] scales = elements.load(k, "w", address(k, "w_at", weight, i, elements));
+            Reg[] values = elements.load(k, "x", elements.at(k, "x_at", from, i));
+            Reg[] scales = elements.load(k, "w", elements.at(k, "w_at", weight, i));
             for (int j = 0; j < values.length; j++) {
                 k.mul(values[j], values[j], rstd);
                 k.mul(values[j], values[j], scales[j]);
             }
-            elements.store(k, address(k, "y_at", to, i, elements), values);
+            elements.store(k, elements.at(k, "y_at", to, i), values);
         });
     }
 
@@ -194,8 +201,6 @@ final class RmsNormPtx extends RmsNorm {
         Row row = row(x.size(1), x, weight, dy, dx);
         PtxFunction forInput =
                 programs.get(new Backward(row, accumulate), "rms_norm_dx", k -> inputGradient(k, row, accumulate));
-        Elements single = new Elements(x.dtype(), 1);
-        PtxFunction forWeight = programs.get(new WeightGradient(single), "rms_norm_dw", k -> weightGradient(k, single));
         programs.gpu().stream()
                 .launch(
                         forInput,
@@ -210,18 +215,18 @@ final class RmsNormPtx extends RmsNorm {
                         Elements.rowBytes(dx),
                         x.size(0),
                         x.size(1));
-        programs.gpu().stream()
-                .launch(
-                        forWeight,
-                        Launch.of((x.size(1) + COLUMNS - 1) / COLUMNS, 1).withBlock(COLUMNS, SLICES, 1),
-                        x,
-                        Elements.rowBytes(x),
-                        rstd,
-                        dy,
-                        Elements.rowBytes(dy),
-                        dWeight,
-                        x.size(0),
-                        x.size(1));
+        int n = x.size(1);
+        ColumnSums.add(
+                programs,
+                new WeightGradient(Elements.of(n, x, dy, dWeight)),
+                x.size(0),
+                n,
+                dWeight,
+                x,
+                Elements.rowBytes(x),
+                rstd,
+                dy,
+                Elements.rowBytes(dy));
     }
 
     private static void inputGradient(PtxKernel k, Row shape, boolean accumulates) {
@@ -249,26 +254,26 @@ final class RmsNormPtx extends RmsNorm {
         Reg g = k.reg(Type.F32, "g");
         Reg h = k.reg(Type.F32, "h");
         eachPart(k, shape, place, n, i -> {
-            Reg[] values = elements.load(k, "x", address(k, "x_at", fromX, i, elements));
-            Reg[] scales = elements.load(k, "w", address(k, "w_at", weight, i, elements));
-            Reg[] slopes = elements.load(k, "dy", address(k, "dy_at", fromDy, i, elements));
+            Reg[] values = elements.load(k, "x", elements.at(k, "x_at", fromX, i));
+            Reg[] scales = elements.load(k, "w", elements.at(k, "w_at", weight, i));
+            Reg[] slopes = elements.load(k, "dy", elements.at(k, "dy_at", fromDy, i));
             for (int j = 0; j < values.length; j++) {
                 k.mul(g, slopes[j], scales[j]);
                 k.mul(h, values[j], rstd);
                 k.fma(mean, g, h, mean);
             }
         });
-        Sums.overBlock(k, mean, shape.warps, part, place.lane, place.warp);
+        Sums.overBlock(k, mean, shape.warps, part, place.thread.lane(), place.thread.warp());
         Reg count = k.reg(Type.F32, "count");
         k.cvt(count, n);
         k.div(mean, mean, count);
 
         k.comment("dx = rstd * (dy * weight - x * rstd * mean)");
         eachPart(k, shape, place, n, i -> {
-            Reg[] values = elements.load(k, "x", address(k, "x_at", fromX, i, elements));
-            Reg[] scales = elements.load(k, "w", address(k, "w_at", weight, i, elements));
-            Reg[] slopes = elements.load(k, "dy", address(k, "dy_at", fromDy, i, elements));
-            Reg dxAt = address(k, "dx_at", to, i, elements);
+            Reg[] values = elements.load(k, "x", elements.at(k, "x_at", fromX, i));
+            Reg[] scales = elements.load(k, "w", elements.at(k, "w_at", weight, i));
+            Reg[] slopes = elements.load(k, "dy", elements.at(k, "dy_at", fromDy, i));
+            Reg dxAt = elements.at(k, "dx_at", to, i);
             Reg[] before = accumulates ? elements.load(k, "dx", dxAt) : new Reg[0];
             for (int j = 0; j < values.length; j++) {
                 k.mul(g, slopes[j], scales[j]);
@@ -282,66 +287,6 @@ final class RmsNormPtx extends RmsNorm {
                 }
             }
             elements.store(k, dxAt, values);
-        });
-    }
-
-    /// A thread sums every eighth token of a column; the block's eight rows of threads are added in their order.
-    private static void weightGradient(PtxKernel k, Elements elements) {
-        Reg x = k.param("x", Type.U64);
-        Reg xRow = k.param("x_row_bytes", Type.U64);
-        Reg rstds = k.param("rstd", Type.U64);
-        Reg dy = k.param("dy", Type.U64);
-        Reg dyRow = k.param("dy_row_bytes", Type.U64);
-        Reg dWeight = k.param("dweight", Type.U64);
-        Reg tokens = k.param("tokens", Type.U32);
-        Reg n = k.param("n", Type.U32);
-        Symbol parts = k.shared("parts", Type.F32, COLUMNS * SLICES, Float.BYTES);
-        Reg column = k.reg(Type.U32, "column", Special.CTAID_X);
-        Reg lane = k.reg(Type.U32, "lane", Special.TID_X);
-        Reg slice = k.reg(Type.U32, "slice", Special.TID_Y);
-        k.mad(column, column, COLUMNS, lane);
-        Reg isInside = k.compare(Compare.LT, column, n);
-
-        Reg sum = k.reg(Type.F32, "sum", 0f);
-        k.when(isInside, () -> {
-            Reg wide = k.reg(Type.U64, "wide");
-            Reg fromX = k.reg(Type.U64, "from_x");
-            Reg fromDy = k.reg(Type.U64, "from_dy");
-            Reg rstd = k.reg(Type.F32, "rstd");
-            Reg h = k.reg(Type.F32, "h");
-            k.loop("token", slice, tokens, SLICES, token -> {
-                k.op("cvt.u64.u32", wide, token);
-                k.mad(fromX, wide, xRow, x);
-                k.mad(fromDy, wide, dyRow, dy);
-                Reg value = elements.load(k, "x", address(k, "x_at", fromX, column, elements))[0];
-                Reg slope = elements.load(k, "dy", address(k, "dy_at", fromDy, column, elements))[0];
-                Reg rstdAt = k.reg(Type.U64, "rstd_at");
-                k.madWide(rstdAt, token, Float.BYTES, rstds);
-                k.ld(GLOBAL, rstd, rstdAt);
-                k.mul(h, value, rstd);
-                k.fma(sum, slope, h, sum);
-            });
-        });
-
-        k.comment("the slices in their order");
-        Reg at = k.reg(Type.U32, "part_at");
-        Reg base = k.reg(Type.U32, "parts_at");
-        k.mov(base, parts);
-        k.mad(base, lane, Float.BYTES, base);
-        k.mad(at, slice, Float.BYTES * COLUMNS, base);
-        k.st(SHARED, at, sum);
-        k.bar();
-        Reg isFirst = k.compare(Compare.EQ, slice, 0);
-        k.op("and.pred", isFirst, isFirst, isInside);
-        k.when(isFirst, () -> {
-            Reg to = address(k, "to", dWeight, column, elements);
-            Reg total = elements.load(k, "total", to)[0];
-            Reg one = k.reg(Type.F32, "one");
-            for (int i = 0; i < SLICES; i++) {
-                k.ld(SHARED, one, base.at((long) i * Float.BYTES * COLUMNS));
-                k.add(total, total, one);
-            }
-            elements.store(k, to, total);
         });
     }
 }

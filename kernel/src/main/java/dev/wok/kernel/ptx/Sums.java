@@ -8,19 +8,58 @@ import dev.wok.emit.ptx.Reg;
 import dev.wok.emit.ptx.Symbol;
 import dev.wok.emit.ptx.Type;
 
-/// Sums over the threads of a block, in an order that depends on nothing but their number: within each warp by
-/// shuffles, then over the warps through shared memory, the first warp's first.
+/// Sums and greatest numbers over the threads of a block, in an order that depends on nothing but their number: within
+/// each warp by shuffles, then over the warps through shared memory, the first warp's first. A NaN stays one.
 final class Sums {
     static final int LANES = 32;
 
     private Sums() {}
 
+    /// `sums += values`, each its own.
+    static void add(PtxKernel k, Reg[] sums, Reg[] values) {
+        for (int i = 0; i < sums.length; i++) {
+            k.add(sums[i], sums[i], values[i]);
+        }
+    }
+
+    private interface Join {
+        /// `value = value + other`, or the greater of them
+        void add(Reg value, Reg other);
+    }
+
+    private static Join sum(PtxKernel k) {
+        return (value, other) -> k.add(value, value, other);
+    }
+
+    private static Join greatest(PtxKernel k) {
+        return (value, other) -> k.op("max.NaN.f32", value, value, other);
+    }
+
     /// Every lane gets the sum over its warp.
     static void overWarp(PtxKernel k, Reg value) {
+        overWarp(k, value, LANES, sum(k));
+    }
+
+    /// Every lane gets the greatest number of its warp.
+    static void greatestOfWarp(PtxKernel k, Reg value) {
+        overWarp(k, value, LANES, greatest(k));
+    }
+
+    /// Every lane gets the sum over its group of so many lanes, a power of two, side by side.
+    static void overLanes(PtxKernel k, Reg value, int lanes) {
+        overWarp(k, value, lanes, sum(k));
+    }
+
+    /// Every lane gets the greatest number of its group of so many lanes, a power of two, side by side.
+    static void greatestOfLanes(PtxKernel k, Reg value, int lanes) {
+        overWarp(k, value, lanes, greatest(k));
+    }
+
+    private static void overWarp(PtxKernel k, Reg value, int lanes, Join join) {
         Reg other = k.reg(Type.F32, "other");
-        for (int bits = LANES / 2; bits > 0; bits /= 2) {
+        for (int bits = lanes / 2; bits > 0; bits /= 2) {
             k.shflBfly(other, value, bits);
-            k.add(value, value, other);
+            join.add(value, other);
         }
     }
 
@@ -30,7 +69,18 @@ final class Sums {
     /// @param lane this thread's number in its warp
     /// @param warp the warp's number
     static void overBlock(PtxKernel k, Reg value, int warps, Symbol part, Reg lane, Reg warp) {
-        overWarp(k, value);
+        overBlock(k, value, warps, part, lane, warp, sum(k));
+    }
+
+    /// Every thread gets the greatest number of its block. May be called once for each `part`.
+    ///
+    /// @param part shared memory of a float for each warp
+    static void greatestOfBlock(PtxKernel k, Reg value, int warps, Symbol part, Reg lane, Reg warp) {
+        overBlock(k, value, warps, part, lane, warp, greatest(k));
+    }
+
+    private static void overBlock(PtxKernel k, Reg value, int warps, Symbol part, Reg lane, Reg warp, Join join) {
+        overWarp(k, value, LANES, join);
         if (warps == 1) {
             return;
         }
@@ -40,10 +90,10 @@ final class Sums {
         k.when(k.compare(Compare.EQ, lane, 0), () -> k.st(SHARED, at, value));
         k.bar();
         Reg one = k.reg(Type.F32, "one");
-        k.mov(value, 0f);
-        for (int i = 0; i < warps; i++) {
+        k.ld(SHARED, value, part.at(0));
+        for (int i = 1; i < warps; i++) {
             k.ld(SHARED, one, part.at(4L * i));
-            k.add(value, value, one);
+            join.add(value, one);
         }
     }
 

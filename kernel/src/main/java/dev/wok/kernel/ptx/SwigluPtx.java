@@ -1,10 +1,7 @@
 package dev.wok.kernel.ptx;
 
-import dev.wok.device.Launch;
-import dev.wok.emit.ptx.Compare;
 import dev.wok.emit.ptx.PtxKernel;
 import dev.wok.emit.ptx.Reg;
-import dev.wok.emit.ptx.Special;
 import dev.wok.emit.ptx.Type;
 import dev.wok.kernel.Swiglu;
 import dev.wok.tensor.Tensor;
@@ -13,9 +10,6 @@ import java.util.function.Consumer;
 
 /// A thread for each number, or for four that lie side by side; a row of blocks for each token.
 final class SwigluPtx extends Swiglu {
-    private static final int THREADS = 128;
-    private static final int MOST_ROWS = 65535;
-
     private final Programs programs;
 
     SwigluPtx(Programs programs) {
@@ -31,18 +25,13 @@ final class SwigluPtx extends Swiglu {
         return List.of(k -> forward(k, elements), k -> backward(k, elements));
     }
 
-    private static Launch launch(int tokens, int n, Elements elements) {
-        int perBlock = THREADS * elements.count();
-        return Launch.of(1, THREADS).withGrid((n + perBlock - 1) / perBlock, Math.min(tokens, MOST_ROWS), 1);
-    }
-
     @Override
     protected void activate(Tensor gateUp, Tensor out) {
         Elements elements = Elements.of(out.size(1), gateUp, out);
         programs.gpu().stream()
                 .launch(
                         programs.get(new Forward(elements), "swiglu", k -> forward(k, elements)),
-                        launch(out.size(0), out.size(1), elements),
+                        Grid.rows(out.size(0), out.size(1), elements.count()),
                         gateUp,
                         Elements.rowBytes(gateUp),
                         out,
@@ -58,26 +47,17 @@ final class SwigluPtx extends Swiglu {
 
     private static void eachToken(
             PtxKernel k, Elements elements, Reg gateUp, Reg rowBytes, Reg tokens, Reg n, Part body) {
-        Reg column = k.reg(Type.U32, "column", Special.CTAID_X);
-        Reg tid = k.reg(Type.U32, "tid", Special.TID_X);
-        Reg token = k.reg(Type.U32, "first_token", Special.CTAID_Y);
-        Reg step = k.reg(Type.U32, "token_step", Special.NCTAID_Y);
-        k.mad(column, column, THREADS, tid);
-        k.mul(column, column, elements.count());
-        k.when(k.compare(Compare.GE, column, n), k::ret);
+        Grid.eachOfRows(k, elements.count(), tokens, n, (token, column) -> {
+            Reg row = Elements.row(k, "row", gateUp, token, rowBytes);
+            body.at(token, column, elements.at(k, "gate_at", row, column), upAt(k, elements, row, column, n));
+        });
+    }
+
+    /// @return where the other half of a row has its number of this column
+    private static Reg upAt(PtxKernel k, Elements elements, Reg row, Reg column, Reg n) {
         Reg up = k.reg(Type.U32, "up_column");
         k.add(up, column, n);
-        k.loop("token", token, tokens, step, t -> {
-            Reg wide = k.reg(Type.U64, "wide");
-            Reg row = k.reg(Type.U64, "row");
-            Reg gateAt = k.reg(Type.U64, "gate_at");
-            Reg upAt = k.reg(Type.U64, "up_at");
-            k.op("cvt.u64.u32", wide, t);
-            k.mad(row, wide, rowBytes, gateUp);
-            k.madWide(gateAt, column, elements.bytes(), row);
-            k.madWide(upAt, up, elements.bytes(), row);
-            body.at(wide, column, gateAt, upAt);
-        });
+        return elements.at(k, "up_at", row, up);
     }
 
     private static void forward(PtxKernel k, Elements elements) {
@@ -95,10 +75,7 @@ final class SwigluPtx extends Swiglu {
                 k.mul(gates[i], gates[i], Sigmoid.of(k, gates[i]));
                 k.mul(gates[i], gates[i], ups[i]);
             }
-            Reg to = k.reg(Type.U64, "to");
-            k.mad(to, token, outRow, out);
-            k.madWide(to, column, elements.bytes(), to);
-            elements.store(k, to, gates);
+            elements.store(k, elements.at(k, "to", out, token, outRow, column), gates);
         });
     }
 
@@ -108,7 +85,7 @@ final class SwigluPtx extends Swiglu {
         programs.gpu().stream()
                 .launch(
                         programs.get(new Backward(elements), "swiglu_gradient", k -> backward(k, elements)),
-                        launch(dOut.size(0), dOut.size(1), elements),
+                        Grid.rows(dOut.size(0), dOut.size(1), elements.count()),
                         gateUp,
                         Elements.rowBytes(gateUp),
                         dOut,
@@ -129,12 +106,9 @@ final class SwigluPtx extends Swiglu {
         Reg tokens = k.param("tokens", Type.U32);
         Reg n = k.param("n", Type.U32);
         eachToken(k, elements, gateUp, rowBytes, tokens, n, (token, column, gateAt, upAt) -> {
-            Reg dOutAt = k.reg(Type.U64, "dout_at");
-            k.mad(dOutAt, token, dOutRow, dOut);
-            k.madWide(dOutAt, column, elements.bytes(), dOutAt);
             Reg[] gates = elements.load(k, "gate", gateAt);
             Reg[] ups = elements.load(k, "up", upAt);
-            Reg[] slopes = elements.load(k, "dout", dOutAt);
+            Reg[] slopes = elements.load(k, "dout", elements.at(k, "dout_at", dOut, token, dOutRow, column));
             Reg silu = k.reg(Type.F32, "silu");
             Reg bend = k.reg(Type.F32, "bend");
             for (int i = 0; i < gates.length; i++) {
@@ -147,15 +121,9 @@ final class SwigluPtx extends Swiglu {
                 k.mul(gates[i], gates[i], slopes[i]);
                 k.mul(ups[i], slopes[i], silu);
             }
-            Reg to = k.reg(Type.U64, "to");
-            Reg row = k.reg(Type.U64, "to_row");
-            Reg up = k.reg(Type.U32, "to_up");
-            k.mad(row, token, dRow, dGateUp);
-            k.madWide(to, column, elements.bytes(), row);
-            elements.store(k, to, gates);
-            k.add(up, column, n);
-            k.madWide(to, up, elements.bytes(), row);
-            elements.store(k, to, ups);
+            Reg row = Elements.row(k, "to_row", dGateUp, token, dRow);
+            elements.store(k, elements.at(k, "dgate_at", row, column), gates);
+            elements.store(k, upAt(k, elements, row, column, n), ups);
         });
     }
 }
