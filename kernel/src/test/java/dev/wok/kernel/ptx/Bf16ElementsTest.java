@@ -2,7 +2,6 @@ package dev.wok.kernel.ptx;
 
 import dev.wok.device.Device;
 import dev.wok.device.EmulatedGpu;
-import dev.wok.device.Memory;
 import dev.wok.emit.ptx.Target;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
@@ -23,12 +22,9 @@ class Bf16ElementsTest {
 
     private final EmulatedGpu gpu = Device.emulated();
     private final Programs programs = new Programs(gpu, Target.SM_80);
-    private final Memory memory = gpu.pinned();
 
     private Tensor here(Tensor host) {
-        Tensor here = memory.tensor(host.dtype(), host.shape());
-        here.copyFrom(host);
-        return here;
+        return OnGpu.copy(gpu, host);
     }
 
     private static Tensor bf16(Rng rng, long... shape) {
@@ -117,7 +113,8 @@ class Bf16ElementsTest {
             Tensor bound = Tensors.of(i -> terms * 0x1p-24 * size[(int) i], DType.F64, 70, 50);
             for (Target target : new Target[] {Target.SM_80, Target.SM_90A}) {
                 Tensor got = here(Tensors.zeros(DType.F32, 70, 50));
-                new Bf16Product(new Programs(gpu, target)).multiply(here(a), false, here(b), false, got, false);
+                new Bf16Product(new Programs(gpu, target))
+                        .multiply(new Product(here(a), false, here(b), false, got, false));
                 Close.assertClose("c on " + target, c, got, bound);
             }
         }
