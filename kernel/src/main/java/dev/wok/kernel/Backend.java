@@ -9,6 +9,9 @@ public enum Backend {
     /// Machine code emitted at run time, in float32 or bfloat16 on all threads; on x86-64 processors with AVX2 or
     /// better.
     X86,
+    /// PTX written at run time, in float32 or bfloat16, on a GPU of compute capability 8.0 or above, or an emulated
+    /// one.
+    PTX,
     /// Checks shapes and computes nothing, on a dry device.
     DRY;
 

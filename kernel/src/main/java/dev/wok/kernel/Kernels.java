@@ -6,6 +6,7 @@ import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Stream;
 import dev.wok.kernel.dry.DryKernels;
+import dev.wok.kernel.ptx.PtxKernels;
 import dev.wok.kernel.reference.ReferenceKernels;
 import dev.wok.kernel.x86.X86Kernels;
 import dev.wok.notice.BadInput;
@@ -24,6 +25,7 @@ public record Kernels(
         Embedding embedding,
         RmsNorm rmsNorm,
         Matmul matmul,
+        Fp8Matmul fp8Matmul,
         Rotary rotary,
         Attention attention,
         LatentKeys latentKeys,
@@ -53,13 +55,16 @@ public record Kernels(
         return switch (device) {
             case HostDevice host -> Processor.describe(host).used().isPresent() ? Backend.X86 : Backend.VECTOR;
             case DryDevice _ -> Backend.DRY;
-            case Gpu gpu -> throw noKernels(gpu);
+            case Gpu _ -> Backend.PTX;
         };
     }
 
     /// @return what a backend multiplies in on a device where nobody asks for a precision: bf16 where the processor has
     ///     instructions for it
     public static Precision usual(Device device, Backend backend) {
+        if (backend == Backend.PTX) {
+            return Precision.BF16;
+        }
         boolean multipliesBf16 = backend == Backend.X86
                 && device instanceof HostDevice host
                 && Processor.describe(host)
@@ -86,14 +91,18 @@ public record Kernels(
                     case REFERENCE -> ReferenceKernels.on(stream, precision);
                     case VECTOR -> VectorChoice.on(host, precision);
                     case X86 -> X86Kernels.on(host, Processor.describe(host), precision);
-                    case DRY -> throw refused(stream, backend);
+                    case PTX, DRY -> throw refused(stream, backend);
                 };
             case DryDevice _ ->
                 switch (backend) {
                     case DRY -> DryKernels.on(stream, precision);
-                    case REFERENCE, VECTOR, X86 -> throw refused(stream, backend);
+                    case REFERENCE, VECTOR, X86, PTX -> throw refused(stream, backend);
                 };
-            case Gpu _ -> throw refused(stream, backend);
+            case Gpu gpu ->
+                switch (backend) {
+                    case PTX -> PtxKernels.on(gpu, precision);
+                    case REFERENCE, VECTOR, X86, DRY -> throw refused(stream, backend);
+                };
         };
     }
 
@@ -103,6 +112,10 @@ public record Kernels(
     public long formBytes(Weight weight, int forms) {
         return switch (choice.backend) {
             case REFERENCE, VECTOR, DRY -> 0;
+            case PTX ->
+                weight instanceof Dense dense && precision == Precision.BF16 && !dense.exact()
+                        ? PtxKernels.formBytes(dense)
+                        : 0;
             case X86 ->
                 switch (weight) {
                     case Packed _ -> 0;
@@ -112,10 +125,6 @@ public record Kernels(
                                 * (precision == Precision.BF16 && !dense.exact() ? DType.BF16 : DType.F32).bytes();
                 };
         };
-    }
-
-    private static BadInput noKernels(Gpu gpu) {
-        return new BadInput("there are no kernels for this device yet (%s).".formatted(gpu.describe()));
     }
 
     private static BadInput refused(Stream stream, Backend backend) {

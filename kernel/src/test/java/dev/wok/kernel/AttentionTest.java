@@ -8,6 +8,8 @@ import static dev.wok.kernel.Contract.map;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.device.Memory;
+import dev.wok.kernel.ptx.Gpus;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -19,9 +21,12 @@ import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import java.util.List;
 import java.util.function.DoubleSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class AttentionTest {
+    private static final List<String> RESULTS = List.of("out", "lse", "dq", "dk", "dv");
+
     private static Property sizes(String name) {
         return Property.of(name)
                 .size("tokens", 0, 210)
@@ -32,7 +37,7 @@ class AttentionTest {
                 .size("documents", 1, 6)
                 .size("window", 0, 150)
                 .size("gap", 0, 3)
-                .cases(30);
+                .cases(Contract.cases(30));
     }
 
     /// Documents end at random places; with a window, a token sees no more than that many keys.
@@ -109,22 +114,23 @@ class AttentionTest {
      */
     @Test
     void attends() {
-        sizes("Attention.forward")
-                .check(c -> Contract.checkProducts(run -> {
-                    Operands o = Operands.of(run, c);
-                    Tensor out = run.written(o.gap, o.tokens, o.heads, o.vDim);
-                    Tensor lse = run.written(o.gap, o.tokens, o.heads);
-                    run.kernels().attention().forward(o.q, o.k, o.v, o.keyStart, o.scale, out, lse);
-                    double error = run.isReference() ? 2 * o.exponentError() + (o.tokens + 16) * U : 0;
-                    run.result("out", out, () -> {
-                        Tensor sums = Tensors.zeros(DType.F64, out.shape());
-                        run.kernels()
-                                .attention()
-                                .forward(o.q, o.k, abs(o.v), o.keyStart, o.scale, sums, Tensors.copy(lse));
-                        return map(sums, sum -> (error + run.roundingError()) * sum);
-                    });
-                    run.result("lse", lse, () -> map(lse, l -> error + U * Math.abs(l)));
-                }));
+        sizes("Attention.forward").check(c -> Contract.checkProducts(forward(c)));
+    }
+
+    private static Contract.Operation forward(Case c) {
+        return run -> {
+            Operands o = Operands.of(run, c);
+            Tensor out = run.written(o.gap, o.tokens, o.heads, o.vDim);
+            Tensor lse = run.written(o.gap, o.tokens, o.heads);
+            run.kernels().attention().forward(o.q, o.k, o.v, o.keyStart, o.scale, out, lse);
+            double error = run.isReference() ? 2 * o.exponentError() + (o.tokens + 16) * U : 0;
+            run.result("out", out, () -> {
+                Tensor sums = Tensors.zeros(DType.F64, out.shape());
+                run.kernels().attention().forward(o.q, o.k, abs(o.v), o.keyStart, o.scale, sums, Tensors.copy(lse));
+                return map(sums, sum -> (error + run.roundingError()) * sum);
+            });
+            run.result("lse", lse, () -> map(lse, l -> error + U * Math.abs(l)));
+        };
     }
 
     /* With p off by a factor of `error`, dp = dOut . v and delta = dOut . out off by vDim u of their absolute sums, and
@@ -133,44 +139,82 @@ class AttentionTest {
      */
     @Test
     void gradients() {
-        sizes("Attention.backward").check(c -> {
-            Tensor[] forward = new Tensor[2];
-            Contract.checkProducts(run -> {
-                Operands o = Operands.of(run, c);
-                if (run.isReference()) {
-                    forward[0] = Tensors.zeros(DType.F32, o.tokens, o.heads, o.vDim);
-                    forward[1] = Tensors.zeros(DType.F32, o.tokens, o.heads);
-                    run.kernels()
-                            .attention()
-                            .forward(
-                                    Tensors.as(DType.F32, o.q),
-                                    Tensors.as(DType.F32, o.k),
-                                    Tensors.as(DType.F32, o.v),
-                                    o.keyStart,
-                                    o.scale,
-                                    forward[0],
-                                    forward[1]);
-                }
-                Tensor out = run.input(i -> forward[0].get(i), o.gap, forward[0].shape());
-                Tensor lse = run.input(i -> forward[1].get(i), o.gap, forward[1].shape());
-                Tensor dOut = run.input(c.rng("dOut"), o.gap, o.tokens, o.heads, o.vDim);
-                Tensor dq = run.written(o.gap, o.q.shape());
-                Tensor dk = run.written(o.gap, o.k.shape());
-                Tensor dv = run.written(o.gap, o.v.shape());
-                run.kernels().attention().backward(o.q, o.k, o.v, o.keyStart, o.scale, out, lse, dOut, dq, dk, dv);
-                Tensor[] bounds = {
-                    Tensors.zeros(DType.F64, dq.shape()),
-                    Tensors.zeros(DType.F64, dk.shape()),
-                    Tensors.zeros(DType.F64, dv.shape())
-                };
-                if (run.isReference()) {
-                    addBounds(o, run.roundingError(), out, lse, dOut, bounds);
-                }
-                run.result("dq", dq, () -> bounds[0]);
-                run.result("dk", dk, () -> bounds[1]);
-                run.result("dv", dv, () -> bounds[2]);
-            });
-        });
+        sizes("Attention.backward").check(c -> Contract.checkProducts(backward(c)));
+    }
+
+    private static Contract.Operation backward(Case c) {
+        Tensor[] forward = new Tensor[2];
+        return run -> {
+            Operands o = Operands.of(run, c);
+            if (run.isReference()) {
+                forward[0] = Tensors.zeros(DType.F32, o.tokens, o.heads, o.vDim);
+                forward[1] = Tensors.zeros(DType.F32, o.tokens, o.heads);
+                run.kernels()
+                        .attention()
+                        .forward(
+                                Tensors.as(DType.F32, o.q),
+                                Tensors.as(DType.F32, o.k),
+                                Tensors.as(DType.F32, o.v),
+                                o.keyStart,
+                                o.scale,
+                                forward[0],
+                                forward[1]);
+            }
+            Tensor out = run.input(i -> forward[0].get(i), o.gap, forward[0].shape());
+            Tensor lse = run.input(i -> forward[1].get(i), o.gap, forward[1].shape());
+            Tensor dOut = run.input(c.rng("dOut"), o.gap, o.tokens, o.heads, o.vDim);
+            Tensor dq = run.written(o.gap, o.q.shape());
+            Tensor dk = run.written(o.gap, o.k.shape());
+            Tensor dv = run.written(o.gap, o.v.shape());
+            run.kernels().attention().backward(o.q, o.k, o.v, o.keyStart, o.scale, out, lse, dOut, dq, dk, dv);
+            Tensor[] bounds = {
+                Tensors.zeros(DType.F64, dq.shape()),
+                Tensors.zeros(DType.F64, dk.shape()),
+                Tensors.zeros(DType.F64, dv.shape())
+            };
+            if (run.isReference()) {
+                addBounds(o, run.roundingError(), out, lse, dOut, bounds);
+            }
+            run.result("dq", dq, () -> bounds[0]);
+            run.result("dk", dk, () -> bounds[1]);
+            run.result("dv", dv, () -> bounds[2]);
+        };
+    }
+
+    /// Tiles of several shapes.
+    void everyTile() {
+        Property.of("Attention.tiles")
+                .size("tokens", 1, 140)
+                .size("kvHeads", 1, 1)
+                .size("share", 1, 2)
+                .size("qkDim", 1, 190)
+                .size("vDim", 1, 130)
+                .size("documents", 1, 3)
+                .size("window", 0, 70)
+                .size("gap", 0, 2)
+                .cases(3)
+                .check(c -> {
+                    Contract.check(forward(c), Precision.BF16, Gpus.attentionTiles());
+                    Contract.check(backward(c), Precision.BF16, Gpus.attentionTiles());
+                });
+    }
+
+    /// Rows that no tile of tensor cores holds.
+    void longRows() {
+        Property.of("Attention.rows")
+                .size("tokens", 40, 40)
+                .size("kvHeads", 1, 1)
+                .size("share", 1, 1)
+                .size("qkDim", 330, 330)
+                .size("vDim", 20, 200)
+                .size("documents", 1, 2)
+                .size("window", 0, 0)
+                .size("gap", 0, 1)
+                .cases(2)
+                .check(c -> {
+                    Contract.checkProducts(forward(c));
+                    Contract.checkProducts(backward(c));
+                });
     }
 
     private static void addBounds(Operands o, double rounding, Tensor out, Tensor lse, Tensor dOut, Tensor[] bounds) {
@@ -239,35 +283,52 @@ class AttentionTest {
         Tensor q = Tensors.normal(rng.split("q"), DType.F32, 170, 2, 8);
         Tensor k = Tensors.normal(rng.split("k"), DType.F32, 170, 2, 8);
         Tensor v = Tensors.normal(rng.split("v"), DType.F32, 170, 2, 8);
+        Tensor dOut = Tensors.normal(rng.split("dOut"), DType.F32, 170, 2, 8);
         Tensor starts = Tensors.of(t -> t < 61 ? 0 : 61, DType.I32, 170);
         for (Precision precision : Precision.values()) {
             Contract.fast(precision).forEach(kernels -> {
-                Tensor packed = Tensors.zeros(DType.F32, 170, 2, 8);
-                kernels.attention().forward(q, k, v, starts, 0.3, packed, Tensors.zeros(DType.F32, 170, 2));
-                Tensor alone = Tensors.zeros(DType.F32, 109, 2, 8);
-                kernels.attention()
-                        .forward(
-                                q.slice(0, 61, 170),
-                                k.slice(0, 61, 170),
-                                v.slice(0, 61, 170),
-                                Tensors.zeros(DType.I32, 109),
-                                0.3,
-                                alone,
-                                Tensors.zeros(DType.F32, 109, 2));
-                Close.assertSame("second document", alone, packed.slice(0, 61, 170));
+                List<Tensor> packed = bothWays(kernels, q, k, v, dOut, starts);
+                List<Tensor> alone = bothWays(
+                        kernels,
+                        q.slice(0, 61, 170),
+                        k.slice(0, 61, 170),
+                        v.slice(0, 61, 170),
+                        dOut.slice(0, 61, 170),
+                        Tensors.zeros(DType.I32, 109));
+                for (int i = 0; i < alone.size(); i++) {
+                    Close.assertSame(RESULTS.get(i), alone.get(i), packed.get(i).slice(0, 61, 170));
+                }
             });
         }
+    }
+
+    /// @return [#RESULTS]
+    private static List<Tensor> bothWays(Kernels kernels, Tensor q, Tensor k, Tensor v, Tensor dOut, Tensor keyStart) {
+        Memory memory = Contract.memory(kernels);
+        Tensor[] in = Stream.of(q, k, v, dOut, keyStart)
+                .map(tensor -> Contract.seenBy(kernels, tensor))
+                .toArray(Tensor[]::new);
+        Tensor out = memory.tensor(DType.F32, dOut.shape());
+        Tensor lse = memory.tensor(DType.F32, q.dim(0), q.dim(1));
+        Tensor dq = memory.tensor(DType.F32, q.shape());
+        Tensor dk = memory.tensor(DType.F32, k.shape());
+        Tensor dv = memory.tensor(DType.F32, v.shape());
+        Attention attention = kernels.attention();
+        attention.forward(in[0], in[1], in[2], in[4], 0.5, out, lse);
+        attention.backward(in[0], in[1], in[2], in[4], 0.5, out, lse, in[3], dq, dk, dv);
+        kernels.stream().synchronize();
+        return List.of(out, lse, dq, dk, dv);
     }
 
     /// What a query must not see does not reach it, be it an infinity or NaN; nor does it reach a gradient. Where the
     /// reference has numbers, the bits are those without them; elsewhere there are the same infinities and NaN.
     @Test
     void nothingUnseenIsSeen() {
-        sizes("Attention.unseen").check(c -> {
+        sizes("Attention.unseen").cases(Contract.cases(18)).check(c -> {
             for (Precision precision : Precision.values()) {
                 Contract.fast(precision).forEach(kernels -> {
                     Spoiled spoiled = new Spoiled(c, true);
-                    spoiled.compare(kernels.attention(), precision, new Spoiled(c, false));
+                    spoiled.compare(kernels, precision, new Spoiled(c, false));
                 });
             }
         });
@@ -301,22 +362,14 @@ class AttentionTest {
             return Tensors.of(i -> spoiled && where.below(i, ONE_IN) == 0 ? special : rng.normal(i), DType.F32, shape);
         }
 
-        /// `out, lse, dq, dk, dv`.
-        List<Tensor> results(Attention attention) {
-            Tensor out = Tensors.zeros(DType.F32, dOut.shape());
-            Tensor lse = Tensors.zeros(DType.F32, q.dim(0), q.dim(1));
-            attention.forward(q, k, v, keyStart, 0.5, out, lse);
-            Tensor dq = Tensors.zeros(DType.F32, q.shape());
-            Tensor dk = Tensors.zeros(DType.F32, k.shape());
-            Tensor dv = Tensors.zeros(DType.F32, v.shape());
-            attention.backward(q, k, v, keyStart, 0.5, out, lse, dOut, dq, dk, dv);
-            return List.of(out, lse, dq, dk, dv);
+        List<Tensor> results(Kernels kernels) {
+            return bothWays(kernels, q, k, v, dOut, keyStart);
         }
 
-        void compare(Attention attention, Precision precision, Spoiled whole) {
-            List<Tensor> expected = results(Contract.reference(precision).attention());
-            List<Tensor> clean = whole.results(attention);
-            List<Tensor> actual = results(attention);
+        void compare(Kernels kernels, Precision precision, Spoiled whole) {
+            List<Tensor> expected = results(Contract.reference(precision));
+            List<Tensor> clean = whole.results(kernels);
+            List<Tensor> actual = results(kernels);
             for (int i = 0; i < expected.size(); i++) {
                 double[] reference = Tensors.values(expected.get(i));
                 double[] numbers = Tensors.values(clean.get(i));
@@ -324,7 +377,7 @@ class AttentionTest {
                         e -> Double.isFinite(reference[(int) e]) ? numbers[(int) e] : reference[(int) e],
                         DType.F32,
                         actual.get(i).shape());
-                Close.assertSame(List.of("out", "lse", "dq", "dk", "dv").get(i), right, actual.get(i));
+                Close.assertSame(RESULTS.get(i), right, actual.get(i));
             }
         }
     }
@@ -351,11 +404,10 @@ class AttentionTest {
         Tensor q = Tensors.of(_ -> 1, DType.F32, tokens, 1, 1);
         Tensor k = Tensors.of(t -> t < 144 ? Double.NEGATIVE_INFINITY : 0, DType.F32, tokens, 1, 1);
         Tensor v = Tensors.of(t -> t, DType.F32, tokens, 1, 1);
-        for (Kernels kernels : Contract.ALL) {
-            Tensor out = Tensors.zeros(DType.F32, tokens, 1, 1);
-            kernels.attention()
-                    .forward(q, k, v, Tensors.zeros(DType.I32, tokens), 1, out, Tensors.zeros(DType.F32, tokens, 1));
+        Tensor starts = Tensors.zeros(DType.I32, tokens);
+        Stream.concat(Stream.of(REFERENCE), Contract.fast(Precision.F32)).forEach(kernels -> {
+            Tensor out = bothWays(kernels, q, k, v, v, starts).getFirst();
             assertEquals((144 + 199) / 2.0, out.get(199), 1e-4);
-        }
+        });
     }
 }

@@ -26,6 +26,16 @@ class BalanceLossTest {
                 .size("gap", 0, 3);
     }
 
+    private static Property longSequences(String name) {
+        return Property.of(name)
+                .size("sequences", 1, 2)
+                .size("length", 120, 270)
+                .size("experts", 30, 130)
+                .size("topK", 1, 8)
+                .size("gap", 0, 1)
+                .cases(3);
+    }
+
     /// Scores on a grid, with ties.
     private static Tensor scores(Contract.Run run, Case c) {
         return run.input(
@@ -38,15 +48,19 @@ class BalanceLossTest {
     /* All sums are in double on both backends: what is written rounds once, the loss is added to. */
     @Test
     void measures() {
-        sizes("BalanceLoss.forward")
-                .check(c -> Contract.check(run -> {
-                    int topK = Math.min(c.size("topK"), c.size("experts"));
-                    Tensor fractions = run.written(0, c.size("sequences"), c.size("experts"));
-                    Tensor loss = run.updated(c.rng("loss"), 0, 1);
-                    run.kernels().balanceLoss().forward(scores(run, c), topK, c.size("length"), 0.25, fractions, loss);
-                    run.relative("fractions", fractions, 1.001 * U);
-                    run.relative("loss", loss, 1.001 * U);
-                }));
+        measures(sizes("BalanceLoss.forward"));
+        measures(longSequences("BalanceLoss.forward, long"));
+    }
+
+    private static void measures(Property sizes) {
+        sizes.check(c -> Contract.check(run -> {
+            int topK = Math.min(c.size("topK"), c.size("experts"));
+            Tensor fractions = run.written(0, c.size("sequences"), c.size("experts"));
+            Tensor loss = run.updated(c.rng("loss"), 0, 1);
+            run.kernels().balanceLoss().forward(scores(run, c), topK, c.size("length"), 0.25, fractions, loss);
+            run.relative("fractions", fractions, 1.001 * U);
+            run.relative("loss", loss, 1.001 * U);
+        }));
     }
 
     @Test
@@ -67,15 +81,17 @@ class BalanceLossTest {
     /// share of the scores that it gets.
     @Test
     void knownValues() {
-        for (Kernels kernels : Contract.ALL) {
-            Tensor fractions = Tensors.zeros(DType.F32, 1, 4);
-            Tensor loss = Tensors.zeros(DType.F32, 1);
-            Tensor even = Tensors.of(i -> i / 4 == i % 4 ? 0.5 : 0.25, DType.F32, 4, 4);
+        for (Kernels kernels : Contract.all()) {
+            Tensor fractions = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1, 4));
+            Tensor loss = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1));
+            Tensor even = Contract.seenBy(kernels, Tensors.of(i -> i / 4 == i % 4 ? 0.5 : 0.25, DType.F32, 4, 4));
             kernels.balanceLoss().forward(even, 1, 4, 0.5, fractions, loss);
+            kernels.stream().synchronize();
             assertEquals(0.5, loss.get(0), 1e-7);
             Close.assertSame("fractions", Tensor.of(1f, 1f, 1f, 1f).reshape(1, 4), fractions);
-            Tensor skewed = Tensors.of(i -> i % 4 == 2 ? 0.5 : 0.125, DType.F32, 4, 4);
+            Tensor skewed = Contract.seenBy(kernels, Tensors.of(i -> i % 4 == 2 ? 0.5 : 0.125, DType.F32, 4, 4));
             kernels.balanceLoss().forward(skewed, 1, 4, 0.5, fractions, loss);
+            kernels.stream().synchronize();
             assertEquals(0.5 + 0.5 * 4 * (0.5 / 0.875), loss.get(0), 1e-6);
         }
     }

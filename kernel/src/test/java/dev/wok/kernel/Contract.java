@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.wok.device.Device;
 import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
+import dev.wok.device.Memory;
 import dev.wok.kernel.ptx.Gpus;
 import dev.wok.kernel.x86.Isa;
 import dev.wok.kernel.x86.Machine;
@@ -30,6 +31,7 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// Runs one operation on every backend and holds the results together: the fast kernels in float32 against the
 /// reference in double precision within the bounds that the operation's test states, each with two and three threads
@@ -51,10 +53,20 @@ final class Contract {
      */
     private static volatile boolean all;
 
-    /// Whether only PTX is checked.
-    private static volatile boolean ptx;
+    /// Whether only PTX is checked, and of which kind.
+    private static volatile @Nullable Ptx ptx;
+
+    /// What PTX an operation has.
+    enum Ptx {
+        /// The same for every chip.
+        COMMON,
+        /// Other code for some chips.
+        SPECIALISED
+    }
 
     private static final String VECTOR_LABEL = "vector";
+
+    private static final Memory HOST = Device.host(1).memory();
 
     static final Kernels REFERENCE = reference(Precision.F32);
     static final Kernels VECTOR = on(1, Backend.VECTOR, Precision.F32);
@@ -83,14 +95,48 @@ final class Contract {
                 .toList();
     }
 
+    /// @return how many cases to take of so many: fewer in the emulator, which is some hundred times slower
+    static int cases(int count) {
+        return ptx == null ? count : count / 6;
+    }
+
     /// Runs tests on the GPU kernels alone, see [PtxTest].
-    static void onPtx(Runnable tests) {
-        ptx = true;
+    static void onPtx(Ptx kind, Runnable tests) {
+        ptx = kind;
         try {
             tests.run();
         } finally {
-            ptx = false;
+            ptx = null;
         }
+    }
+
+    /// @return what tests that compare with known values run on: the reference and every backend in float32, or the GPU
+    /// kernels alone, see [#onPtx]
+    static List<Kernels> all() {
+        return ptx == null ? ALL : gpus(Precision.F32);
+    }
+
+    private static List<Kernels> gpus(Precision precision) {
+        return Gpus.subjects(precision, false, ptx == Ptx.SPECIALISED).values().stream()
+                .map(List::getFirst)
+                .toList();
+    }
+
+    /// @return a copy where these kernels see it
+    static Packed seenBy(Kernels kernels, Packed w) {
+        Tensor scales = w.element().isScaled() ? seenBy(kernels, w.scales()) : null;
+        return Packed.of(w.element(), seenBy(kernels, w.values()), scales, w.n(), w.k(), w.group(), w.activations());
+    }
+
+    /// @return a copy where both these kernels and the host see it
+    static Routing.Plan seenBy(Kernels kernels, Routing.Plan plan) {
+        return new Routing.Plan(
+                seenBy(kernels, plan.offsets()), seenBy(kernels, plan.rowSlot()), seenBy(kernels, plan.slotRow()));
+    }
+
+    /// @return the first number, or the second, smaller one on the GPU kernels, which run in the emulator
+    static int orOnPtx(int number, int smaller) {
+        return ptx == null ? number : smaller;
     }
 
     /// Runs tests with all sets of instructions every time.
@@ -136,12 +182,35 @@ final class Contract {
         return on(1, Backend.REFERENCE, precision);
     }
 
+    /// @return whether only PTX is checked: in the emulator, so with fewer numbers
+    static boolean isPtx() {
+        return ptx != null;
+    }
+
     /// @return the backends under test, one thread
     static Stream<Kernels> fast(Precision precision) {
+        if (ptx != null) {
+            return gpus(precision).stream();
+        }
         List<Isa> isas = isas();
         return SUBJECTS.getOrDefault(precision, List.of()).stream()
                 .filter(subject -> subject.isIn(isas))
                 .map(subject -> subject.threads.getFirst());
+    }
+
+    /// @return memory that both the host and these kernels see
+    static Memory memory(Kernels kernels) {
+        return kernels.stream().device() instanceof Gpu gpu ? gpu.pinned() : HOST;
+    }
+
+    /// @return the tensor where kernels on the host are under test, a copy in their memory where they are on a GPU
+    static Tensor seenBy(Kernels kernels, Tensor tensor) {
+        if (!(kernels.stream().device() instanceof Gpu)) {
+            return tensor;
+        }
+        Tensor copy = memory(kernels).tensor(tensor.dtype(), tensor.shape());
+        copy.copyFrom(tensor);
+        return copy;
     }
 
     /// Builds its operands from a run, calls the kernels, and names its results.
@@ -154,21 +223,25 @@ final class Contract {
 
     /// Checks an operation without matrix products.
     static void check(Operation operation) {
-        check(operation, Precision.F32);
+        check(operation, Precision.F32, false);
     }
 
     /// Checks an operation in every precision of products.
     static void checkProducts(Operation operation) {
-        for (Precision precision : ptx ? Gpus.PRODUCTS : EnumSet.allOf(Precision.class)) {
-            check(operation, precision);
+        for (Precision precision : EnumSet.allOf(Precision.class)) {
+            check(operation, precision, true);
         }
     }
 
-    private static void check(Operation operation, Precision precision) {
-        if (ptx) {
-            Run expected = run(operation, reference(precision), DType.F64);
-            Gpus.subjects(precision)
-                    .forEach((label, kernels) -> check(operation, precision, new Subject(label, kernels), expected));
+    /// Checks an operation on these kernels alone, each list of which must give the same bits.
+    static void check(Operation operation, Precision precision, Map<String, List<Kernels>> subjects) {
+        Run expected = run(operation, reference(precision), DType.F64);
+        subjects.forEach((label, kernels) -> check(operation, precision, new Subject(label, kernels), expected));
+    }
+
+    private static void check(Operation operation, Precision precision, boolean hasProducts) {
+        if (ptx != null) {
+            check(operation, precision, Gpus.subjects(precision, hasProducts, ptx == Ptx.SPECIALISED));
             return;
         }
         Run reference = run(operation, reference(precision), DType.F64);
@@ -193,6 +266,17 @@ final class Contract {
             one.results.forEach((name, expected) -> Close.assertSame(
                     name + label + ": " + kernels.choice().reason(), expected.value, other.result(name)));
         }
+    }
+
+    /// Runs what an operation must do on every kind of kernels, in float32: it looks at its results itself, behind
+    /// [Run#synchronize].
+    static void each(Operation operation) {
+        Stream<Kernels> all = ptx == null
+                ? ALL.stream()
+                : Gpus.subjects(Precision.F32, false, ptx == Ptx.SPECIALISED).values().stream()
+                        .flatMap(List::stream)
+                        .distinct();
+        all.forEach(kernels -> run(operation, kernels, DType.F32));
     }
 
     /// Runs an operation on the reference alone and gives its results.
@@ -220,20 +304,30 @@ final class Contract {
         private final List<Tensors.Framed> frames = new ArrayList<>();
         private final SequencedMap<String, Result> results = new LinkedHashMap<>();
 
-        private final Tensors.Allocator memory;
+        private final Memory memory;
 
         private Run(Kernels kernels, DType dtype) {
             this.kernels = kernels;
             this.dtype = dtype;
-            memory = kernels.stream().device() instanceof Gpu gpu ? gpu.pinned()::tensor : Tensors::zeros;
+            memory = Contract.memory(kernels);
         }
 
         Kernels kernels() {
             return kernels;
         }
 
+        /// @return memory that the kernels and the host see
+        Memory memory() {
+            return memory;
+        }
+
         DType dtype() {
             return dtype;
+        }
+
+        /// Waits for what was called, so that the host may look at it.
+        void synchronize() {
+            kernels.stream().synchronize();
         }
 
         /// @return whether this is the run that the bounds are computed from
@@ -268,13 +362,49 @@ final class Contract {
         Tensor narrow(LongToDoubleFunction value, int gap, long... shape) {
             LongToDoubleFunction rounded = i -> Bf16.round(value.applyAsDouble(i));
             Tensor source = Tensors.of(rounded, isReference() ? dtype : DType.BF16, shape);
-            return read(Tensors.Framed.of(source, gap, memory));
+            return read(Tensors.Framed.of(source, gap, memory::tensor));
+        }
+
+        /// An operand of a type of its own, whatever the operation computes in: zeros, to be written.
+        Tensor zeros(DType own, int gap, long... shape) {
+            Tensors.Framed frame = Tensors.Framed.of(Tensors.zeros(own, shape), gap, memory::tensor);
+            frames.add(frame);
+            return frame.view();
+        }
+
+        /// A packed weight, in memory that the kernels see.
+        ///
+        /// @param source `[n, k]` or `[experts, n, k]`
+        Packed packed(Tensor source, Packed.Element element, int group, Activations activations) {
+            Memory to = kernels.stream().device() instanceof Gpu gpu
+                    ? gpu.pinned()
+                    : Device.host(1).memory();
+            return Packed.of(Tensors.as(DType.F32, source), element, group, activations, to);
         }
 
         Tensor integers(int... values) {
-            Tensor tensor = Tensor.of(values);
+            Tensor tensor = memory.tensor(DType.I32, values.length);
+            tensor.copyFrom(Tensor.of(values));
             inputs.add(new Operand(new Tensors.Framed(tensor, tensor, 0), Tensors.copy(tensor)));
             return tensor;
+        }
+
+        /// An operand of whole numbers that the operation writes or adds to.
+        Tensor whole(LongToDoubleFunction value, long... shape) {
+            return seenBy(kernels, Tensors.of(value, DType.I32, shape));
+        }
+
+        /// An operand that the operation only reads: standard normal numbers, rounded to E4M3.
+        Tensor numbers(Rng rng, long... shape) {
+            Tensor tensor = memory.tensor(DType.F8_E4M3, shape);
+            tensor.copyFrom(Tensors.of(rng::normal, DType.F64, shape));
+            inputs.add(new Operand(new Tensors.Framed(tensor, tensor, 0), Tensors.copy(tensor)));
+            return tensor;
+        }
+
+        /// E4M3 that the operation writes.
+        Tensor bytes(long... shape) {
+            return memory.tensor(DType.F8_E4M3, shape);
         }
 
         /// An operand that the operation adds to: standard normal numbers.
@@ -293,7 +423,7 @@ final class Contract {
 
         private Tensors.Framed frame(LongToDoubleFunction value, int gap, long... shape) {
             Tensor source = Tensors.of(i -> (float) value.applyAsDouble(i), dtype, shape);
-            Tensors.Framed frame = Tensors.Framed.of(source, gap, memory);
+            Tensors.Framed frame = Tensors.Framed.of(source, gap, memory::tensor);
             frames.add(frame);
             return frame;
         }

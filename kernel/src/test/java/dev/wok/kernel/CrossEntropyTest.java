@@ -12,6 +12,7 @@ import dev.wok.testkit.Property;
 import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class CrossEntropyTest {
@@ -121,15 +122,18 @@ class CrossEntropyTest {
     /// Evaluation and training print the same loss.
     @Test
     void bothFormsGiveTheSameLossBits() {
-        for (Kernels kernels : Contract.ALL) {
-            Tensor logits = Tensors.of(i -> 9 * Seeds.rng("bits").normal(i), DType.F32, 200, 77);
-            Tensor targets = Tensors.of(t -> t % 77, DType.I32, 200);
-            Tensor first = Tensors.zeros(DType.F32, 200);
-            Tensor second = Tensors.zeros(DType.F32, 200);
-            kernels.crossEntropy().forward(logits, targets, first);
-            kernels.crossEntropy().forwardBackward(logits, targets, 1, second);
+        Contract.each(run -> {
+            Tensor logits = run.updated(i -> 9 * Seeds.rng("bits").normal(i), 0, 200, 77);
+            int[] target = new int[200];
+            Arrays.setAll(target, t -> t % 77);
+            Tensor targets = run.integers(target);
+            Tensor first = run.written(0, 200);
+            Tensor second = run.written(0, 200);
+            run.kernels().crossEntropy().forward(logits, targets, first);
+            run.kernels().crossEntropy().forwardBackward(logits, targets, 1, second);
+            run.synchronize();
             Close.assertSame("losses", first, second);
-        }
+        });
     }
 
     @Test
@@ -160,23 +164,25 @@ class CrossEntropyTest {
     @Test
     void infinitiesAndNaN() {
         float none = Float.NEGATIVE_INFINITY;
-        for (Kernels kernels : Contract.ALL) {
-            Tensor logits = Tensor.of(none, 0f, 0f, none, 0f, 0f, Float.NaN, 0f, 0f, 90f, -90f, 90f)
-                    .reshape(4, 3);
-            Tensor losses = Tensors.zeros(DType.F32, 4);
-            kernels.crossEntropy().forward(logits, Tensor.of(1, 0, 1, 1), losses);
+        float[] values = {none, 0, 0, none, 0, 0, Float.NaN, 0, 0, 90, -90, 90};
+        Contract.each(run -> {
+            Tensor logits = run.updated(i -> values[(int) i], 0, 4, 3);
+            Tensor losses = run.written(0, 4);
+            run.kernels().crossEntropy().forward(logits, run.integers(1, 0, 1, 1), losses);
+            run.synchronize();
             Close.assertClose(
                     "losses",
                     Tensor.of((float) Math.log(2), Float.POSITIVE_INFINITY, Float.NaN, (float) (180 + Math.log(2))),
                     losses,
                     1e-5);
-            kernels.crossEntropy().forwardBackward(logits, Tensor.of(1, 1, 1, 1), 1, losses);
+            run.kernels().crossEntropy().forwardBackward(logits, run.integers(1, 1, 1, 1), 1, losses);
+            run.synchronize();
             Close.assertClose(
                     "gradients",
                     Tensor.of(0f, -0.5f, 0.5f, 0f, -0.5f, 0.5f, Float.NaN, Float.NaN, Float.NaN, 0.5f, -1f, 0.5f)
                             .reshape(4, 3),
                     logits,
                     1e-6);
-        }
+        });
     }
 }

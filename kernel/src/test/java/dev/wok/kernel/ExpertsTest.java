@@ -20,6 +20,7 @@ import dev.wok.testkit.Property;
 import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 import java.util.stream.Stream;
@@ -34,15 +35,19 @@ class ExpertsTest {
     private static final Memory MEMORY = Device.host(1).memory();
 
     private static Property sizes(String name) {
+        return sizes(name, 70);
+    }
+
+    private static Property sizes(String name, int tokens) {
         return Property.of(name)
-                .size("tokens", 1, 70)
+                .size("tokens", 1, tokens)
                 .size("experts", 1, 9)
                 .size("topK", 1, 4)
                 .size("hidden", 1, 70)
                 .size("inner", 1, 50)
                 .size("gap", 0, 3)
                 .flag("bytes")
-                .cases(25);
+                .cases(Contract.orOnPtx(25, 12));
     }
 
     /// Sizes within a block of the products, and sizes that take several.
@@ -54,6 +59,16 @@ class ExpertsTest {
                 .size("topK", 1, 1)
                 .size("hidden", 257, 270)
                 .size("inner", 241, 258)
+                .size("gap", 0, 3)
+                .flag("bytes")
+                .cases(2)
+                .check(body);
+        Property.of(name + ", many experts")
+                .size("tokens", 1, 12)
+                .size("experts", 33, 300)
+                .size("topK", 1, 8)
+                .size("hidden", 1, 40)
+                .size("inner", 1, 20)
                 .size("gap", 0, 3)
                 .flag("bytes")
                 .cases(2)
@@ -77,6 +92,18 @@ class ExpertsTest {
         int rows() {
             return tokens * topK;
         }
+
+        /// @return the plan in memory that a run's kernels see
+        Plan plan(Contract.Run run) {
+            return ExpertsTest.plan(run, plan);
+        }
+    }
+
+    private static Plan plan(Contract.Run run, Plan plan) {
+        return new Plan(
+                run.integers(plan.offsets().toInts()),
+                run.integers(plan.rowSlot().toInts()),
+                run.integers(plan.slotRow().toInts()));
     }
 
     /* A row of an expert is a row of that expert's matrix product, bit for bit. Of the activation each of the few steps of
@@ -104,10 +131,19 @@ class ExpertsTest {
                         MEMORY);
                 for (Precision precision : Precision.values()) {
                     Stream.concat(Stream.of(Contract.reference(precision)), Contract.fast(precision))
-                            .forEach(kernels -> packed(kernels, l, x, factors, up, down));
+                            .forEach(kernels -> packed(
+                                    kernels,
+                                    l,
+                                    Contract.seenBy(kernels, l.plan),
+                                    Contract.seenBy(kernels, x),
+                                    Contract.seenBy(kernels, factors),
+                                    Contract.seenBy(kernels, up),
+                                    Contract.seenBy(kernels, down)));
                 }
             };
-            sizes("Experts, %s".formatted(element)).cases(6).check(body);
+            sizes("Experts, %s".formatted(element), Contract.orOnPtx(70, 12))
+                    .cases(Contract.orOnPtx(6, 2))
+                    .check(body);
             Property.of("Experts, %s, many rows".formatted(element))
                     .size("tokens", 40, 50)
                     .size("experts", 2, 3)
@@ -116,27 +152,29 @@ class ExpertsTest {
                     .size("inner", 17, 40)
                     .size("gap", 0, 0)
                     .flag("bytes")
-                    .cases(2)
+                    .cases(Contract.orOnPtx(2, 1))
                     .check(body);
         }
     }
 
-    private static void packed(Kernels kernels, Layer l, Tensor x, Tensor factors, Packed up, Packed down) {
+    private static void packed(Kernels kernels, Layer l, Plan plan, Tensor x, Tensor factors, Packed up, Packed down) {
         String what = up + " on " + kernels.choice();
-        Tensor gateUp = Tensors.zeros(DType.F32, l.rows(), 2L * l.inner);
-        Tensor activated = Tensors.zeros(DType.F32, l.rows(), l.inner);
-        Tensor scratch = Tensors.zeros(DType.F32, l.rows(), l.hidden);
-        Tensor y = Tensors.zeros(DType.F32, l.tokens, l.hidden);
-        kernels.experts().gateUp(x, l.plan, up, gateUp, activated);
-        kernels.experts().down(activated, l.plan, down, factors, scratch, y);
+        Tensor gateUp = Contract.seenBy(kernels, Tensors.zeros(DType.F32, l.rows(), 2L * l.inner));
+        Tensor activated = Contract.seenBy(kernels, Tensors.zeros(DType.F32, l.rows(), l.inner));
+        Tensor scratch = Contract.seenBy(kernels, Tensors.zeros(DType.F32, l.rows(), l.hidden));
+        Tensor y = Contract.seenBy(kernels, Tensors.zeros(DType.F32, l.tokens, l.hidden));
+        kernels.experts().gateUp(x, plan, up, gateUp, activated);
+        kernels.experts().down(activated, plan, down, factors, scratch, y);
+        kernels.stream().synchronize();
         double[] sums = new double[l.tokens * l.hidden];
         double[] sizes = new double[sums.length];
         for (int e = 0; e < l.experts; e++) {
-            for (int row = l.plan.offsets().getInt(e); row < l.plan.offsets().getInt(e + 1); row++) {
-                int slot = l.plan.rowSlot().getInt(row);
+            for (int row = plan.offsets().getInt(e); row < plan.offsets().getInt(e + 1); row++) {
+                int slot = plan.rowSlot().getInt(row);
                 int token = slot / l.topK;
-                Tensor wide = Tensors.zeros(DType.F32, 1, 2L * l.inner);
+                Tensor wide = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1, 2L * l.inner));
                 kernels.matmul().linear(x.slice(0, token, token + 1), up.matrix(e), wide, false);
+                kernels.stream().synchronize();
                 Close.assertSame(what, wide, gateUp.slice(0, row, row + 1));
                 for (int i = 0; i < l.inner; i++) {
                     double silu = wide.get(i) / (1 + Math.exp(-wide.get(i)));
@@ -144,8 +182,9 @@ class ExpertsTest {
                     double bound = 12 * U * Math.abs(expected) + Contract.TINY;
                     assertEquals(expected, activated.get((long) row * l.inner + i), bound, what);
                 }
-                Tensor out = Tensors.zeros(DType.F32, 1, l.hidden);
+                Tensor out = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1, l.hidden));
                 kernels.matmul().linear(activated.slice(0, row, row + 1), down.matrix(e), out, false);
+                kernels.stream().synchronize();
                 for (int i = 0; i < l.hidden; i++) {
                     sums[token * l.hidden + i] += factors.get(slot) * out.get(i);
                     sizes[token * l.hidden + i] += Math.abs(factors.get(slot) * out.get(i));
@@ -157,24 +196,97 @@ class ExpertsTest {
         }
     }
 
+    private static void eachPacked(String name, BiConsumer<Packed.Element, Case> body) {
+        for (Packed.Element element : Packed.Element.values()) {
+            Property.of("Experts.%s, %s".formatted(name, element))
+                    .size("tokens", 1, 30)
+                    .size("experts", 1, 9)
+                    .size("topK", 1, 4)
+                    .size("hidden", 1, 400)
+                    .size("inner", 1, 70)
+                    .size("gap", 0, 3)
+                    .size("group", 1, 8)
+                    .flag("bytes")
+                    .cases(4)
+                    .check(c -> body.accept(element, c));
+        }
+    }
+
+    private static Packed packed(Contract.Run run, Case c, Packed.Element element, Tensor weight) {
+        Activations entering = c.flag("bytes") ? Activations.INT8 : Activations.FLOAT;
+        return run.packed(weight, element, Packed.UNIT * c.size("group"), entering);
+    }
+
+    /// How far a sum may be off, relative to that of the magnitudes, as PackedTest has it.
+    private static double packedError(Packed weight) {
+        int inner = weight.activations() == Activations.INT8 ? 1 : Math.min(weight.k(), weight.group());
+        return (inner + weight.groups() + 4) * U;
+    }
+
+    @Test
+    void packedGateUp() {
+        eachPacked(
+                "gateUp",
+                (element, c) -> Contract.checkProducts(run -> {
+                    Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
+                    Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);
+                    Tensor weight = Tensors.normal(c.rng("w"), DType.F32, l.experts, 2L * l.inner, l.hidden);
+                    Tensor gateUp = run.written(l.gap, l.rows(), 2L * l.inner);
+                    Tensor activated = run.written(l.gap, l.rows(), l.inner);
+                    Experts experts = run.kernels().experts();
+                    experts.gateUp(x, plan, packed(run, c, element, weight), gateUp, activated);
+                    run.result("gateUp", gateUp, () -> {
+                        Packed magnitudes = packed(run, c, element, abs(weight));
+                        Tensor sums = Tensors.zeros(DType.F64, gateUp.shape());
+                        experts.gateUp(abs(x), plan, magnitudes, sums, Tensors.zeros(DType.F64, activated.shape()));
+                        return map(sums, sum -> packedError(magnitudes) * sum + Contract.TINY);
+                    });
+                }));
+    }
+
+    @Test
+    void packedDown() {
+        eachPacked(
+                "down",
+                (element, c) -> Contract.checkProducts(run -> {
+                    Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
+                    Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
+                    Tensor weight = Tensors.normal(c.rng("w"), DType.F32, l.experts, l.hidden, l.inner);
+                    Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
+                    Tensor scratch = run.written(l.gap, l.rows(), l.hidden);
+                    Tensor y = run.updated(c.rng("y"), l.gap, l.tokens, l.hidden);
+                    Tensor sums = abs(y);
+                    Experts experts = run.kernels().experts();
+                    experts.down(activated, plan, packed(run, c, element, weight), weights, scratch, y);
+                    run.result("y", y, () -> {
+                        Packed magnitudes = packed(run, c, element, abs(weight));
+                        experts.down(abs(activated), plan, magnitudes, abs(weights), abs(scratch), sums);
+                        return map(sums, sum -> (packedError(magnitudes) + (l.topK + 1) * U) * sum + Contract.TINY);
+                    });
+                }));
+    }
+
     @Test
     void gateUp() {
         everySize(
                 "Experts.gateUp",
                 c -> Contract.checkProducts(run -> {
                     Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
                     Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
                     Tensor gateUp = run.written(l.gap, l.rows(), 2L * l.inner);
                     Tensor activated = run.written(l.gap, l.rows(), l.inner);
-                    run.kernels().experts().gateUp(x, l.plan, Weight.of(weight), gateUp, activated);
+                    run.kernels().experts().gateUp(x, plan, Weight.of(weight), gateUp, activated);
                     Tensor sums = Tensors.zeros(DType.F64, l.rows(), 2L * l.inner);
                     if (run.isReference()) {
                         run.kernels()
                                 .experts()
                                 .gateUp(
                                         abs(x),
-                                        l.plan,
+                                        plan,
                                         Weight.of(abs(weight)),
                                         sums,
                                         Tensors.zeros(DType.F64, l.rows(), l.inner));
@@ -206,17 +318,18 @@ class ExpertsTest {
                 "Experts.down",
                 c -> Contract.checkProducts(run -> {
                     Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
                     Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
                     Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
                     Tensor scratch = run.written(l.gap, l.rows(), l.hidden);
                     Tensor y = run.updated(c.rng("y"), l.gap, l.tokens, l.hidden);
                     Tensor sums = abs(y);
-                    run.kernels().experts().down(activated, l.plan, Weight.of(weight), weights, scratch, y);
+                    run.kernels().experts().down(activated, plan, Weight.of(weight), weights, scratch, y);
                     run.result("y", y, () -> {
                         run.kernels()
                                 .experts()
-                                .down(abs(activated), l.plan, Weight.of(abs(weight)), abs(weights), abs(scratch), sums);
+                                .down(abs(activated), plan, Weight.of(abs(weight)), abs(weights), abs(scratch), sums);
                         return map(sums, sum -> (l.inner + l.topK + 2) * U * sum);
                     });
                 }));
@@ -228,6 +341,7 @@ class ExpertsTest {
                 "Experts.downBackward",
                 c -> Contract.checkProducts(run -> {
                     Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
                     Tensor dy = run.input(c.rng("dy"), l.gap, l.tokens, l.hidden);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
                     Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
@@ -236,7 +350,7 @@ class ExpertsTest {
                     Tensor dWeights = run.written(0, l.tokens, l.topK);
                     run.kernels()
                             .experts()
-                            .downBackward(dy, l.plan, Weight.of(weight), weights, activated, dActivated, dWeights);
+                            .downBackward(dy, plan, Weight.of(weight), weights, activated, dActivated, dWeights);
                     Tensor sumsA = abs(dActivated);
                     Tensor sumsW = abs(dWeights);
                     if (run.isReference()) {
@@ -244,7 +358,7 @@ class ExpertsTest {
                                 .experts()
                                 .downBackward(
                                         abs(dy),
-                                        l.plan,
+                                        plan,
                                         Weight.of(abs(weight)),
                                         abs(weights),
                                         abs(activated),
@@ -262,14 +376,15 @@ class ExpertsTest {
                 "Experts.downWeightGradient",
                 c -> Contract.checkProducts(run -> {
                     Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
                     Tensor dy = run.input(c.rng("dy"), l.gap, l.tokens, l.hidden);
                     Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
                     Tensor activated = run.input(c.rng("a"), l.gap, l.rows(), l.inner);
                     Tensor dWeight = run.updated(c.rng("w"), l.gap, l.experts, l.hidden, l.inner);
                     Tensor sums = abs(dWeight);
-                    run.kernels().experts().downWeightGradient(dy, l.plan, weights, activated, dWeight);
+                    run.kernels().experts().downWeightGradient(dy, plan, weights, activated, dWeight);
                     run.result("dWeight", dWeight, () -> {
-                        run.kernels().experts().downWeightGradient(abs(dy), l.plan, abs(weights), abs(activated), sums);
+                        run.kernels().experts().downWeightGradient(abs(dy), plan, abs(weights), abs(activated), sums);
                         return map(sums, sum -> ((l.rows() + 2) * U + run.roundingError()) * sum);
                     });
                 }));
@@ -281,16 +396,17 @@ class ExpertsTest {
                 "Experts.gateUpBackward",
                 c -> Contract.checkProducts(run -> {
                     Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
                     Tensor dGateUp = run.input(c.rng("d"), l.gap, l.rows(), 2L * l.inner);
                     Tensor weight = run.input(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
                     Tensor scratch = run.written(l.gap, l.rows(), l.hidden);
                     Tensor dx = run.updated(c.rng("dx"), l.gap, l.tokens, l.hidden);
                     Tensor sums = abs(dx);
-                    run.kernels().experts().gateUpBackward(dGateUp, l.plan, Weight.of(weight), scratch, dx);
+                    run.kernels().experts().gateUpBackward(dGateUp, plan, Weight.of(weight), scratch, dx);
                     run.result("dx", dx, () -> {
                         run.kernels()
                                 .experts()
-                                .gateUpBackward(abs(dGateUp), l.plan, Weight.of(abs(weight)), abs(scratch), sums);
+                                .gateUpBackward(abs(dGateUp), plan, Weight.of(abs(weight)), abs(scratch), sums);
                         return map(sums, sum -> (2 * l.inner + l.topK + 1) * U * sum);
                     });
                 }));
@@ -302,13 +418,14 @@ class ExpertsTest {
                 "Experts.gateUpWeightGradient",
                 c -> Contract.checkProducts(run -> {
                     Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
                     Tensor dGateUp = run.input(c.rng("d"), l.gap, l.rows(), 2L * l.inner);
                     Tensor x = run.input(c.rng("x"), l.gap, l.tokens, l.hidden);
                     Tensor dWeight = run.updated(c.rng("w"), l.gap, l.experts, 2L * l.inner, l.hidden);
                     Tensor sums = abs(dWeight);
-                    run.kernels().experts().gateUpWeightGradient(dGateUp, l.plan, x, dWeight);
+                    run.kernels().experts().gateUpWeightGradient(dGateUp, plan, x, dWeight);
                     run.result("dWeight", dWeight, () -> {
-                        run.kernels().experts().gateUpWeightGradient(abs(dGateUp), l.plan, abs(x), sums);
+                        run.kernels().experts().gateUpWeightGradient(abs(dGateUp), plan, abs(x), sums);
                         return map(sums, sum -> (l.rows() + 1) * U * sum);
                     });
                 }));
@@ -317,8 +434,8 @@ class ExpertsTest {
     /// No token, no work: an empty batch passes through every operation.
     @Test
     void nothingToDo() {
-        Plan plan = RoutingTest.plan(3, 0);
         Contract.checkProducts(run -> {
+            Plan plan = plan(run, RoutingTest.plan(3, 0));
             Tensor x = run.input(_ -> 1, 0, 0, 4);
             Tensor gateUp = run.input(_ -> 1, 0, 0, 10);
             Tensor inner = run.input(_ -> 1, 0, 0, 5);

@@ -4,8 +4,6 @@ import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.U;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
-import dev.wok.device.Device;
-import dev.wok.device.Memory;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
@@ -17,11 +15,10 @@ import dev.wok.testkit.Tensors;
 import java.util.Arrays;
 import java.util.function.LongToDoubleFunction;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class LatentAttentionTest {
-    private static final Memory MEMORY = Device.host(1).memory();
-
     private record Sizes(int tokens, int heads, int nope, int rope, int vDim, int rank, int keys, int gap) {
         static Sizes of(Case c) {
             return new Sizes(
@@ -40,6 +37,37 @@ class LatentAttentionTest {
      * and a rounding per key, the value by two more sums. In bfloat16 each side rounds its own q', which moves the
      * exponent by so much of that sum, its own probabilities, and its own weighted latent.
      */
+    private static void attends(Case c) {
+        Contract.checkProducts(run -> {
+            Sizes s = Sizes.of(c);
+            double scale = (float) (1 / Math.sqrt(s.nope + s.rope));
+            Tensor q = run.input(c.rng("q"), s.gap, s.tokens, s.heads, s.nope + s.rope);
+            LongToDoubleFunction weights = i -> c.rng("w").normal(i) / Math.sqrt(s.rank);
+            long outputs = (long) s.heads * (s.nope + s.vDim);
+            Tensor kvB = c.flag("narrow weights")
+                    ? run.narrow(weights, s.gap, outputs, s.rank)
+                    : run.input(weights, s.gap, outputs, s.rank);
+            LongToDoubleFunction latents = c.rng("cache")::normal;
+            Paging paging = Paging.of(c);
+            Tensor cache = c.flag("narrow cache")
+                    ? run.narrow(latents, s.gap, paging.pages(), paging.rows(), s.rank + s.rope)
+                    : run.input(latents, s.gap, paging.pages(), paging.rows(), s.rank + s.rope);
+            PageTable table = paging.table(run);
+            Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);
+            LatentAttention attention = run.kernels().latentAttention();
+            Tensor at = run.integers(paging.positions());
+            boolean narrow = c.flag("narrow weights");
+            if (c.flag("packed") && (narrow || run.kernels().precision() == Precision.F32)) {
+                Packed.Element element = narrow ? Packed.Element.BF16 : Packed.Element.F32;
+                Packed keys = packed(run, s, kvB, element, true);
+                attention.forward(q, keys, packed(run, s, kvB, element, false), cache, table, at, scale, out);
+            } else {
+                attention.forward(q, Weight.of(kvB), cache, table, at, scale, out);
+            }
+            run.result("out", out, () -> bounds(run, s, q, kvB, cache, paging, scale));
+        });
+    }
+
     @Test
     void attends() {
         Paging.sizes(Property.of("LatentAttention"))
@@ -54,43 +82,46 @@ class LatentAttentionTest {
                 .flag("narrow cache")
                 .flag("packed")
                 .cases(60)
-                .check(c -> Contract.checkProducts(run -> {
-                    Sizes s = Sizes.of(c);
-                    double scale = (float) (1 / Math.sqrt(s.nope + s.rope));
-                    Tensor q = run.input(c.rng("q"), s.gap, s.tokens, s.heads, s.nope + s.rope);
-                    LongToDoubleFunction weights = i -> c.rng("w").normal(i) / Math.sqrt(s.rank);
-                    long outputs = (long) s.heads * (s.nope + s.vDim);
-                    Tensor kvB = c.flag("narrow weights")
-                            ? run.narrow(weights, s.gap, outputs, s.rank)
-                            : run.input(weights, s.gap, outputs, s.rank);
-                    LongToDoubleFunction latents = c.rng("cache")::normal;
-                    Paging paging = Paging.of(c);
-                    Tensor cache = c.flag("narrow cache")
-                            ? run.narrow(latents, s.gap, paging.pages(), paging.rows(), s.rank + s.rope)
-                            : run.input(latents, s.gap, paging.pages(), paging.rows(), s.rank + s.rope);
-                    PageTable table = paging.table(run);
-                    Tensor out = run.written(s.gap, s.tokens, s.heads, s.vDim);
-                    LatentAttention attention = run.kernels().latentAttention();
-                    Tensor at = run.integers(paging.positions());
-                    boolean narrow = c.flag("narrow weights");
-                    if (c.flag("packed") && (narrow || run.kernels().precision() == Precision.F32)) {
-                        Packed.Element element = narrow ? Packed.Element.BF16 : Packed.Element.F32;
-                        Packed keys = packed(s, kvB, element, true);
-                        attention.forward(q, keys, packed(s, kvB, element, false), cache, table, at, scale, out);
-                    } else {
-                        attention.forward(q, Weight.of(kvB), cache, table, at, scale, out);
-                    }
-                    run.result("out", out, () -> bounds(run, s, q, kvB, cache, paging, scale));
-                }));
+                .check(LatentAttentionTest::attends);
+    }
+
+    /// The latents of DeepSeek-V3, and more heads than a block of a GPU takes.
+    @Test
+    void attendsToLargeLatents() {
+        large("LatentAttention.large", 66, 512, 64, 90).cases(2).check(LatentAttentionTest::attends);
+    }
+
+    /// So many keys that they are cut into larger parts.
+    @Test
+    void attendsToManyKeys() {
+        large("LatentAttention.many", 3, 8, 4, 9000).cases(3).check(LatentAttentionTest::attends);
+    }
+
+    private static Property large(String name, int heads, int rank, int rope, int keys) {
+        return Property.of(name)
+                .size("tokens", 1, 2)
+                .size("sequences", 1, 2)
+                .size("half page", 8, 40)
+                .flag("one page")
+                .size("heads", heads, heads)
+                .size("nope", 1, 3)
+                .size("rope", rope, rope)
+                .size("vDim", 1, 5)
+                .size("rank", rank, rank)
+                .size("keys", keys - 50, keys)
+                .size("gap", 0, 0)
+                .flag("narrow weights")
+                .flag("narrow cache")
+                .flag("packed");
     }
 
     /// Each head's rows of the keys, transposed, or of the values.
-    private static Packed packed(Sizes s, Tensor kvB, Packed.Element element, boolean keys) {
+    private static Packed packed(Contract.Run run, Sizes s, Tensor kvB, Packed.Element element, boolean keys) {
         Tensor rows = kvB.split(0, s.nope + (long) s.vDim);
         Tensor part = keys ? rows.slice(1, 0, s.nope).swap(1, 2) : rows.slice(1, s.nope, s.nope + s.vDim);
         Tensor contiguous = Tensors.zeros(DType.F32, part.shape());
         contiguous.copyFrom(part);
-        return Packed.of(contiguous, element, 0, Activations.FLOAT, MEMORY);
+        return Packed.of(contiguous, element, 0, Activations.FLOAT, run.memory());
     }
 
     private static Tensor bounds(
@@ -191,15 +222,38 @@ class LatentAttentionTest {
                 });
     }
 
+    /// Calls kernels with tensors of the host.
+    @FunctionalInterface
+    private interface Forward {
+        void forward(Tensor q, Dense kvB, Tensor cache, PageTable table, Tensor positions, double scale, Tensor out);
+    }
+
+    private static Stream<Forward> fast(Precision precision) {
+        return Contract.fast(precision).map(kernels -> (q, kvB, cache, table, positions, scale, out) -> {
+            Tensor result = Contract.seenBy(kernels, out);
+            kernels.latentAttention()
+                    .forward(
+                            Contract.seenBy(kernels, q),
+                            Weight.of(Contract.seenBy(kernels, kvB.value())),
+                            Contract.seenBy(kernels, cache),
+                            Paging.seenBy(kernels, table),
+                            Contract.seenBy(kernels, positions),
+                            scale,
+                            result);
+            kernels.stream().synchronize();
+            out.copyFrom(result);
+        });
+    }
+
     /// One query alone and the same query among others: the same bits, so that a batch changes no answer.
     @Test
     void aQueryDoesNotDependOnItsBatch() {
         Rng rng = Seeds.rng("batch");
-        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 12);
-        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 20);
-        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, 1, 30, 24);
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 16);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 128);
+        Tensor cache = Tensors.normal(rng.split("cache"), DType.F32, 1, 30, 136);
         for (Precision precision : Precision.values()) {
-            Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
+            fast(precision).forEach(attention -> {
                 Tensor together = Tensors.zeros(DType.F32, 5, 2, 8);
                 Tensor positions = Tensor.of(3, 29, 0, 17, 8);
                 attention.forward(q, Weight.of(kvB), cache, PageTable.onePage(5), positions, 0.3, together);
@@ -246,18 +300,18 @@ class LatentAttentionTest {
         Rng rng = Seeds.rng("pages");
         int most = 90;
         int[] order = IntStream.range(0, 2 * most).map(i -> i * 7 % (2 * most)).toArray();
-        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 7, 3, 12);
-        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 3 * 16, 64);
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 7, 3, 16);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 3 * 16, 128);
         Tensor positions = Tensor.of(3, 17, 899, 0, 400, 401, 402);
         PageTable table = new PageTable(Tensor.of(0, 3, 7), Tensor.of(order).reshape(2, most));
         for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
-            Tensor cache = Tensors.normal(rng.split("cache"), dtype, 2 * most, 10, 68);
+            Tensor cache = Tensors.normal(rng.split("cache"), dtype, 2 * most, 10, 136);
             for (Precision precision : Precision.values()) {
-                Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
+                fast(precision).forEach(attention -> {
                     Tensor together = Tensors.zeros(DType.F32, 7, 3, 8);
                     attention.forward(q, Weight.of(kvB), cache, table, positions, 0.3, together);
                     for (int s = 0; s < 2; s++) {
-                        Tensor rows = Tensors.zeros(dtype, most, 10, 68);
+                        Tensor rows = Tensors.zeros(dtype, most, 10, 136);
                         for (int i = 0; i < most; i++) {
                             rows.select(0, i).copyFrom(cache.select(0, order[s * most + i]));
                         }
@@ -267,7 +321,7 @@ class LatentAttentionTest {
                         attention.forward(
                                 q.slice(0, from, to),
                                 Weight.of(kvB),
-                                rows.reshape(1, most * 10L, 68),
+                                rows.reshape(1, most * 10L, 136),
                                 PageTable.onePage(to - from),
                                 positions.slice(0, from, to),
                                 0.3,
@@ -283,16 +337,16 @@ class LatentAttentionTest {
     @Test
     void nothingUnseenIsSeen() {
         Rng rng = Seeds.rng("unseen");
-        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 12);
-        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 20);
+        Tensor q = Tensors.normal(rng.split("q"), DType.F32, 5, 2, 16);
+        Tensor kvB = Tensors.normal(rng.split("w"), DType.F32, 2 * 16, 128);
         Tensor positions = Tensor.of(3, 29, 0, 17, 8);
         PageTable table = PageTable.onePage(5);
         for (double special : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
-            Tensor clean = Tensors.normal(rng.split("cache"), DType.F32, 1, 30, 24);
+            Tensor clean = Tensors.normal(rng.split("cache"), DType.F32, 1, 30, 136);
             Tensor cache = Tensors.copy(clean);
             cache.set(cache.offset(0, 18, 5), special);
             for (Precision precision : Precision.values()) {
-                Contract.fast(precision).map(Kernels::latentAttention).forEach(attention -> {
+                fast(precision).forEach(attention -> {
                     Tensor expected = Tensors.zeros(DType.F32, 5, 2, 8);
                     attention.forward(q, Weight.of(kvB), clean, table, positions, 0.3, expected);
                     Tensor actual = Tensors.zeros(DType.F32, 5, 2, 8);

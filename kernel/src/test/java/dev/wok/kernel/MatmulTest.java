@@ -181,10 +181,24 @@ class MatmulTest {
                 .flag("accumulate")
                 .size("gap", 0, 1)
                 .cases(2)
-                .check(c -> {
-                    Contract.checkProducts(run -> product(run, c, Matmul::nt, false, true));
-                    Contract.checkProducts(run -> product(run, c, Matmul::nn, false, false));
-                    Contract.checkProducts(run -> product(run, c, Matmul::tn, true, false));
-                });
+                .check(MatmulTest::everyOrientation);
+    }
+
+    /// The same on the blocks of GPUs, which are smaller, and whose emulator is slow.
+    void manySmallBlocks() {
+        Property.of("Matmul.blocks")
+                .size("m", 130, 160)
+                .size("n", 130, 280)
+                .size("k", 130, 200)
+                .flag("accumulate")
+                .size("gap", 0, 1)
+                .cases(2)
+                .check(MatmulTest::everyOrientation);
+    }
+
+    private static void everyOrientation(Case c) {
+        Contract.checkProducts(run -> product(run, c, Matmul::nt, false, true));
+        Contract.checkProducts(run -> product(run, c, Matmul::nn, false, false));
+        Contract.checkProducts(run -> product(run, c, Matmul::tn, true, false));
     }
 }

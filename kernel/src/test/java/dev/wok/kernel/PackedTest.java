@@ -47,7 +47,8 @@ class PackedTest {
         Tensor source = Tensors.normal(c.rng("w"), DType.F32, n, k);
         Tensor y = accumulate ? run.updated(c.rng("y"), gap, m, n) : run.written(gap, m, n);
         Tensor before = Contract.abs(y);
-        run.kernels().matmul().linear(x, packed(source, element, group, activations), y, accumulate);
+        Packed w = Contract.seenBy(run.kernels(), packed(source, element, group, activations));
+        run.kernels().matmul().linear(x, w, y, accumulate);
         run.result("y", y, () -> {
             Packed magnitudes = packed(Contract.abs(source), element, group, activations);
             run.kernels().matmul().linear(Contract.abs(x), magnitudes, before, accumulate);
@@ -58,6 +59,14 @@ class PackedTest {
         });
     }
 
+    /// `y = x * w^T`, wherever the kernels work.
+    private static void linear(Kernels kernels, Tensor x, Packed w, Tensor y) {
+        Tensor written = Contract.seenBy(kernels, y);
+        kernels.matmul().linear(Contract.seenBy(kernels, x), Contract.seenBy(kernels, w), written, false);
+        kernels.stream().synchronize();
+        y.copyFrom(written);
+    }
+
     private static void check(Element element, Activations activations) {
         Property.of("Matmul.linear, %s, %s".formatted(element, activations))
                 .size("m", 0, 20)
@@ -66,12 +75,12 @@ class PackedTest {
                 .size("group", 0, 3)
                 .flag("accumulate")
                 .size("gap", 0, 3)
-                .cases(20)
+                .cases(Contract.orOnPtx(20, 5))
                 .check(c -> Contract.checkProducts(run -> product(run, c, element, activations)));
         Property.of("Matmul.linear, blocks, %s, %s".formatted(element, activations))
                 .size("m", 193, 200)
                 .size("n", 49, 60)
-                .size("k", 1025, 1100)
+                .size("k", Contract.orOnPtx(1025, 513), Contract.orOnPtx(1100, 600))
                 .size("group", 0, 3)
                 .flag("accumulate")
                 .size("gap", 0, 1)
@@ -84,7 +93,7 @@ class PackedTest {
                 .size("group", 0, 3)
                 .flag("accumulate")
                 .size("gap", 0, 1)
-                .cases(4)
+                .cases(Contract.orOnPtx(4, 1))
                 .check(c -> Contract.checkProducts(run -> product(run, c, element, activations)));
     }
 
@@ -127,16 +136,21 @@ class PackedTest {
     @Test
     void bitsDoNotDependOnOtherRows() {
         Rng rng = Seeds.rng("rows");
+        int k = Contract.orOnPtx(1200, 560);
         for (Element element : Element.values()) {
-            Packed w = packed(Tensors.normal(rng.split("w"), DType.F32, 70, 1200), element, 64, Activations.INT8);
-            Tensor x = Tensors.normal(rng.split("x"), DType.F32, 230, 1200);
+            Packed w = packed(Tensors.normal(rng.split("w"), DType.F32, 70, k), element, 64, Activations.INT8);
+            Tensor x = Tensors.normal(rng.split("x"), DType.F32, 230, k);
             for (Precision precision : Precision.values()) {
                 Contract.fast(precision).forEach(kernels -> {
                     Tensor all = Tensors.zeros(DType.F32, 230, 70);
-                    kernels.matmul().linear(x, w, all, false);
+                    linear(kernels, x, w, all);
+                    Tensor some = Tensors.zeros(DType.F32, 40, 70);
+                    linear(kernels, x.slice(0, 190, 230), w, some);
+                    Close.assertSame(
+                            "%s, rows of %s".formatted(element, kernels.choice()), all.slice(0, 190, 230), some);
                     for (int row : new int[] {0, 1, 100, 229}) {
                         Tensor alone = Tensors.zeros(DType.F32, 1, 70);
-                        kernels.matmul().linear(x.slice(0, row, row + 1), w, alone, false);
+                        linear(kernels, x.slice(0, row, row + 1), w, alone);
                         Close.assertSame(
                                 "%s, row %d of %s".formatted(element, row, kernels.choice()),
                                 all.slice(0, row, row + 1),
@@ -163,7 +177,7 @@ class PackedTest {
                 Tensor expected = Tensors.zeros(DType.F32, 2, 2);
                 Contract.REFERENCE.matmul().linear(x, w, expected, false);
                 Tensor y = Tensors.zeros(DType.F32, 2, 2);
-                kernels.matmul().linear(x, w, y, false);
+                linear(kernels, x, w, y);
                 Close.assertSame("y of " + kernels.choice(), expected, y);
             });
         }
@@ -188,7 +202,7 @@ class PackedTest {
             Stream.concat(Stream.of(Contract.REFERENCE), Contract.fast(Precision.F32))
                     .forEach(kernels -> {
                         Tensor y = Tensors.zeros(DType.F32, k, 17);
-                        kernels.matmul().linear(x, w, y, false);
+                        linear(kernels, x, w, y);
                         for (int i = 0; i < y.elements(); i++) {
                             int p = i / 17;
                             double expected = 3 * factors[p / group] * E4m3.value(codes[p]);
@@ -220,7 +234,7 @@ class PackedTest {
                     }
                     Contract.fast(Precision.F32).forEach(kernels -> {
                         Tensor y = Tensors.zeros(DType.F32, 5, 50);
-                        kernels.matmul().linear(x, w, y, false);
+                        linear(kernels, x, w, y);
                         Close.assertClose("y of " + kernels.choice(), expected, y, 1e-3);
                     });
                 }
@@ -237,9 +251,9 @@ class PackedTest {
                 Packed w = packed(Tensors.normal(rng.split("w"), DType.F32, 50, 133), element, 64, activations);
                 Contract.fast(Precision.BF16).forEach(kernels -> {
                     Tensor expected = Tensors.zeros(DType.F32, 5, 50);
-                    kernels.matmul().linear(Tensors.as(DType.F32, narrow), w, expected, false);
+                    linear(kernels, Tensors.as(DType.F32, narrow), w, expected);
                     Tensor y = Tensors.zeros(DType.F32, 5, 50);
-                    kernels.matmul().linear(narrow, w, y, false);
+                    linear(kernels, narrow, w, y);
                     Close.assertSame("y of " + kernels.choice(), expected, y);
                 });
             }

@@ -56,6 +56,11 @@ record Paging(int pages, int rows, int[] starts, int[][] tables, int[] positions
         return new PageTable(run.integers(starts), run.integers(flat).reshape(tables.length, most));
     }
 
+    /// @return the table where kernels on the host are under test, a copy in their memory where they are on a GPU
+    static PageTable seenBy(Kernels kernels, PageTable table) {
+        return new PageTable(Contract.seenBy(kernels, table.starts()), Contract.seenBy(kernels, table.pages()));
+    }
+
     /// A token of the batch, and where the rows that it sees lie.
     record Seen(int token, int[] page, int[] within) {
         int count() {

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.TestFactory;
 /// The operations' own tests on the kernels in PTX, in the emulator with every check on.
 class PtxTest {
     @TestFactory
-    Stream<DynamicTest> operations() {
+    Stream<DynamicTest> rows() {
         Map<String, Runnable> tests = new LinkedHashMap<>();
         tests.put("RmsNorm.forward", new RmsNormTest()::normalizesRows);
         tests.put("RmsNorm.backward", new RmsNormTest()::gradients);
@@ -17,11 +17,121 @@ class PtxTest {
         tests.put("Swiglu.backward", new SwigluTest()::gradients);
         tests.put("AdamW.update", new AdamWTest()::updates);
         tests.put("AdamW.clip", new AdamWTest()::normOverSeveralTensors);
+        tests.put("Embedding.forward", new EmbeddingTest()::gathersRowsExactly);
+        tests.put("Embedding.backward", new EmbeddingTest()::sumsGradientsOfRepeatedTokens);
+        tests.put("Elementwise.add", new ElementwiseTest()::addsWithOneRounding);
+        tests.put("Elementwise.addInPlace", new ElementwiseTest()::addsManyBlocksInPlace);
+        tests.put("Elementwise.addBias", new ElementwiseTest()::addsABiasAndSumsItsGradient);
+        tests.put("Elementwise.fill", new ElementwiseTest()::fillsAnyType);
+        tests.put("Elementwise.cast", new ElementwiseTest()::casts);
+        tests.put("Elementwise.castToPages", new ElementwiseTest()::castsToPages);
+        tests.put("LatentKeys.forward", new LatentKeysTest()::joinsExactly);
+        tests.put("LatentKeys.backward", new LatentKeysTest()::partsGradients);
+        tests.put("Rotary.table", new RotaryTest()::tableIsCorrectlyRounded);
+        tests.put("Rotary.rotate", new RotaryTest()::rotatesInPlace);
+        tests.put("Rotary.pairs", new RotaryTest()::pairsLieWhereTheyShould);
+        tests.put("CrossEntropy.forward", new CrossEntropyTest()::losses);
+        tests.put("CrossEntropy.forwardBackward", new CrossEntropyTest()::gradients);
+        tests.put("CrossEntropy.long", new CrossEntropyTest()::longRows);
+        tests.put("CrossEntropy.bits", new CrossEntropyTest()::bothFormsGiveTheSameLossBits);
+        tests.put("CrossEntropy.infinities", new CrossEntropyTest()::infinitiesAndNaN);
+        tests.put("Routing.forward", new RoutingTest()::chooses);
+        tests.put("Routing.many", new RoutingTest()::choosesAmongMany);
+        tests.put("Routing.backward", new RoutingTest()::gradients);
+        tests.put("Routing.ties", new RoutingTest()::tiesGoToTheLowerIndex);
+        tests.put("Routing.groups", new RoutingTest()::groupsAreRankedByTheirBestTwoOrTheirBest);
+        tests.put("Routing.droppedGroups", new RoutingTest()::droppedGroupsStayOutBelowAnyBias);
+        tests.put("Routing.bias", new RoutingTest()::theBiasDecidesAndDoesNotWeigh);
+        tests.put("Routing.nan", new RoutingTest()::logitsOfNaNStillChooseDistinctExperts);
+        tests.put("Routing.zeros", new RoutingTest()::scoresOfZeroAreNumbers);
+        tests.put("Routing.plan", new RoutingTest()::plansSortByExpertAndCount);
+        tests.put("Routing.balance", new RoutingTest()::balanceMovesTheBiasAgainstTheLoad);
+        tests.put("BalanceLoss.forward", new BalanceLossTest()::measures);
+        tests.put("BalanceLoss.backward", new BalanceLossTest()::gradients);
+        tests.put("BalanceLoss.values", new BalanceLossTest()::knownValues);
+        return each(Contract.Ptx.COMMON, tests);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> packedWeights() {
+        Map<String, Runnable> tests = new LinkedHashMap<>();
+        tests.put("Packed.f32", new PackedTest()::float32);
+        tests.put("Packed.bf16", new PackedTest()::bfloat16);
+        tests.put("Packed.fp8", new PackedTest()::e4m3);
+        tests.put("Packed.int8", new PackedTest()::eightBitsTimesFloat);
+        tests.put("Packed.int4", new PackedTest()::fourBitsTimesFloat);
+        tests.put("Packed.int8, bytes", new PackedTest()::eightBitsTimesEightBits);
+        tests.put("Packed.int4, bytes", new PackedTest()::fourBitsTimesEightBits);
+        tests.put("Packed.rows", new PackedTest()::bitsDoNotDependOnOtherRows);
+        tests.put("Packed.extremes", new PackedTest()::extremeValuesAreExact);
+        tests.put("Packed.every e4m3", new PackedTest()::everyE4m3CountsForWhatItIs);
+        tests.put("Packed.nan", new PackedTest()::rowsKeepTheirNansToThemselves);
+        tests.put("Packed.experts", new ExpertsTest()::packed);
+        tests.put("Packed.narrow", new PackedTest()::activationsMayBeBf16);
+        tests.put("Experts.packedGateUp", new ExpertsTest()::packedGateUp);
+        tests.put("Experts.packedDown", new ExpertsTest()::packedDown);
+        return each(Contract.Ptx.COMMON, tests);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> attention() {
+        Map<String, Runnable> tests = new LinkedHashMap<>();
+        tests.put("Attention.weightless", new AttentionTest()::scoresOfMinusInfinityWeighNothing);
+        tests.put("Attention.large", new AttentionTest()::largeScoresStayFinite);
+        tests.put("Attention.tiles", new AttentionTest()::everyTile);
+        tests.put("Attention.rows", new AttentionTest()::longRows);
+        tests.put("CachedAttention.attends", new CachedAttentionTest()::attends);
+        tests.put("CachedAttention.many", new CachedAttentionTest()::attendsToManyKeys);
+        tests.put("CachedAttention.batch", new CachedAttentionTest()::aQueryDoesNotDependOnItsBatch);
+        tests.put("CachedAttention.pages", new CachedAttentionTest()::pagesChangeNoBits);
+        tests.put("CachedAttention.unseen", new CachedAttentionTest()::nothingUnseenIsSeen);
+        tests.put("LatentAttention.attends", new LatentAttentionTest()::attends);
+        tests.put("LatentAttention.many", new LatentAttentionTest()::attendsToManyKeys);
+        return each(Contract.Ptx.COMMON, tests);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> attentionOfEachChip() {
+        Map<String, Runnable> tests = new LinkedHashMap<>();
+        tests.put("Attention.packed", new AttentionTest()::packedDocumentsAreAsIfAlone);
+        tests.put("Attention.unseen", new AttentionTest()::nothingUnseenIsSeen);
+        tests.put("Attention.forward", new AttentionTest()::attends);
+        tests.put("Attention.backward", new AttentionTest()::gradients);
+        tests.put("LatentAttention.large", new LatentAttentionTest()::attendsToLargeLatents);
+        tests.put("LatentAttention.batch", new LatentAttentionTest()::aQueryDoesNotDependOnItsBatch);
+        tests.put("LatentAttention.pages", new LatentAttentionTest()::pagesChangeNoBits);
+        tests.put("LatentAttention.unseen", new LatentAttentionTest()::nothingUnseenIsSeen);
+        return each(Contract.Ptx.SPECIALISED, tests);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> expertsOfEachChip() {
+        Map<String, Runnable> tests = new LinkedHashMap<>();
+        tests.put("Experts.gateUp", new ExpertsTest()::gateUp);
+        tests.put("Experts.down", new ExpertsTest()::down);
+        tests.put("Experts.downBackward", new ExpertsTest()::downBackward);
+        tests.put("Experts.downWeightGradient", new ExpertsTest()::downWeightGradient);
+        tests.put("Experts.gateUpBackward", new ExpertsTest()::gateUpBackward);
+        tests.put("Experts.gateUpWeightGradient", new ExpertsTest()::gateUpWeightGradient);
+        tests.put("Experts.nothingToDo", new ExpertsTest()::nothingToDo);
+        return each(Contract.Ptx.SPECIALISED, tests);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> productsOfEachChip() {
+        Map<String, Runnable> tests = new LinkedHashMap<>();
         tests.put("Matmul.nt", new MatmulTest()::leftTimesTransposedRight);
         tests.put("Matmul.nn", new MatmulTest()::leftTimesRight);
         tests.put("Matmul.tn", new MatmulTest()::transposedLeftTimesRight);
-        tests.put("Matmul.blocks", new MatmulTest()::manyBlocks);
+        tests.put("Matmul.linear", new MatmulTest()::linear);
+        tests.put("Matmul.linearInput", new MatmulTest()::linearInput);
+        tests.put("Matmul.linearWeight", new MatmulTest()::linearWeight);
+        tests.put("Matmul.blocks", new MatmulTest()::manySmallBlocks);
+        return each(Contract.Ptx.SPECIALISED, tests);
+    }
+
+    private static Stream<DynamicTest> each(Contract.Ptx kind, Map<String, Runnable> tests) {
         return tests.entrySet().stream()
-                .map(test -> DynamicTest.dynamicTest(test.getKey(), () -> Contract.onPtx(test.getValue())));
+                .map(test -> DynamicTest.dynamicTest(test.getKey(), () -> Contract.onPtx(kind, test.getValue())));
     }
 }

@@ -95,16 +95,17 @@ class RotaryTest {
 
     @Test
     void pairsLieWhereTheyShould() {
-        for (Kernels kernels : Contract.ALL) {
-            Tensor cos = Tensor.of(0f, 1f).reshape(1, 2);
-            Tensor sin = Tensor.of(1f, 0f).reshape(1, 2);
-            Tensor x = Tensor.of(1f, 2f, 3f, 4f).reshape(1, 1, 4);
-            kernels.rotary().rotate(x, cos, sin, Pairing.INTERLEAVED, false);
+        Contract.each(run -> {
+            Tensor cos = run.input(i -> i, 0, 1, 2);
+            Tensor sin = run.input(i -> 1 - i, 0, 1, 2);
+            Tensor x = run.updated(i -> i + 1, 0, 1, 1, 4);
+            Tensor y = run.updated(i -> i + 1, 0, 1, 1, 4);
+            run.kernels().rotary().rotate(x, cos, sin, Pairing.INTERLEAVED, false);
+            run.kernels().rotary().rotate(y, cos, sin, Pairing.HALVES, false);
+            run.synchronize();
             Close.assertSame("interleaved", Tensor.of(-2f, 1f, 3f, 4f).reshape(1, 1, 4), x);
-            Tensor y = Tensor.of(1f, 2f, 3f, 4f).reshape(1, 1, 4);
-            kernels.rotary().rotate(y, cos, sin, Pairing.HALVES, false);
             Close.assertSame("halves", Tensor.of(-3f, 2f, 1f, 4f).reshape(1, 1, 4), y);
-        }
+        });
     }
 
     @Test

@@ -22,6 +22,7 @@ import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
 import dev.wok.testkit.Thrown;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.DoubleSupplier;
 import org.junit.jupiter.api.Test;
 
@@ -62,25 +63,54 @@ class RoutingTest {
      */
     @Test
     void chooses() {
-        sizes("Routing.forward")
-                .check(c -> Contract.check(run -> {
-                    Desc desc = desc(c);
-                    Tensor logits = run.input(i -> logit(c, i), c.size("gap"), c.size("tokens"), desc.experts());
-                    Tensor bias = c.flag("bias") ? run.input(i -> c.rng("bias").uniform(i), 0, desc.experts()) : null;
-                    Tensor scores = run.written(c.size("gap"), c.size("tokens"), desc.experts());
-                    Tensor chosen = Tensors.of(_ -> -1, DType.I32, c.size("tokens"), desc.topK());
-                    Tensor weights = run.written(0, c.size("tokens"), desc.topK());
-                    run.kernels().routing().forward(desc, logits, bias, scores, chosen, weights);
-                    run.relative("scores", scores, 8 * U);
-                    run.exact("chosen", chosen);
-                    run.relative("weights", weights, (desc.topK() + 20) * U);
-                }));
+        sizes("Routing.forward").check(c -> Contract.check(run -> choose(run, c, desc(c))));
+    }
+
+    /// The published models' sizes, and more groups and choices than a warp has lanes.
+    @Test
+    void choosesAmongMany() {
+        List<Desc> all = List.of(
+                new Desc(Scoring.SIGMOID, 256, 8, 8, 4, true, 2.5),
+                new Desc(Scoring.SOFTMAX, 160, 6, 8, 3, false, 16),
+                new Desc(Scoring.SOFTMAX, 64, 6, 1, 1, false, 1),
+                new Desc(Scoring.SIGMOID, 512, 2, 16, 3, true, 1),
+                new Desc(Scoring.SIGMOID, 140, 35, 70, 40, true, 1));
+        for (Desc desc : all) {
+            Property.of("Routing.forward, " + desc)
+                    .size("tokens", 5, 9)
+                    .flag("bias")
+                    .size("gap", 0, 3)
+                    .cases(3)
+                    .check(c -> Contract.check(run -> choose(run, c, desc)));
+        }
+    }
+
+    private static void choose(Contract.Run run, Case c, Desc desc) {
+        Tensor logits = run.input(i -> logit(c, i), c.size("gap"), c.size("tokens"), desc.experts());
+        Tensor bias = c.flag("bias") ? run.input(i -> c.rng("bias").uniform(i), 0, desc.experts()) : null;
+        Tensor scores = run.written(c.size("gap"), c.size("tokens"), desc.experts());
+        Tensor chosen = run.whole(_ -> -1, c.size("tokens"), desc.topK());
+        Tensor weights = run.written(0, c.size("tokens"), desc.topK());
+        run.kernels().routing().forward(desc, logits, bias, scores, chosen, weights);
+        run.relative("scores", scores, 8 * U);
+        run.exact("chosen", chosen);
+        run.relative("weights", weights, (desc.topK() + 20) * U);
     }
 
     private static Tensor choose(Kernels kernels, Desc desc, Tensor logits, Tensor bias, Tensor weights) {
-        Tensor chosen = Tensors.zeros(DType.I32, logits.dim(0), desc.topK());
-        Tensor scores = Tensors.zeros(DType.F32, logits.shape());
-        kernels.routing().forward(desc, logits, bias, scores, chosen, weights);
+        Tensor chosen = Contract.seenBy(kernels, Tensors.zeros(DType.I32, logits.dim(0), desc.topK()));
+        Tensor scores = Contract.seenBy(kernels, Tensors.zeros(DType.F32, logits.shape()));
+        Tensor written = Contract.seenBy(kernels, weights);
+        kernels.routing()
+                .forward(
+                        desc,
+                        Contract.seenBy(kernels, logits),
+                        Contract.seenBy(kernels, bias),
+                        scores,
+                        chosen,
+                        written);
+        kernels.stream().synchronize();
+        weights.copyFrom(written);
         return chosen;
     }
 
@@ -88,7 +118,7 @@ class RoutingTest {
     void tiesGoToTheLowerIndex() {
         Desc plain = new Desc(Scoring.SIGMOID, 6, 4, 1, 1, false, 1);
         Desc grouped = new Desc(Scoring.SIGMOID, 6, 2, 3, 2, false, 1);
-        for (Kernels kernels : Contract.ALL) {
+        for (Kernels kernels : Contract.all()) {
             Tensor weights = Tensors.zeros(DType.F32, 1, 4);
             Tensor logits = Tensor.of(0f, 1f, 0f, 1f, 0f, 1f).reshape(1, 6);
             Tensor none = Tensors.zeros(DType.F32, 6);
@@ -106,7 +136,7 @@ class RoutingTest {
     /// V3 ranks groups by the sum of their best two: 0.9 + 0.1 loses against 0.6 + 0.6; V2 by the best.
     @Test
     void groupsAreRankedByTheirBestTwoOrTheirBest() {
-        for (Kernels kernels : Contract.ALL) {
+        for (Kernels kernels : Contract.all()) {
             Tensor logits = Tensor.of(2.2f, -2.2f, 0.4f, 0.4f).reshape(1, 4);
             Tensor none = Tensors.zeros(DType.F32, 4);
             Tensor weights = Tensors.zeros(DType.F32, 1, 1);
@@ -123,7 +153,7 @@ class RoutingTest {
     @Test
     void droppedGroupsStayOutBelowAnyBias() {
         Desc desc = new Desc(Scoring.SIGMOID, 4, 2, 2, 1, false, 1);
-        for (Kernels kernels : Contract.ALL) {
+        for (Kernels kernels : Contract.all()) {
             Tensor bias = Tensor.of(-100f, -100f, -50f, -200f);
             Tensor weights = Tensors.zeros(DType.F32, 1, 2);
             Tensor chosen = choose(kernels, desc, Tensors.zeros(DType.F32, 1, 4), bias, weights);
@@ -135,7 +165,7 @@ class RoutingTest {
     @Test
     void theBiasDecidesAndDoesNotWeigh() {
         Desc desc = new Desc(Scoring.SIGMOID, 3, 1, 1, 1, true, 2.5);
-        for (Kernels kernels : Contract.ALL) {
+        for (Kernels kernels : Contract.all()) {
             Tensor weights = Tensors.zeros(DType.F32, 1, 1);
             Tensor logits = Tensor.of(3f, 0f, 1f).reshape(1, 3);
             Tensor chosen = choose(kernels, desc, logits, Tensor.of(0f, 9f, 0f), weights);
@@ -149,7 +179,7 @@ class RoutingTest {
     void logitsOfNaNStillChooseDistinctExperts() {
         for (Scoring scoring : Scoring.values()) {
             Desc desc = new Desc(scoring, 8, 4, 4, 2, true, 1);
-            for (Kernels kernels : Contract.ALL) {
+            for (Kernels kernels : Contract.all()) {
                 Tensor logits = Tensors.of(i -> i % 3 == 0 ? Float.NaN : i, DType.F32, 2, 8);
                 Tensor chosen =
                         choose(kernels, desc, logits, Tensors.zeros(DType.F32, 8), Tensors.zeros(DType.F32, 2, 4));
@@ -253,26 +283,36 @@ class RoutingTest {
                 .size("tokens", 0, 140)
                 .size("experts", 1, 40)
                 .size("topK", 1, 6)
-                .check(c -> Contract.check(run -> {
-                    int experts = c.size("experts");
-                    int topK = Math.min(experts, c.size("topK"));
-                    int tokens = c.size("tokens");
-                    int[] picks = new int[tokens * topK];
-                    for (int i = 0; i < picks.length; i++) {
-                        picks[i] = (c.rng("first").below(i / topK, experts) + i % topK) % experts;
-                    }
-                    Tensor chosen = run.integers(picks).reshape(tokens, topK);
-                    Plan plan = plan(experts, tokens * topK);
-                    Tensor load = Tensors.of(i -> 1000 + i, DType.I32, experts);
-                    run.kernels().routing().plan(chosen, plan, load);
-                    if (run.kernels().choice().backend() != Backend.DRY) {
-                        requireSorted(picks, plan, load);
-                    }
-                    run.exact("offsets", plan.offsets());
-                    run.exact("rowSlot", plan.rowSlot());
-                    run.exact("slotRow", plan.slotRow());
-                    run.exact("load", load);
-                }));
+                .check(c -> Contract.check(run -> plan(run, c)));
+        Property.of("Routing.plan, many")
+                .size("tokens", 700, 1100)
+                .size("experts", 33, 600)
+                .size("topK", 6, 9)
+                .cases(3)
+                .check(c -> Contract.check(run -> plan(run, c)));
+    }
+
+    private static void plan(Contract.Run run, Case c) {
+        int experts = c.size("experts");
+        int topK = Math.min(experts, c.size("topK"));
+        int tokens = c.size("tokens");
+        int[] picks = new int[tokens * topK];
+        for (int i = 0; i < picks.length; i++) {
+            picks[i] = (c.rng("first").below(i / topK, experts) + i % topK) % experts;
+        }
+        Tensor chosen = run.integers(picks).reshape(tokens, topK);
+        Plan plan = new Plan(
+                run.whole(_ -> -1, experts + 1), run.whole(_ -> -1, picks.length), run.whole(_ -> -1, picks.length));
+        Tensor load = run.whole(i -> 1000 + i, experts);
+        run.kernels().routing().plan(chosen, plan, load);
+        run.kernels().stream().synchronize();
+        if (run.kernels().choice().backend() != Backend.DRY) {
+            requireSorted(picks, plan, load);
+        }
+        run.exact("offsets", plan.offsets());
+        run.exact("rowSlot", plan.rowSlot());
+        run.exact("slotRow", plan.slotRow());
+        run.exact("load", load);
     }
 
     static Plan plan(int experts, int rows) {
@@ -300,12 +340,14 @@ class RoutingTest {
     /// A load that is the mean moves nothing, also where the mean of the counts is no exact sum of quotients.
     @Test
     void balanceMovesTheBiasAgainstTheLoad() {
-        for (Kernels kernels : Contract.ALL) {
-            Tensor bias = Tensor.of(1f, 1f, 1f, 1f);
-            kernels.routing().balance(Tensor.of(5, 3, 4, 4), 0.125, bias);
+        for (Kernels kernels : Contract.all()) {
+            Tensor bias = Contract.seenBy(kernels, Tensor.of(1f, 1f, 1f, 1f));
+            kernels.routing().balance(Contract.seenBy(kernels, Tensor.of(5, 3, 4, 4)), 0.125, bias);
+            kernels.stream().synchronize();
             Close.assertSame("bias", Tensor.of(0.875f, 1.125f, 1f, 1f), bias);
-            Tensor even = Tensors.zeros(DType.F32, 49);
-            kernels.routing().balance(Tensors.of(_ -> 3, DType.I32, 49), 1, even);
+            Tensor even = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 49));
+            kernels.routing().balance(Contract.seenBy(kernels, Tensors.of(_ -> 3, DType.I32, 49)), 1, even);
+            kernels.stream().synchronize();
             Close.assertSame("bias of an even load", Tensors.zeros(DType.F32, 49), even);
         }
         Property.of("Routing.balance")
@@ -337,15 +379,18 @@ class RoutingTest {
     @Test
     void scoresOfZeroAreNumbers() {
         Desc desc = new Desc(Scoring.SIGMOID, 4, 2, 1, 1, true, 2.5);
-        for (Kernels kernels : Contract.ALL) {
-            Tensor logits = Tensors.of(_ -> -200, DType.F32, 1, 4);
-            Tensor scores = Tensors.zeros(DType.F32, 1, 4);
-            Tensor chosen = Tensors.zeros(DType.I32, 1, 2);
-            Tensor weights = Tensors.zeros(DType.F32, 1, 2);
-            Tensor dLogits = Tensors.zeros(DType.F32, 1, 4);
+        for (Kernels kernels : Contract.all()) {
+            Tensor logits = Contract.seenBy(kernels, Tensors.of(_ -> -200, DType.F32, 1, 4));
+            Tensor scores = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1, 4));
+            Tensor chosen = Contract.seenBy(kernels, Tensors.zeros(DType.I32, 1, 2));
+            Tensor weights = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1, 2));
+            Tensor dWeights = Contract.seenBy(kernels, Tensors.of(_ -> 1, DType.F32, 1, 2));
+            Tensor dLogits = Contract.seenBy(kernels, Tensors.zeros(DType.F32, 1, 4));
             kernels.routing().forward(desc, logits, null, scores, chosen, weights);
+            kernels.stream().synchronize();
             Close.assertClose("weights", Tensor.of(0f, 0f).reshape(1, 2), weights, 1e-20);
-            kernels.routing().backward(desc, scores, chosen, Tensors.of(_ -> 1, DType.F32, 1, 2), null, dLogits);
+            kernels.routing().backward(desc, scores, chosen, dWeights, null, dLogits);
+            kernels.stream().synchronize();
             for (float value : dLogits.toFloats()) {
                 assertTrue(Float.isFinite(value));
             }
