@@ -53,6 +53,11 @@ public final class CachePages implements AutoCloseable {
         return memory.bytes();
     }
 
+    /// @return where the first page begins
+    long address() {
+        return all.memory().address();
+    }
+
     /// Copies a page's first tokens.
     ///
     /// @param tokens how many

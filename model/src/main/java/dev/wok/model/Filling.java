@@ -1,6 +1,8 @@
 package dev.wok.model;
 
 import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
+import dev.wok.kernel.Packed;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
@@ -29,11 +31,12 @@ final class Filling {
             bytes += stored.apply(name).bytes();
         }
         try (Progress.Task task = progress.start("loading " + from.getFileName(), bytes, "bytes");
+                PackedCopies packed = new PackedCopies(device);
                 Arena arena = Arena.ofShared()) {
             Tensor rows = Tensor.allocate(arena, DType.F32, AT_ONCE);
             for (Map.Entry<String, Place> entry : wanted.entrySet()) {
                 Stored tensor = stored.apply(entry.getKey());
-                fill(device, tensor, entry.getValue(), rows);
+                fill(device, packed, tensor, entry.getValue(), rows);
                 task.advance(tensor.bytes());
             }
         }
@@ -41,14 +44,25 @@ final class Filling {
     }
 
     /// @param rows memory for some rows as float32
-    private static void fill(Device device, Stored stored, Place place, Tensor rows) {
+    private static void fill(Device device, PackedCopies packed, Stored stored, Place place, Tensor rows) {
         switch (place) {
             case Place.Values(Tensor to) -> fill(device, stored, to, rows);
-            case Place.Rows to -> fill(stored, to);
-            case Place.Up to -> stored.put(to);
-            case Place.Both(Place.Values values, Place.Rows packed) -> {
-                fill(device, stored, values, rows);
-                fill(Floats.of(values.tensor()), packed);
+            case Place.Rows to -> fill(packed, stored, to);
+            case Place.Up(Packed keys, Packed values) -> {
+                stored.put(new Place.Up(packed.of(keys), packed.of(values)));
+                packed.filled(keys, keys.rows());
+                packed.filled(values, values.rows());
+            }
+            case Place.Both(Place.Values(Tensor table), Place.Rows to) -> {
+                fill(device, stored, table, rows);
+                try (Arena arena = Arena.ofShared()) {
+                    Tensor held = table;
+                    if (!(device instanceof HostDevice)) {
+                        held = Tensor.allocate(arena, table.dtype(), table.shape());
+                        device.download(table, held);
+                    }
+                    fill(packed, Floats.of(held), to);
+                }
             }
         }
     }
@@ -85,7 +99,9 @@ final class Filling {
         return whole;
     }
 
-    private static void fill(Stored stored, Place.Rows to) {
-        IntStream.range(0, to.count()).parallel().forEach(i -> stored.put(i, to.weight(), to.from() + i));
+    private static void fill(PackedCopies packed, Stored stored, Place.Rows to) {
+        Packed weight = packed.of(to.weight());
+        IntStream.range(0, to.count()).parallel().forEach(i -> stored.put(i, weight, to.from() + i));
+        packed.filled(to.weight(), to.count());
     }
 }

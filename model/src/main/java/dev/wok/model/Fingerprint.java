@@ -1,8 +1,11 @@
 package dev.wok.model;
 
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Packed;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -41,7 +44,8 @@ final class Fingerprint {
         long bytes = tensors.stream().mapToLong(Tensor::bytes).sum();
         try (Progress.Task task = progress.start("checking weights", bytes, "bytes")) {
             for (Tensor tensor : tensors) {
-                digest.update(ByteBuffer.allocate(Long.BYTES).putLong(0, sum(tensor, task)));
+                digest.update(ByteBuffer.allocate(Long.BYTES)
+                        .putLong(0, sum(model.kernels().stream().device(), tensor, task)));
             }
         }
         try (CachePages cache = model.cachePages(1)) {
@@ -59,15 +63,31 @@ final class Fingerprint {
         return HexFormat.of().formatHex(digest.digest(), 0, BYTES);
     }
 
-    private static long sum(Tensor tensor, Progress.Task task) {
+    private static long sum(Device device, Tensor tensor, Progress.Task task) {
         CRC32C crc = new CRC32C();
-        MemorySegment memory = tensor.memory();
+        if (device instanceof HostDevice) {
+            add(tensor.memory(), crc, task);
+            return crc.getValue();
+        }
+        Tensor flat = tensor.reshape(tensor.elements());
+        long most = PART / tensor.dtype().bytes();
+        for (long from = 0; from < flat.elements(); from += most) {
+            Tensor part = flat.slice(0, from, Math.min(flat.elements(), from + most));
+            try (Arena arena = Arena.ofConfined()) {
+                Tensor here = Tensor.allocate(arena, part.dtype(), part.shape());
+                device.download(part, here);
+                add(here.memory(), crc, task);
+            }
+        }
+        return crc.getValue();
+    }
+
+    private static void add(MemorySegment memory, CRC32C crc, Progress.Task task) {
         for (long from = 0; from < memory.byteSize(); from += PART) {
             long bytes = Math.min(PART, memory.byteSize() - from);
             crc.update(memory.asSlice(from, bytes).asByteBuffer());
             task.advance(bytes);
         }
-        return crc.getValue();
     }
 
     private static MessageDigest sha256() {

@@ -3,7 +3,9 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.FilePages;
+import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
+import dev.wok.device.Replays;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Packed;
@@ -51,6 +53,9 @@ public final class Model implements AutoCloseable {
     /// What the last step was computed on, where that was chosen.
     private @Nullable StepThreads lastThreads;
 
+    /// Steps that come again with the same sizes.
+    private final Replays replays;
+
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
 
@@ -74,6 +79,7 @@ public final class Model implements AutoCloseable {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, dtype, storage, Weights.Supply.of(memory));
         stepThreads = StepThreads.of(network.device(), FEW);
+        replays = Replays.on(kernels.stream());
         mapped = null;
     }
 
@@ -82,6 +88,7 @@ public final class Model implements AutoCloseable {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, DType.F32, storage, mapped::tensor);
         stepThreads = StepThreads.of(network.device(), FEW);
+        replays = Replays.on(kernels.stream());
         this.mapped = mapped;
         if (packedBytes() < Device.usableMemory()) {
             mapped.enlarge();
@@ -172,8 +179,9 @@ public final class Model implements AutoCloseable {
         try {
             ModelConfig main = source.config(progress);
             Storage storage = asked.orElseGet(source::asStored);
-            if (source instanceof ConvertedFolder folder && storage.packsAs(folder.asStored())) {
-                return new Model(main, kernels, storage, folder);
+            boolean fits = source instanceof ConvertedFolder folder && storage.packsAs(folder.asStored());
+            if (fits && kernels.stream().device() instanceof HostDevice) {
+                return new Model(main, kernels, storage, (ConvertedFolder) source);
             }
             Model model = read(source, new Model(main, kernels, DType.F32, storage), progress);
             source.close();
@@ -208,6 +216,13 @@ public final class Model implements AutoCloseable {
     public static void draw(ModelConfig config, long seed, Path target, Storage storage, Progress progress) {
         Source source = RandomWeights.of(config, seed);
         WholeFolder.write(target, folder -> ConvertedFolder.write(source, storage, folder, progress));
+    }
+
+    /// A model that nobody trained, opened to infer, to measure with.
+    ///
+    /// @param storage what its weights are held as
+    public static Model drawn(ModelConfig config, long seed, Kernels kernels, Storage storage, Progress progress) {
+        return read(RandomWeights.of(config, seed), new Model(config, kernels, DType.F32, storage), progress);
     }
 
     private static Model read(Source source, Model model, Progress progress) {
@@ -326,6 +341,7 @@ public final class Model implements AutoCloseable {
     /// Says that values of [#parameters] were written: whoever writes them calls it before the next pass.
     public void weightsChanged() {
         network.weights.changed();
+        replays.forget();
     }
 
     /// @return memory and methods to train this model
@@ -430,14 +446,26 @@ public final class Model implements AutoCloseable {
                 : lastThreads.run(network.device(), () -> extendChunks(cache, chunks));
     }
 
+    /// A step that is the same work whatever the tokens are.
+    ///
+    /// @param cache where its pages begin
+    private record Step(Reading.Shape shape, long cache) {}
+
     private List<float[]> extendChunks(CachePages cache, List<Chunk> chunks) {
         try (var _ = workspace().scope()) {
-            Tensor normed = infer(cache, chunks);
-            if (drafts()) {
-                hiddenRows = normed.size(0);
-                network.kernels.elementwise().cast(normed, hidden().slice(0, 0, hiddenRows));
+            int[] wanted = Reading.wanted(chunks);
+            boolean isShort = wanted.length <= LOGITS_AT_ONCE;
+            Reading reading = Reading.of(chunks, isShort ? wanted : new int[0], replays.keeps());
+            Tensor all = network.ints(workspace(), reading.values());
+            hiddenRows = drafts() ? reading.shape().tokens() : 0;
+            if (isShort) {
+                Step step = new Step(reading.shape(), cache.address());
+                return floats(replays.run(step, () -> {
+                    Reading.Here here = reading.on(all);
+                    return head(infer(cache, here), here.wanted());
+                }));
             }
-            return logits(normed, wanted(chunks));
+            return logits(infer(cache, reading.on(all)), wanted);
         }
     }
 
@@ -479,9 +507,11 @@ public final class Model implements AutoCloseable {
             }
             Tensor picked = workspace().tensor(network.dtype, ids.length, network.config.hiddenSize());
             network.kernels.embedding().forward(network.ints(workspace(), from), hidden(), picked);
-            Pass p = network.pass(workspace(), chunks);
-            Tensor normed = network.draft(p, picked, network.ints(workspace(), ids), cache);
-            return logits(normed, wanted(chunks));
+            Reading reading = Reading.of(chunks, new int[0], false);
+            Reading.Here here = reading.on(network.ints(workspace(), reading.values()));
+            Pass p = network.pass(workspace(), here);
+            Tensor normed = network.draft(p, picked, here.ids(), cache);
+            return logits(normed, Reading.wanted(chunks));
         }
     }
 
@@ -495,51 +525,41 @@ public final class Model implements AutoCloseable {
     /// @return `[vocab]` for each of these rows, on the host
     private List<float[]> logits(Tensor normed, int... wanted) {
         List<float[]> logits = new ArrayList<>();
-        eachLogits(normed, wanted, (row, _) -> logits.add(floats(row)));
+        eachLogits(normed, wanted, (some, _) -> logits.addAll(floats(some)));
         return logits;
     }
 
-    private float[] floats(Tensor here) {
-        float[] values = new float[here.size(0)];
-        network.device().download(here, Tensor.of(MemorySegment.ofArray(values), DType.F32, values.length));
-        return values;
-    }
-
-    /// @return the rows of a batch whose logits are wanted
-    private static int[] wanted(List<Chunk> chunks) {
-        IntStream.Builder rows = IntStream.builder();
-        int end = 0;
-        for (Chunk chunk : chunks) {
-            end += chunk.ids().length;
-            for (int i = chunk.logits(); i > 0; i--) {
-                rows.add(end - i);
-            }
-        }
-        return rows.build().toArray();
+    /// @param here `[rows, vocab]`
+    private List<float[]> floats(Tensor here) {
+        int vocabulary = here.size(1);
+        float[] values = new float[Math.toIntExact(here.elements())];
+        network.device().download(here, Tensor.of(MemorySegment.ofArray(values), DType.F32, here.shape()));
+        return here.size(0) == 1
+                ? List.of(values)
+                : IntStream.range(0, here.size(0))
+                        .mapToObj(row -> Arrays.copyOfRange(values, row * vocabulary, (row + 1) * vocabulary))
+                        .toList();
     }
 
     /// Computes logits, as many at once as there is room for.
     ///
     /// @param rows of `normed`
-    /// @param each is given the logits of each row in turn, `[vocab]` in the workspace, and its number
+    /// @param each is given logits, `[some, vocab]` in the workspace, and how many rows there were before them
     private void eachLogits(Tensor normed, int[] rows, ObjIntConsumer<Tensor> each) {
         for (int from = 0; from < rows.length; from += LOGITS_AT_ONCE) {
             int[] some = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + LOGITS_AT_ONCE));
             try (var _ = workspace().scope()) {
-                Tensor logits = head(normed, some);
-                for (int i = 0; i < some.length; i++) {
-                    each.accept(logits.select(0, i), some[i]);
-                }
+                each.accept(head(normed, network.ints(workspace(), some)), from);
             }
         }
     }
 
     /// @param rows of `normed`, [#LOGITS_AT_ONCE] at most
     /// @return `[rows, vocab]`, in the workspace
-    private Tensor head(Tensor normed, int... rows) {
-        Tensor picked = workspace().tensor(network.dtype, rows.length, network.config.hiddenSize());
-        network.kernels.embedding().forward(network.ints(workspace(), rows), normed, picked);
-        Tensor logits = workspace().tensor(network.dtype, rows.length, network.config.vocabSize());
+    private Tensor head(Tensor normed, Tensor rows) {
+        Tensor picked = workspace().tensor(network.dtype, rows.size(0), network.config.hiddenSize());
+        network.kernels.embedding().forward(rows, normed, picked);
+        Tensor logits = workspace().tensor(network.dtype, rows.size(0), network.config.vocabSize());
         network.kernels.matmul().linear(picked, network.weights.head, logits, false);
         return logits;
     }
@@ -547,12 +567,14 @@ public final class Model implements AutoCloseable {
     /// Reads chunks into a cache.
     ///
     /// @return `[tokens, hidden]`, after the final norm, in the workspace
-    private Tensor infer(CachePages cache, List<Chunk> chunks) {
-        int[] ids = ids(chunks);
-        Pass p = network.pass(workspace(), chunks);
-        Tensor normed = network.infer(p, network.ints(workspace(), ids), cache);
+    private Tensor infer(CachePages cache, Reading.Here reading) {
+        Pass p = network.pass(workspace(), reading);
+        Tensor normed = network.infer(p, reading.ids(), cache);
+        if (drafts()) {
+            network.kernels.elementwise().cast(normed, hidden().slice(0, 0, p.tokens()));
+        }
         if (network.reads != null) {
-            network.reads.count(ids.length);
+            network.reads.count(p.tokens());
         }
         return normed;
     }
@@ -583,10 +605,13 @@ public final class Model implements AutoCloseable {
             int longest = CachePages.pages(config.maxPositionEmbeddings());
             CachePages pages = new CachePages(config, dry.kernels, device.memory(), dtype, longest);
             Chunk most = new Chunk(new int[longest], config.maxPositionEmbeddings() - 1, new int[1], 1);
-            Pass p = dry.pass(measuring, Collections.nCopies(CHUNK, most));
-            Tensor normed = dry.infer(p, dry.ints(measuring, new int[CHUNK]), pages);
+            Reading reading = Reading.of(Collections.nCopies(CHUNK, most), new int[LOGITS_AT_ONCE], true);
+            Reading.Here here = reading.on(dry.ints(measuring, reading.values()));
+            Pass p = dry.pass(measuring, here);
+            Tensor normed = dry.infer(p, here.ids(), pages);
             if (config.numNextnPredictLayers() > 0) {
-                dry.draft(p, normed, dry.ints(measuring, new int[CHUNK]), pages);
+                dry.ints(measuring, new int[CHUNK]);
+                dry.draft(p, normed, here.ids(), pages);
             }
             p.tensor(LOGITS_AT_ONCE, config.hiddenSize());
             p.tensor(LOGITS_AT_ONCE, config.vocabSize());
@@ -630,10 +655,15 @@ public final class Model implements AutoCloseable {
                 int[] chunk = Arrays.copyOfRange(ids, from, Math.min(ids.length, from + CHUNK));
                 Tensor text = all.slice(0, from, from + (long) chunk.length);
                 try (var _ = workspace().scope()) {
-                    Tensor normed = infer(cache.pages(), List.of(cache.chunk(chunk, chunk.length)));
+                    Reading reading = Reading.of(List.of(cache.chunk(chunk, 0)), new int[0], false);
+                    Tensor normed = infer(cache.pages(), reading.on(network.ints(workspace(), reading.values())));
                     cache.grow(chunk.length);
                     int[] rows = IntStream.range(0, chunk.length).toArray();
-                    eachLogits(normed, rows, (logits, row) -> network.device().download(logits, text.select(0, row)));
+                    eachLogits(
+                            normed,
+                            rows,
+                            (logits, first) ->
+                                    network.device().download(logits, text.slice(0, first, first + logits.dim(0))));
                 }
             }
         }
@@ -662,6 +692,7 @@ public final class Model implements AutoCloseable {
     /// Gives the weights' memory back.
     @Override
     public void close() {
+        replays.forget();
         if (scratch != null) {
             scratch.close();
         }

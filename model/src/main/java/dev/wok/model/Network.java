@@ -67,39 +67,22 @@ final class Network {
 
     /// What a batch of packed sequences needs on the device, taken from the workspace.
     Pass pass(Workspace workspace, int[] positions, int[] keyStart) {
-        return pass(workspace, positions, keyStart, null);
+        return pass(workspace, ints(workspace, positions), ints(workspace, keyStart), null);
     }
 
     /// What tokens that are read into a cache need on the device.
-    Pass pass(Workspace workspace, List<Chunk> chunks) {
-        int[] starts = new int[chunks.size() + 1];
-        int most = 0;
-        for (int i = 0; i < chunks.size(); i++) {
-            starts[i + 1] = starts[i] + chunks.get(i).ids().length;
-            most = Math.max(most, CachePages.pages(chunks.get(i).to()));
-        }
-        int[] positions = new int[starts[chunks.size()]];
-        int[] pages = new int[chunks.size() * most];
-        for (int i = 0; i < chunks.size(); i++) {
-            Chunk chunk = chunks.get(i);
-            System.arraycopy(chunk.pages(), 0, pages, i * most, CachePages.pages(chunk.to()));
-            for (int t = starts[i]; t < starts[i + 1]; t++) {
-                positions[t] = chunk.from() + t - starts[i];
-            }
-        }
-        PageTable table =
-                new PageTable(ints(workspace, starts), ints(workspace, pages).reshape(chunks.size(), most));
-        return pass(workspace, positions, new int[positions.length], table);
+    ///
+    /// @param reading on the device already
+    Pass pass(Workspace workspace, Reading.Here reading) {
+        return pass(workspace, reading.positions(), reading.keyStart(), reading.table());
     }
 
-    private Pass pass(Workspace workspace, int[] positions, int[] keyStart, @Nullable PageTable table) {
-        int tokens = positions.length;
-        Tensor at = ints(workspace, positions);
-        Tensor start = ints(workspace, keyStart);
+    private Pass pass(Workspace workspace, Tensor positions, Tensor keyStart, @Nullable PageTable table) {
+        int tokens = positions.size(0);
         Tensor cos = workspace.tensor(dtype, tokens, frequencies.dim(0));
         Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
-        kernels.rotary().table(at, frequencies, config.rope().attentionScaling(), cos, sin);
-        return new Pass(kernels, workspace, dtype, tokens, at, table, start, cos, sin, reads);
+        kernels.rotary().table(positions, frequencies, config.rope().attentionScaling(), cos, sin);
+        return new Pass(kernels, workspace, dtype, tokens, positions, table, keyStart, cos, sin, reads);
     }
 
     Tensor ints(Workspace workspace, int[] values) {

@@ -1,7 +1,9 @@
 package dev.wok.model;
 
 import dev.wok.device.Device;
+import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
+import dev.wok.device.Memory;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
@@ -10,6 +12,8 @@ import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Tensors;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.net.URL;
@@ -46,6 +50,18 @@ record Fixture(Path folder, JsonNode expected) {
 
     /// A loaded model and the device it is on.
     record Loaded(Device device, Model model) implements AutoCloseable {
+        /// @return memory of the device that the host reads and writes too
+        Memory memory() {
+            return device instanceof Gpu gpu ? gpu.pinned() : device.memory();
+        }
+
+        /// @return a copy for the host
+        Tensor host(Tensor here) {
+            Tensor host = Tensors.zeros(here.dtype(), here.shape());
+            device.download(here, host);
+            return host;
+        }
+
         @Override
         public void close() {
             model.close();
@@ -102,8 +118,12 @@ record Fixture(Path folder, JsonNode expected) {
         }
     }
 
+    static Device device(On on) {
+        return on.backend == Backend.PTX ? Device.emulated() : Device.host(on.threads);
+    }
+
     Loaded load(On on) {
-        Device device = Device.host(on.threads);
+        Device device = device(on);
         return new Loaded(
                 device,
                 Model.load(folder, Kernels.on(device.stream(), on.backend, on.precision), on.dtype, Progress.silent()));

@@ -66,7 +66,7 @@ class FixtureTest {
     void layersAndChosenExperts(Fixture fixture, Fixture.On on) {
         try (Fixture.Loaded loaded = fixture.load(on);
                 Safetensors tensors = fixture.open("expected.safetensors");
-                Memory memory = loaded.device().memory()) {
+                Memory memory = loaded.memory()) {
             Network network = Ties.network(loaded.model(), memory);
             List<int[]> sequences = fixture.sequences();
             for (int i = 0; i < sequences.size(); i++) {
@@ -145,8 +145,11 @@ class FixtureTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("fixtures")
     void greedyContinuations(Fixture fixture) {
-        try (Fixture.Loaded loaded =
-                fixture.load(new Fixture.On(Fixture.fastBackends().getLast(), DType.F32, 2))) {
+        greedyContinuations(fixture, new Fixture.On(Fixture.fastBackends().getLast(), DType.F32, 2));
+    }
+
+    static void greedyContinuations(Fixture fixture, Fixture.On on) {
+        try (Fixture.Loaded loaded = fixture.load(on)) {
             List<int[]> sequences = fixture.sequences();
             for (int i = 0; i < sequences.size(); i++) {
                 int[] greedy = Fixture.ints(fixture.sequence(i).required("greedy"));

@@ -1,10 +1,12 @@
 package dev.wok.model;
 
+import dev.wok.device.Device;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Routing;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Tensors;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -59,10 +61,12 @@ final class Ties {
     static Network network(Model model, Memory memory) {
         DType dtype = model.parameters().getFirst().value().dtype();
         Network network = new Network(model.config(), model.kernels(), memory, dtype);
-        network.weights
-                .named()
-                .forEach((name, tensor) ->
-                        tensor.copyFrom(Objects.requireNonNull(model.tensors().get(name))));
+        Device device = model.kernels().stream().device();
+        network.weights.named().forEach((name, tensor) -> {
+            Tensor host = Tensors.zeros(tensor.dtype(), tensor.shape());
+            device.download(Objects.requireNonNull(model.tensors().get(name)), host);
+            device.upload(host, tensor);
+        });
         network.weights.changed();
         return network;
     }
