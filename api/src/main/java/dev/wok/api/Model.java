@@ -1,7 +1,7 @@
 package dev.wok.api;
 
 import dev.wok.device.Device;
-import dev.wok.device.HostDevice;
+import dev.wok.device.DeviceName;
 import dev.wok.generate.Engine;
 import dev.wok.generate.Request;
 import dev.wok.generate.Vocabulary;
@@ -60,7 +60,8 @@ public final class Model implements AutoCloseable {
 
     /// How a model is loaded: [#defaults], changed by the `with` methods.
     ///
-    /// @param backend the kernels; empty for the fastest that run here
+    /// @param device where the model is and computes
+    /// @param backend the kernels; empty for the fastest that run there
     /// @param dtype F32; BF16: weights and what enters matrix products rounded to bfloat16; or, on the
     ///     reference kernels, F64
     /// @param weights what matrices are held as; empty for what is stored, or, in BF16, for that
@@ -70,6 +71,7 @@ public final class Model implements AutoCloseable {
     /// @param kept where what is read of texts is kept for later runs; empty for nowhere
     /// @param progress is told what takes time
     public record Options(
+            DeviceName device,
             Optional<Backend> backend,
             DType dtype,
             Optional<Storage> weights,
@@ -106,6 +108,7 @@ public final class Model implements AutoCloseable {
         public static Options defaults() {
             int processors = Runtime.getRuntime().availableProcessors();
             return new Options(
+                    DeviceName.CPU,
                     Optional.empty(),
                     DType.F32,
                     Optional.empty(),
@@ -116,49 +119,56 @@ public final class Model implements AutoCloseable {
                     Progress.silent());
         }
 
+        /// @return these on another device, with its kernels' usual arithmetic: bfloat16 on a GPU
+        public Options withDevice(DeviceName value) {
+            DType usual = value.kind() == DeviceName.Kind.CPU ? dtype : DType.BF16;
+            return new Options(value, backend, usual, weights, threads, text, speculation, kept, progress);
+        }
+
         /// @return these on kernels asked for by name
         public Options withBackend(Backend value) {
-            return new Options(Optional.of(value), dtype, weights, threads, text, speculation, kept, progress);
+            return new Options(device, Optional.of(value), dtype, weights, threads, text, speculation, kept, progress);
         }
 
         /// @return these in another arithmetic
         public Options withDType(DType value) {
-            return new Options(backend, value, weights, threads, text, speculation, kept, progress);
+            return new Options(device, backend, value, weights, threads, text, speculation, kept, progress);
         }
 
         /// @return these with matrices held in another way
         public Options withWeights(Storage value) {
-            return new Options(backend, dtype, Optional.of(value), threads, text, speculation, kept, progress);
+            return new Options(device, backend, dtype, Optional.of(value), threads, text, speculation, kept, progress);
         }
 
         /// @return these with matrices held as they are stored
         Options withStoredWeights() {
-            return new Options(backend, dtype, Optional.empty(), threads, text, speculation, kept, progress);
+            return new Options(device, backend, dtype, Optional.empty(), threads, text, speculation, kept, progress);
         }
 
         /// @return these on so many threads
         public Options withThreads(int value) {
-            return new Options(backend, dtype, weights, value, text, speculation, kept, progress);
+            return new Options(device, backend, dtype, weights, value, text, speculation, kept, progress);
         }
 
         /// @return these for ids alone
         public Options withoutText() {
-            return new Options(backend, dtype, weights, threads, false, speculation, kept, progress);
+            return new Options(device, backend, dtype, weights, threads, false, speculation, kept, progress);
         }
 
         /// @return these with tokens guessed or not
         public Options withSpeculation(Engine.Speculation value) {
-            return new Options(backend, dtype, weights, threads, text, value, kept, progress);
+            return new Options(device, backend, dtype, weights, threads, text, value, kept, progress);
         }
 
         /// @return these, with what is read of texts kept for later runs
         public Options withKept(Kept value) {
-            return new Options(backend, dtype, weights, threads, text, speculation, Optional.of(value), progress);
+            return new Options(
+                    device, backend, dtype, weights, threads, text, speculation, Optional.of(value), progress);
         }
 
         /// @return these, reporting what takes time
         public Options withProgress(Progress value) {
-            return new Options(backend, dtype, weights, threads, text, speculation, kept, value);
+            return new Options(device, backend, dtype, weights, threads, text, speculation, kept, value);
         }
     }
 
@@ -199,12 +209,12 @@ public final class Model implements AutoCloseable {
     ///     such kernels on this machine
     public static Model load(Path folderOrFile, Options options) {
         Optional<Tokenizer> tokenizer = options.text() ? loadTokenizer(folderOrFile) : Optional.empty();
-        HostDevice device = Device.host(options.threads());
+        Device device = options.device().open(options.threads());
         try {
             dev.wok.model.Model network = network(folderOrFile, device, options);
             try {
                 requireFit(network, tokenizer, folderOrFile);
-                return new Model(network, tokenizer, folderOrFile.toString(), settings(options), () -> {
+                return new Model(network, tokenizer, folderOrFile.toString(), settings(options, device), () -> {
                     network.close();
                     device.close();
                 });
@@ -237,7 +247,7 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    private static dev.wok.model.Model network(Path folder, HostDevice device, Options options) {
+    private static dev.wok.model.Model network(Path folder, Device device, Options options) {
         Backend backend = options.backend().orElseGet(() -> Kernels.fastest(device));
         Precision precision = options.dtype() == DType.BF16 ? Precision.BF16 : Precision.F32;
         Tuning.ensure(device, backend, options.progress());
@@ -253,8 +263,8 @@ public final class Model implements AutoCloseable {
                 : dev.wok.model.Model.open(folder, kernels, options.progress());
     }
 
-    private static Engine.Settings settings(Options options) {
-        Engine.Settings settings = Engine.Settings.defaults().withSpeculation(options.speculation());
+    private static Engine.Settings settings(Options options, Device device) {
+        Engine.Settings settings = Engine.Settings.on(device).withSpeculation(options.speculation());
         return options.kept()
                 .map(kept -> settings.withDisk(new Engine.Disk(kept.folder(), kept.bytes(), options.progress())))
                 .orElse(settings);

@@ -4,10 +4,13 @@ import dev.wok.bench.Bench;
 import dev.wok.bench.KernelRun;
 import dev.wok.bench.Row;
 import dev.wok.device.Device;
+import dev.wok.device.DeviceName;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Backend;
+import dev.wok.kernel.Explanation;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Tuning;
+import dev.wok.model.Storage;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -62,8 +65,9 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--preset",
             paramLabel = "P",
-            description = "The model's shape. train: nano, mini or small (the default); make-model: v2-lite,"
-                    + " r1-distill-1.5b, llama-1b, small or nano.")
+            description =
+                    "The model's shape. train: nano, mini or small (the default), on a GPU moe-1b too; make-model, and"
+                            + " generate on a GPU: v2-lite, r1-distill-1.5b, llama-1b, small or nano.")
     @Nullable
     String preset;
 
@@ -100,6 +104,22 @@ final class BenchCommand implements Callable<Integer> {
     @Nullable
     Integer threads;
 
+    @Option(
+            names = "--device",
+            paramLabel = "D",
+            defaultValue = "cpu",
+            description = "With kernels, train and generate: cpu (the default), cuda or cuda:N.")
+    String device = "cpu";
+
+    @Option(
+            names = "--explain",
+            paramLabel = "ROW",
+            description =
+                    "Measure nothing: print how the kernels of a GPU's row come about: what was chosen and why, PTX,"
+                            + " registers. Without a GPU, add --device emulated.")
+    @Nullable
+    String explain;
+
     @Option(names = "--json", description = "Print an array of rows.")
     boolean json;
 
@@ -112,6 +132,9 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() {
         if (tune) {
             return tune();
+        }
+        if (explain != null) {
+            return explain(explain);
         }
         List<Row> rows = switch (name) {
             case "kernels" -> kernels();
@@ -138,6 +161,52 @@ final class BenchCommand implements Callable<Integer> {
                             row.against()));
         }
         return 0;
+    }
+
+    private int explain(String row) {
+        refuse(!name.equals("kernels"), "--explain", "kernels");
+        DeviceName named = DeviceName.parse("--device", device.equals("cpu") ? "cuda" : device);
+        List<Explanation> all = Bench.explain(row, named);
+        if (json) {
+            console.out()
+                    .println(Json.text(all.stream().map(BenchCommand::values).toList()));
+            return 0;
+        }
+        for (Explanation kernel : all) {
+            console.out()
+                    .printf(
+                            "%s%n  %s%n  %s%n%s%n%s%n",
+                            kernel.name(),
+                            kernel.configuration(),
+                            kernel.reason(),
+                            kernel.resources().indent(2).stripTrailing(),
+                            kernel.source());
+        }
+        return 0;
+    }
+
+    private static SequencedMap<String, Object> values(Explanation kernel) {
+        SequencedMap<String, Object> values = new LinkedHashMap<>();
+        values.put("name", kernel.name());
+        values.put("configuration", kernel.configuration());
+        values.put("reason", kernel.reason());
+        values.put("resources", kernel.resources());
+        values.put("source", kernel.source());
+        return values;
+    }
+
+    private boolean isOnGpu() {
+        if (DeviceName.parse("--device", device).kind() == DeviceName.Kind.CPU) {
+            return false;
+        }
+        if (backend != null || threads != null) {
+            throw new BadInput("--backend and --threads do not go with --device %s.".formatted(device));
+        }
+        return true;
+    }
+
+    private DeviceName device() {
+        return DeviceName.parse("--device", device);
     }
 
     private int tune() {
@@ -184,8 +253,16 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private List<Row> generate() {
-        refuse(preset != null, "--preset", "make-model");
         refuseOthers(name);
+        boolean onGpu = isOnGpu();
+        if (onGpu && !name.equals("generate")) {
+            throw new BadInput("--device %s goes with wok bench kernels, train and generate.".formatted(device));
+        }
+        if (onGpu && model == null && preset != null) {
+            Storage storage = ComputeOptions.storage("--weights", weights == null ? "bf16" : weights);
+            return Bench.generate(preset, storage, device(), display);
+        }
+        refuse(preset != null, "--preset", "make-model");
         if (model == null) {
             throw new BadInput("name the model that generates: wok bench %s --model DIR.".formatted(name));
         }
@@ -195,6 +272,9 @@ final class BenchCommand implements Callable<Integer> {
             case "bf16" -> Precision.BF16;
             default -> throw new BadInput("--dtype %s: expected f32 or bf16.".formatted(dtype));
         };
+        if (onGpu) {
+            return Bench.generate(model, device(), display);
+        }
         int count = ComputeOptions.threads(threads);
         return switch (name) {
             case "batch" -> Bench.batch(model, count, backend(), precision, display);
@@ -221,7 +301,8 @@ final class BenchCommand implements Callable<Integer> {
         refuse(!measurement.equals("kernels") && svg != null, "--svg", "kernels");
         refuse(!generates && model != null, "--model", "generate");
         refuse(!generates && dtype != null, "--dtype", "generate");
-        refuse(!makes && weights != null, "--weights", "make-model");
+        boolean draws = makes || generates && preset != null && !device.equals("cpu");
+        refuse(!draws && weights != null, "--weights", "make-model");
         refuse(!makes && out != null, "--out", "make-model");
     }
 
@@ -231,7 +312,9 @@ final class BenchCommand implements Callable<Integer> {
         if (svg != null) {
             Given.requireFolderOf(svg);
         }
-        KernelRun run = Bench.kernels(only, ComputeOptions.threads(threads), backend(), display);
+        KernelRun run = isOnGpu()
+                ? Bench.kernels(only, device(), display)
+                : Bench.kernels(only, ComputeOptions.threads(threads), backend(), display);
         if (svg != null) {
             try {
                 Files.writeString(svg, run.roofline());
@@ -244,6 +327,9 @@ final class BenchCommand implements Callable<Integer> {
 
     private List<Row> train() {
         refuseOthers("train");
+        if (isOnGpu()) {
+            return Bench.train(preset == null ? "moe-1b" : preset, device(), display);
+        }
         return Bench.train(preset == null ? "small" : preset, ComputeOptions.threads(threads), backend(), display);
     }
 
@@ -258,7 +344,7 @@ final class BenchCommand implements Callable<Integer> {
             return null;
         }
         List<Backend> fast = Arrays.stream(Backend.values())
-                .filter(b -> b != Backend.REFERENCE && b != Backend.DRY)
+                .filter(b -> b == Backend.VECTOR || b == Backend.X86)
                 .toList();
         return fast.stream()
                 .filter(b -> b.text().equals(backend))

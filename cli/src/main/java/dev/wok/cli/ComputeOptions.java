@@ -1,6 +1,7 @@
 package dev.wok.cli;
 
 import dev.wok.api.Model;
+import dev.wok.device.DeviceName;
 import dev.wok.kernel.Backend;
 import dev.wok.model.Storage;
 import dev.wok.notice.BadInput;
@@ -10,20 +11,24 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/// The options of every command that computes: on which kernels, in which arithmetic, on how many
+/// The options of every command that computes: on which device and kernels, in which arithmetic, on how many
 /// threads.
 final class ComputeOptions {
+    static final String DEVICES =
+            "cpu (the default); cuda or cuda:N, an NVIDIA GPU; emulated, a GPU that does not exist: slow, with every"
+                    + " check on.";
+
     @Mixin
     Where where = new Where();
 
     @Option(
             names = "--dtype",
             paramLabel = "T",
-            defaultValue = "f32",
             description =
-                    "f32 (the default); bf16: weights and what enters matrix products rounded to bfloat16; or, with"
-                            + " --backend reference, f64.")
-    String dtype = "f32";
+                    "f32 (the default on a cpu); bf16 (on a GPU): weights and what enters matrix products rounded to"
+                            + " bfloat16; or, with --backend reference, f64.")
+    @Nullable
+    String dtype;
 
     @Option(
             names = "--weights",
@@ -37,7 +42,8 @@ final class ComputeOptions {
 
     /// @throws BadInput where there are no such kernels
     Model.Options options(Progress progress) {
-        Model.Options options = where.options(progress).withDType(dtype(where.backend()));
+        Model.Options options = where.options(progress);
+        options = dtype == null ? options : options.withDType(dtype(dtype, where.backend()));
         return weights == null ? options : options.withWeights(storage("--weights", weights));
     }
 
@@ -50,7 +56,7 @@ final class ComputeOptions {
         return storage;
     }
 
-    private DType dtype(@Nullable Backend asked) {
+    private static DType dtype(String dtype, @Nullable Backend asked) {
         return switch (dtype) {
             case "f32" -> DType.F32;
             case "bf16" -> DType.BF16;
@@ -74,12 +80,15 @@ final class ComputeOptions {
 
     /// On which kernels, and on how many threads.
     static final class Where {
+        @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", description = DEVICES)
+        String device = "cpu";
+
         @Option(
                 names = "--backend",
                 paramLabel = "B",
                 description =
-                        "x86, vector (fast) or reference (slow, accumulates in double precision); without, the fastest"
-                                + " that runs here.")
+                        "x86, vector (fast) or reference (slow, accumulates in double precision), ptx on a GPU; without,"
+                                + " the fastest that runs there.")
         @Nullable
         String backend;
 
@@ -90,8 +99,12 @@ final class ComputeOptions {
         /// @throws BadInput where there are no such kernels
         Model.Options options(Progress progress) {
             Backend asked = backend();
-            Model.Options options =
-                    Model.Options.defaults().withProgress(progress).withThreads(threads(threads));
+            DeviceName named = DeviceName.parse("--device", device);
+            named.requireHere();
+            Model.Options options = Model.Options.defaults()
+                    .withDevice(named)
+                    .withProgress(progress)
+                    .withThreads(threads(threads));
             return asked == null ? options : options.withBackend(asked);
         }
 
@@ -102,7 +115,9 @@ final class ComputeOptions {
                 case "x86" -> Backend.X86;
                 case "vector" -> Backend.VECTOR;
                 case "reference" -> Backend.REFERENCE;
-                default -> throw new BadInput("--backend %s: expected x86, vector or reference.".formatted(backend));
+                case "ptx" -> Backend.PTX;
+                default ->
+                    throw new BadInput("--backend %s: expected x86, vector, reference or ptx.".formatted(backend));
             };
         }
     }

@@ -1,10 +1,9 @@
 package dev.wok.cli;
 
 import dev.wok.device.CudaException;
-import dev.wok.device.Device;
+import dev.wok.device.DeviceName;
 import dev.wok.device.EmulatedGpu;
 import dev.wok.device.Gpu;
-import dev.wok.device.Gpus;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -21,8 +20,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,8 +36,6 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         footer = {"", "Example:", "  wok ptx run saxpy.ptx --arg n=1000 --arg x=f32[1000]=iota --arg y=f32[1000]=1"})
 final class PtxRunCommand implements Callable<Integer> {
-    private static final Pattern DEVICE = Pattern.compile("gpu(?::(\\d{1,4}))?");
-
     private final Console console;
     private final Display display;
 
@@ -63,7 +58,7 @@ final class PtxRunCommand implements Callable<Integer> {
     @Option(
             names = "--device",
             paramLabel = "D",
-            description = "emulated (the default), gpu (the first of this machine) or gpu:N.")
+            description = "emulated (the default), cuda (the first GPU of this machine) or cuda:N.")
     String device = "emulated";
 
     @Option(names = "--json", description = "Print a JSON object for each kernel.")
@@ -126,24 +121,12 @@ final class PtxRunCommand implements Callable<Integer> {
     }
 
     private Supplier<Gpu> device() {
-        if (device.equals("emulated")) {
-            return Device::emulated;
+        DeviceName named = DeviceName.parse("--device", device);
+        if (named.kind() == DeviceName.Kind.CPU) {
+            throw new BadInput("--device cpu: expected emulated, cuda or cuda:N.");
         }
-        Matcher real = DEVICE.matcher(device);
-        if (!real.matches()) {
-            throw new BadInput("--device %s: expected emulated, gpu or gpu:N.".formatted(device));
-        }
-        return switch (Gpus.find()) {
-            case Gpus.Absent(String reason) -> throw new BadInput("--device %s: %s.".formatted(device, reason));
-            case Gpus.Found found -> {
-                int index = real.group(1) == null ? 0 : Integer.parseInt(real.group(1));
-                if (index >= found.gpus().size()) {
-                    throw new BadInput("--device %s: this machine has %s, counted from 0."
-                            .formatted(device, Amounts.of(found.gpus().size(), "GPUs")));
-                }
-                yield () -> found.open(index);
-            }
-        };
+        named.requireHere();
+        return () -> (Gpu) named.open(1);
     }
 
     private void requireSaved(List<PtxPlan> plans) {

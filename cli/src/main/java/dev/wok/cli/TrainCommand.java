@@ -1,6 +1,7 @@
 package dev.wok.cli;
 
 import dev.wok.api.Answer;
+import dev.wok.device.DeviceName;
 import dev.wok.generate.Sampling;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
@@ -88,7 +89,7 @@ final class TrainCommand implements Callable<Integer> {
     @Nullable
     String dtype;
 
-    @Option(names = "--device", paramLabel = "D", description = "cpu (the default and, so far, the only one).")
+    @Option(names = "--device", paramLabel = "D", description = ComputeOptions.DEVICES)
     @Nullable
     String device;
 
@@ -111,8 +112,8 @@ final class TrainCommand implements Callable<Integer> {
             Settings.of(name, options).help().forEach(console.out()::println);
             return 0;
         }
-        if (device != null && !device.equals("cpu")) {
-            throw new BadInput("--device %s: expected cpu.".formatted(device));
+        if (device != null) {
+            DeviceName.parse("--device", device).requireHere();
         }
         Path folder = folder(name);
         try (Trainer trainer = resume
@@ -163,6 +164,7 @@ final class TrainCommand implements Callable<Integer> {
         put(options, "minutes", "--minutes", minutes);
         put(options, "seed", "--seed", seed);
         put(options, "precision", "--dtype", dtype);
+        put(options, "device", "--device", device);
         return options;
     }
 

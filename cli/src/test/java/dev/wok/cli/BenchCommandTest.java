@@ -48,6 +48,16 @@ class BenchCommandTest {
     }
 
     @Test
+    void kernelsAreExplainedWithoutAGpu() {
+        Captured run = Captured.run("bench", "kernels", "--explain", "experts_6of64_forward", "--device", "emulated");
+        assertEquals(0, run.code(), run.err());
+        assertTrue(run.out().contains(".target sm_90"), run.out());
+        assertEquals(
+                "wok: nothing is measured on the device emulated, expected cuda or cuda:N.\n",
+                Captured.run("bench", "kernels", "--device", "emulated").err());
+    }
+
+    @Test
     void tuningStandsAlone() {
         assertEquals(
                 "wok: --tune goes with --threads and --json only.\n",

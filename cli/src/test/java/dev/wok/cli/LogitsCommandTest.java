@@ -47,6 +47,38 @@ class LogitsCommandTest {
     }
 
     @Test
+    void anEmulatedGpuAgrees() throws IOException {
+        Path host = folder.resolve("host.safetensors");
+        Path gpu = folder.resolve("gpu.safetensors");
+        assertEquals(0, logits("[[5,6]]", host, "--dtype", "f32").code());
+        Captured run = logits("[[5,6]]", gpu, "--dtype", "f32", "--device", "emulated");
+        assertEquals(0, run.code(), run.err());
+        try (Safetensors a = Safetensors.open(host);
+                Safetensors b = Safetensors.open(gpu)) {
+            float[] expected = a.tensor("logits.0").toFloats();
+            float[] found = b.tensor("logits.0").toFloats();
+            double norm = distance(expected, new float[expected.length]);
+            assertTrue(distance(expected, found) < 1e-5 * norm);
+        }
+    }
+
+    @Test
+    void devicesAndKernelsThatDoNotGoTogether() throws IOException {
+        Path out = folder.resolve("refused.safetensors");
+        refuse("--device emulatd: expected cpu, cuda, cuda:N or emulated.", out, "--device", "emulatd");
+        refuse("the ptx kernels do not run on this device", out, "--backend", "ptx");
+        refuse("the x86 kernels do not run on this device", out, "--backend", "x86", "--device", "emulated");
+        assertFalse(Files.exists(out));
+    }
+
+    private static void refuse(String expected, Path out, String... options) throws IOException {
+        Captured run = logits("[[5]]", out, options);
+        assertEquals(2, run.code());
+        assertEquals(1, run.err().lines().count(), run.err());
+        assertTrue(run.err().contains(expected), run.err());
+    }
+
+    @Test
     void theReferenceAgrees() throws IOException {
         Path fast = folder.resolve("a.safetensors");
         Path slow = folder.resolve("b.safetensors");
@@ -128,7 +160,7 @@ class LogitsCommandTest {
     void anUnknownBackendIsRefused() throws IOException {
         Captured run = logits("[[1]]", folder.resolve("none.safetensors"), "--backend", "dry");
         assertEquals(2, run.code());
-        assertEquals("wok: --backend dry: expected x86, vector or reference.\n", run.err());
+        assertEquals("wok: --backend dry: expected x86, vector, reference or ptx.\n", run.err());
     }
 
     @Test

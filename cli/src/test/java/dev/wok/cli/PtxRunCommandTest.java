@@ -129,20 +129,20 @@ class PtxRunCommandTest {
     @Test
     void aGpuThatIsNotThereIsRefusedWithTheReason() {
         assertEquals(
-                "wok: --device cpu: expected emulated, gpu or gpu:N.\n",
+                "wok: --device cpu: expected emulated, cuda or cuda:N.\n",
                 PtxSamples.run("run", "saxpy", "--device", "cpu").err());
         switch (Gpus.find()) {
             case Gpus.Absent(String reason) -> {
-                Captured run = PtxSamples.run("run", "saxpy", "--device", "gpu");
+                Captured run = PtxSamples.run("run", "saxpy", "--device", "cuda");
                 assertEquals(2, run.code());
-                assertEquals("wok: --device gpu: %s.\n".formatted(reason), run.err());
+                assertEquals("wok: device cuda: %s.\n".formatted(reason), run.err());
             }
             case Gpus.Found found -> {
-                Captured run = PtxSamples.run("run", "saxpy", "--device", "gpu:9999");
+                Captured run = PtxSamples.run("run", "saxpy", "--device", "cuda:9999");
                 assertEquals(2, run.code());
                 assertTrue(run.err().contains("this machine has " + found.gpus().size()), run.err());
                 JsonNode real = JsonMapper.shared()
-                        .readTree(PtxSamples.run("run", "saxpy", "--device", "gpu", "--json")
+                        .readTree(PtxSamples.run("run", "saxpy", "--device", "cuda", "--json")
                                 .out());
                 JsonNode emulated = JsonMapper.shared()
                         .readTree(PtxSamples.run("run", "saxpy", "--json").out());

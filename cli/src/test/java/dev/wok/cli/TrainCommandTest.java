@@ -119,7 +119,7 @@ class TrainCommandTest {
         assertRefused(out, train(out, "--set", "learning_rat=1"), "learning_rate");
         assertRefused(out, train(out, "--set", "num_attention_heads=3"), "hidden_size 16 is no multiple");
         assertRefused(out, train(out, "--set", "scoring_func=softmax"), "norm_topk_prob is true");
-        assertRefused(out, train(out, "--device", "gpu"), "--device gpu: expected cpu.");
+        assertRefused(out, train(out, "--device", "gpu"), "--device gpu: expected cpu, cuda, cuda:N or emulated.");
         assertRefused(out, train(out, "--set", "steps=7"), "steps is given twice");
         assertRefused(out, train(out, "--dtype", "f64"), "expected auto or f32 or bf16");
         assertRefused(out, train(out, "--dtype", "f32", "--set", "precision=bf16"), "given twice: --dtype f32");

@@ -81,8 +81,13 @@ public final class Engine implements AutoCloseable {
 
         /// @return a quarter of this machine's memory, 64 texts at once, guesses where they make it faster
         public static Settings defaults() {
-            long bytes = Device.usableMemory() / MEMORY_SHARE;
-            return new Settings(bytes, SEQUENCES, Speculation.WHERE_FASTER, Optional.empty());
+            return new Settings(
+                    Device.usableMemory() / MEMORY_SHARE, SEQUENCES, Speculation.WHERE_FASTER, Optional.empty());
+        }
+
+        /// @return the same with a quarter of a device's memory
+        public static Settings on(Device device) {
+            return defaults().withCacheBytes(device.usableBytes() / MEMORY_SHARE);
         }
 
         /// @return these with another size of the cache

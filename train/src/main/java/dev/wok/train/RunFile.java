@@ -45,6 +45,8 @@ record RunFile(
             for (Map.Entry<String, JsonNode> entry : root.required("settings").properties()) {
                 values.put(entry.getKey(), text(entry.getValue()));
             }
+            // Earlier versions knew no other device.
+            values.putIfAbsent("device", "cpu");
             List<Path> data = new ArrayList<>();
             if (!root.required("data").isArray()) {
                 throw new BadInput("data is %s, expected a list of paths".formatted(root.path("data")));

@@ -1,6 +1,7 @@
 package dev.wok.train;
 
 import dev.wok.device.Device;
+import dev.wok.device.DeviceName;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
@@ -182,9 +183,12 @@ public record Settings(
             @Key(value = "threads that compute; 0 for all. Changes no number", max = 4096, free = true)
             int threads,
 
+            @Key(value = "where the run computes: cpu, cuda, cuda:N or emulated", free = true)
+            String device,
+
             @Key(
-                    value = "kernels; auto for the fastest here",
-                    oneOf = {"auto", "x86", "vector", "reference"})
+                    value = "kernels; auto for the fastest there",
+                    oneOf = {"auto", "x86", "vector", "reference", "ptx"})
             String backend,
 
             @Key(
@@ -281,12 +285,17 @@ public record Settings(
         return SettingKeys.settings(values);
     }
 
+    /// @return where to compute
+    DeviceName device() {
+        return DeviceName.parse("device", run.device());
+    }
+
     /// @return the kernels to compute with
     Backend backend() {
         if (!run.backend().equals(SettingKeys.AUTO)) {
             return Backend.valueOf(run.backend().toUpperCase(Locale.ROOT));
         }
-        try (Device device = Device.host(1)) {
+        try (Device device = device().open(1)) {
             return Kernels.fastest(device);
         }
     }
@@ -296,7 +305,7 @@ public record Settings(
         if (!run.precision().equals(SettingKeys.AUTO)) {
             return Precision.valueOf(run.precision().toUpperCase(Locale.ROOT));
         }
-        try (Device device = Device.host(1)) {
+        try (Device device = device().open(1)) {
             return Kernels.usual(device, backend);
         }
     }

@@ -1,7 +1,7 @@
 package dev.wok.train;
 
 import dev.wok.device.Device;
-import dev.wok.device.HostDevice;
+import dev.wok.device.Gpu;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
@@ -203,7 +203,7 @@ public final class Trainer implements AutoCloseable {
         int threads = settings.run().threads() == 0
                 ? Runtime.getRuntime().availableProcessors()
                 : settings.run().threads();
-        try (HostDevice device = Device.host(threads)) {
+        try (Device device = settings.device().open(threads)) {
             Backend backend = settings.backend();
             Tuning.ensure(device, backend, progress);
             return prepareAndTrain(Kernels.on(device.stream(), backend, settings.precision(backend)), threads);
@@ -343,11 +343,13 @@ public final class Trainer implements AutoCloseable {
 
     private static void requireMemory(ModelConfig config, Kernels kernels, Settings settings) {
         Settings.Batches batches = settings.batches();
-        long free = MachineMemory.available();
+        boolean isGpu = kernels.stream().device() instanceof Gpu;
+        long free = isGpu ? kernels.stream().device().usableBytes() : MachineMemory.available();
+        String place = isGpu ? "the GPU" : "this machine";
         // To count exactly what is far too large would take long, so a lower bound goes first.
         double tokens = (double) batches.microBatchSequences() * batches.sequenceLength();
         double values = 4 * tokens * config.hiddenSize() * config.numHiddenLayers();
-        requireFree("at least ", values, WEIGHTS_AND_MOMENTS * 4.0 * config.parameters(), free);
+        requireFree(place, "at least ", values, WEIGHTS_AND_MOMENTS * 4.0 * config.parameters(), free);
         if (tokens > Integer.MAX_VALUE) {
             throw new BadInput("a micro-batch of %,.0f tokens was asked for, expected fewer than 2^31; lower %s."
                     .formatted(tokens, "micro_batch_sequences or sequence_length"));
@@ -356,15 +358,16 @@ public final class Trainer implements AutoCloseable {
                 + Model.formBytes(config, kernels, DType.F32, FORMS);
         long sampling = settings.run().sampleTokens() == 0 ? 0 : Model.inferenceBytes(config, DType.F32);
         Runtime java = Runtime.getRuntime();
-        long heap = Math.min(HEAP, java.maxMemory() - java.totalMemory());
-        requireFree("", Training.bytes(config, DType.F32, microBatch(settings)) + sampling + heap, weights, free);
+        long heap = isGpu ? 0 : Math.min(HEAP, java.maxMemory() - java.totalMemory());
+        requireFree(
+                place, "", Training.bytes(config, DType.F32, microBatch(settings)) + sampling + heap, weights, free);
     }
 
-    private static void requireFree(String bound, double batch, double weights, long free) {
+    private static void requireFree(String place, String bound, double batch, double weights, long free) {
         if (batch + weights > free) {
             throw new BadInput(
-                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients, a micro-batch and samples), this machine has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
-                            .formatted(bound, (batch + weights) / (1 << 20), weights / (1 << 20), free >> 20));
+                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients, a micro-batch and samples), %s has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
+                            .formatted(bound, (batch + weights) / (1 << 20), weights / (1 << 20), place, free >> 20));
         }
     }
 

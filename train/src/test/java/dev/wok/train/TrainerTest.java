@@ -22,6 +22,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 class TrainerTest {
     @TempDir
@@ -172,6 +173,27 @@ class TrainerTest {
             assertTrue(trainer.run().finished());
         }
         assertTrue(Files.exists(whole.resolve("report.html")));
+    }
+
+    /// As earlier versions wrote it.
+    @Test
+    void aRunThatNamesNoDeviceGoesOn() throws IOException {
+        Path out = folder.resolve("earlier");
+        try (Stream<Path> files = Files.walk(whole)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, out.resolve(whole.relativize(file).toString()));
+            }
+        }
+        Durable.delete(out.resolve("checkpoints/step-00000012"));
+        Durable.delete(out.resolve("model"));
+        Durable.delete(out.resolve("result.json"));
+        ObjectNode run = (ObjectNode) Logs.JSON.readTree(Files.readAllBytes(out.resolve("run.json")));
+        ((ObjectNode) run.required("settings")).remove("device");
+        Files.write(out.resolve("run.json"), Logs.JSON.writeValueAsBytes(run));
+        try (Trainer trainer = TinyRun.resume(out, Map.of())) {
+            assertTrue(trainer.run().finished());
+        }
+        assertSameRun(whole, out);
     }
 
     @Test
