@@ -119,7 +119,7 @@ final class TrainBench {
         }
     }
 
-    private static Batch random(Settings.Batches sizes, int vocabulary) {
+    static Batch random(Settings.Batches sizes, int vocabulary) {
         int length = sizes.sequenceLength();
         int tokens = sizes.microBatchSequences() * length;
         Rng rng = new Rng(1);
