@@ -5,7 +5,6 @@ import static dev.wok.emit.ptx.Ptx.vec;
 
 import dev.wok.device.TensorMap;
 import dev.wok.emit.ptx.Compare;
-import dev.wok.emit.ptx.Operand;
 import dev.wok.emit.ptx.PtxKernel;
 import dev.wok.emit.ptx.Reg;
 import dev.wok.emit.ptx.Type;
@@ -21,7 +20,7 @@ record HopperTiles(PtxKernel k) {
     static final int ROW = COLUMNS * Rounding.BYTES;
 
     /// Bytes of eight rows, after which the swizzle repeats.
-    static final int EIGHT_ROWS = 8 * ROW;
+    static final int EIGHT_ROWS = TileDescriptor.EIGHT_ROWS;
 
     /// Rows that one instruction multiplies, and the threads that share it.
     static final int GROUP_ROWS = 64;
@@ -30,6 +29,9 @@ record HopperTiles(PtxKernel k) {
     static final int GROUP_WARPS = GROUP / Sums.LANES;
 
     private static final int PIECE = 16;
+
+    /// Where rows are multiplied with one another it says nothing.
+    private static final int LEADING_OF_ROWS = 16;
 
     /// What is added over in one instruction.
     private static final int DEPTH = 16;
@@ -54,23 +56,19 @@ record HopperTiles(PtxKernel k) {
     }
 
     void init(Reg barriers, int i, int count) {
-        k.op("mbarrier.init.shared::cta.b64", barriers.at((long) i * Long.BYTES), count);
+        Barrier.init(k, barriers.at((long) i * Long.BYTES), count);
     }
 
     void await(Reg barrier, Object parity) {
-        k.repeatWhile(() -> {
-            Reg isOver = k.reg(Type.PRED, "is_over");
-            k.op("mbarrier.try_wait.parity.shared::cta.b64", isOver, barrier.at(0), parity);
-            return isOver.not();
-        });
+        Barrier.await(k, barrier.at(0), parity);
     }
 
     void arrive(Reg barrier) {
-        k.op("mbarrier.arrive.shared::cta.b64", Operand.NOWHERE, barrier.at(0));
+        Barrier.arrive(k, barrier.at(0));
     }
 
     void expect(Reg barrier, int bytes) {
-        k.op("mbarrier.arrive.expect_tx.shared::cta.b64", Operand.NOWHERE, barrier.at(0), bytes);
+        Barrier.arriveAndExpect(k, barrier.at(0), bytes);
     }
 
     /// Sets out to copy a tile of a head.
@@ -100,24 +98,12 @@ record HopperTiles(PtxKernel k) {
 
     /// @return the descriptor of a tile whose rows are multiplied with one another
     Reg rows(String name, Reg address) {
-        return descriptor(name, address, 1);
+        return TileDescriptor.of(k, name, address, LEADING_OF_ROWS);
     }
 
     /// @return the descriptor of a tile whose rows are added up
     Reg columns(String name, Reg address, int rows) {
-        return descriptor(name, address, rows * ROW >> 4);
-    }
-
-    /// @param leading the distance between blocks of columns in units of 16 bytes, where rows are what
-    ///     is added over
-    private Reg descriptor(String name, Reg address, int leading) {
-        Reg descriptor = k.reg(Type.U64, name);
-        Reg low = k.reg(Type.U32, name + "_low");
-        k.shr(low, address, 4);
-        k.and(low, low, 0x3FFF);
-        k.op("cvt.u64.u32", descriptor, low);
-        k.or(descriptor, descriptor, 1L << 62 | (long) (EIGHT_ROWS >> 4) << 32 | (long) leading << 16);
-        return descriptor;
+        return TileDescriptor.of(k, name, address, rows * ROW);
     }
 
     /// Sets out to multiply 64 rows with each row of a tile.

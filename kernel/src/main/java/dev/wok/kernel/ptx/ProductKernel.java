@@ -5,7 +5,6 @@ import dev.wok.device.GpuStream;
 import dev.wok.device.PtxFunction;
 import dev.wok.emit.ptx.PtxKernel;
 import dev.wok.emit.ptx.Target;
-import java.util.Comparator;
 import java.util.List;
 
 /// A kernel for products of narrow numbers with sums in float32, and how it divides the work. Operands
@@ -43,18 +42,5 @@ sealed interface ProductKernel permits ProductSm80, ProductSm90 {
         return target == Target.SM_90A && form.numbers() != Product.Numbers.WIDENED
                 ? ProductSm90.candidates(chip, form)
                 : ProductSm80.candidates(chip, form);
-    }
-
-    /// @return the candidates, the one with the lowest estimate first
-    static List<ProductKernel> ranked(Target target, GpuFacts chip, Product.Form form, int m, int n, int k) {
-        return candidates(target, chip, form).stream()
-                .<ProductKernel>map(candidate -> candidate)
-                .sorted(Comparator.comparingDouble(candidate -> candidate.cost(chip, m, n, k)))
-                .toList();
-    }
-
-    /// @return the candidate with the lowest estimate
-    static ProductKernel choose(Target target, GpuFacts chip, Product.Form form, int m, int n, int k) {
-        return ranked(target, chip, form, m, n, k).getFirst();
     }
 }
