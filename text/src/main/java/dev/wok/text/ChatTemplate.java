@@ -1,6 +1,7 @@
 package dev.wok.text;
 
 import dev.wok.notice.BadInput;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,6 +12,9 @@ import java.util.NoSuchElementException;
 /// transformers renders it (blocks trimmed, `tojson` without escapes for HTML, `raise_exception`, `strftime_now`,
 /// `generation`, `break` and `continue`). What the interpreter does not know it refuses by name.
 public final class ChatTemplate {
+    /// Stands after a message while it is written; its last blank tells whether blanks at the end are kept.
+    private static final String END_MARK = "THE_MESSAGE_ENDS_HERE ";
+
     private final String file;
     private final String usual;
     private final String withTools;
@@ -29,7 +33,8 @@ public final class ChatTemplate {
 
     /// Writes a conversation.
     ///
-    /// @param messages each with `role` and `content`, and what else the model's template looks at
+    /// @param messages each with `role` and `content`, and what else the model's template looks at; an empty
+    ///     `Optional` is `none`
     /// @param tools descriptions of tools as JSON schemas; empty for none
     /// @param addGenerationPrompt whether to end with what the model's answer begins after
     /// @return the text, special tokens included; encode it without adding any
@@ -73,6 +78,36 @@ public final class ChatTemplate {
             throw new BadInput(
                     "the chat template of %s calls itself without end or is nested too deeply.".formatted(file), e);
         }
+    }
+
+    /// Writes a conversation of which the last message is the beginning of the answer, up to its end: as
+    /// `continue_final_message` of transformers, with what follows the message's content left out.
+    ///
+    /// @throws BadInput as [#render], and where the template leaves the message out or changes it
+    /// @see #render(List, List, boolean, Map)
+    public String renderBeginning(
+            List<Map<String, Object>> messages, List<Map<String, Object>> tools, Map<String, Object> more) {
+        Map<String, Object> last = new LinkedHashMap<>(messages.getLast());
+        if (!(last.get("content") instanceof String content)) {
+            throw new BadInput("the last message has no content to go on from.");
+        }
+        last.put("content", content + END_MARK);
+        List<Map<String, Object>> marked = new ArrayList<>(messages);
+        marked.set(marked.size() - 1, last);
+        String text = render(marked, tools, false, more);
+        int at = text.lastIndexOf(END_MARK.strip());
+        if (at < 0 || !text.contains(content.strip())) {
+            throw new BadInput(
+                    "the chat template of %s does not write the last message as it is, so that the answer cannot go on from there."
+                            .formatted(file));
+        }
+        String beginning = text.substring(0, at);
+        return text.startsWith(END_MARK, at) ? beginning : beginning.stripTrailing();
+    }
+
+    /// @return the template for conversations with tools as it is written
+    public String source() {
+        return withTools;
     }
 
     private List<JinjaNode.Statement> parse(String template) {

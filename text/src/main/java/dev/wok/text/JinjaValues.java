@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Python's values and what Python does with them: `String`, `Long`, `Double`, `Boolean`, lists, [Tuple], maps,
@@ -65,6 +66,7 @@ final class JinjaValues {
             case Short n -> n.longValue();
             case Integer n -> n.longValue();
             case Long n -> n;
+            case Optional<?> some -> some.isPresent() ? of(some.get()) : NONE;
             case Float n -> n.doubleValue();
             case Double n -> n;
             case Map<?, ?> map -> {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
@@ -208,9 +209,26 @@ public final class Tokenizer {
         return vocabulary;
     }
 
+    /// @return what an id contributes to decoded text that skips no special tokens; nothing where there is none
+    public byte[] bytes(int id) {
+        byte[] bytes = id < 0 || id >= parts.bytes.length ? null : parts.bytes[id];
+        return bytes == null ? new byte[0] : bytes.clone();
+    }
+
+    /// @return whether an id is one that `skipSpecialTokens` leaves out
+    public boolean isSpecial(int id) {
+        return parts.special.get(id);
+    }
+
     /// @return a decoder of ids that come one by one
     public Decoder decoder(boolean skipSpecialTokens) {
-        return new Decoder(skipSpecialTokens);
+        return new Decoder(skipSpecialTokens, Set.of());
+    }
+
+    /// @param kept special tokens that are not left out as all others are
+    /// @return a decoder of ids that come one by one
+    public Decoder decoder(Set<Integer> kept) {
+        return new Decoder(true, kept);
     }
 
     /// Decodes ids one by one, never giving out half a character. All that it gives out, put together, is what
@@ -218,14 +236,16 @@ public final class Tokenizer {
     public final class Decoder {
         private final Utf8Stream stream = new Utf8Stream();
         private final boolean skipSpecialTokens;
+        private final Set<Integer> kept;
 
-        private Decoder(boolean skipSpecialTokens) {
+        private Decoder(boolean skipSpecialTokens, Set<Integer> kept) {
             this.skipSpecialTokens = skipSpecialTokens;
+            this.kept = Set.copyOf(kept);
         }
 
         /// @return the characters that are complete now; often none
         public String append(int id) {
-            add(stream, id, skipSpecialTokens);
+            add(stream, id, skipSpecialTokens && !kept.contains(id));
             return stream.takeWhole();
         }
 

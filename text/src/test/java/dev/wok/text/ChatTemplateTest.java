@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,6 +64,53 @@ class ChatTemplateTest {
                         source);
             }
         }
+    }
+
+    /// Whole conversations, of all that clients send, in the families' templates.
+    @Test
+    void rendersWhatTransformersRenders() throws IOException {
+        JsonNode goldens = Fixtures.resource("chat_goldens/goldens.json");
+        assertTrue(goldens.path("cases").size() > 200);
+        for (JsonNode golden : goldens.path("cases").values()) {
+            String family = golden.path("family").asString();
+            String source = Files.readString(Fixtures.file("chat_goldens/" + family + ".jinja"));
+            Map<String, Object> tokens =
+                    Fixtures.JSON.convertValue(goldens.path("families").path(family), VARIABLES);
+            ChatTemplate template = new ChatTemplate(family, source, source, tokens);
+            JsonNode conversation = goldens.path("conversations")
+                    .path(golden.path("form").asString())
+                    .path(golden.path("name").asString());
+            String title = "%s: %s".formatted(family, golden.path("name").asString());
+            if (golden.has("refused")) {
+                assertThrows(BadInput.class, () -> render(template, conversation, golden), title);
+            } else {
+                assertEquals(golden.path("text").asString(), render(template, conversation, golden), title);
+            }
+        }
+    }
+
+    private static String render(ChatTemplate template, JsonNode conversation, JsonNode golden) {
+        List<Map<String, Object>> messages = Fixtures.JSON.convertValue(conversation.path("messages"), MESSAGES);
+        JsonNode declared = conversation.path("tools");
+        List<Map<String, Object>> tools =
+                declared.isNull() ? List.of() : Fixtures.JSON.convertValue(declared, MESSAGES);
+        Map<String, Object> variables = Fixtures.JSON.convertValue(golden.path("variables"), VARIABLES);
+        return conversation.path("begun").asBoolean()
+                ? template.renderBeginning(messages, tools, variables)
+                : template.render(messages, tools, conversation.path("prompt").asBoolean(), variables);
+    }
+
+    @Test
+    void aBeginningMustBeWrittenAsItIs() {
+        ChatTemplate loud =
+                new ChatTemplate("test", "{% for m in messages %}{{ m.content | upper }}{% endfor %}", "", Map.of());
+        assertEquals(
+                "the chat template of test does not write the last message as it is, so that the answer cannot go on"
+                        + " from there.",
+                Fixtures.message(assertThrows(
+                        BadInput.class,
+                        () -> loud.renderBeginning(
+                                List.of(Map.of("role", "assistant", "content", "abc")), List.of(), Map.of()))));
     }
 
     @SuppressWarnings("unchecked")

@@ -35,10 +35,14 @@ final class Fixtures {
     }
 
     static Path folder(String name) {
+        return Objects.requireNonNull(
+                file("tokenizers/" + name + "/tokenizer.json").getParent());
+    }
+
+    static Path file(String name) {
         try {
-            URL url =
-                    Objects.requireNonNull(Fixtures.class.getResource("/tokenizers/" + name + "/tokenizer.json"), name);
-            return Objects.requireNonNull(Path.of(url.toURI()).getParent());
+            URL url = Objects.requireNonNull(Fixtures.class.getResource("/" + name), name);
+            return Path.of(url.toURI());
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
