@@ -98,7 +98,9 @@ final class ConfigJson {
         }
     }
 
-    private static JsonNode tree(Path file) {
+    /// @return what a JSON file holds
+    /// @throws BadInput where it cannot be read
+    static JsonNode tree(Path file) {
         try {
             JsonNode tree = JSON.readTree(Files.readAllBytes(file));
             return tree == null ? JSON.nullNode() : tree;

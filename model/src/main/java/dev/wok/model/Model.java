@@ -313,6 +313,14 @@ public final class Model implements AutoCloseable {
         return Optional.ofNullable(network.reads).map(ExpertReads::total);
     }
 
+    /// Waits for the device.
+    ///
+    /// @return `[layers, experts]` of the main model: how often each routed expert was chosen by tokens
+    ///     that were read or computed since it was made; a layer without experts has none
+    public List<long[]> expertUse() {
+        return network.use.total();
+    }
+
     /// @return what it is made of
     public ModelConfig config() {
         return network.config;
@@ -428,22 +436,28 @@ public final class Model implements AutoCloseable {
     ///     that predict the one after
     /// @throws BadInput where an id is not in the vocabulary or the context is too small
     public List<float[]> extend(CachePages cache, List<Chunk> chunks) {
+        List<float[]> all = new ArrayList<>();
+        extend(cache, chunks, (some, _) -> all.addAll(some));
+        return all;
+    }
+
+    /// As [#extend(CachePages, List)], where many logits are wanted, so that few of them exist at once.
+    ///
+    /// @param each is given some of the logits, and how many there were before them
+    public void extend(CachePages cache, List<Chunk> chunks, ObjIntConsumer<List<float[]>> each) {
         int tokens = 0;
         for (Chunk chunk : chunks) {
             requireIds(chunk.ids());
             tokens += chunk.ids().length;
-            if (chunk.to() > network.config.maxPositionEmbeddings()) {
-                throw new BadInput("a text of %d tokens is longer than max_position_embeddings (%d)."
-                        .formatted(chunk.to(), network.config.maxPositionEmbeddings()));
-            }
+            requireContext(chunk.to());
         }
         if (tokens == 0 || tokens > CHUNK) {
             throw new IllegalArgumentException("%d tokens are read at once, expected 1 to %d".formatted(tokens, CHUNK));
         }
         lastThreads = tokens <= stepThreads.size() ? stepThreads.get(tokens - 1) : null;
-        return lastThreads == null
-                ? extendChunks(cache, chunks)
-                : lastThreads.run(network.device(), () -> extendChunks(cache, chunks));
+        int _ = lastThreads == null
+                ? extendChunks(cache, chunks, each)
+                : lastThreads.run(network.device(), () -> extendChunks(cache, chunks, each));
     }
 
     /// A step that is the same work whatever the tokens are.
@@ -451,21 +465,26 @@ public final class Model implements AutoCloseable {
     /// @param cache where its pages begin
     private record Step(Reading.Shape shape, long cache) {}
 
-    private List<float[]> extendChunks(CachePages cache, List<Chunk> chunks) {
+    /// @return how many logits there were
+    private int extendChunks(CachePages cache, List<Chunk> chunks, ObjIntConsumer<List<float[]>> each) {
         try (var _ = workspace().scope()) {
             int[] wanted = Reading.wanted(chunks);
             boolean isShort = wanted.length <= LOGITS_AT_ONCE;
             Reading reading = Reading.of(chunks, isShort ? wanted : new int[0], replays.keeps());
+            network.use.reads(reading.shape().tokens());
             Tensor all = network.ints(workspace(), reading.values());
             hiddenRows = drafts() ? reading.shape().tokens() : 0;
             if (isShort) {
                 Step step = new Step(reading.shape(), cache.address());
-                return floats(replays.run(step, () -> {
+                Tensor logits = replays.run(step, () -> {
                     Reading.Here here = reading.on(all);
                     return head(infer(cache, here), here.wanted());
-                }));
+                });
+                each.accept(floats(logits), 0);
+            } else {
+                eachLogits(infer(cache, reading.on(all)), wanted, (some, before) -> each.accept(floats(some), before));
             }
-            return logits(infer(cache, reading.on(all)), wanted);
+            return wanted.length;
         }
     }
 
@@ -532,13 +551,18 @@ public final class Model implements AutoCloseable {
     /// @param here `[rows, vocab]`
     private List<float[]> floats(Tensor here) {
         int vocabulary = here.size(1);
-        float[] values = new float[Math.toIntExact(here.elements())];
-        network.device().download(here, Tensor.of(MemorySegment.ofArray(values), DType.F32, here.shape()));
+        float[] values = values(here);
         return here.size(0) == 1
                 ? List.of(values)
                 : IntStream.range(0, here.size(0))
                         .mapToObj(row -> Arrays.copyOfRange(values, row * vocabulary, (row + 1) * vocabulary))
                         .toList();
+    }
+
+    private float[] values(Tensor here) {
+        float[] values = new float[Math.toIntExact(here.elements())];
+        network.device().download(here, Tensor.of(MemorySegment.ofArray(values), DType.F32, here.shape()));
+        return values;
     }
 
     /// Computes logits, as many at once as there is room for.
@@ -577,6 +601,13 @@ public final class Model implements AutoCloseable {
             network.reads.count(p.tokens());
         }
         return normed;
+    }
+
+    /// As [#infer], of which no logits are wanted.
+    private Tensor states(CachePages cache, List<Chunk> chunks) {
+        Reading reading = Reading.of(chunks, new int[0], false);
+        network.use.reads(reading.shape().tokens());
+        return infer(cache, reading.on(network.ints(workspace(), reading.values())));
     }
 
     private static int[] ids(List<Chunk> chunks) {
@@ -655,8 +686,7 @@ public final class Model implements AutoCloseable {
                 int[] chunk = Arrays.copyOfRange(ids, from, Math.min(ids.length, from + CHUNK));
                 Tensor text = all.slice(0, from, from + (long) chunk.length);
                 try (var _ = workspace().scope()) {
-                    Reading reading = Reading.of(List.of(cache.chunk(chunk, 0)), new int[0], false);
-                    Tensor normed = infer(cache.pages(), reading.on(network.ints(workspace(), reading.values())));
+                    Tensor normed = states(cache.pages(), List.of(cache.chunk(chunk, 0)));
                     cache.grow(chunk.length);
                     int[] rows = IntStream.range(0, chunk.length).toArray();
                     eachLogits(
@@ -670,11 +700,82 @@ public final class Model implements AutoCloseable {
         return all;
     }
 
+    /// What texts are about, as vectors: final hidden states after the last norm, pooled, made 1 long. A
+    /// text's does not depend on the others.
+    ///
+    /// @param texts ids, one or more each; a cache for all of them is made meanwhile
+    /// @return `[hidden]` for each, on the host
+    /// @throws BadInput where an id is not in the vocabulary, a text is longer than the context, or the
+    ///     model gives no numbers
+    public List<float[]> embed(List<int[]> texts, Pooling pooling) {
+        for (int[] ids : texts) {
+            requireIds(ids);
+            requireContext(ids.length);
+        }
+        List<Embedding> found = texts.stream()
+                .map(ids -> new Embedding(pooling, ids.length, network.config.hiddenSize()))
+                .toList();
+        int pages = texts.stream().mapToInt(ids -> CachePages.pages(ids.length)).sum();
+        try (CachePages cache = cachePages(Math.max(1, pages))) {
+            List<Chunk> chunks = new ArrayList<>();
+            List<Embedding> theirs = new ArrayList<>();
+            int room = CHUNK;
+            int page = 0;
+            for (int text = 0; text < texts.size(); text++) {
+                int[] ids = texts.get(text);
+                int[] own = IntStream.range(page, page + CachePages.pages(ids.length))
+                        .toArray();
+                page += own.length;
+                for (int from = 0; from < ids.length; ) {
+                    int to = Math.min(ids.length, from + room);
+                    chunks.add(new Chunk(own, from, Arrays.copyOfRange(ids, from, to), 0));
+                    theirs.add(found.get(text));
+                    room -= to - from;
+                    from = to;
+                    if (room == 0) {
+                        embed(cache, chunks, theirs);
+                        chunks.clear();
+                        theirs.clear();
+                        room = CHUNK;
+                    }
+                }
+            }
+            if (!chunks.isEmpty()) {
+                embed(cache, chunks, theirs);
+            }
+        }
+        return found.stream().map(Embedding::direction).toList();
+    }
+
+    /// @param theirs what each chunk's states are added to
+    private void embed(CachePages cache, List<Chunk> chunks, List<Embedding> theirs) {
+        int width = network.config.hiddenSize();
+        try (var _ = workspace().scope()) {
+            Tensor normed = states(cache, chunks);
+            float[] values = values(normed);
+            int row = 0;
+            for (int i = 0; i < chunks.size(); i++) {
+                Chunk chunk = chunks.get(i);
+                for (int position = chunk.from(); position < chunk.to(); position++) {
+                    theirs.get(i).add(position, values, row++ * width);
+                }
+            }
+        }
+    }
+
     private static Tensor logits(Network network, Workspace workspace, int[] ids) {
         int[] positions = IntStream.range(0, ids.length).toArray();
         Pass p = network.pass(workspace, positions, new int[ids.length]);
+        network.use.reads(ids.length);
         Tensor normed = network.infer(p, network.ints(workspace, ids), null);
         return p.linear(normed, network.weights.head);
+    }
+
+    private void requireContext(int tokens) {
+        if (tokens > network.config.maxPositionEmbeddings()) {
+            throw new BadInput("a text of %d tokens is longer than max_position_embeddings (%d)."
+                    .formatted(tokens, network.config.maxPositionEmbeddings()));
+        }
     }
 
     private void requireIds(int... ids) {

@@ -29,6 +29,9 @@ final class Network {
     private final Tensor frequencies;
     private final int experts;
 
+    /// Of the main model's layers, for passes that only infer.
+    final ExpertUse use;
+
     Network(ModelConfig config, Kernels kernels, Memory memory, DType dtype) {
         this(config, kernels, memory, dtype, null, Weights.Supply.of(memory));
     }
@@ -59,6 +62,7 @@ final class Network {
         device().upload(host, frequencies);
         MoeConfig moe = config.moe();
         experts = moe == null ? 0 : moe.nRoutedExperts();
+        use = new ExpertUse(config, kernels, memory);
     }
 
     Device device() {
@@ -91,7 +95,7 @@ final class Network {
         return here;
     }
 
-    /// Counts nobody looks at, for passes that only infer.
+    /// Counts nobody looks at.
     RouterLayer.Balance unwatched(Workspace workspace) {
         Tensor load = workspace.tensor(DType.I32, Math.max(1, experts));
         kernels.elementwise().fill(load, 0);
@@ -126,18 +130,18 @@ final class Network {
         return normed;
     }
 
-    /// Runs the main model forward only: a layer's values are gone when the next begins.
+    /// Runs the main model forward only: a layer's values are gone when the next begins. Choices are added to [#use].
     ///
     /// @param cache written to, or null for a pass without one
     /// @return `[tokens, hidden]`, after the final norm
     Tensor infer(Pass p, Tensor ids, @Nullable CachePages cache) {
-        RouterLayer.Balance balance = unwatched(p.workspace());
         Tensor x = p.rows(config.hiddenSize());
         Tensor y = p.rows(config.hiddenSize());
         kernels.embedding().forward(ids, weights.embedding, x);
         for (int i = 0; i < layers.size(); i++) {
             try (var _ = p.workspace().scope()) {
                 Weights.Layer w = weights.layers.get(i);
+                RouterLayer.Balance balance = use.of(i);
                 if (cache == null) {
                     layers.get(i).forward(p, w, x, balance, y);
                 } else {

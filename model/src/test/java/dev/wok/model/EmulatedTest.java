@@ -228,6 +228,19 @@ class EmulatedTest {
         });
     }
 
+    /// A replayed step counts what its tokens chose, as one that is launched.
+    private static void requireTwice(List<long[]> once, List<long[]> twice, ModelConfig config) {
+        for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
+            long[] all = once.get(layer);
+            assertEquals(
+                    config.moe() == null || !config.isMoe(layer)
+                            ? 0
+                            : TOKENS * config.moe().numExpertsPerTok(),
+                    Arrays.stream(all).sum());
+            assertArrayEquals(Arrays.stream(all).map(n -> 2 * n).toArray(), twice.get(layer));
+        }
+    }
+
     private static double[] doubles(float... values) {
         double[] wide = new double[values.length];
         Arrays.setAll(wide, i -> values[i]);
@@ -273,7 +286,9 @@ class EmulatedTest {
                     return all;
                 };
                 runs.add(together.get());
+                List<long[]> use = found.model.expertUse();
                 runs.add(together.get());
+                requireTwice(use, found.model.expertUse(), config);
                 List<float[]> alone = new ArrayList<>();
                 for (int i = 0; i < 5; i++) {
                     alone.addAll(found.model.extend(

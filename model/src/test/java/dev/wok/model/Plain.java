@@ -28,13 +28,18 @@ final class Plain {
         weights = model.tensors();
     }
 
-    Losses losses(int... ids) {
-        balance = 0;
+    /// @return what the head makes logits of, for each token
+    double[][] hidden(int... ids) {
         double[][] h = embed(ids, 0);
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             h = layer(layer, h);
         }
-        double[][] hidden = each(h, x -> norm("model.norm", x));
+        return each(h, x -> norm("model.norm", x));
+    }
+
+    Losses losses(int... ids) {
+        balance = 0;
+        double[][] hidden = hidden(ids);
         double main = crossEntropy(hidden, ids, 1);
         double[] further = new double[config.numNextnPredictLayers()];
         for (int k = 1; k <= further.length; k++) {
