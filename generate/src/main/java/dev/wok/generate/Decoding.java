@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// for its tokens. For any number of threads.
 public final class Decoding {
     private final List<Token> tokens = new ArrayList<>();
+    private List<Token> prompt = List.of();
     private int given;
     private int known;
     private int promptTokens;
@@ -90,6 +91,12 @@ public final class Decoding {
         return known;
     }
 
+    /// @return the prompt's tokens with their log-probabilities, of which the first has none (NaN); nothing where they
+    ///     were not asked for, or before the prompt was read
+    public synchronized List<Token> prompt() {
+        return prompt;
+    }
+
     /// @return what came of it, so far where it has not ended: then it counts as cancelled
     public synchronized Generation result() {
         return new Generation(
@@ -126,6 +133,11 @@ public final class Decoding {
         known = inCache;
         promptTokens = read;
         prefillNanos = nanos;
+    }
+
+    /// Takes the prompt's tokens with their log-probabilities.
+    synchronized void scored(Token... all) {
+        prompt = List.of(all);
     }
 
     /// Notes that a draft was read.

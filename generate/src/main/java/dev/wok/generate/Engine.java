@@ -16,7 +16,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Generates many texts at once with one model: the door of this room. Each step of the model reads a token
@@ -111,6 +113,33 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /// What an engine is doing, and did since it was made. A text counts until the step has ended in which it ended,
+    /// or was cancelled.
+    ///
+    /// @param running texts that have pages of the cache
+    /// @param waiting texts that have none yet, or had to give them back
+    /// @param sequences how many may run at once
+    /// @param usedPages of the cache, by texts that run
+    /// @param keptPages of the cache that hold what ended texts left, for others that begin alike
+    /// @param pages of the cache in all
+    /// @param promptTokens of prompts, that were read or known, in all; what is read again does not count
+    /// @param knownTokens of those, how many were in the cache already
+    /// @param newTokens that were generated, in all
+    /// @param steps of the model, in all
+    /// @param drafts what speculative decoding did, in all
+    public record Activity(
+            int running,
+            int waiting,
+            int sequences,
+            int usedPages,
+            int keptPages,
+            int pages,
+            long promptTokens,
+            long knownTokens,
+            long newTokens,
+            long steps,
+            Generation.Drafts drafts) {}
+
     private final Model model;
     private final CachePages cache;
     private final @Nullable PageFolder folder;
@@ -118,19 +147,25 @@ public final class Engine implements AutoCloseable {
     private final Scheduler scheduler;
     private final Pace pace = new Pace();
     private final Drafting drafting;
+    private final int sequences;
+    private final Counts counts = new Counts();
 
     /// Held while the model is used; in the order in which it is asked for.
     private final ReentrantLock turn = new ReentrantLock(true);
 
     private final Map<Sequence, Text> texts = new HashMap<>();
 
+    private final AtomicLong arrived = new AtomicLong();
+
     /// Guards what follows.
     private final Object door = new Object();
 
     private final List<Text> arrivals = new ArrayList<>();
     private @Nullable Thread worker;
-    private long arrived;
     private boolean closed;
+
+    /// Without the arrivals.
+    private Activity activity;
 
     /// @param model stays the caller's, and nobody else uses it but through [#between]
     /// @throws BadInput where guesses are asked for that the model cannot make, or the folder for texts cannot be
@@ -148,7 +183,9 @@ public final class Engine implements AutoCloseable {
         folder = settings.disk.map(disk -> folder(model, disk)).orElse(null);
         cache = model.cachePages(pages);
         pool = new PagePool(pages, CachePages.TOKENS, folder);
-        scheduler = new Scheduler(pool, CachePages.TOKENS, Model.CHUNK, settings.sequences);
+        sequences = settings.sequences;
+        scheduler = new Scheduler(pool, CachePages.TOKENS, Model.CHUNK, sequences);
+        activity = counts.activity(scheduler, pool, sequences);
     }
 
     private static PageFolder folder(Model model, Disk disk) {
@@ -160,12 +197,16 @@ public final class Engine implements AutoCloseable {
     /// @throws BadInput where the request does not fit the model or the cache
     /// @throws IllegalStateException where the engine is closed
     public Decoding submit(Request request) {
-        int limit = limit(request);
+        // What its form takes to be made ready, nobody else waits for.
+        Text text = new Text(
+                arrived.getAndIncrement(),
+                request,
+                limit(request),
+                model.config().vocabSize());
         synchronized (door) {
             if (closed) {
                 throw new IllegalStateException(CLOSED);
             }
-            Text text = new Text(arrived++, request, limit, model.config().vocabSize());
             if (!text.decoding.hasEnded()) {
                 arrivals.add(text);
                 if (worker == null) {
@@ -207,6 +248,9 @@ public final class Engine implements AutoCloseable {
         request.form().ifPresent(form -> requireFit(form.vocabulary(), vocabulary));
         int limit = (int) Math.min(context, (long) prompt.length + request.maxTokens());
         long most = (long) pool.pages() * CachePages.TOKENS;
+        if (request.maxTokens() == Request.ALL && prompt.length < most) {
+            return (int) Math.min(limit, most);
+        }
         if (limit > most) {
             throw new BadInput("the prompt and its answer may take %d tokens, the cache holds %d; ask for fewer or"
                             .formatted(limit, most)
@@ -239,11 +283,30 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /// @return what it is doing and did, without waiting for the step in progress
+    public Activity activity() {
+        synchronized (door) {
+            return new Activity(
+                    activity.running,
+                    activity.waiting + arrivals.size(),
+                    activity.sequences,
+                    activity.usedPages,
+                    activity.keptPages,
+                    activity.pages,
+                    activity.promptTokens,
+                    activity.knownTokens,
+                    activity.newTokens,
+                    activity.steps,
+                    activity.drafts);
+        }
+    }
+
     /// Forgets what was read for texts that have ended, such as when the model's weights were changed.
     public void forget() {
         between(() -> {
             welcome();
             pool.forget();
+            publish();
         });
     }
 
@@ -291,6 +354,7 @@ public final class Engine implements AutoCloseable {
             int answering = step.answering();
             int prompts = step.promptTokens();
             int drafts = step.drafts();
+            publish();
             long begin = System.nanoTime();
             List<float[]> logits = run(step, begin);
             long end = System.nanoTime();
@@ -316,7 +380,12 @@ public final class Engine implements AutoCloseable {
                 scheduler.add(text.sequence);
             }
             arrivals.clear();
+            letGo();
+            publish();
         }
+    }
+
+    private void letGo() {
         long now = System.nanoTime();
         for (Iterator<Text> all = texts.values().iterator(); all.hasNext(); ) {
             Text text = all.next();
@@ -327,6 +396,14 @@ public final class Engine implements AutoCloseable {
         }
     }
 
+    /// Lets [#activity] say how it is now.
+    private void publish() {
+        synchronized (door) {
+            activity = counts.activity(scheduler, pool, sequences);
+        }
+    }
+
+    /// @return `[vocab]` for each token that can be picked, in the order of the readings
     private List<float[]> run(Step step, long now) {
         for (PagePool.Filling filling : step.fillings()) {
             switch (filling) {
@@ -335,12 +412,39 @@ public final class Engine implements AutoCloseable {
             }
         }
         List<Chunk> chunks = new ArrayList<>();
+        List<Row> rows = new ArrayList<>();
         for (Step.Reading reading : step.readings()) {
-            Sequence sequence = reading.sequence();
-            text(sequence).reads(now);
-            chunks.add(new Chunk(sequence.table().numbers(), reading.from(), reading.ids(), reading.picks()));
+            Text text = text(reading.sequence());
+            counts.prompt(text.reads(reading, now));
+            int logits = reading.logits();
+            int to = reading.from() + reading.count();
+            IntStream.range(to - logits, to).forEach(position -> rows.add(new Row(text, position)));
+            chunks.add(new Chunk(text.sequence.table().numbers(), reading.from(), reading.ids(), logits));
         }
-        return model.extend(cache, chunks);
+        List<float[]> picks = new ArrayList<>();
+        model.extend(cache, chunks, (some, before) -> {
+            List<Row> these = rows.subList(before, before + some.size());
+            score(these, some);
+            IntStream.range(0, these.size()).filter(i -> !these.get(i).scores()).forEach(i -> picks.add(some.get(i)));
+        });
+        return picks;
+    }
+
+    /// Logits that are wanted.
+    ///
+    /// @param position of the token that they come after
+    private record Row(Text text, int position) {
+        boolean scores() {
+            return text.scores(position);
+        }
+    }
+
+    /// Takes those of prompts, each of which has a vocabulary to sum over.
+    private static void score(List<Row> rows, List<float[]> logits) {
+        int[] prompts = IntStream.range(0, rows.size())
+                .filter(i -> rows.get(i).scores())
+                .toArray();
+        Arrays.stream(prompts).parallel().forEach(i -> rows.get(i).text.score(rows.get(i).position, logits.get(i)));
     }
 
     /// @return nanoseconds that drafts took
@@ -349,12 +453,15 @@ public final class Engine implements AutoCloseable {
         for (Step.Reading reading : step.readings()) {
             int picks = reading.picks();
             if (picks > 0) {
+                int length = reading.sequence().length();
                 text(reading.sequence())
                         .pick(logits.subList(at, at + picks), now)
-                        .ifPresent(drafting::compared);
+                        .ifPresent(this::compared);
+                counts.picked(reading.sequence().length() - length);
                 at += picks;
             }
         }
+        counts.step();
         long begin = System.nanoTime();
         boolean made = drafting.makes(scheduler.running()) && draft(step);
         long nanos = made ? System.nanoTime() - begin : 0;
@@ -364,6 +471,11 @@ public final class Engine implements AutoCloseable {
             }
         }
         return nanos;
+    }
+
+    private void compared(boolean draftWasRight) {
+        drafting.compared(draftWasRight);
+        counts.drafted(draftWasRight);
     }
 
     /// Guesses what comes after the tokens that were picked, and reads prompts for guesses to come.
@@ -415,6 +527,7 @@ public final class Engine implements AutoCloseable {
         }
         texts.clear();
         pool.forget();
+        publish();
     }
 
     /// Ends all texts after the step in progress, and gives the cache back.

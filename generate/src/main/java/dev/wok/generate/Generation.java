@@ -24,7 +24,7 @@ public record Generation(
     ///
     /// @param read how many
     /// @param accepted of those, how many were what was picked: each saved a step
-    public record Drafts(int read, int accepted) {
+    public record Drafts(long read, long accepted) {
         /// None.
         public static final Drafts NONE = new Drafts(0, 0);
 

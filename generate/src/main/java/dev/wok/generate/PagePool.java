@@ -75,6 +75,11 @@ final class PagePool {
         return free.size() + unused;
     }
 
+    /// @return how many pages nobody uses, which hold what is known
+    int kept() {
+        return unused;
+    }
+
     /// @return how many pages so many tokens take
     int pagesOf(int tokens) {
         return Math.ceilDiv(tokens, pageTokens);

@@ -1,7 +1,9 @@
 package dev.wok.generate;
 
 import dev.wok.notice.BadInput;
+import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /// How a token is picked from logits: [#greedy], [#usual] or [#atTemperature], changed by the `with`
@@ -74,6 +76,16 @@ public record Sampling(
     /// @return draws from all tokens
     public static Sampling atTemperature(double temperature) {
         return new Sampling(temperature, 0, 1, 0, 1, 0, 0, Map.of(), 0);
+    }
+
+    /// Reads how those who made a model want tokens picked: `temperature`, `top_p`, `top_k`, `min_p` and
+    /// `repetition_penalty` of a folder's `generation_config.json`.
+    ///
+    /// @param folderOrFile a model folder, or something else, which says nothing
+    /// @return [#atTemperature] 1 but for what is said there; nothing where none of them is
+    /// @throws BadInput where the file cannot be read, or a value has no meaning
+    public static Optional<Sampling> load(Path folderOrFile) {
+        return SamplingFile.read(folderOrFile.resolve("generation_config.json"));
     }
 
     /// @return this at another temperature

@@ -71,6 +71,11 @@ final class Scheduler {
         return (int) running.stream().filter(Sequence::answers).count();
     }
 
+    /// @return how many have no pages yet, or none any more
+    int waiting() {
+        return waiting.size();
+    }
+
     /// @return how many are not waiting
     int running() {
         return running.size();
@@ -127,6 +132,7 @@ final class Scheduler {
         List<Page> full = new ArrayList<>();
         for (Step.Reading reading : step.readings()) {
             Sequence sequence = reading.sequence();
+            sequence.settle(reading.from() + reading.count());
             full.addAll(pool.note(sequence.table(), sequence.text(), reading.from(), reading.kept()));
         }
         return full;
@@ -150,7 +156,7 @@ final class Scheduler {
 
     private void adopt(Sequence sequence, List<PagePool.Filling> fillings) {
         if (!sequence.answers()) {
-            fillings.addAll(pool.adopt(sequence.table(), sequence.text(), sequence.length() - 1));
+            fillings.addAll(pool.adopt(sequence.table(), sequence.text(), sequence.adoptable()));
         }
     }
 
@@ -207,7 +213,7 @@ final class Scheduler {
         if (read % pageTokens != 0 || first.read() < read) {
             return false;
         }
-        int most = Math.min(first.length(), second.length() - 1);
+        int most = Math.min(first.length(), second.adoptable());
         int differs = Arrays.mismatch(first.text(), 0, most, second.text(), 0, most);
         int common = (differs < 0 ? most : differs) / pageTokens * pageTokens;
         return common > read && common > first.read();

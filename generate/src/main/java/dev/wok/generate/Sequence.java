@@ -18,6 +18,9 @@ final class Sequence {
     private int length;
     private boolean hasDraft;
 
+    /// How many of the prompt's tokens are done with: what comes after them is known, or nobody asks for it.
+    private int settled;
+
     @Nullable
     Table table;
 
@@ -28,6 +31,35 @@ final class Sequence {
         this.prompt = prompt.length;
         text = prompt.clone();
         length = prompt.length;
+        settled = prompt.length;
+    }
+
+    /// Asks for the logits of the whole prompt, which is read for them, even where it is known.
+    ///
+    /// @return this
+    Sequence scored() {
+        settled = 0;
+        return this;
+    }
+
+    /// Notes that tokens were read, and what was asked for of them is known.
+    ///
+    /// @param to where they end
+    void settle(int to) {
+        settled = Math.clamp(to, settled, prompt);
+    }
+
+    /// @return of how many of its tokens it is enough that they are in the cache: not of the last, which the next is
+    ///     picked after
+    int adoptable() {
+        return settled < prompt ? settled : length - 1;
+    }
+
+    /// @param from a token
+    /// @param to behind those that are read from there
+    /// @return of how many of them, the last ones, logits are wanted for the sake of the prompt
+    int unsettled(int from, int to) {
+        return Math.max(0, Math.min(to, prompt) - Math.max(from, settled));
     }
 
     long number() {

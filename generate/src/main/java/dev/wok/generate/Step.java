@@ -14,6 +14,11 @@ record Step(List<PagePool.Filling> fillings, List<Reading> readings) {
             return ids.length;
         }
 
+        /// @return of how many of the last tokens logits are wanted
+        int logits() {
+            return Math.max(picks(), sequence.unsettled(from, from + ids.length));
+        }
+
         /// @return how many tokens can be picked then: none where the text goes on, two where the last is a draft
         int picks() {
             return Math.max(0, from + ids.length + 1 - sequence.length());

@@ -1,6 +1,5 @@
 package dev.wok.generate;
 
-import dev.wok.generate.json.Matcher;
 import dev.wok.notice.BadInput;
 import java.util.List;
 import java.util.Optional;
@@ -11,11 +10,18 @@ final class Text {
     private final Request request;
     private final int limit;
     private final Sampler sampler;
-    private final @Nullable Matcher matcher;
+    private final @Nullable FlowMatcher matcher;
+
+    /// The prompt, as far as it is known what the model says of it; of no length where nobody asks.
+    private final Token[] scored;
+
     private final long deadline;
     private long begun;
     private long answered;
     private int known;
+
+    /// Tokens of the prompt that were read once, or known.
+    private int seen;
 
     final Decoding decoding = new Decoding();
     final Sequence sequence;
@@ -27,16 +33,21 @@ final class Text {
         this.request = request;
         this.limit = limit;
         sequence = new Sequence(number, request.priority(), request.prompt());
+        scored = new Token[request.promptLogprobs() ? request.prompt().length : 0];
+        if (scored.length > 0) {
+            scored[0] = new Token(request.prompt()[0], Double.NaN, List.of());
+            sequence.scored();
+        }
         sampler = new Sampler(request.sampling(), vocabulary);
         for (int id : request.prompt()) {
             sampler.read(id);
         }
         matcher = request.form()
-                .map(form -> form.constraint().matcher(form.vocabulary()))
+                .map(form -> form.constraint().matcher(form.vocabulary(), request.stopIds()))
                 .orElse(null);
         long now = System.nanoTime();
         deadline = request.deadline().map(duration -> now + duration.toNanos()).orElse(Long.MAX_VALUE);
-        if (limit == request.prompt().length) {
+        if (limit == request.prompt().length && scored.length == 0) {
             decoding.end(Generation.FinishReason.LENGTH);
         }
     }
@@ -50,10 +61,43 @@ final class Text {
     }
 
     /// Notes that tokens are going to be read.
-    void reads(long now) {
+    ///
+    /// @return what of the prompt was known that was not seen before, and what is read of it for the first time
+    Seen reads(Step.Reading reading, long now) {
         if (begun == 0) {
             begun = now;
-            known = sequence.read();
+        }
+        int length = request.prompt().length;
+        int from = Math.clamp(reading.from(), seen, length);
+        int to = Math.clamp(reading.from() + (long) reading.count(), from, length);
+        int before = seen;
+        known += from - before;
+        seen = to;
+        return new Seen(from - before, to - from);
+    }
+
+    /// What an engine gets to see of a prompt for the first time.
+    ///
+    /// @param known tokens that need not be read
+    /// @param read those that are
+    record Seen(int known, int read) {}
+
+    /// @param position of a token that was read
+    /// @return whether what comes after it is the prompt's, which [#score] takes, and not picked
+    boolean scores(int position) {
+        return position + 1 < scored.length;
+    }
+
+    /// Says what the model thinks of a token of the prompt. For any thread, each token once.
+    ///
+    /// @param position of the token before
+    /// @param logits `[vocab]` after that
+    void score(int position, float[] logits) {
+        int next = position + 1;
+        try {
+            scored[next] = new LogSoftmax(logits, request.logprobs().orElse(0)).token(request.prompt()[next]);
+        } catch (BadInput e) {
+            decoding.fail(e);
         }
     }
 
@@ -66,8 +110,15 @@ final class Text {
         if (first) {
             answered = now;
             decoding.began(known, request.prompt().length - known, now - begun);
+            if (scored.length > 0 && !decoding.hasEnded()) {
+                decoding.scored(scored);
+            }
         }
         int length = sequence.length();
+        if (length == limit) {
+            decoding.end(Generation.FinishReason.LENGTH);
+            return Optional.empty();
+        }
         int draft = logits.size() > 1 ? sequence.text()[length] : -1;
         pick(logits.getFirst(), !first);
         if (logits.size() == 1) {
@@ -90,7 +141,7 @@ final class Text {
             decoding.fail(e);
             return;
         }
-        if (request.stopIds().contains(token.id())) {
+        if (matcher == null ? request.stopIds().contains(token.id()) : matcher.ends(token.id())) {
             decoding.end(Generation.FinishReason.STOP);
             return;
         }
@@ -136,19 +187,9 @@ final class Text {
         return probabilities.token(sampler.pick(logits));
     }
 
-    /// Leaves the tokens that may come next. A stop token is one where the text is whole, whatever it says.
     private void mask(float[] logits) {
-        if (matcher == null) {
-            return;
-        }
-        int[] stops = request.stopIds().stream().mapToInt(id -> id).toArray();
-        float[] kept = new float[stops.length];
-        for (int i = 0; i < stops.length; i++) {
-            kept[i] = matcher.mayEnd() ? logits[stops[i]] : Float.NEGATIVE_INFINITY;
-        }
-        Masked.apply(logits, matcher.allowed());
-        for (int i = 0; i < stops.length; i++) {
-            logits[stops[i]] = kept[i];
+        if (matcher != null) {
+            matcher.mask(logits);
         }
     }
 }

@@ -6,7 +6,8 @@ import java.util.List;
 /// The bytes of a model's tokens, arranged for a [Constraint]. Made once for a model; unchangeable and safe
 /// for many threads.
 ///
-/// Tokens of more than 32 bytes, long runs of white space mostly, are never picked under a constraint.
+/// Tokens of more than 32 bytes, long runs of white space mostly, are picked under a constraint only where text
+/// is free.
 public final class Vocabulary {
     private final Trie trie;
 

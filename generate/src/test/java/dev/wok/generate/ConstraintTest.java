@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.wok.generate.json.Matcher;
 import dev.wok.notice.BadInput;
 import dev.wok.testkit.Thrown;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +13,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -25,8 +25,16 @@ class ConstraintTest {
                 .toList());
     }
 
-    private static String allowed(Matcher matcher) {
-        return BitSet.valueOf(matcher.allowed()).toString();
+    private static FlowMatcher matcher(Constraint constraint, Vocabulary vocabulary) {
+        return constraint.matcher(vocabulary, Set.of());
+    }
+
+    private static String allowed(Constraint constraint, Vocabulary vocabulary) {
+        return allowed(matcher(constraint, vocabulary), vocabulary);
+    }
+
+    private static String allowed(FlowMatcher matcher, Vocabulary vocabulary) {
+        return Allowed.of(matcher, vocabulary.size()).toString();
     }
 
     @Test
@@ -35,41 +43,42 @@ class ConstraintTest {
         Constraint constraint = Constraint.schema("""
                 {"type": "object", "properties": {"a": {"type": "integer", "maximum": 12}}, "required": ["a"],
                 "additionalProperties": false}""");
-        Matcher matcher = constraint.matcher(vocabulary);
-        assertEquals("{1, 9}", allowed(matcher));
+        FlowMatcher matcher = matcher(constraint, vocabulary);
+        assertEquals("{1, 9}", allowed(matcher, vocabulary));
         assertFalse(matcher.mayEnd());
         matcher.accept(1);
-        assertEquals("{2, 7}", allowed(matcher));
+        assertEquals("{2, 7}", allowed(matcher, vocabulary));
         assertThrows(IllegalArgumentException.class, () -> matcher.accept(8));
         assertThrows(IllegalArgumentException.class, () -> matcher.accept(0));
         matcher.accept(2);
         matcher.accept(3);
-        assertEquals("{4, 5}", allowed(matcher));
+        assertEquals("{4, 5}", allowed(matcher, vocabulary));
         matcher.accept(4);
-        assertEquals("{4, 5, 6}", allowed(matcher));
+        assertEquals("{4, 5, 6}", allowed(matcher, vocabulary));
         matcher.accept(5);
         assertTrue(matcher.mayEnd());
         assertTrue(matcher.mustEnd());
-        assertEquals("{}", allowed(matcher));
-        assertEquals("{1, 9}", allowed(constraint.matcher(vocabulary)));
+        assertEquals("{}", allowed(matcher, vocabulary));
+        assertEquals("{1, 9}", allowed(constraint, vocabulary));
     }
 
     @Test
     void aNumberMayEndAndGoOn() {
-        Matcher matcher = Constraint.anyJson().matcher(vocabulary("1", ".", " ", ","));
+        Vocabulary vocabulary = vocabulary("1", ".", " ", ",");
+        FlowMatcher matcher = matcher(Constraint.anyJson(), vocabulary);
         matcher.accept(0);
         assertTrue(matcher.mayEnd());
         assertFalse(matcher.mustEnd());
-        assertEquals("{0, 1}", allowed(matcher));
+        assertEquals("{0, 1}", allowed(matcher, vocabulary));
     }
 
     /// Ids of the same bytes are the same; no token at all, and tokens that are too long, do no harm.
     @Test
     void oddVocabularies() {
-        assertEquals("{0, 2}", allowed(Constraint.schema("{\"type\": \"null\"}").matcher(vocabulary("n", "x", "n"))));
-        assertEquals("{}", allowed(Constraint.anyJson().matcher(vocabulary())));
-        assertEquals("{}", allowed(Constraint.anyJson().matcher(vocabulary("", ""))));
-        assertEquals("{1}", allowed(Constraint.anyJson().matcher(vocabulary("[".repeat(40), "["))));
+        assertEquals("{0, 2}", allowed(Constraint.schema("{\"type\": \"null\"}"), vocabulary("n", "x", "n")));
+        assertEquals("{}", allowed(Constraint.anyJson(), vocabulary()));
+        assertEquals("{}", allowed(Constraint.anyJson(), vocabulary("", "")));
+        assertEquals("{1}", allowed(Constraint.anyJson(), vocabulary("[".repeat(40), "[")));
         assertEquals(
                 70,
                 vocabulary(Stream.generate(() -> "a").limit(70).toArray(String[]::new))
@@ -102,14 +111,14 @@ class ConstraintTest {
 
     private static List<Integer> hashes(Constraint constraint, Vocabulary vocabulary, long seed) {
         Random random = new Random(seed);
-        Matcher matcher = constraint.matcher(vocabulary);
+        FlowMatcher matcher = matcher(constraint, vocabulary);
         return IntStream.range(0, 500)
                 .takeWhile(_ -> !matcher.mustEnd())
                 .mapToObj(_ -> {
-                    int[] ids = BitSet.valueOf(matcher.allowed()).stream().toArray();
-                    int hash = Arrays.hashCode(matcher.allowed());
+                    BitSet allowed = Allowed.of(matcher, vocabulary.size());
+                    int[] ids = allowed.stream().toArray();
                     matcher.accept(ids[random.nextInt(ids.length)]);
-                    return hash;
+                    return allowed.hashCode();
                 })
                 .toList();
     }

@@ -25,6 +25,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -137,6 +140,10 @@ class EngineTest {
                         assertArrayEquals(expected.get(i), begun.get(i).await().ids(), "text " + i);
                     }
                 }
+                Engine.Activity done = idle(engine);
+                assertEquals(
+                        2 * requests.stream().mapToInt(r -> r.prompt().length).sum(), done.promptTokens());
+                assertEquals(2 * expected.stream().mapToInt(ids -> ids.length).sum(), done.newTokens());
             }
         }
     }
@@ -262,6 +269,81 @@ class EngineTest {
         }
     }
 
+    /// @return what the engine did, after its last text
+    private static Engine.Activity idle(Engine engine) {
+        Engine.Activity activity = engine.activity();
+        while (activity.running() + activity.waiting() > 0) {
+            Thread.onSpinWait();
+            activity = engine.activity();
+        }
+        return activity;
+    }
+
+    @Test
+    void itCountsWhatItDoes() {
+        int[] prompt = prompt(300, 5);
+        try (Engine engine = new Engine(model, Engine.Settings.defaults().withSequences(1))) {
+            Engine.Activity fresh = engine.activity();
+            assertTrue(fresh.pages() > 0);
+            assertEquals(new Engine.Activity(0, 0, 1, 0, 0, fresh.pages(), 0, 0, 0, 0, Generation.Drafts.NONE), fresh);
+            for (int i = 1; i <= 2; i++) {
+                engine.submit(greedy(prompt, 5)).await();
+                Engine.Activity done = idle(engine);
+                assertEquals(
+                        new Engine.Activity(
+                                0,
+                                0,
+                                1,
+                                0,
+                                5,
+                                fresh.pages(),
+                                300L * i,
+                                299L * (i - 1),
+                                5L * i,
+                                5L * i,
+                                Generation.Drafts.NONE),
+                        done);
+            }
+            engine.forget();
+            assertEquals(0, engine.activity().keptPages());
+        }
+    }
+
+    /// Pages, too; those that wait go as well.
+    @Test
+    void whatIsCancelledIsGoneWithinAStep() {
+        try (Engine engine = new Engine(model, Engine.Settings.defaults().withSequences(2))) {
+            Decoding first = engine.submit(greedy(prompt(100, 1), 500));
+            Decoding second = engine.submit(greedy(prompt(200, 2), 400));
+            first.next();
+            second.next();
+            Decoding third = engine.submit(greedy(PROMPT, 500));
+            AtomicReference<Engine.Activity> asked = new AtomicReference<>();
+            engine.between(() -> {
+                first.cancel();
+                third.cancel();
+                // Another thread gets the figures, although this one has the model.
+                asked.set(CompletableFuture.supplyAsync(engine::activity)
+                        .orTimeout(60, TimeUnit.SECONDS)
+                        .join());
+            });
+            assertEquals(2, asked.get().running());
+            assertEquals(1, asked.get().waiting());
+            assertTrue(asked.get().usedPages() >= 6, asked.get().toString());
+            Engine.Activity later = engine.activity();
+            while (later.steps() == asked.get().steps()) {
+                later = engine.activity();
+            }
+            assertTrue(later.running() <= 1 && later.waiting() == 0, later.toString());
+            second.cancel();
+            long steps = engine.activity().steps();
+            Engine.Activity last = idle(engine);
+            assertTrue(last.steps() <= steps + 1, last.steps() + " steps, " + steps + " when it was cancelled");
+            assertEquals(0, last.usedPages());
+            assertTrue(last.keptPages() > 0);
+        }
+    }
+
     @Test
     void aThreadThatIsInterruptedCancels() throws InterruptedException {
         try (Engine engine = engine()) {
@@ -381,7 +463,10 @@ class EngineTest {
                 Decoding failing = engine.submit(greedy(PROMPT, 3));
                 Decoding fine = engine.submit(greedy(new int[] {1, 2}, 3)
                         .withSampling(Sampling.greedy().withLogitBias(Map.of(9, -100.0))));
+                Decoding alsoFailing = engine.submit(greedy(PROMPT, 0).withPromptLogprobs(true));
                 assertThrows(BadInput.class, failing::await);
+                assertThrows(BadInput.class, alsoFailing::await);
+                assertEquals(List.of(), alsoFailing.prompt());
                 assertThrows(BadInput.class, failing::next);
                 assertEquals(3, fine.await().ids().length);
             }
@@ -423,6 +508,9 @@ class EngineTest {
             assertEquals(
                     Optional.empty(),
                     small.submit(greedy(PROMPT, 120).withMaxTokens(0)).next());
+            Generation all = small.submit(greedy(PROMPT, Request.ALL)).await();
+            assertEquals(128 - PROMPT.length, all.ids().length);
+            assertEquals(Generation.FinishReason.LENGTH, all.finishReason());
         }
     }
 }

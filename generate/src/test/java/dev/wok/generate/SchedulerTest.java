@@ -67,6 +67,37 @@ class SchedulerTest {
     }
 
     @Test
+    void aPromptWhoseLogitsAreWantedIsReadWhole() {
+        Scheduler scheduler = scheduler(100, 8);
+        scheduler.add(new Sequence(0, 0, ids(0, 22)));
+        scheduler.add(new Sequence(1, 0, ids(0, 22)).scored());
+        scheduler.add(new Sequence(2, 0, ids(0, 22)));
+        assertEquals(Map.of(0L, 8, 1L, 8), run(scheduler, 1));
+        assertEquals(Map.of(0L, 8, 1L, 8), run(scheduler, 1));
+        assertEquals(Map.of(0L, 6, 1L, 6), run(scheduler, 1));
+        assertEquals(Map.of(0L, 1, 1L, 1, 2L, 1), run(scheduler, 1));
+    }
+
+    /// And where its pages were needed meanwhile, only those logits are wanted that are not known.
+    @Test
+    void logitsAreWantedOnce() {
+        Scheduler scheduler = scheduler(8, 8);
+        scheduler.add(new Sequence(0, 0, ids(0, 20)).scored());
+        Sequence urgent = new Sequence(1, 1, ids(100, 15));
+        assertEquals(Map.of(0L, 16), run(scheduler, 1));
+        scheduler.add(urgent);
+        assertEquals(Map.of(1L, 15), run(scheduler, 1));
+        assertEquals(Map.of(1L, 1), run(scheduler, 1));
+        assertEquals(Map.of(1L, 1), run(scheduler, 1));
+        scheduler.remove(urgent);
+        Step.Reading again = scheduler.schedule(1, false).readings().getFirst();
+        assertEquals(12, again.from());
+        assertEquals(8, again.count());
+        assertEquals(4, again.logits());
+        assertEquals(1, again.picks());
+    }
+
+    @Test
     void aPromptWaitsForThePagesThatAnotherReads() {
         Scheduler scheduler = scheduler(100, 8);
         int[] text = Arrays.copyOf(ids(0, 20), 22);

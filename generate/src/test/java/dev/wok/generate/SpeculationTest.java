@@ -69,9 +69,15 @@ class SpeculationTest {
             };
             Request request = Request.of(prompt).withMaxTokens(20 + 5 * i).withSampling(sampling);
             requests.add(
-                    i % 6 == 5
-                            ? request.withForm(form()).withStopIds(Set.of(1)).withLogprobs(OptionalInt.of(2))
-                            : request);
+                    switch (i % 6) {
+                        case 2 -> request.withPromptLogprobs(true);
+                        case 5 ->
+                            request.withForm(form())
+                                    .withStopIds(Set.of(1))
+                                    .withLogprobs(OptionalInt.of(2))
+                                    .withPromptLogprobs(i > 6);
+                        default -> request;
+                    });
         }
         return requests;
     }
@@ -80,9 +86,12 @@ class SpeculationTest {
     void draftsChangeNoText() {
         List<Request> requests = requests();
         List<Generation> expected = new ArrayList<>();
+        List<List<Token>> prompts = new ArrayList<>();
         for (Request request : requests) {
             try (Engine engine = engine(Speculation.NEVER)) {
-                expected.add(engine.submit(request).await());
+                Decoding decoding = engine.submit(request);
+                expected.add(decoding.await());
+                prompts.add(decoding.prompt());
             }
         }
         for (Speculation speculation : List.of(Speculation.ALWAYS, Speculation.WHERE_FASTER)) {
@@ -100,6 +109,7 @@ class SpeculationTest {
                         Generation found = begun.get(i).await();
                         assertArrayEquals(expected.get(i).ids(), found.ids(), "text " + i);
                         assertEquals(expected.get(i).tokens(), found.tokens());
+                        assertEquals(prompts.get(i), begun.get(i).prompt());
                         assertEquals(expected.get(i).finishReason(), found.finishReason());
                         read += found.drafts().read();
                         accepted += found.drafts().accepted();
@@ -120,7 +130,7 @@ class SpeculationTest {
         try (Engine engine = engine(Speculation.ALWAYS)) {
             Generation generation = engine.submit(request).await();
             assertEquals(300, generation.ids().length);
-            int accepted = generation.drafts().accepted();
+            long accepted = generation.drafts().accepted();
             assertTrue(accepted > 30, generation.drafts().toString());
             // The first token comes with the prompt; a draft that is right at the very end saves nothing.
             assertTrue(

@@ -1,5 +1,7 @@
 package dev.wok.generate.json;
 
+import java.util.Arrays;
+
 /// One text while it is generated: which tokens may come next.
 ///
 /// There is no dead end where all 256 single bytes are tokens: from each state that allowed tokens lead
@@ -69,9 +71,14 @@ public final class Matcher {
     }
 
     /// @return the same place of the same text, which goes on by itself
-    Matcher copy() {
+    public Matcher copy() {
         Matcher copy = new Matcher(masks, Stack.DONE);
         copy.stacks = stacks;
         return copy;
+    }
+
+    /// @return whether the same may follow as after another text
+    public boolean isWhere(Matcher other) {
+        return masks == other.masks && Arrays.equals(stacks, other.stacks);
     }
 }

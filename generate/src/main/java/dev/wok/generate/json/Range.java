@@ -15,6 +15,10 @@ record Range(
         boolean belowHigh) {
     static final Range ALL = new Range(null, false, null, false);
 
+    static Range of(BigDecimal low, BigDecimal high) {
+        return new Range(low, false, high, false);
+    }
+
     static Range from(BigDecimal low, boolean above) {
         return new Range(low, above, null, false);
     }

@@ -30,6 +30,17 @@ final class SchemaReader {
     static final int MOST = 20_000;
     private static final int LONGEST_PATH = 2000;
 
+    /// The formats of OpenAPI for numbers.
+    private static final Map<String, Range> NUMBERS = Map.of(
+            "int32",
+            Range.of(BigDecimal.valueOf(Integer.MIN_VALUE), BigDecimal.valueOf(Integer.MAX_VALUE)),
+            "int64",
+            Range.of(BigDecimal.valueOf(Long.MIN_VALUE), BigDecimal.valueOf(Long.MAX_VALUE)),
+            "float",
+            Range.ALL,
+            "double",
+            Range.ALL);
+
     private static final Set<String> ANNOTATIONS = Set.of(
             "title",
             "description",
@@ -279,7 +290,8 @@ final class SchemaReader {
             return read("minimum", Range.ALL, value -> Range.from(bound("minimum", value), false))
                     .and(read("exclusiveMinimum", Range.ALL, v -> Range.from(bound("exclusiveMinimum", v), true)))
                     .and(read("maximum", Range.ALL, value -> Range.to(bound("maximum", value), false)))
-                    .and(read("exclusiveMaximum", Range.ALL, v -> Range.to(bound("exclusiveMaximum", v), true)));
+                    .and(read("exclusiveMaximum", Range.ALL, v -> Range.to(bound("exclusiveMaximum", v), true)))
+                    .and(string("format").map(NUMBERS::get).orElse(Range.ALL));
         }
 
         private BigDecimal bound(String keyword, JsonNode value) {
@@ -307,7 +319,10 @@ final class SchemaReader {
         private Text text() {
             Set<String> patterns = string("pattern").map(Set::of).orElse(Set.of());
             patterns.forEach(pattern -> Strings.read(place, pattern));
-            Set<String> formats = string("format").map(Set::of).orElse(Set.of());
+            Set<String> formats = string("format")
+                    .filter(format -> !NUMBERS.containsKey(format))
+                    .map(Set::of)
+                    .orElse(Set.of());
             for (String format : formats) {
                 if (!Formats.isKnown(format)) {
                     throw new BadInput("%s has the format '%s', which is not supported.".formatted(place, format));

@@ -1,6 +1,7 @@
 package dev.wok.generate.json;
 
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.stream.IntStream;
@@ -33,11 +34,22 @@ public final class Trie {
     /// By state of [StringBytes], twice: what a string's name and what any string may hold.
     private final AtomicReferenceArray<StringTokens> strings = new AtomicReferenceArray<>(2 * StringBytes.STATES);
 
+    /// The bytes that are tokens.
+    private final BitSet alone = new BitSet();
+
+    /// By byte, see [#holding].
+    private final AtomicReferenceArray<int[]> holding = new AtomicReferenceArray<>(256);
+
     /// @param bytes each token's bytes; empty for those without text. At most 2^24
     public Trie(List<byte[]> bytes) {
         tokens = bytes.stream().map(byte[]::clone).toArray(byte[][]::new);
         if (tokens.length >= 1 << ID_BITS) {
             throw new IllegalArgumentException("%d tokens, expected less than 2^%d".formatted(tokens.length, ID_BITS));
+        }
+        for (byte[] token : tokens) {
+            if (token.length == 1) {
+                alone.set(token[0] & 0xFF);
+            }
         }
         int[] order = order();
         longest = Arrays.stream(order).map(id -> tokens[id].length).max().orElse(0);
@@ -151,15 +163,42 @@ public final class Trie {
     }
 
     /// @return the length of a mask with a bit for each id
-    int words() {
+    public int words() {
         return (tokens.length + Long.SIZE - 1) / Long.SIZE;
     }
 
-    byte[] bytes(int id) {
+    /// @return a token's bytes; not to be changed
+    public byte[] bytes(int id) {
         return tokens[id];
     }
 
-    int nodes() {
+    /// @return whether a byte is a token by itself
+    public boolean hasByte(int b) {
+        return alone.get(b);
+    }
+
+    /// @return the tokens that hold a byte before their last one, also those that are no nodes; not to be changed
+    public int[] holding(int b) {
+        int[] known = holding.get(b);
+        if (known == null) {
+            known = IntStream.range(0, tokens.length)
+                    .filter(id -> holds(tokens[id], (byte) b))
+                    .toArray();
+            holding.set(b, known);
+        }
+        return known;
+    }
+
+    private static boolean holds(byte[] token, byte b) {
+        for (int i = 0; i + 1 < token.length; i++) {
+            if (token[i] == b) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    public int nodes() {
         return labels.length;
     }
 
@@ -178,7 +217,7 @@ public final class Trie {
         return firsts;
     }
 
-    int label(int node) {
+    public int label(int node) {
         return labels[node] & 0xFF;
     }
 
@@ -197,12 +236,12 @@ public final class Trie {
     }
 
     /// The first node that does not descend from a node.
-    int end(int node) {
+    public int end(int node) {
         return ends[node];
     }
 
     /// Sets the bits of the tokens that end at a node.
-    void mark(int node, long[] mask) {
+    public void mark(int node, long[] mask) {
         for (int id = firsts[node]; id != NONE; id = nexts[id]) {
             mask[id >> 6] |= 1L << id;
         }

@@ -1,0 +1,6 @@
+package dev.wok.generate;
+
+import dev.wok.generate.json.Grammar;
+
+/// A part that is JSON.
+record Json(Grammar grammar) implements Flow {}
