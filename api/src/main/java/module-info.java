@@ -8,6 +8,7 @@ module wok.api {
     requires transitive wok.notice;
     requires transitive wok.tensor;
     requires transitive wok.text;
+    requires tools.jackson.databind;
     requires wok.device;
 
     exports dev.wok.api;

@@ -9,6 +9,7 @@ import dev.wok.generate.Sampling;
 import dev.wok.generate.Token;
 import dev.wok.notice.BadInput;
 import dev.wok.text.Tokenizer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -21,9 +22,9 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// What a [Model] answers. Nothing is computed before it is asked for, by [#iterator] or [#text]; then it
-/// goes on beside the model's other answers, whether or not anyone reads it. The figures are there once
-/// the answer was read to its end or cancelled.
+/// What a [Model] answers. Nothing is computed before it is asked for, by [#iterator] or [#text]; then
+/// it goes on beside the model's other answers, whether or not anyone reads it. The figures are there
+/// once the answer was read to its end or cancelled.
 ///
 /// ```java
 /// Answer answer = model.generate("Once upon a time");
@@ -45,7 +46,7 @@ public final class Answer implements Iterable<String> {
     /// Answer.Options.defaults().withMaxTokens(100).withStops("\n\n").withSampling(Sampling.greedy())
     /// ```
     ///
-    /// @param maxTokens new tokens at most
+    /// @param maxTokens new tokens at most; [Request#ALL] for as many as there is room for
     /// @param sampling how tokens are picked
     /// @param stops text that ends the answer and is left out of it, as is what follows; special tokens
     ///     are no text
@@ -55,6 +56,8 @@ public final class Answer implements Iterable<String> {
     ///     log-probability; empty for neither
     /// @param constraint what the text must be, but where it is ended before it is whole; empty for
     ///     anything
+    /// @param promptLogprobs whether the prompt's tokens come with what `logprobs` says, too
+    /// @param deadline how long after its beginning the answer is ended at the latest; empty for never
     public record Options(
             int maxTokens,
             Sampling sampling,
@@ -62,7 +65,9 @@ public final class Answer implements Iterable<String> {
             Set<Integer> stopIds,
             boolean ignoreEos,
             OptionalInt logprobs,
-            Optional<Constraint> constraint) {
+            Optional<Constraint> constraint,
+            boolean promptLogprobs,
+            Optional<Duration> deadline) {
         private static final int MAX_TOKENS = 1024;
 
         public Options {
@@ -76,46 +81,103 @@ public final class Answer implements Iterable<String> {
         /// @return up to 1024 tokens, picked as is usual, until the model ends the text
         public static Options defaults() {
             return new Options(
-                    MAX_TOKENS, Sampling.usual(), List.of(), Set.of(), false, OptionalInt.empty(), Optional.empty());
+                    MAX_TOKENS,
+                    Sampling.usual(),
+                    List.of(),
+                    Set.of(),
+                    false,
+                    OptionalInt.empty(),
+                    Optional.empty(),
+                    false,
+                    Optional.empty());
         }
 
         /// @return these with another limit
         public Options withMaxTokens(int value) {
-            return new Options(value, sampling, stops, stopIds, ignoreEos, logprobs, constraint);
+            return new Options(
+                    value, sampling, stops, stopIds, ignoreEos, logprobs, constraint, promptLogprobs, deadline);
         }
 
         /// @return these with tokens picked in another way
         public Options withSampling(Sampling value) {
-            return new Options(maxTokens, value, stops, stopIds, ignoreEos, logprobs, constraint);
+            return new Options(
+                    maxTokens, value, stops, stopIds, ignoreEos, logprobs, constraint, promptLogprobs, deadline);
         }
 
         /// @return these with other stop strings
         public Options withStops(String... values) {
-            return new Options(maxTokens, sampling, List.of(values), stopIds, ignoreEos, logprobs, constraint);
+            return new Options(
+                    maxTokens,
+                    sampling,
+                    List.of(values),
+                    stopIds,
+                    ignoreEos,
+                    logprobs,
+                    constraint,
+                    promptLogprobs,
+                    deadline);
         }
 
         /// @return these with other stop tokens
         public Options withStopIds(int... values) {
             Set<Integer> ids = new HashSet<>(IntStream.of(values).boxed().toList());
-            return new Options(maxTokens, sampling, stops, ids, ignoreEos, logprobs, constraint);
+            return new Options(
+                    maxTokens, sampling, stops, ids, ignoreEos, logprobs, constraint, promptLogprobs, deadline);
         }
 
         /// @return these, going on where the model would end, or not
         public Options withIgnoreEos(boolean value) {
-            return new Options(maxTokens, sampling, stops, stopIds, value, logprobs, constraint);
+            return new Options(
+                    maxTokens, sampling, stops, stopIds, value, logprobs, constraint, promptLogprobs, deadline);
         }
 
         /// @param alternatives for each token, 0 to 20
         /// @return these with log-probabilities
         public Options withLogprobs(int alternatives) {
             return new Options(
-                    maxTokens, sampling, stops, stopIds, ignoreEos, OptionalInt.of(alternatives), constraint);
+                    maxTokens,
+                    sampling,
+                    stops,
+                    stopIds,
+                    ignoreEos,
+                    OptionalInt.of(alternatives),
+                    constraint,
+                    promptLogprobs,
+                    deadline);
         }
 
         /// @param value such as `Constraint.schema(json)` or `Constraint.anyJson()`
         /// @return these for an answer that is what the constraint allows
         public Options withConstraint(Constraint value) {
-            return new Options(maxTokens, sampling, stops, stopIds, ignoreEos, logprobs, Optional.of(value));
+            return new Options(
+                    maxTokens,
+                    sampling,
+                    stops,
+                    stopIds,
+                    ignoreEos,
+                    logprobs,
+                    Optional.of(value),
+                    promptLogprobs,
+                    deadline);
+        }
+
+        /// @return these, with log-probabilities of the prompt's tokens too
+        public Options withPromptLogprobs(boolean value) {
+            return new Options(maxTokens, sampling, stops, stopIds, ignoreEos, logprobs, constraint, value, deadline);
+        }
+
+        /// @return these for an answer that is ended so long after its beginning
+        public Options withDeadline(Duration value) {
+            return new Options(
+                    maxTokens,
+                    sampling,
+                    stops,
+                    stopIds,
+                    ignoreEos,
+                    logprobs,
+                    constraint,
+                    promptLogprobs,
+                    Optional.of(value));
         }
     }
 
@@ -125,10 +187,20 @@ public final class Answer implements Iterable<String> {
     private final StopText stops;
     private final StringBuilder text = new StringBuilder();
 
-    /// How much text there was before each token.
-    private final List<Integer> starts = new ArrayList<>();
+    private final List<Heard> heard = new ArrayList<>();
 
     private int decoded;
+
+    /// A token that came.
+    ///
+    /// @param start how much text there was before it
+    record Heard(Token token, int start) {}
+
+    /// What came since somebody looked last.
+    ///
+    /// @param text known to be the answer's
+    /// @param decoded how much text the tokens so far are, what is held back included
+    record News(String text, List<Heard> tokens, int decoded, boolean ended) {}
 
     private final ReentrantLock reading = new ReentrantLock();
     private boolean iterated;
@@ -137,15 +209,15 @@ public final class Answer implements Iterable<String> {
     private volatile @Nullable RuntimeException failure;
     private volatile boolean cancelled;
 
-    Answer(Engine engine, Request request, Optional<Tokenizer> tokenizer, List<String> stops) {
+    Answer(Engine engine, Request request, Optional<Tokenizer.Decoder> decoder, List<String> stops) {
         this.engine = engine;
         this.request = request;
-        decoder = tokenizer.map(t -> t.decoder(true));
+        this.decoder = decoder;
         this.stops = new StopText(stops);
     }
 
-    /// Begins to compute, where that was not asked for before, and does not wait: many answers that are begun
-    /// before the first is read are computed together.
+    /// Begins to compute, where that was not asked for before, and does not wait: many answers that are
+    /// begun before the first is read are computed together.
     ///
     /// @return this
     public Answer begin() {
@@ -212,6 +284,32 @@ public final class Answer implements Iterable<String> {
         }
     }
 
+    /// Gives the text in pieces with their tokens, each as soon as it is known. The tokens are those of
+    /// [#tokens].
+    ///
+    /// @return the pieces, to be iterated once in place of the answer
+    public Iterator<Reply.Text> pieces() {
+        return new TokenPieces(this);
+    }
+
+    /// Waits for a token, where nothing has come that nobody looked at.
+    ///
+    /// @param characters of text that were looked at
+    /// @param tokens that were looked at
+    News news(int characters, int tokens) {
+        iterated = true;
+        if (!hasEnded() && heard.size() == tokens) {
+            step();
+        }
+        reading.lock();
+        try {
+            return new News(
+                    text.substring(characters), List.copyOf(heard.subList(tokens, heard.size())), decoded, hasEnded());
+        } finally {
+            reading.unlock();
+        }
+    }
+
     /// Waits for what is left.
     ///
     /// @return the whole text, what an iterator gave included
@@ -263,7 +361,7 @@ public final class Answer implements Iterable<String> {
             end();
             return;
         }
-        starts.add(decoded);
+        heard.add(new Heard(token.get(), decoded));
         int id = token.get().id();
         decoder.ifPresent(d -> take(d.append(id)));
         if (stops.found()) {
@@ -293,10 +391,10 @@ public final class Answer implements Iterable<String> {
     /// Leaves out what was generated after the text had ended, or was not heard of.
     private Generation known(Generation all) {
         int count = stops.found()
-                ? (int) starts.stream()
-                        .filter(start -> start < stops.released())
+                ? (int) heard.stream()
+                        .filter(one -> one.start < stops.released())
                         .count()
-                : starts.size();
+                : heard.size();
         return new Generation(
                 all.tokens().subList(0, count),
                 stops.found() ? Generation.FinishReason.STOP : all.finishReason(),
@@ -339,8 +437,8 @@ public final class Answer implements Iterable<String> {
         return generation;
     }
 
-    /// @return the new tokens; without the one that ended the text, and without those that lie wholly in
-    ///     a stop string or after it
+    /// @return the new tokens; without the one that ended the text, and without those that lie wholly
+    ///     in a stop string or after it
     /// @throws IllegalStateException where the answer has not ended
     public int[] ids() {
         return ended().ids();
@@ -356,6 +454,22 @@ public final class Answer implements Iterable<String> {
     /// @throws IllegalStateException where it has not
     public Generation.FinishReason finishReason() {
         return ended().finishReason();
+    }
+
+    /// @return the prompt's tokens with their log-probabilities, where they were asked for and the
+    ///     prompt was read; the first has none (NaN)
+    /// @throws IllegalStateException where the answer has not ended
+    public List<Token> promptLogprobs() {
+        ended();
+        Decoding begun = decoding;
+        return begun == null ? List.of() : begun.prompt();
+    }
+
+    /// @return the stop string that ended the answer
+    /// @throws IllegalStateException where the answer has not ended
+    public Optional<String> stoppedBy() {
+        ended();
+        return stops.stop();
     }
 
     /// @return tokens of the prompt

@@ -2,14 +2,17 @@ package dev.wok.api;
 
 import dev.wok.device.Device;
 import dev.wok.device.DeviceName;
+import dev.wok.generate.Constraint;
 import dev.wok.generate.Engine;
 import dev.wok.generate.Request;
+import dev.wok.generate.Sampling;
 import dev.wok.generate.Vocabulary;
 import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Tuning;
 import dev.wok.model.ModelConfig;
+import dev.wok.model.Pooling;
 import dev.wok.model.Storage;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
@@ -20,13 +23,15 @@ import dev.wok.text.ChatTemplate;
 import dev.wok.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// A language model with its tokenizer, ready to answer: the door of this room.
@@ -53,8 +58,8 @@ import org.jspecify.annotations.Nullable;
 /// }
 /// ```
 ///
-/// Many threads may use a model at once. It works for all answers together, and what was read for one is
-/// not read again for another that begins alike. What an answer says does not depend on the others.
+/// Many threads may use a model at once. It works for all answers together, and what was read for one
+/// is not read again for another that begins alike. What an answer says does not depend on the others.
 public final class Model implements AutoCloseable {
     private static final String TOKENIZER = "tokenizer.json";
 
@@ -103,8 +108,8 @@ public final class Model implements AutoCloseable {
             }
         }
 
-        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer, guesses
-        ///     where they make it faster, and no word about progress
+        /// @return the fastest kernels, float32, weights as stored, all processors, the tokenizer,
+        ///     guesses where they make it faster, and no word about progress
         public static Options defaults() {
             int processors = Runtime.getRuntime().availableProcessors();
             return new Options(
@@ -172,9 +177,12 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /// Where a model is from, and what its files say besides its weights.
+    private record Origin(String name, Optional<Sampling> sampling, Supplier<Pooling> pooling) {}
+
     private final dev.wok.model.Model network;
     private final Optional<Tokenizer> tokenizer;
-    private final String name;
+    private final Origin origin;
     private final Runnable release;
     private final Engine engine;
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -182,15 +190,18 @@ public final class Model implements AutoCloseable {
     /// Of the tokenizer, made where it is first asked for.
     private @Nullable Vocabulary vocabulary;
 
+    /// By the tokenizer's chat template, made where it is first asked for.
+    private @Nullable Conversations conversations;
+
     private Model(
             dev.wok.model.Model network,
             Optional<Tokenizer> tokenizer,
-            String name,
+            Origin origin,
             Engine.Settings settings,
             Runnable release) {
         this.network = network;
         this.tokenizer = tokenizer;
-        this.name = name;
+        this.origin = origin;
         this.release = release;
         engine = new Engine(network, settings);
     }
@@ -202,11 +213,11 @@ public final class Model implements AutoCloseable {
         return load(folderOrFile, Options.defaults());
     }
 
-    /// Loads a model folder, which is config.json, safetensors, and tokenizer.json where there is one, or a
-    /// GGUF file; without a tokenizer the model works on ids alone.
+    /// Loads a model folder, which is config.json, safetensors, and tokenizer.json where there is one,
+    /// or a GGUF file; without a tokenizer the model works on ids alone.
     ///
-    /// @throws BadInput where it cannot be loaded or its parts do not fit together, or where there are no
-    ///     such kernels on this machine
+    /// @throws BadInput where it cannot be loaded or its parts do not fit together, or where there are
+    ///     no such kernels on this machine
     public static Model load(Path folderOrFile, Options options) {
         Optional<Tokenizer> tokenizer = options.text() ? loadTokenizer(folderOrFile) : Optional.empty();
         Device device = options.device().open(options.threads());
@@ -214,7 +225,9 @@ public final class Model implements AutoCloseable {
             dev.wok.model.Model network = network(folderOrFile, device, options);
             try {
                 requireFit(network, tokenizer, folderOrFile);
-                return new Model(network, tokenizer, folderOrFile.toString(), settings(options, device), () -> {
+                Origin origin = new Origin(
+                        folderOrFile.toString(), Sampling.load(folderOrFile), () -> Pooling.of(folderOrFile));
+                return new Model(network, tokenizer, origin, settings(options, device), () -> {
                     network.close();
                     device.close();
                 });
@@ -284,7 +297,8 @@ public final class Model implements AutoCloseable {
     ///
     /// @param network stays the caller's, and nobody else uses it until this is closed
     public static Model of(dev.wok.model.Model network, Tokenizer tokenizer) {
-        return new Model(network, Optional.of(tokenizer), "the model", Engine.Settings.defaults(), () -> {});
+        Origin origin = new Origin("the model", Optional.empty(), () -> Pooling.MEAN);
+        return new Model(network, Optional.of(tokenizer), origin, Engine.Settings.defaults(), () -> {});
     }
 
     /// @return what the model is made of
@@ -301,6 +315,11 @@ public final class Model implements AutoCloseable {
     /// @return the tokenizer, where the model has one
     public Optional<Tokenizer> tokenizer() {
         return tokenizer;
+    }
+
+    /// @return how tokens are to be picked by those who made the model, where its folder says so
+    public Optional<Sampling> sampling() {
+        return origin.sampling;
     }
 
     /// @return whether [#chat] is for this model
@@ -326,9 +345,12 @@ public final class Model implements AutoCloseable {
     }
 
     private int[] ids(String text) {
-        Tokenizer words = requireTokenizer();
-        int[] ids = words.encode(text, true);
-        int bos = words.bosId().orElse(-1);
+        return begun(requireTokenizer().encode(text, true));
+    }
+
+    /// @return ids with the token before them that texts begin with
+    private int[] begun(int[] ids) {
+        int bos = requireTokenizer().bosId().orElse(-1);
         if (bos < 0 || ids.length > 0 && ids[0] == bos) {
             return ids;
         }
@@ -347,6 +369,12 @@ public final class Model implements AutoCloseable {
     ///
     /// @see #generate(String, Answer.Options)
     public Answer generate(int[] prompt, Answer.Options options) {
+        return answer(prompt, options, options.constraint(), Set.of());
+    }
+
+    /// @param form what the answer is held to, whatever the options say
+    /// @param kept special tokens that are text of the answer
+    private Answer answer(int[] prompt, Answer.Options options, Optional<Constraint> form, Set<Integer> kept) {
         requireOpen();
         if (!options.stops().isEmpty()) {
             requireTokenizer();
@@ -355,12 +383,16 @@ public final class Model implements AutoCloseable {
                 .withMaxTokens(options.maxTokens())
                 .withSampling(options.sampling())
                 .withStopIds(stopIds(options))
-                .withLogprobs(options.logprobs());
-        if (options.constraint().isPresent()) {
-            request = request.withForm(new Request.Form(options.constraint().get(), vocabulary()));
+                .withLogprobs(options.logprobs())
+                .withPromptLogprobs(options.promptLogprobs());
+        if (options.deadline().isPresent()) {
+            request = request.withDeadline(options.deadline().get());
+        }
+        if (form.isPresent()) {
+            request = request.withForm(new Request.Form(form.get(), vocabulary()));
         }
         engine.check(request);
-        return new Answer(engine, request, tokenizer, options.stops());
+        return new Answer(engine, request, tokenizer.map(t -> t.decoder(kept)), options.stops());
     }
 
     private synchronized Vocabulary vocabulary() {
@@ -386,28 +418,127 @@ public final class Model implements AutoCloseable {
         return ids;
     }
 
-    /// Answers the last message of a conversation with [Answer.Options#defaults].
+    /// Answers the last message of a conversation with [ChatOptions#defaults].
     ///
-    /// @see #chat(List, Answer.Options)
-    public Answer chat(List<Message> messages) {
-        return chat(messages, Answer.Options.defaults());
+    /// @see #chat(List, ChatOptions)
+    public Reply chat(List<Message> messages) {
+        return chat(messages, ChatOptions.defaults());
     }
 
-    /// Answers the last message of a conversation, written as the model's chat template says. A
-    /// conversation's next turn reads only what is new, for as long as there is memory for what is not.
+    /// Answers the last message of a conversation without tools.
+    ///
+    /// @see #chat(List, ChatOptions)
+    public Reply chat(List<Message> messages, Answer.Options options) {
+        return chat(messages, ChatOptions.defaults().withAnswer(options));
+    }
+
+    /// Answers the last message of a conversation, written as the model's chat template says, with
+    /// thoughts, tools and what else [ChatOptions] says. A conversation's next turn reads only what is
+    /// new, for as long as there is memory for what is not.
+    ///
+    /// Stop texts end the answer wherever they come up, in thoughts and calls too.
+    ///
+    /// @return the reply, which computes itself as it is read
+    /// @throws BadInput as [#generate(String, Answer.Options)], and where the model has no chat
+    ///     template, or that refuses the conversation or knows no tools and some are given
+    /// @throws IllegalStateException where the model is closed
+    public Reply chat(List<Message> messages, ChatOptions options) {
+        Conversations conversations = conversations();
+        Conversations.Prompt prompt = conversations.prompt(messages, options);
+        Dialect dialect = conversations.dialect();
+        Optional<Constraint> form = conversations.form().of(prompt.thinking(), prompt.tools(), options);
+        Answer answer = answer(requireTokenizer().encode(prompt.text()), options.answer(), form, tagIds(dialect));
+        Set<String> tools = prompt.tools().stream().map(Tool::name).collect(Collectors.toSet());
+        return new Reply(answer, dialect, prompt.thinking() == Conversations.Thinking.BEGUN, tools);
+    }
+
+    private Set<Integer> tagIds(Dialect dialect) {
+        Tokenizer words = requireTokenizer();
+        return dialect.tags().flatMap(tag -> words.id(tag).stream().boxed()).collect(Collectors.toSet());
+    }
+
+    /// @return the conversation as the model reads it, special tokens included, up to where its answer
+    ///     begins
+    /// @throws BadInput as [#chat(List, ChatOptions)]
+    public String prompt(List<Message> messages, ChatOptions options) {
+        return conversations().prompt(messages, options).text();
+    }
+
+    private synchronized Conversations conversations() {
+        if (conversations == null) {
+            ChatTemplate template = requireTokenizer()
+                    .chatTemplate()
+                    .orElseThrow(() -> new BadInput(
+                            "%s has no chat template (tokenizer_config.json or chat_template.jinja); use generate."
+                                    .formatted(origin.name)));
+            conversations = new Conversations(requireTokenizer(), template);
+        }
+        return conversations;
+    }
+
+    /// Writes what stands between two texts, as models can that have learnt it (fill in the middle).
     ///
     /// @return the answer, which computes itself as it is read
-    /// @throws BadInput as [#generate(String, Answer.Options)], and where the model has no chat
-    ///     template, or that refuses the conversation
-    /// @throws IllegalStateException where the model is closed
-    public Answer chat(List<Message> messages, Answer.Options options) {
-        ChatTemplate template = requireTokenizer()
-                .chatTemplate()
+    /// @throws BadInput as [#generate(String, Answer.Options)], and where the tokenizer has no tokens
+    ///     for it
+    public Answer fill(String prefix, String suffix, Answer.Options options) {
+        Tokenizer words = requireTokenizer();
+        Gap gap = Gap.of(words)
                 .orElseThrow(() -> new BadInput(
-                        "%s has no chat template (tokenizer_config.json or chat_template.jinja); use generate."
-                                .formatted(name)));
-        String text = template.render(messages.stream().map(Message::fields).toList(), List.of(), true);
-        return generate(requireTokenizer().encode(text), options);
+                        "the model's tokenizer has no tokens for filling a gap, such as %s; leave out what follows."
+                                .formatted(Gap.example())));
+        Set<Integer> stops = new HashSet<>(options.stopIds());
+        stops.addAll(gap.stopIds());
+        int[] prompt = begun(gap.prompt(words.encode(prefix), words.encode(suffix)));
+        return generate(
+                prompt, options.withStopIds(stops.stream().mapToInt(id -> id).toArray()));
+    }
+
+    /// Says what texts are about: near ones have near vectors, where the model has learnt that. The
+    /// final hidden states are pooled as the model folder asks for in `1_Pooling/config.json`; without
+    /// it their mean is taken.
+    ///
+    /// @return one vector of length 1 for each text, `[hidden]`
+    /// @throws BadInput where a text does not fit into the model's context or has no tokens, the folder
+    ///     asks for what is not supported, or there is no tokenizer
+    /// @throws IllegalStateException where the model is closed
+    public List<float[]> embed(List<String> texts) {
+        requireOpen();
+        Pooling how = origin.pooling.get();
+        List<int[]> all = texts.stream().map(this::ids).toList();
+        List<float[]> vectors = new ArrayList<>();
+        for (int from = 0; from < all.size(); ) {
+            int to = turn(all, from);
+            List<int[]> some = all.subList(from, to);
+            vectors.addAll(between(() -> network.embed(some, how)));
+            from = to;
+        }
+        return vectors;
+    }
+
+    /// @return where those texts end that are read in one turn, so that whoever else waits does so for
+    ///     a chunk, or for one text
+    private static int turn(List<int[]> texts, int from) {
+        int to = from + 1;
+        int tokens = texts.get(from).length;
+        while (to < texts.size() && tokens + texts.get(to).length <= dev.wok.model.Model.CHUNK) {
+            tokens += texts.get(to++).length;
+        }
+        return to;
+    }
+
+    /// @return what the model is doing, and did since it was loaded
+    public Engine.Activity activity() {
+        return engine.activity();
+    }
+
+    /// Waits for the step in progress.
+    ///
+    /// @return `[layers, experts]`: how often each routed expert was chosen since the model was loaded;
+    ///     a layer without experts has none
+    /// @throws IllegalStateException where the model is closed
+    public List<long[]> expertUse() {
+        return between(network::expertUse);
     }
 
     /// The logits of every position of a text.
@@ -417,10 +548,14 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where an id is not in the vocabulary
     /// @throws IllegalStateException where the model is closed
     public Tensor logits(int... ids) {
+        return between(() -> network.logits(ids));
+    }
+
+    private <T> T between(Supplier<T> use) {
         requireOpen();
-        AtomicReference<Tensor> found = new AtomicReference<>();
-        engine.between(() -> found.set(network.logits(ids)));
-        return found.get();
+        List<T> found = new ArrayList<>(1);
+        engine.between(() -> found.add(use.get()));
+        return found.getFirst();
     }
 
     private void requireOpen() {

@@ -1,9 +1,11 @@
 package dev.wok.api;
 
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/// Text that comes in pieces and ends before the first place at which a stop string stands. What may yet
-/// turn out to begin one is held back until that is decided.
+/// Text that comes in pieces and ends before the first place at which a stop string stands. What may
+/// yet turn out to begin one is held back until that is decided.
 ///
 /// The first place is the one that begins first, wherever the pieces are cut: with the stop strings
 /// `abc` and `b`, text that ends in `ab` waits for its next character.
@@ -11,7 +13,7 @@ final class StopText {
     private final List<String> stops;
     private final StringBuilder held = new StringBuilder();
     private int released;
-    private boolean found;
+    private @Nullable String found;
 
     /// @param stops none of them empty
     StopText(List<String> stops) {
@@ -22,52 +24,40 @@ final class StopText {
     /// @return what is decided: text before any stop string
     String append(String piece) {
         held.append(piece);
-        int stop = firstStop();
-        int open = firstOpen();
-        found = stop < held.length() && stop <= open;
+        int stop = Needles.first(held, stops, 0);
+        int open = Needles.firstOpen(held, stops);
+        find(stop, stop <= open);
         return release(Math.min(stop, open));
     }
 
     /// @return what was held back, where nothing more comes
     String finish() {
-        int stop = firstStop();
-        found |= stop < held.length();
+        int stop = Needles.first(held, stops, 0);
+        find(stop, true);
         return release(stop);
+    }
+
+    private void find(int stop, boolean decided) {
+        if (stop < held.length() && decided) {
+            found = Needles.at(held, stops, stop);
+        }
     }
 
     private String release(int length) {
         String text = held.substring(0, length);
-        held.delete(0, found ? held.length() : length);
+        held.delete(0, found() ? held.length() : length);
         released += length;
         return text;
     }
 
-    /// Where the first stop string begins, or the end of the text.
-    private int firstStop() {
-        int first = held.length();
-        for (String stop : stops) {
-            int at = held.indexOf(stop);
-            first = at < 0 ? first : Math.min(first, at);
-        }
-        return first;
-    }
-
-    /// Where the longest end of the text begins that may become a stop string, or the end of the text.
-    private int firstOpen() {
-        int first = held.length();
-        for (String stop : stops) {
-            for (int at = Math.max(0, held.length() - stop.length() + 1); at < first; at++) {
-                if (stop.startsWith(held.substring(at))) {
-                    first = at;
-                }
-            }
-        }
-        return first;
-    }
-
     /// @return whether the text has ended
     boolean found() {
-        return found;
+        return found != null;
+    }
+
+    /// @return the stop string that ended the text
+    Optional<String> stop() {
+        return Optional.ofNullable(found);
     }
 
     /// @return characters that were given out

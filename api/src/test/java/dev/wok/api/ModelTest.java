@@ -103,6 +103,23 @@ class ModelTest {
                 .contains("computed once"));
     }
 
+    /// With stop texts, which some tokens wait for and some go into, and without.
+    @Test
+    void piecesHaveTheirTokens() {
+        String text = model.generate("int x", SHORT).text();
+        for (String stop : List.of("never to be found", text.substring(7, 9), text.substring(11, 14))) {
+            Answer answer = model.generate("int x", SHORT.withStops(stop));
+            StringBuilder said = new StringBuilder();
+            List<Token> tokens = new ArrayList<>();
+            answer.pieces().forEachRemaining(piece -> {
+                said.append(piece.text());
+                tokens.addAll(piece.tokens());
+            });
+            assertEquals(answer.text(), said.toString());
+            assertEquals(answer.tokens(), tokens);
+        }
+    }
+
     @Test
     void textGivesWhatAnIteratorLeft() {
         Answer answer = model.generate("int x", SHORT);
@@ -257,15 +274,17 @@ class ModelTest {
     @Test
     void theNextTurnReadsOnlyWhatIsNew() {
         List<Message> messages = new ArrayList<>(List.of(Message.system("Be brief."), Message.user("hello")));
-        Answer first = model.chat(messages, SHORT);
+        Reply first = model.chat(messages, SHORT);
         messages.add(Message.assistant(first.text()));
         messages.add(Message.user("and now?"));
-        Answer second = model.chat(messages, SHORT);
+        Reply second = model.chat(messages, SHORT);
         second.text();
-        assertTrue(second.knownTokens() >= first.promptTokens() - 1, second.knownTokens() + " tokens were known");
-        Answer again = model.chat(List.of(Message.system("Be brief."), Message.user("hello")), SHORT);
+        assertTrue(
+                second.answer().knownTokens() >= first.answer().promptTokens() - 1,
+                second.answer().knownTokens() + " tokens were known");
+        Reply again = model.chat(List.of(Message.system("Be brief."), Message.user("hello")), SHORT);
         assertEquals(first.text(), again.text());
-        assertEquals(again.promptTokens() - 1, again.knownTokens());
+        assertEquals(again.answer().promptTokens() - 1, again.answer().knownTokens());
     }
 
     @Test

@@ -8,11 +8,13 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.GgufType;
 import dev.wok.testkit.GgufConverter;
 import dev.wok.testkit.GgufWriter;
+import dev.wok.text.Tokenizer;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Objects;
 
@@ -32,6 +34,33 @@ final class Tiny {
         for (String name : List.of("tokenizer.json", "tokenizer_config.json")) {
             Files.copy(resources.resolve(name), folder.resolve(name));
         }
+        return folder;
+    }
+
+    /// Writes a model folder with the tokens and the chat template of a family.
+    ///
+    /// @param tokenizer of text's fixtures
+    /// @param template of text's conversations
+    static Path model(Path folder, String tokenizer, String template) throws IOException {
+        model(folder);
+        talking(folder, tokenizer, template);
+        Path config = folder.resolve("config.json");
+        int end = Tokenizer.load(folder).eosId().orElseThrow();
+        Files.writeString(config, Files.readString(config).replaceFirst("(\"eos_token_id\"\\s*:\\s*)1\\b", "$1" + end));
+        Files.delete(folder.resolve("generation_config.json"));
+        return folder;
+    }
+
+    /// Writes a tokenizer's files alone.
+    static Path talking(Path folder, String tokenizer, String template) throws IOException {
+        Files.createDirectories(folder);
+        Path fixtures = Path.of("../text/src/test/resources");
+        for (String name : List.of("tokenizer.json", "tokenizer_config.json")) {
+            Path from = fixtures.resolve("tokenizers").resolve(tokenizer).resolve(name);
+            Files.copy(from, folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+        }
+        Files.copy(
+                fixtures.resolve("chat_goldens").resolve(template + ".jinja"), folder.resolve("chat_template.jinja"));
         return folder;
     }
 
