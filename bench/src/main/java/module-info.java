@@ -2,6 +2,9 @@
 @org.jspecify.annotations.NullMarked
 module wok.bench {
     requires static transitive org.jspecify;
+    requires wok.api;
+    requires wok.serve;
+    requires wok.text;
     requires wok.train;
     requires wok.model;
     requires wok.generate;

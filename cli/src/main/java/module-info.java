@@ -11,6 +11,7 @@ module wok.cli {
     requires wok.kernel;
     requires wok.model;
     requires wok.notice;
+    requires wok.serve;
     requires wok.tensor;
     requires wok.text;
     requires wok.train;

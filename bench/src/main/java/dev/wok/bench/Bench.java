@@ -79,6 +79,32 @@ public final class Bench {
                 folder, threads, backend, precision, progress, test -> SpeculationBench.measure(test, progress));
     }
 
+    /// Measures a server on the loopback interface with a model folder against the engine behind it: all tokens per
+    /// second of eight chats, the first token of a short one; and how many connections fare for a while.
+    ///
+    /// @param connections that ask again and again; 0 to leave that out
+    /// @param seconds for which they do
+    /// @param threads that compute
+    /// @param backend or null for the fastest
+    /// @param precision of products with weights that are no whole numbers
+    /// @throws BadInput where there is no such model, or no such kernels on this machine
+    public static List<Row> serve(
+            Path folder,
+            int connections,
+            int seconds,
+            int threads,
+            @Nullable Backend backend,
+            Precision precision,
+            Progress progress) {
+        return ModelUnderTest.run(
+                folder,
+                threads,
+                backend,
+                precision,
+                progress,
+                test -> ServeBench.measure(test, folder, connections, seconds, progress));
+    }
+
     /// @return the shapes that [#makeModel] knows
     public static Set<String> shapes() {
         return Shapes.all().keySet();

@@ -60,7 +60,7 @@ record BatchRequest(String place, @Nullable JsonNode id, Function<Model, Answer>
             }
             default -> {
                 List<Message> messages = asked.messages();
-                yield model -> model.chat(messages, options);
+                yield model -> model.chat(messages, options).answer();
             }
         };
     }

@@ -36,6 +36,8 @@ import picocli.CommandLine.Parameters;
         sortOptions = false,
         footer = {"", "Example:", "  wok bench kernels --svg roofline.svg"})
 final class BenchCommand implements Callable<Integer> {
+    private static final int SECONDS = 300;
+
     private final Console console;
     private final Display display;
 
@@ -44,8 +46,8 @@ final class BenchCommand implements Callable<Integer> {
             arity = "0..1",
             description =
                     "kernels: single kernels. train: a training step. generate: a prompt of 512 tokens and 128 new"
-                            + " ones. batch: many texts at once. speculate: a text with tokens guessed. make-model: writes a"
-                            + " model of random weights for that.")
+                            + " ones. batch: many texts at once. speculate: a text with tokens guessed. serve: a server"
+                            + " against its engine. make-model: writes a model of random weights for that.")
     String name = "";
 
     @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")
@@ -96,6 +98,17 @@ final class BenchCommand implements Callable<Integer> {
     @Nullable
     String dtype;
 
+    @Option(
+            names = "--connections",
+            paramLabel = "N",
+            description = "With serve: also ask over so many connections, again and again.")
+    @Nullable
+    Integer connections;
+
+    @Option(names = "--seconds", paramLabel = "S", description = "With --connections: for how long (default: 300).")
+    @Nullable
+    Integer seconds;
+
     @Option(names = "--backend", paramLabel = "B", description = "The kernels (default: the fastest that run here).")
     @Nullable
     String backend;
@@ -139,13 +152,14 @@ final class BenchCommand implements Callable<Integer> {
         List<Row> rows = switch (name) {
             case "kernels" -> kernels();
             case "train" -> train();
-            case "generate", "batch", "speculate" -> generate();
+            case "generate", "batch", "speculate", "serve" -> generate();
             case "make-model" -> makeModel();
             case "" ->
-                throw new BadInput("name a measurement, kernels, train, generate, batch or speculate, or give --tune.");
+                throw new BadInput(
+                        "name a measurement, kernels, train, generate, batch, speculate or serve, or give --tune.");
             default ->
                 throw new BadInput(
-                        "there is no measurement %s; there are kernels, train, generate, batch, speculate and make-model."
+                        "there is no measurement %s; there are kernels, train, generate, batch, speculate, serve and make-model."
                                 .formatted(name));
         };
         if (json) {
@@ -210,8 +224,8 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private int tune() {
-        boolean alone =
-                Stream.of(svg, preset, backend, model, weights, out, dtype).allMatch(Objects::isNull);
+        boolean alone = Stream.of(svg, preset, backend, model, weights, out, dtype, connections, seconds)
+                .allMatch(Objects::isNull);
         if (!name.isEmpty() || !only.isEmpty() || !alone) {
             throw new BadInput("--tune goes with --threads and --json only.");
         }
@@ -278,9 +292,25 @@ final class BenchCommand implements Callable<Integer> {
         int count = ComputeOptions.threads(threads);
         return switch (name) {
             case "batch" -> Bench.batch(model, count, backend(), precision, display);
+            case "serve" ->
+                Bench.serve(
+                        model,
+                        connections == null ? 0 : positive("--connections", connections),
+                        seconds == null ? SECONDS : positive("--seconds", seconds),
+                        count,
+                        backend(),
+                        precision,
+                        display);
             case "speculate" -> Bench.speculate(model, count, backend(), precision, display);
             default -> Bench.generate(model, count, backend(), precision, display);
         };
+    }
+
+    private static int positive(String option, int value) {
+        if (value < 1) {
+            throw new BadInput("%s %d: expected 1 or more.".formatted(option, value));
+        }
+        return value;
     }
 
     private List<Row> makeModel() {
@@ -295,7 +325,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void refuseOthers(String measurement) {
-        boolean generates = List.of("generate", "batch", "speculate").contains(measurement);
+        boolean generates = List.of("generate", "batch", "speculate", "serve").contains(measurement);
         boolean makes = measurement.equals("make-model");
         refuse(!measurement.equals("kernels") && !only.isEmpty(), "--only", "kernels");
         refuse(!measurement.equals("kernels") && svg != null, "--svg", "kernels");
@@ -303,6 +333,8 @@ final class BenchCommand implements Callable<Integer> {
         refuse(!generates && dtype != null, "--dtype", "generate");
         boolean draws = makes || generates && preset != null && !device.equals("cpu");
         refuse(!draws && weights != null, "--weights", "make-model");
+        refuse(!measurement.equals("serve") && connections != null, "--connections", "serve");
+        refuse(connections == null && seconds != null, "--seconds", "serve --connections N");
         refuse(!makes && out != null, "--out", "make-model");
     }
 

@@ -3,6 +3,7 @@ package dev.wok.cli;
 import dev.wok.api.Answer;
 import dev.wok.api.Message;
 import dev.wok.api.Model;
+import dev.wok.api.Reply;
 import dev.wok.notice.BadInput;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -27,6 +28,8 @@ import picocli.CommandLine.Parameters;
         footer = {"", "Example:", "  wok chat path/to/model --system 'Answer in one sentence.'"})
 final class ChatCommand implements Callable<Integer> {
     private static final int INTERRUPTED = 130;
+    private static final String DIM = "\u001b[2m";
+    private static final String PLAIN = "\u001b[0m";
 
     private final Console console;
     private final Display display;
@@ -99,11 +102,11 @@ final class ChatCommand implements Callable<Integer> {
             }
             messages.add(Message.user(line));
             try {
-                Answer answer = loaded.chat(messages, options);
-                if (!Interruption.during(answer, () -> print(answer))) {
+                Reply reply = loaded.chat(messages, options);
+                if (!Interruption.during(reply.answer(), () -> print(reply))) {
                     return false;
                 }
-                messages.add(Message.assistant(answer.text()));
+                messages.add(reply.message());
             } catch (BadInput e) {
                 if (!console.redraws()) {
                     throw e;
@@ -115,9 +118,21 @@ final class ChatCommand implements Callable<Integer> {
         return true;
     }
 
-    private void print(Answer answer) {
-        for (String piece : answer) {
-            console.out().print(piece);
+    /// What is said goes to the output, thoughts beside it, dimmed where colour is welcome.
+    private void print(Reply reply) {
+        boolean thinking = false;
+        for (Reply.Part part : reply) {
+            boolean thought = part instanceof Reply.Thought;
+            console.err().print(thinking && !thought ? "\n\n" : "");
+            thinking = thought;
+            switch (part) {
+                case Reply.Thought piece ->
+                    console.err().print(console.colours() ? DIM + piece.text() + PLAIN : piece.text());
+                case Reply.Text piece -> console.out().print(piece.text());
+                case Reply.CallStart call -> console.out().print(call.name());
+                case Reply.CallArguments piece -> console.out().print(piece.json());
+            }
+            console.err().flush();
             console.out().flush();
         }
         console.out().println();

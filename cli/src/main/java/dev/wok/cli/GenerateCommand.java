@@ -3,7 +3,6 @@ package dev.wok.cli;
 import dev.wok.api.Answer;
 import dev.wok.api.Model;
 import dev.wok.generate.Constraint;
-import dev.wok.generate.Engine;
 import dev.wok.generate.Generation;
 import dev.wok.notice.BadInput;
 import java.io.PrintStream;
@@ -112,27 +111,8 @@ final class GenerateCommand implements Callable<Integer> {
     @Nullable
     Integer logprobs;
 
-    @Option(
-            names = "--speculate",
-            paramLabel = "WHEN",
-            defaultValue = "auto",
-            description = "Guess tokens by multi-token prediction, where the model has it, and check them together:"
-                    + " auto (where that is faster; the default), always or never. The text is the same.")
-    String speculate = "auto";
-
-    @Option(
-            names = "--cache",
-            paramLabel = "DIR",
-            description = "Keep there what was read of texts, for later runs that begin alike.")
-    @Nullable
-    Path cache;
-
-    @Option(
-            names = "--cache-gigabytes",
-            paramLabel = "N",
-            defaultValue = "10",
-            description = "With --cache: what its files may take (default: 10); those not used for longest go.")
-    double cacheGigabytes;
+    @Mixin
+    EngineOptions engine = new EngineOptions();
 
     @Mixin
     ComputeOptions compute = new ComputeOptions();
@@ -189,20 +169,7 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private Model.Options modelOptions() {
-        Engine.Speculation speculation = switch (speculate) {
-            case "auto" -> Engine.Speculation.WHERE_FASTER;
-            case "always" -> Engine.Speculation.ALWAYS;
-            case "never" -> Engine.Speculation.NEVER;
-            default -> throw new BadInput("--speculate %s: expected auto, always or never.".formatted(speculate));
-        };
-        Model.Options options = compute.options(display).withSpeculation(speculation);
-        if (cache == null) {
-            return options;
-        }
-        if (!(cacheGigabytes > 0 && cacheGigabytes < 1e6)) {
-            throw new BadInput("--cache-gigabytes %s: expected more than 0.".formatted(cacheGigabytes));
-        }
-        return options.withKept(new Model.Options.Kept(cache, (long) Math.ceil(cacheGigabytes * 1e9)));
+        return engine.added(compute.options(display));
     }
 
     private Answer.Options options() {

@@ -50,6 +50,7 @@ public final class Main {
         all.put("train", () -> new TrainCommand(console, display));
         all.put("generate", () -> new GenerateCommand(console, display));
         all.put("chat", () -> new ChatCommand(console, display));
+        all.put("serve", () -> new ServeCommand(console, display));
         all.put("report", () -> new ReportCommand(console));
         all.put("logits", () -> new LogitsCommand(display));
         all.put("tokenize", () -> new TokenizeCommand(console));

@@ -12,7 +12,7 @@ class BenchCommandTest {
         Captured run = Captured.run("bench", "speed");
         assertEquals(2, run.code());
         assertEquals(
-                "wok: there is no measurement speed; there are kernels, train, generate, batch, speculate and make-model.\n",
+                "wok: there is no measurement speed; there are kernels, train, generate, batch, speculate, serve and make-model.\n",
                 run.err());
     }
 
@@ -45,6 +45,17 @@ class BenchCommandTest {
         assertEquals(
                 "wok: --out belongs to wok bench make-model, not to wok bench generate.\n",
                 Captured.run("bench", "generate", "--model", "x", "--out", "y").err());
+        assertEquals(
+                "wok: --connections belongs to wok bench serve, not to wok bench batch.\n",
+                Captured.run("bench", "batch", "--model", "x", "--connections", "2")
+                        .err());
+        assertEquals(
+                "wok: --connections 0: expected 1 or more.\n",
+                Captured.run("bench", "serve", "--model", "x", "--connections", "0")
+                        .err());
+        assertEquals(
+                "wok: --seconds belongs to wok bench serve --connections N, not to wok bench serve.\n",
+                Captured.run("bench", "serve", "--model", "x", "--seconds", "2").err());
     }
 
     @Test
@@ -63,7 +74,7 @@ class BenchCommandTest {
                 "wok: --tune goes with --threads and --json only.\n",
                 Captured.run("bench", "kernels", "--tune").err());
         assertEquals(
-                "wok: name a measurement, kernels, train, generate, batch or speculate, or give --tune.\n",
+                "wok: name a measurement, kernels, train, generate, batch, speculate or serve, or give --tune.\n",
                 Captured.run("bench").err());
     }
 

@@ -34,6 +34,7 @@ class MainTest {
                         "bench",
                         "generate",
                         "chat",
+                        "serve",
                         "logits",
                         "tokenize",
                         "convert",
