@@ -47,10 +47,10 @@ test('an answer, and what of it was known in the next turn', {skip: without}, as
     await chat({thinking: 'disabled'});
     for (const model of ['deepseek', 'qwen']) {
         await page.selectOption('#model', model);
-        await ask('Hello!');
-        assert.equal(await last('> .text').innerText(), 'Hello! I am a parrot 🦜, grüße aus Köln.');
         await ask('Who are you?');
         assert.equal(await last('> .text').innerText(), 'I am a parrot. I say what I have learnt.');
+        await ask('Hello!');
+        assert.equal(await last('> .text').innerText(), 'Hello! I am a parrot 🦜, grüße aus Köln.');
         assert.match(await last('.figures').innerText(), /^\d+ tokens · [\d.,k]+ tokens\/s · first after .* · [1-9]\d* of \d+ read from the cache$/);
         await page.click('#new');
     }
