@@ -14,12 +14,14 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.Spliterator;
+import java.util.Spliterators;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /// What a [Model] answers. Nothing is computed before it is asked for, by [#iterator] or [#text]; then
@@ -242,46 +244,11 @@ public final class Answer implements Iterable<String> {
             throw new IllegalStateException("the answer was read before and is computed once; text() has all of it");
         }
         iterated = true;
-        return new Pieces();
-    }
-
-    private final class Pieces implements Iterator<String> {
-        private String piece = "";
-        private int given;
-        private boolean exhausted;
-
-        @Override
-        public boolean hasNext() {
-            while (piece.isEmpty() && !exhausted) {
-                if (hasEnded()) {
-                    exhausted = true;
-                } else {
-                    step();
-                }
-                piece = textFrom(given);
-            }
-            return !piece.isEmpty();
-        }
-
-        @Override
-        public String next() {
-            if (!hasNext()) {
-                throw new NoSuchElementException("the answer has ended");
-            }
-            String next = piece;
-            given += next.length();
-            piece = "";
-            return next;
-        }
-    }
-
-    private String textFrom(int index) {
-        reading.lock();
-        try {
-            return text.substring(index);
-        } finally {
-            reading.unlock();
-        }
+        Spliterator<Reply.Text> pieces = Spliterators.spliteratorUnknownSize(pieces(), Spliterator.ORDERED);
+        return StreamSupport.stream(pieces, false)
+                .map(Reply.Text::text)
+                .filter(piece -> !piece.isEmpty())
+                .iterator();
     }
 
     /// Gives the text in pieces with their tokens, each as soon as it is known. The tokens are those of
@@ -397,12 +364,20 @@ public final class Answer implements Iterable<String> {
                 : heard.size();
         return new Generation(
                 all.tokens().subList(0, count),
-                stops.found() ? Generation.FinishReason.STOP : all.finishReason(),
+                reason(all),
                 all.promptTokens(),
                 all.prefillSeconds(),
                 all.decodeSteps(),
                 all.decodeSeconds(),
                 all.drafts());
+    }
+
+    /// What was generated before it was cancelled may have ended for another reason that nobody heard of.
+    private Generation.FinishReason reason(Generation all) {
+        if (stops.found()) {
+            return Generation.FinishReason.STOP;
+        }
+        return heard.size() < all.tokens().size() ? Generation.FinishReason.CANCELLED : all.finishReason();
     }
 
     /// Ends the answer after the step in progress, with the text so far; from any thread, also where

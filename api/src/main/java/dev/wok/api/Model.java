@@ -443,13 +443,29 @@ public final class Model implements AutoCloseable {
     ///     template, or that refuses the conversation or knows no tools and some are given
     /// @throws IllegalStateException where the model is closed
     public Reply chat(List<Message> messages, ChatOptions options) {
+        return chat(messages, options, List.of(options.answer().sampling())).getFirst();
+    }
+
+    /// Answers the same several times. What the answers have in common is done once.
+    ///
+    /// @param samplings how tokens are picked, for each answer, whatever the options say
+    /// @return the replies, in that order
+    /// @see #chat(List, ChatOptions)
+    public List<Reply> chat(List<Message> messages, ChatOptions options, List<Sampling> samplings) {
         Conversations conversations = conversations();
         Conversations.Prompt prompt = conversations.prompt(messages, options);
         Dialect dialect = conversations.dialect();
         Optional<Constraint> form = conversations.form().of(prompt.thinking(), prompt.tools(), options);
-        Answer answer = answer(requireTokenizer().encode(prompt.text()), options.answer(), form, tagIds(dialect));
+        int[] ids = requireTokenizer().encode(prompt.text());
+        Set<Integer> tagIds = tagIds(dialect);
         Set<String> tools = prompt.tools().stream().map(Tool::name).collect(Collectors.toSet());
-        return new Reply(answer, dialect, prompt.thinking() == Conversations.Thinking.BEGUN, tools);
+        boolean thinking = prompt.thinking() == Conversations.Thinking.BEGUN;
+        List<Reply> replies = new ArrayList<>();
+        for (Sampling sampling : samplings) {
+            Answer answer = answer(ids, options.answer().withSampling(sampling), form, tagIds);
+            replies.add(new Reply(answer, dialect, thinking, tools));
+        }
+        return replies;
     }
 
     private Set<Integer> tagIds(Dialect dialect) {

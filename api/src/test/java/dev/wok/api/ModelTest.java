@@ -138,6 +138,18 @@ class ModelTest {
         assertEquals(FinishReason.CANCELLED, answer.finishReason());
     }
 
+    /// Also where the rest was generated meanwhile: the same question, asked later, has its answer.
+    @Test
+    void whatIsCancelledIsWhatWasReadOfIt() {
+        Answer answer = model.generate("int x", SHORT);
+        String first = answer.iterator().next();
+        String whole = model.generate("int x", SHORT).text();
+        answer.cancel();
+        assertEquals(FinishReason.CANCELLED, answer.finishReason());
+        assertEquals(first, answer.text());
+        assertTrue(whole.startsWith(first) && answer.ids().length < 24);
+    }
+
     /// Every stop string that the text has, also one that spans tokens.
     @Test
     void theTextEndsBeforeAStopString() {

@@ -41,7 +41,10 @@ import tools.jackson.databind.json.JsonMapper;
 @Timeout(120)
 class EngineTest {
     private static final int[] PROMPT = {3, 1, 4, 1, 5, 9, 2, 6};
-    private static final int CONTEXT = 640;
+    private static final int CONTEXT = 10_000;
+
+    /// A text that takes seconds, so that what is asked of it meanwhile comes before its end.
+    private static final int LONG = 9000;
 
     private static Device device;
     private static Model model;
@@ -255,14 +258,14 @@ class EngineTest {
     @Test
     void whatIsCancelledEndsAndCanBeRepeated() {
         try (Engine engine = engine()) {
-            Decoding decoding = engine.submit(greedy(PROMPT, 600));
+            Decoding decoding = engine.submit(greedy(PROMPT, LONG));
             decoding.next();
             decoding.cancel();
             decoding.stop();
             int known = decoding.result().ids().length;
             assertEquals(Generation.FinishReason.CANCELLED, decoding.await().finishReason());
             assertEquals(known, decoding.await().ids().length);
-            assertTrue(known < 600);
+            assertTrue(known < LONG);
             assertArrayEquals(
                     withoutCache(PROMPT, 6),
                     engine.submit(greedy(PROMPT, 6)).await().ids());
@@ -313,11 +316,11 @@ class EngineTest {
     @Test
     void whatIsCancelledIsGoneWithinAStep() {
         try (Engine engine = new Engine(model, Engine.Settings.defaults().withSequences(2))) {
-            Decoding first = engine.submit(greedy(prompt(100, 1), 500));
-            Decoding second = engine.submit(greedy(prompt(200, 2), 400));
+            Decoding first = engine.submit(greedy(prompt(100, 1), LONG));
+            Decoding second = engine.submit(greedy(prompt(200, 2), LONG));
             first.next();
             second.next();
-            Decoding third = engine.submit(greedy(PROMPT, 500));
+            Decoding third = engine.submit(greedy(PROMPT, LONG));
             AtomicReference<Engine.Activity> asked = new AtomicReference<>();
             engine.between(() -> {
                 first.cancel();
@@ -347,7 +350,7 @@ class EngineTest {
     @Test
     void aThreadThatIsInterruptedCancels() throws InterruptedException {
         try (Engine engine = engine()) {
-            Decoding decoding = engine.submit(greedy(PROMPT, 600));
+            Decoding decoding = engine.submit(greedy(PROMPT, LONG));
             Thread reader = Thread.ofPlatform().start(decoding::await);
             reader.interrupt();
             reader.join();
@@ -445,8 +448,8 @@ class EngineTest {
 
     @Test
     void theContextEndsTheText() {
-        Generation generation = alone(greedy(PROMPT, 1000));
-        assertEquals(CONTEXT - PROMPT.length, generation.ids().length);
+        Generation generation = alone(greedy(prompt(CONTEXT - 30, 1), 1000));
+        assertEquals(30, generation.ids().length);
         assertEquals(Generation.FinishReason.LENGTH, generation.finishReason());
     }
 
@@ -476,7 +479,7 @@ class EngineTest {
     @Test
     void whoClosesItEndsAllTexts() {
         Engine engine = engine();
-        Decoding decoding = engine.submit(greedy(PROMPT, 600));
+        Decoding decoding = engine.submit(greedy(PROMPT, LONG));
         decoding.next();
         engine.close();
         engine.close();

@@ -1,13 +1,12 @@
 package dev.wok.serve;
 
-import dev.wok.api.Answer;
 import dev.wok.api.ChatOptions;
 import dev.wok.api.Message;
-import dev.wok.api.Reply;
+import dev.wok.generate.Sampling;
 import dev.wok.notice.BadInput;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A conversation that is to be answered.
 ///
@@ -34,17 +33,15 @@ record ChatRequest(Models.Named model, List<Message> messages, ChatOptions optio
     /// @return the answers, of which nothing is computed yet
     /// @throws Refusal where the conversation is too long
     List<Voice> voices(Duration deadline) {
-        List<Voice> voices = new ArrayList<>();
-        for (int i = 0; i < choices; i++) {
-            Answer.Options choice = Generating.choice(options.answer(), i).withDeadline(deadline);
-            voices.add(Voice.of(reply(options.withAnswer(choice))));
-        }
-        return voices;
-    }
-
-    private Reply reply(ChatOptions choice) {
+        ChatOptions timely = options.withAnswer(options.answer().withDeadline(deadline));
+        Sampling sampling = options.answer().sampling();
+        List<Sampling> samplings = IntStream.range(0, choices)
+                .mapToObj(i -> Generating.choice(sampling, i))
+                .toList();
         try {
-            return model.model().chat(messages, choice);
+            return model.model().chat(messages, timely, samplings).stream()
+                    .map(Voice::of)
+                    .toList();
         } catch (BadInput e) {
             throw Context.refusal(e, model, this::tokens, "messages");
         }

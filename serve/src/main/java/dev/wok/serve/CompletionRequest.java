@@ -100,9 +100,10 @@ record CompletionRequest(
     /// @throws Refusal where a prompt is too long
     List<Answer> answers(Duration deadline) {
         List<Answer> answers = new ArrayList<>();
+        Answer.Options timely = options.withDeadline(deadline);
         for (Prompt prompt : prompts) {
             for (int i = 0; i < choices; i++) {
-                answers.add(answer(prompt, Generating.choice(options, i).withDeadline(deadline)));
+                answers.add(answer(prompt, timely.withSampling(Generating.choice(options.sampling(), i))));
             }
         }
         return answers;

@@ -113,10 +113,9 @@ final class Generating {
         return choices;
     }
 
-    /// @return those for one of several answers to the same, each with draws of its own
-    static Answer.Options choice(Answer.Options options, int index) {
-        Sampling sampling = options.sampling();
-        return options.withSampling(sampling.withSeed(sampling.seed() + index));
+    /// @return that for one of several answers to the same, each with draws of its own
+    static Sampling choice(Sampling sampling, int index) {
+        return sampling.withSeed(sampling.seed() + index);
     }
 
     /// @return whether usage is asked for at the end of a stream
