@@ -1,12 +1,19 @@
 package dev.wok.clients;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.api.Model;
 import dev.wok.generate.Engine;
 import dev.wok.parrot.Family;
 import dev.wok.parrot.Parrot;
+import dev.wok.serve.Keys;
 import dev.wok.serve.Server;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
 import java.util.function.UnaryOperator;
 
 /// A server with two parrots, `qwen` and `deepseek`, of which the first is the default.
@@ -33,6 +40,26 @@ final class Parrots implements AutoCloseable {
         Server.Options options =
                 Server.Options.defaults().withPort(0).withModel("qwen", qwen).withModel("deepseek", deepseek);
         return new Parrots(qwen, deepseek, Server.start(how.apply(options)));
+    }
+
+    /// Runs a client's own tests, with a key for three texts at once, against a server; what they cancel
+    /// must end soon.
+    ///
+    /// @param keys a folder for the server's file of keys
+    /// @param environment beside `WOK_URL` and `WOK_KEY`
+    static void serveScript(Path keys, Path folder, Map<String, String> environment, String... command) {
+        Path file = keys.resolve("keys");
+        String key =
+                Keys.add(file, "one", new Keys.Limits(OptionalInt.empty(), OptionalInt.empty(), OptionalInt.of(3)));
+        try (Parrots parrots = serve(options -> options.withKeys(file))) {
+            Map<String, String> all = new HashMap<>(environment);
+            all.put("WOK_URL", parrots.url() + "/v1");
+            all.put("WOK_KEY", key);
+            long before = tokensWhenIdle(parrots.qwen);
+            Script.run(folder, all, List.of(command));
+            long generated = tokensWhenIdle(parrots.qwen) - before;
+            assertTrue(generated < 10_000, () -> "tokens generated in all: " + generated);
+        }
     }
 
     int port() {

@@ -5,6 +5,7 @@ import dev.langchain4j.model.chat.StreamingChatModel;
 import dev.langchain4j.model.chat.common.AbstractChatModelListenerIT;
 import dev.langchain4j.model.chat.common.AbstractStreamingChatModelListenerIT;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.wok.api.Model;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
@@ -32,6 +33,15 @@ class WokListenersTest {
         return closed;
     }
 
+    private static ChatRequestParameters parameters(Double temperature, Double topP, Integer maxTokens) {
+        return WokChatRequestParameters.builder()
+                .modelName(Lines.NAME)
+                .temperature(temperature)
+                .topP(topP)
+                .maxOutputTokens(maxTokens)
+                .build();
+    }
+
     @Nested
     class ChatTest extends AbstractChatModelListenerIT {
         @Override
@@ -39,12 +49,7 @@ class WokListenersTest {
             return WokChatModel.builder()
                     .model(model)
                     .modelName(modelName())
-                    .defaultRequestParameters(WokChatRequestParameters.builder()
-                            .modelName(modelName())
-                            .temperature(temperature())
-                            .topP(topP())
-                            .maxOutputTokens(maxTokens())
-                            .build())
+                    .defaultRequestParameters(parameters(temperature(), topP(), maxTokens()))
                     .listeners(List.of(listener))
                     .build();
         }
@@ -75,12 +80,7 @@ class WokListenersTest {
             return WokStreamingChatModel.builder()
                     .model(model)
                     .modelName(modelName())
-                    .defaultRequestParameters(WokChatRequestParameters.builder()
-                            .modelName(modelName())
-                            .temperature(temperature())
-                            .topP(topP())
-                            .maxOutputTokens(maxTokens())
-                            .build())
+                    .defaultRequestParameters(parameters(temperature(), topP(), maxTokens()))
                     .listeners(List.of(listener))
                     .build();
         }

@@ -13,8 +13,7 @@ final class AnthropicMessages implements Route {
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
         boolean stream = fields.flag("stream", false);
-        ChatRequest request = AnthropicRequest.read(
-                fields, call.models().model(fields.text("model").orElse("")));
+        ChatRequest request = AnthropicRequest.read(fields, call.models().named(fields));
         ObjectNode head = head(request.model());
         try (Call.Places places = call.places(1)) {
             List<Voice> voices = request.voices(call.deadline());

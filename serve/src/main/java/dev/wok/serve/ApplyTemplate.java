@@ -7,8 +7,7 @@ final class ApplyTemplate implements Route {
     @Override
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
-        ChatRequest request = ChatCompletions.read(
-                fields, call.models().model(fields.text("model").orElse("")));
+        ChatRequest request = ChatCompletions.read(fields, call.models().named(fields));
         call.send(200, JsonNodeFactory.instance.objectNode().put("prompt", request.prompt()));
     }
 }

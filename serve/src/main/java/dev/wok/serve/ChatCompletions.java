@@ -20,8 +20,7 @@ final class ChatCompletions implements Route {
         Unsupported.refuse(fields);
         boolean stream = fields.flag("stream", false);
         boolean usage = Generating.includesUsage(fields);
-        ChatRequest request =
-                read(fields, call.models().model(fields.text("model").orElse("")));
+        ChatRequest request = read(fields, call.models().named(fields));
         Optional<TokenTexts> tokens = request.options().answer().logprobs().isPresent()
                 ? Optional.of(new TokenTexts(request.model()))
                 : Optional.empty();

@@ -17,8 +17,7 @@ final class Completions implements Route {
         Fields fields = Fields.of(call.body());
         boolean stream = fields.flag("stream", false);
         boolean usage = Generating.includesUsage(fields);
-        CompletionRequest request = CompletionRequest.read(
-                fields, call.models().model(fields.text("model").orElse("")));
+        CompletionRequest request = CompletionRequest.read(fields, call.models().named(fields));
         Stamp stamp = Stamp.fresh("cmpl-", request.model());
         try (Call.Places places = call.places(request.prompts().size() * request.choices())) {
             List<Answer> answers = request.answers(call.deadline());
@@ -42,7 +41,6 @@ final class Completions implements Route {
         private final int index;
         private final Answer answer;
         private final LegacyLogprobs logprobs;
-        private final Gathered gathered = new Gathered();
 
         Said(CompletionRequest request, int index, Answer answer) {
             this.request = request;
@@ -69,15 +67,15 @@ final class Completions implements Route {
             return choices.addObject().put("index", index).put("text", text);
         }
 
-        /// Says all at once.
+        /// Says all at once, after its end.
         ObjectNode all(ArrayNode choices) {
-            ObjectNode choice = choice(choices, (request.echo() ? prompt().text() : "") + gathered.text());
+            ObjectNode choice = choice(choices, (request.echo() ? prompt().text() : "") + answer.text());
             if (!hasLogprobs()) {
                 choice.putNull("logprobs");
             } else if (comesWhole()) {
                 choice.set("logprobs", withPrompt());
             } else {
-                choice.set("logprobs", logprobs.next(gathered.textTokens(), 0));
+                choice.set("logprobs", logprobs.next(answer.tokens(), 0));
             }
             return choice;
         }
@@ -86,7 +84,7 @@ final class Completions implements Route {
             int[] own = TokenTexts.tokenizer(request.model()).encode(prompt().text(), false);
             int hidden = prompt().ids().isPresent() ? 0 : Math.max(0, answer.promptTokens() - own.length);
             ObjectNode both = logprobs.next(answer.promptLogprobs(), hidden);
-            ObjectNode more = logprobs.next(gathered.textTokens(), 0);
+            ObjectNode more = logprobs.next(answer.tokens(), 0);
             both.properties()
                     .forEach(list -> ((ArrayNode) list.getValue()).addAll((ArrayNode) more.get(list.getKey())));
             return both;
@@ -105,7 +103,7 @@ final class Completions implements Route {
     }
 
     private static void whole(Call call, Chorus chorus, Stamp stamp, List<Said> said) {
-        Ended all = chorus.hear((index, part) -> said.get(index).gathered.add(part));
+        Ended all = chorus.hear((_, _) -> {});
         List<Ended> ended = chorus.ended();
         ObjectNode root = stamp.object(KIND);
         ArrayNode choices = root.putArray("choices");
@@ -129,9 +127,8 @@ final class Completions implements Route {
             @Override
             public void said(int index, Reply.Part part) {
                 Said one = said.get(index);
-                if (one.comesWhole()) {
-                    one.gathered.add(part);
-                } else if (part instanceof Reply.Text text && !(text.text().isEmpty() && !one.hasLogprobs())) {
+                boolean now = !one.comesWhole();
+                if (now && part instanceof Reply.Text text && !(text.text().isEmpty() && !one.hasLogprobs())) {
                     send(events, stamp, choices -> one.some(choices, text));
                 }
             }

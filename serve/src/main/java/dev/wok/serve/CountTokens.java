@@ -8,8 +8,7 @@ final class CountTokens implements Route {
     @Override
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
-        ChatRequest request = AnthropicRequest.read(
-                fields, call.models().model(fields.text("model").orElse("")));
+        ChatRequest request = AnthropicRequest.read(fields, call.models().named(fields));
         call.send(200, JsonNodeFactory.instance.objectNode().put("input_tokens", request.tokens()));
     }
 

@@ -8,7 +8,7 @@ final class Detokenize implements Route {
     @Override
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
-        Models.Named model = call.models().model(fields.text("model").orElse(""));
+        Models.Named model = call.models().named(fields);
         Tokenizer tokenizer = TokenTexts.tokenizer(model);
         if (!fields.has("tokens")) {
             throw fields.missing("tokens", "a list of token ids");

@@ -22,7 +22,7 @@ final class Embeddings implements Route {
     @Override
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
-        Models.Named model = call.models().model(fields.text("model").orElse(""));
+        Models.Named model = call.models().named(fields);
         Tokenizer tokenizer = TokenTexts.tokenizer(model);
         boolean base64 = fields.word("encoding_format", FORMATS).orElse("float").equals("base64");
         OptionalInt dimensions =

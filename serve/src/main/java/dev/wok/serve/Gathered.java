@@ -6,7 +6,7 @@ import dev.wok.generate.Token;
 import java.util.ArrayList;
 import java.util.List;
 
-/// What a text said, put together from its parts.
+/// What a reply said, put together from its parts.
 final class Gathered {
     private final StringBuilder thoughts = new StringBuilder();
     private final StringBuilder text = new StringBuilder();

@@ -14,6 +14,13 @@ interface Models {
     /// @throws Refusal (404, `model_not_found`) where there is none
     Named model(String name);
 
+    /// @param request whose field `model` is the name, where it has one
+    /// @return as [#model]
+    /// @throws Refusal as [#model]
+    default Named named(Fields request) {
+        return model(request.text("model").orElse(""));
+    }
+
     /// @param name as for [#model]
     /// @return what is known of the model without loading it
     /// @throws Refusal (404, `model_not_found`) where there is none

@@ -13,8 +13,7 @@ final class Responses implements Route {
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
         boolean stream = fields.flag("stream", false);
-        ResponsesRequest request = ResponsesRequest.read(
-                fields, call.models().model(fields.text("model").orElse("")));
+        ResponsesRequest request = ResponsesRequest.read(fields, call.models().named(fields));
         Stamp stamp = Stamp.fresh("resp_", request.chat().model());
         try (Call.Places places = call.places(1);
                 Chorus chorus = new Chorus(call, places, request.chat().voices(call.deadline()), 1)) {

@@ -14,7 +14,7 @@ final class Tokenize implements Route {
     @Override
     public void answer(Call call) {
         Fields fields = Fields.of(call.body());
-        Models.Named model = call.models().model(fields.text("model").orElse(""));
+        Models.Named model = call.models().named(fields);
         Tokenizer tokenizer = TokenTexts.tokenizer(model);
         if (!fields.flag("parse_special", true)) {
             throw Unsupported.refusal("parse_special", "special tokens within a text are always known");

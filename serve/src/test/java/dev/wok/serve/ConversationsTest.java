@@ -36,14 +36,7 @@ class ConversationsTest {
     }
 
     private static RecordedCall call(String path, String body) {
-        RecordedCall call = new RecordedCall(models, path, body);
-        Routes.all().stream()
-                .filter(endpoint -> endpoint.path().equals(path))
-                .findFirst()
-                .orElseThrow()
-                .route()
-                .answer(call);
-        return call;
+        return RecordedCall.answered(models, path, body);
     }
 
     private static String chat(String question, String more) {

@@ -37,6 +37,21 @@ final class RecordedCall implements Call {
         this.body = (ObjectNode) JSON.readTree(body.replace('\'', '"'));
     }
 
+    static RecordedCall answered(Models models, String path, String body) {
+        RecordedCall call = new RecordedCall(models, path, body);
+        route(path).answer(call);
+        return call;
+    }
+
+    static Route route(String path) {
+        return Routes.all().stream()
+                .filter(endpoint ->
+                        endpoint.path().equals(path) || endpoint.takesId() && path.startsWith(endpoint.stem()))
+                .findFirst()
+                .orElseThrow()
+                .route();
+    }
+
     JsonNode answer() {
         return answer.orElseThrow();
     }

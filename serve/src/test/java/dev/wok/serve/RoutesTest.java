@@ -42,19 +42,9 @@ class RoutesTest {
     }
 
     private static RecordedCall call(String path, String body) {
-        RecordedCall call = new RecordedCall(models, path, body);
-        route(path).answer(call);
+        RecordedCall call = RecordedCall.answered(models, path, body);
         assertEquals(call.places, call.closed, "places that were taken are given back");
         return call;
-    }
-
-    private static Route route(String path) {
-        return Routes.all().stream()
-                .filter(endpoint ->
-                        endpoint.path().equals(path) || endpoint.takesId() && path.startsWith(endpoint.stem()))
-                .findFirst()
-                .orElseThrow()
-                .route();
     }
 
     private static JsonNode answer(String path, String body) {
@@ -205,8 +195,8 @@ class RoutesTest {
                 call.leave();
             }
         };
-        Refusal refusal =
-                assertThrows(Refusal.class, () -> route("/v1/chat/completions").answer(call));
+        Refusal refusal = assertThrows(
+                Refusal.class, () -> RecordedCall.route("/v1/chat/completions").answer(call));
         assertEquals("cancelled", refusal.code());
         assertEquals(1, call.closed);
         assertTrue(call.newTokens < 1000, call.newTokens + " tokens");
@@ -468,7 +458,9 @@ class RoutesTest {
         Refusal image = refused(
                 "/v1/messages", "{'messages': [{'role': 'user', 'content': [{'type': 'image', 'source': {}}]}]}");
         assertEquals("messages[0].content[0].type", image.param());
-        assertEquals("error", route("/v1/messages").error(image).get("type").stringValue());
+        assertEquals(
+                "error",
+                RecordedCall.route("/v1/messages").error(image).get("type").stringValue());
     }
 
     @Test

@@ -1,6 +1,6 @@
 package dev.wok.serve;
 
-import dev.wok.notice.Progress;
+import dev.wok.testkit.RecordingProgress;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -12,7 +12,6 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.UnaryOperator;
 
@@ -27,12 +26,12 @@ final class Served implements AutoCloseable {
     final HttpClient client;
 
     /// What was logged.
-    final List<String> said = new CopyOnWriteArrayList<>();
+    final RecordingProgress said = new RecordingProgress();
 
     private final Server.Options options;
 
     private Served(UnaryOperator<Server.Options> change, List<Endpoint> endpoints, HttpClient client) {
-        options = change.apply(Server.Options.defaults().withPort(0).withProgress(new Said(said)));
+        options = change.apply(Server.Options.defaults().withPort(0).withProgress(said));
         this.client = client;
         Admission admission = new Admission(() -> AT_ONCE, options.limits().queue(), metrics, System::nanoTime);
         transport = Transport.start(options, endpoints, new NoModels(), admission, metrics, draining);
@@ -119,18 +118,6 @@ final class Served implements AutoCloseable {
     public void close() {
         transport.drain(Duration.ZERO);
         client.close();
-    }
-
-    private record Said(List<String> lines) implements Progress {
-        @Override
-        public Task start(String name, long total, String unit) {
-            return Progress.silent().start(name, total, unit);
-        }
-
-        @Override
-        public void say(String line) {
-            lines.add(line);
-        }
     }
 
     private static final class NoModels implements Models {

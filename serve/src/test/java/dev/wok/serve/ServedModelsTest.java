@@ -9,6 +9,7 @@ import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.parrot.Family;
 import dev.wok.parrot.Parrot;
+import dev.wok.testkit.RecordingProgress;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -17,7 +18,6 @@ import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -62,10 +62,10 @@ class ServedModelsTest {
 
     @Test
     void modelsAreFoundByNameAndLoadedWhenTheyAreAskedFor() throws IOException, InterruptedException {
-        List<String> said = new CopyOnWriteArrayList<>();
+        RecordingProgress said = new RecordingProgress();
         Server.Options options = Server.Options.defaults()
                 .withPort(0)
-                .withProgress(saying(said))
+                .withProgress(said)
                 .withModel("parrot", Parrot.usual(Family.QWEN))
                 .withModel("broken", folder.resolve("nowhere"));
         try (Server server = Server.start(options)) {
@@ -93,11 +93,12 @@ class ServedModelsTest {
                 assertEquals(
                         "the model broken could not be loaded; the server's log says why.",
                         json(broken).get("error").get("message").asString());
-                assertEquals(i, said.size(), said.toString());
+                List<String> lines = said.lines();
+                assertEquals(i, lines.size(), lines.toString());
                 assertTrue(
-                        said.getLast().startsWith("the model broken could not be loaded: ")
-                                && said.getLast().contains("nowhere"),
-                        said.toString());
+                        lines.getLast().startsWith("the model broken could not be loaded: ")
+                                && lines.getLast().contains("nowhere"),
+                        lines.toString());
             }
             assertEquals("[\"loaded\",\"failed\"]", states(server));
         }
@@ -177,19 +178,5 @@ class ServedModelsTest {
     private static String refusal(Server.Options options) {
         return String.valueOf(
                 assertThrows(BadInput.class, () -> Server.start(options)).getMessage());
-    }
-
-    private static Progress saying(List<String> lines) {
-        return new Progress() {
-            @Override
-            public Task start(String name, long total, String unit) {
-                return Progress.silent().start(name, total, unit);
-            }
-
-            @Override
-            public void say(String line) {
-                lines.add(line);
-            }
-        };
     }
 }

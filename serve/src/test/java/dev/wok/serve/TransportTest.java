@@ -212,7 +212,7 @@ class TransportTest {
             }
             // HTTP/1.0 knows no chunks, and proxies speak it.
             assertFalse(all.contains("chunked"), all.substring(0, 300));
-            assertTrue(served.said.isEmpty(), served.said.toString());
+            assertTrue(served.said.lines().isEmpty(), served.said.lines().toString());
         }
     }
 
@@ -251,7 +251,7 @@ class TransportTest {
             HttpResponse<String> wrong = served.post("/bad", "{}");
             assertEquals(400, wrong.statusCode());
             assertEquals("temperature is 3, expected 0 to 2.", message(wrong));
-            assertTrue(served.said.isEmpty(), served.said.toString());
+            assertTrue(served.said.lines().isEmpty(), served.said.lines().toString());
             HttpResponse<String> broken = served.post("/breaks", "{}");
             assertEquals(500, broken.statusCode());
             assertFalse(broken.body().contains("secret"), broken.body());
@@ -259,9 +259,10 @@ class TransportTest {
             assertEquals("the server failed; its log says why at %s.".formatted(id), message(broken));
             assertTrue(
                     served.said
+                            .lines()
                             .getFirst()
                             .startsWith(id + " failed: java.lang.IllegalStateException: secret path < dev.wok.serve."),
-                    served.said.toString());
+                    served.said.lines().toString());
             assertEquals(200, served.post("/both", "{}").statusCode());
             assertEquals(500, served.post("/mute", "{}").statusCode());
             assertEquals(1, served.metrics.answered(429));
@@ -446,12 +447,12 @@ class TransportTest {
                     Served.write(socket, "POST /waits HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
                     assertTrue(begun.tryAcquire(LONG_SECONDS, TimeUnit.SECONDS));
                 }
-                while (served.said.size() < expected.size()) {
+                while (served.said.lines().size() < expected.size()) {
                     Thread.onSpinWait();
                 }
                 assertEquals(
                         expected,
-                        served.said.stream()
+                        served.said.lines().stream()
                                 .map(line -> line.replaceAll("req_[0-9a-f]{16}", "ID")
                                         .replaceAll("\\d+\\.\\d{3} s", "N"))
                                 .collect(Collectors.toSet()));
