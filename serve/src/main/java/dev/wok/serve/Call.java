@@ -62,6 +62,7 @@ interface Call {
         /// Notes what was used, for limits. May be called again, for each text or for more of one.
         void used(int promptTokens, int newTokens);
 
+        /// May be called again.
         @Override
         void close();
     }

@@ -27,10 +27,12 @@ final class Chorus implements AutoCloseable {
     private final int choices;
     private final @Nullable Ended[] ended;
     private final Object hearing = new Object();
+    private boolean settled;
 
     /// Lets them begin.
     ///
-    /// @param places as many as there are voices; the caller's to close
+    /// @param places as many as there are voices; the caller's to close where [#hear] did not come to its
+    ///     end
     /// @param choices how many of them answer the same
     Chorus(Call call, Call.Places places, List<Voice> voices, int choices) {
         this.places = places;
@@ -41,7 +43,8 @@ final class Chorus implements AutoCloseable {
         this.voices.forEach(voice -> voice.begin().run());
     }
 
-    /// Waits for all that they say.
+    /// Waits for all that they say. Then their places are free, before the client has all of the answer:
+    /// whoever has it may ask again at once.
     ///
     /// @return how all of them ended
     Ended hear(Listener listener) {
@@ -50,6 +53,8 @@ final class Chorus implements AutoCloseable {
         } else {
             hearTogether(listener);
         }
+        settle();
+        places.close();
         return Ended.sum(ended(), choices);
     }
 
@@ -116,8 +121,13 @@ final class Chorus implements AutoCloseable {
     @Override
     public void close() {
         cancel();
+        settle();
+    }
+
+    private void settle() {
         List<Ended> known = ended();
-        if (!known.isEmpty()) {
+        if (!settled && !known.isEmpty()) {
+            settled = true;
             Ended all = Ended.sum(known, choices);
             places.used(all.promptTokens(), all.newTokens());
         }

@@ -31,11 +31,12 @@ final class Embeddings implements Route {
         int tokens = texts.stream()
                 .mapToInt(text -> tokenizer.encode(text, true).length)
                 .sum();
+        List<float[]> vectors;
         try (Call.Places places = call.places(1)) {
-            List<float[]> vectors = embed(model, texts, tokenizer);
+            vectors = embed(model, texts, tokenizer);
             places.used(tokens, 0);
-            call.send(200, json(model, vectors, dimensions, base64, tokens));
         }
+        call.send(200, json(model, vectors, dimensions, base64, tokens));
     }
 
     private static List<String> texts(Fields fields, Tokenizer tokenizer) {

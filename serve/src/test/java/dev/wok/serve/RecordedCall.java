@@ -107,6 +107,8 @@ final class RecordedCall implements Call {
     public Places places(int texts) {
         places += texts;
         return new Places() {
+            private boolean free;
+
             @Override
             public void piece(int text) {}
 
@@ -118,13 +120,22 @@ final class RecordedCall implements Call {
 
             @Override
             public void close() {
-                closed += texts;
+                closed += free ? 0 : texts;
+                free = true;
             }
         };
     }
 
+    /// Whoever has the whole answer may ask again at once.
+    private void requireFreePlaces() {
+        if (places != closed) {
+            throw new AssertionError("the answer is there before its places are free");
+        }
+    }
+
     @Override
     public void send(int code, JsonNode json) {
+        requireFreePlaces();
         status = code;
         answer = Optional.of(json);
     }
@@ -165,6 +176,7 @@ final class RecordedCall implements Call {
 
             @Override
             public void end() {
+                requireFreePlaces();
                 ended = true;
             }
         };

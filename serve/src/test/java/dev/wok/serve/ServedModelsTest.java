@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -112,12 +113,16 @@ class ServedModelsTest {
     }
 
     @Test
+    @Timeout(60)
     void figuresTellWhatWasDone() throws IOException, InterruptedException {
         try (Model model = Model.load(Parrot.usual(Family.QWEN));
                 Server server =
                         Server.start(Server.Options.defaults().withPort(0).withModel("parrot", model))) {
             assertEquals("{\"status\":\"ok\"}", ask(server, "/health", "").body());
             assertEquals(200, ask(server, "/v1/completions", complete("parrot")).statusCode());
+            while (model.activity().running() > 0) {
+                Thread.onSpinWait();
+            }
             JsonNode status = json(ask(server, "/status.json", ""));
             assertEquals(0, status.at("/load/running").asInt());
             assertEquals(0, status.at("/load/waiting").asInt());
