@@ -16,7 +16,9 @@ final class AddedTokens {
         void text(char[] text, int from, int to);
 
         /// A token.
-        void token(int id);
+        ///
+        /// @param at where it begins
+        void token(int id, int at);
     }
 
     private static final class Node {
@@ -76,7 +78,7 @@ final class AddedTokens {
             if (done < begin) {
                 parts.text(text, done, begin);
             }
-            parts.token(token.id());
+            parts.token(token.id(), begin);
             done = end;
         }
         if (done < to) {

@@ -15,6 +15,23 @@ public final class ChatTemplate {
     /// Stands after a message while it is written; its last blank tells whether blanks at the end are kept.
     private static final String END_MARK = "THE_MESSAGE_ENDS_HERE ";
 
+    /// A part of a text.
+    ///
+    /// @param from its first character
+    /// @param to after its last
+    public record Span(int from, int to) {}
+
+    /// A conversation as it is written.
+    ///
+    /// @param text special tokens included
+    /// @param generated what stands in the template's `generation` blocks, in order and not empty:
+    ///     what a model writes itself. Blocks within macros are not told
+    public record Rendering(String text, List<Span> generated) {
+        public Rendering {
+            generated = List.copyOf(generated);
+        }
+    }
+
     private final String file;
     private final String usual;
     private final String withTools;
@@ -47,6 +64,18 @@ public final class ChatTemplate {
     /// @param more further variables that the template looks at, such as `enable_thinking`
     /// @see #render(List, List, boolean)
     public String render(
+            List<Map<String, Object>> messages,
+            List<Map<String, Object>> tools,
+            boolean addGenerationPrompt,
+            Map<String, Object> more) {
+        return rendering(messages, tools, addGenerationPrompt, more).text();
+    }
+
+    /// Writes a conversation and says which parts of it a model writes itself, where the template
+    /// tells.
+    ///
+    /// @see #render(List, List, boolean, Map)
+    public Rendering rendering(
             List<Map<String, Object>> messages,
             List<Map<String, Object>> tools,
             boolean addGenerationPrompt,

@@ -95,6 +95,6 @@ sealed interface JinjaNode {
     /// `break`, or `continue`.
     record Leave(boolean loop) implements Statement {}
 
-    /// Statements in a row, such as what stands in `generation`.
-    record Block(List<Statement> body) implements Statement {}
+    /// `generation`: what a model writes itself.
+    record Generation(List<Statement> body) implements Statement {}
 }

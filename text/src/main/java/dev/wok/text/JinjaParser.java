@@ -83,7 +83,7 @@ final class JinjaParser {
             case "with" -> with();
             case "generation" -> {
                 endTag();
-                yield new JinjaNode.Block(bodyAndEnd("endgeneration"));
+                yield new JinjaNode.Generation(bodyAndEnd("endgeneration"));
             }
             case "break", "continue" -> {
                 if (loops == 0) {

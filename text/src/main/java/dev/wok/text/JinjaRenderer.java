@@ -36,13 +36,15 @@ final class JinjaRenderer {
         }
     }
 
-    private StringBuilder out = new StringBuilder();
+    private final StringBuilder whole = new StringBuilder();
+    private final List<ChatTemplate.Span> generated = new ArrayList<>();
+    private StringBuilder out = whole;
 
     private JinjaRenderer() {}
 
     /// @param names what the template may use
     /// @throws JinjaError where the template cannot be rendered with these
-    static String render(List<JinjaNode.Statement> template, Map<String, Object> names) {
+    static ChatTemplate.Rendering render(List<JinjaNode.Statement> template, Map<String, Object> names) {
         JinjaRenderer renderer = new JinjaRenderer();
         Scope globals = new Scope(null);
         globals.names.putAll(JinjaGlobals.FUNCTIONS);
@@ -50,7 +52,7 @@ final class JinjaRenderer {
         scope.names.putAll(names);
         return JinjaWork.limited(() -> {
             renderer.run(template, scope);
-            return renderer.out.toString();
+            return new ChatTemplate.Rendering(renderer.whole.toString(), renderer.generated);
         });
     }
 
@@ -95,7 +97,14 @@ final class JinjaRenderer {
                 yield run(with.body(), inner);
             }
             case JinjaNode.Leave(boolean loop) -> loop ? Flow.BREAK : Flow.CONTINUE;
-            case JinjaNode.Block(List<JinjaNode.Statement> body) -> run(body, new Scope(scope));
+            case JinjaNode.Generation(List<JinjaNode.Statement> body) -> {
+                int from = out.length();
+                Flow flow = run(body, new Scope(scope));
+                if (out == whole && out.length() > from) {
+                    generated.add(new ChatTemplate.Span(from, out.length()));
+                }
+                yield flow;
+            }
         };
     }
 

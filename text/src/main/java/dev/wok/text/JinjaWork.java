@@ -23,7 +23,7 @@ final class JinjaWork {
     private JinjaWork() {}
 
     /// Runs a rendering with a limit of its own.
-    static String limited(ScopedValue.CallableOp<String, JinjaError> rendering) {
+    static <T> T limited(ScopedValue.CallableOp<T, JinjaError> rendering) {
         return ScopedValue.where(CURRENT, new JinjaWork()).call(rendering);
     }
 

@@ -78,8 +78,7 @@ public final class Packing {
         if (index < 0) {
             throw new IndexOutOfBoundsException("sequence %d".formatted(index));
         }
-        long epoch = index / sequences;
-        long first = new Permutation(sequences, Mix.of(seed, epoch)).at(index % sequences) * length;
+        long first = Permutation.place(index, sequences, seed) * length;
         Sequence sequence = new Sequence(length);
         long document = shards.documentOf(first);
         long end = shards.start(document + 1);

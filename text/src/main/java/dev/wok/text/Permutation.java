@@ -6,12 +6,24 @@ package dev.wok.text;
 ///
 /// @param size how many numbers
 /// @param key which order
-record Permutation(long size, long key) {
+public record Permutation(long size, long key) {
     private static final int ROUNDS = 6;
+
+    /// A place of an endless walk through numbers that visits each once an epoch, each epoch in an
+    /// order of its own.
+    ///
+    /// @param index from 0 without end: the epoch is `index / size`
+    /// @param size how many numbers; [Long#MAX_VALUE] for a walk that never ends its first epoch, in
+    ///     their order
+    /// @param seed of the orders
+    /// @return the number at this place, in 0 ≤ number < size
+    public static long place(long index, long size, long seed) {
+        return size == Long.MAX_VALUE ? index : new Permutation(size, Mix.of(seed, index / size)).at(index % size);
+    }
 
     /// @param index in 0 ≤ index < size
     /// @return the number at this place, in 0 ≤ number < size
-    long at(long index) {
+    public long at(long index) {
         int half = (Long.SIZE - Long.numberOfLeadingZeros(size - 1) + 1) / 2;
         long mask = (1L << half) - 1;
         long value = index;

@@ -62,7 +62,7 @@ final class Scan {
         int from = raw.from();
         int to = raw.to();
         boolean wholeEntry = !entry.jsonl() && raw.piece() == 0;
-        Dropped reason = judge(text, from, to, raw.piece() == 0);
+        Dropped reason = judge(text, from, to, raw.piece() == 0, !entry.jsonl());
         if (wholeEntry && (reason == Dropped.BINARY || reason == Dropped.GENERATED)) {
             long all = Math.max(entry.hintBytes(), to - from);
             bytes += all;
@@ -78,7 +78,9 @@ final class Scan {
         return true;
     }
 
-    private static @Nullable Dropped judge(byte[] text, int from, int to, boolean first) {
+    /// @param file whether it is a file or a part of one; what a line of a .jsonl holds was chosen to
+    ///     be read
+    private static @Nullable Dropped judge(byte[] text, int from, int to, boolean first, boolean file) {
         for (int i = from; i < Math.min(to, from + BINARY_WITHIN); i++) {
             if (text[i] == 0) {
                 return Dropped.BINARY;
@@ -90,10 +92,10 @@ final class Scan {
         if (Utf8.isBlank(text, from, to)) {
             return Dropped.EMPTY;
         }
-        if (first && Tables.isDeclared(text, from, to)) {
+        if (file && first && Tables.isDeclared(text, from, to)) {
             return Dropped.GENERATED;
         }
-        return Tables.isTable(text, from, to) ? Dropped.TABLE : null;
+        return file && Tables.isTable(text, from, to) ? Dropped.TABLE : null;
     }
 
     private static Found found(RawDocuments raw, int start) {

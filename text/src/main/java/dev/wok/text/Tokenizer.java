@@ -122,6 +122,19 @@ public final class Tokenizer {
         return ids;
     }
 
+    /// Tokens of a text.
+    ///
+    /// @param ids none put around the text
+    /// @param starts for each the character of the text that it begins with or within, ascending;
+    ///     where normalising changed the text, up to a few characters before it
+    public record Located(int[] ids, int[] starts) {}
+
+    /// Encodes text, and says where its tokens begin.
+    public Located locate(String text) {
+        int[] ids = encode(text);
+        return new Located(ids, TokenPlaces.starts(parts, ids, text.toCharArray()));
+    }
+
     private void encodeInto(WordEncoder encoder, char[] text) {
         replaceLoneSurrogates(text);
         AddedTokens.Parts words = new AddedTokens.Parts() {
@@ -131,7 +144,7 @@ public final class Tokenizer {
             }
 
             @Override
-            public void token(int id) {
+            public void token(int id, int at) {
                 encoder.add(id);
             }
         };
@@ -148,7 +161,7 @@ public final class Tokenizer {
             }
 
             @Override
-            public void token(int id) {
+            public void token(int id, int at) {
                 encoder.add(id);
             }
         });

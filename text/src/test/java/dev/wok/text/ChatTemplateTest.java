@@ -66,6 +66,25 @@ class ChatTemplateTest {
         }
     }
 
+    @Test
+    void tellsWhatStandsInGenerationBlocks() {
+        String source = "{% for m in messages %}{{ m.role }}:{% generation %}{% if m.role == 'assistant' %}"
+                + "{{ m.content }}{% endif %}{% endgeneration %};{% endfor %}"
+                + "{% set aside %}{% generation %}no{% endgeneration %}{% endset %}{{ aside }}";
+        ChatTemplate template = new ChatTemplate("test", source, source, Map.of());
+        List<Map<String, Object>> messages = List.of(
+                Map.of("role", "user", "content", "hi"),
+                Map.of("role", "assistant", "content", "hello"),
+                Map.of("role", "assistant", "content", "you"));
+        ChatTemplate.Rendering rendering = template.rendering(messages, List.of(), false, Map.of());
+        assertEquals("user:;assistant:hello;assistant:you;no", rendering.text());
+        assertEquals(
+                List.of("hello", "you"),
+                rendering.generated().stream()
+                        .map(span -> rendering.text().substring(span.from(), span.to()))
+                        .toList());
+    }
+
     /// Whole conversations, of all that clients send, in the families' templates.
     @Test
     void rendersWhatTransformersRenders() throws IOException {
