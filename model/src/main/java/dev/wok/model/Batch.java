@@ -1,5 +1,10 @@
 package dev.wok.model;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+
 /// Packed sequences of one micro-batch. All arrays are flat, `[sequences * length]`, one sequence after another.
 ///
 /// @param sequences how many
@@ -28,6 +33,30 @@ public record Batch(int sequences, int length, int[] tokens, int[] targets, int[
             positions[i] = i;
         }
         return new Batch(1, ids.length, ids, targets, positions, new int[ids.length]);
+    }
+
+    /// @return the documents in their order, each on pages of its own from 0 on
+    List<Chunk> texts() {
+        List<Chunk> texts = new ArrayList<>();
+        int page = 0;
+        for (int from = 0, to; from < tokens.length; from = to) {
+            to = from + 1;
+            while (to < tokens.length && keyStart[to] == from) {
+                to++;
+            }
+            int next = page + CachePages.pages(to - from);
+            int[] pages = IntStream.range(page, next).toArray();
+            texts.add(new Chunk(pages, 0, Arrays.copyOfRange(tokens, from, to), 0));
+            page = next;
+        }
+        return texts;
+    }
+
+    /// @return the rows that have a target
+    int[] targetRows() {
+        return IntStream.range(0, targets.length)
+                .filter(row -> targets[row] >= 0)
+                .toArray();
     }
 
     /// @return how many tokens have a target

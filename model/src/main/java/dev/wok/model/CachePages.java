@@ -5,6 +5,8 @@ import dev.wok.kernel.Kernels;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.stream.LongStream;
 
 /// What sequences' tokens leave behind for those that follow, in pages that each hold [#TOKENS] neighbouring tokens of
 /// all layers. In latent attention that is per layer and token a normalised latent and a rotated key (DeepSeek-V2
@@ -25,12 +27,16 @@ public final class CachePages implements AutoCloseable {
     CachePages(ModelConfig config, Kernels kernels, Memory memory, DType dtype, int pages) {
         this.kernels = kernels;
         this.memory = memory;
-        int layers = layers(config);
-        all = switch (config.attention()) {
-            case MlaConfig mla -> memory.tensor(dtype, pages, layers, TOKENS, mla.cacheDim());
-            case GqaConfig gqa ->
-                memory.tensor(dtype, pages, layers, 2L * gqa.numKeyValueHeads(), TOKENS, gqa.headDim());
+        all = memory.tensor(dtype, shape(config, pages, layers(config)));
+    }
+
+    /// @param before sizes of the dimensions before those of one layer of a page
+    static long[] shape(ModelConfig config, long... before) {
+        LongStream layer = switch (config.attention()) {
+            case MlaConfig mla -> LongStream.of(TOKENS, mla.cacheDim());
+            case GqaConfig gqa -> LongStream.of(2L * gqa.numKeyValueHeads(), TOKENS, gqa.headDim());
         };
+        return LongStream.concat(Arrays.stream(before), layer).toArray();
     }
 
     /// @return the model's layers, and one of multi-token prediction where it has that

@@ -40,7 +40,11 @@ final class GroupedAttentionLayer implements AttentionLayer {
         Tensor out = p.tensor(p.tokens(), heads, gqa.headDim());
         Tensor lse = p.tensor(p.tokens(), heads);
         p.kernels().attention().forward(queries(in.qk), keys(in.qk), values(in.inputs), p.keyStart(), scale, out, lse);
-        output(p, w, out, y);
+        if (p.layerCache() == null) {
+            output(p, w, out, y);
+        } else {
+            attend(p, w, in, p.layerCache(), y);
+        }
         return new Saved(x, in.inputs, in.qk, in.rstd, out, lse);
     }
 
@@ -76,7 +80,10 @@ final class GroupedAttentionLayer implements AttentionLayer {
     @Override
     public void extend(Pass p, Weights.Attention weights, Tensor x, Tensor cache, Tensor y) {
         Weights.Grouped w = (Weights.Grouped) weights;
-        Inputs in = inputs(p, w, x);
+        attend(p, w, inputs(p, w, x), cache, y);
+    }
+
+    private void attend(Pass p, Weights.Grouped w, Inputs in, Tensor cache, Tensor y) {
         Tensor rows = cache.swap(1, 2);
         Tensor cachedKeys = rows.slice(2, 0, gqa.numKeyValueHeads());
         Tensor cachedValues = rows.slice(2, gqa.numKeyValueHeads(), 2L * gqa.numKeyValueHeads());

@@ -1,7 +1,15 @@
 package dev.wok.model;
 
+import dev.wok.device.Device;
+import dev.wok.device.DryDevice;
+import dev.wok.device.Gpu;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Weight;
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// From hidden states to logits and their cross-entropy. The logits of a vocabulary are wide, so they exist for a
 /// chunk of tokens at a time.
@@ -48,6 +56,57 @@ final class HeadLayer {
                         .forwardBackward(logits, targets.slice(0, from, to), factor, losses.slice(0, from, to));
                 p.linearBackward(rows, head, logits, dNormed.slice(0, from, to), false, dHead);
             }
+        }
+    }
+
+    /// Shows a loss the logits of some rows, and takes their gradients further where they are wanted.
+    ///
+    /// @param rows of `normed`
+    /// @param dHead accumulated into; null where no gradients are wanted
+    /// @param dNormed `[tokens, hidden]`, written
+    static void gradients(
+            Pass p,
+            Weight head,
+            @Nullable Weight dHead,
+            Tensor normed,
+            int[] rows,
+            LogitLoss loss,
+            @Nullable Tensor dNormed) {
+        if (dNormed != null) {
+            p.kernels().elementwise().fill(dNormed, 0);
+        }
+        Device device = p.kernels().stream().device();
+        for (int from = 0; from < rows.length; from += CHUNK) {
+            int[] some = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + CHUNK));
+            try (var _ = p.workspace().scope()) {
+                Tensor here = p.workspace().tensor(DType.I32, some.length);
+                device.upload(Tensor.of(some), here);
+                Tensor picked = p.tensor(some.length, normed.dim(1));
+                p.kernels().embedding().forward(here, normed, picked);
+                Tensor logits = logits(p, head, picked);
+                replace(device, loss, some, logits);
+                if (dHead != null && dNormed != null) {
+                    Tensor dPicked = p.tensor(some.length, normed.dim(1));
+                    p.linearBackward(picked, head, logits, dPicked, false, dHead);
+                    p.kernels().embedding().backward(here, dPicked, dNormed);
+                }
+            }
+        }
+    }
+
+    private static void replace(Device device, LogitLoss loss, int[] rows, Tensor logits) {
+        switch (device) {
+            case HostDevice host -> {
+                host.stream().synchronize();
+                loss.gradient(rows, logits);
+            }
+            case Gpu gpu -> {
+                Tensor host = Tensor.allocate(Arena.ofAuto(), logits.dtype(), logits.shape());
+                gpu.download(logits, host);
+                loss.gradient(rows, host);
+                gpu.upload(host, logits);
+            }
+            case DryDevice _ -> {}
         }
     }
 

@@ -64,7 +64,14 @@ final class LatentAttentionLayer implements AttentionLayer {
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
         Tensor lse = p.tensor(p.tokens(), heads);
         p.kernels().attention().forward(queries.q, k, valuePart(kv), p.keyStart(), scale, out, lse);
-        p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
+        if (p.layerCache() == null) {
+            p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
+        } else {
+            Tensor places = p.layerCache().split(2, mla.cacheDim());
+            keep(p, latent, places.slice(3, 0, mla.kvLoraRank()));
+            keep(p, ropePart(latentRow), places.slice(3, mla.kvLoraRank(), mla.cacheDim()));
+            attend(p, w, queries.q, p.layerCache(), y);
+        }
         return new Saved(x, queries, latentRow, latent, rstd, kv, k, out, lse);
     }
 
@@ -92,15 +99,23 @@ final class LatentAttentionLayer implements AttentionLayer {
         Tensor rstd = p.tensor(p.tokens());
         p.kernels().rmsNorm().forward(latent, w.kvANorm(), LATENT_EPS, latent, rstd);
         rotate(p, ropePart(rows), false);
-        Tensor places = cache.split(2, mla.cacheDim());
-        p.kernels().elementwise().castToPages(rows.split(1, mla.cacheDim()), places, p.pages(), p.positions());
+        keep(p, rows, cache.split(2, mla.cacheDim()));
+        attend(p, w, queries.q, cache, y);
+    }
+
+    /// @param row `[tokens, n]`
+    /// @param places `[pages, TOKENS, 1, n]`
+    private static void keep(Pass p, Tensor row, Tensor places) {
+        p.kernels().elementwise().castToPages(row.split(1, row.dim(1)), places, p.pages(), p.positions());
+    }
+
+    private void attend(Pass p, Weights.Latent w, Tensor q, Tensor cache, Tensor y) {
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
         LatentAttention attention = p.kernels().latentAttention();
         switch (w.up()) {
-            case Weights.Up.Whole(Dense kvB) ->
-                attention.forward(queries.q, kvB, cache, p.pages(), p.positions(), scale, out);
+            case Weights.Up.Whole(Dense kvB) -> attention.forward(q, kvB, cache, p.pages(), p.positions(), scale, out);
             case Weights.Up.Apart(Packed keys, Packed values) ->
-                attention.forward(queries.q, keys, values, cache, p.pages(), p.positions(), scale, out);
+                attention.forward(q, keys, values, cache, p.pages(), p.positions(), scale, out);
         }
         p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
     }

@@ -9,7 +9,6 @@ import dev.wok.device.Replays;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Packed;
-import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
@@ -127,6 +126,13 @@ public final class Model implements AutoCloseable {
         return model;
     }
 
+    /// A model of zeros: on a dry device, it measures.
+    ///
+    /// @param dtype F32, or F64 on the reference kernels
+    public static Model zeros(ModelConfig config, Kernels kernels, DType dtype) {
+        return new Model(config, kernels, dtype, null);
+    }
+
     private static void fillNormal(Tensor tensor, Rng rng, double deviation) {
         int block = 1 << 14;
         long elements = tensor.elements();
@@ -143,6 +149,19 @@ public final class Model implements AutoCloseable {
         for (long i = 0; i < tensor.elements(); i++) {
             tensor.set(i, 1);
         }
+    }
+
+    /// Takes the weights of another model of the same configuration, on the same kernels.
+    public void become(Model other) {
+        if (!network.config.equals(other.network.config) || network.storage != null || other.network.storage != null) {
+            throw new IllegalArgumentException(
+                    "a model takes the weights of one of the same shape, both to be trained");
+        }
+        SequencedMap<String, Tensor> theirs = other.tensors();
+        tensors()
+                .forEach((name, tensor) ->
+                        network.kernels.elementwise().cast(Objects.requireNonNull(theirs.get(name)), tensor));
+        weightsChanged();
     }
 
     /// Loads a checkpoint folder, which is config.json, safetensors in one file or sharded with an index,
@@ -336,8 +355,10 @@ public final class Model implements AutoCloseable {
         return Collections.unmodifiableList(network.weights.parameters());
     }
 
-    /// @return all tensors of a checkpoint by name, router biases included, over this model's memory
-    SequencedMap<String, Tensor> tensors() {
+    /// @return all tensors of a checkpoint by name, router biases included: views of [#parameters],
+    ///     over this model's memory; without those that only a model that was opened to infer has
+    ///     packed
+    public SequencedMap<String, Tensor> tensors() {
         return Collections.unmodifiableSequencedMap(network.weights.named());
     }
 
@@ -377,7 +398,7 @@ public final class Model implements AutoCloseable {
     ///
     /// @param pages how many, 1 or more
     public CachePages cachePages(int pages) {
-        return new CachePages(network.config, network.kernels, network.device().memory(), cacheType(), pages);
+        return new CachePages(network.config, network.kernels, network.device().memory(), network.cacheType(), pages);
     }
 
     /// @return the bytes of a page of such a cache
@@ -385,7 +406,7 @@ public final class Model implements AutoCloseable {
         return CachePages.layers(network.config)
                 * (long) network.config.attention().cacheDim()
                 * CachePages.TOKENS
-                * cacheType().bytes();
+                * network.cacheType().bytes();
     }
 
     /// What a cache's contents depend on beside the tokens: the weights, and how this machine computes with them. It is
@@ -395,15 +416,6 @@ public final class Model implements AutoCloseable {
     /// @throws IllegalStateException where the model was not opened to infer, so that its weights may change
     public String fingerprint(Progress progress) {
         return Fingerprint.of(this, network.weights, storage(), progress);
-    }
-
-    /// What products round anyway is kept rounded, and what meets rounded weights.
-    private DType cacheType() {
-        boolean rounded = network.kernels.precision() == Precision.BF16 && network.dtype == DType.F32;
-        if (rounded) {
-            return DType.BF16;
-        }
-        return network.storage == null ? network.dtype : network.storage.cache();
     }
 
     /// Reads tokens into a cache.

@@ -5,6 +5,7 @@ import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PageTable;
+import dev.wok.kernel.Precision;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -71,22 +72,45 @@ final class Network {
 
     /// What a batch of packed sequences needs on the device, taken from the workspace.
     Pass pass(Workspace workspace, int[] positions, int[] keyStart) {
-        return pass(workspace, ints(workspace, positions), ints(workspace, keyStart), null);
+        return pass(workspace, ints(workspace, positions), ints(workspace, keyStart), null, null);
+    }
+
+    /// As [#pass(Workspace, int\[\], int\[\])], whose attention has the bits of a pass with a cache.
+    Pass passAsSampled(Workspace workspace, Batch batch) {
+        List<Chunk> texts = batch.texts();
+        Reading reading = Reading.of(texts, new int[0], false);
+        Reading.Here here = reading.on(ints(workspace, reading.values()));
+        int pages = texts.stream().mapToInt(text -> text.pages().length).sum();
+        Tensor layer = workspace.tensor(cacheType(), CachePages.shape(config, pages));
+        return pass(workspace, here.positions(), ints(workspace, batch.keyStart()), here.table(), layer);
+    }
+
+    /// What products round anyway is kept rounded, and what meets rounded weights.
+    DType cacheType() {
+        if (kernels.precision() == Precision.BF16 && dtype == DType.F32) {
+            return DType.BF16;
+        }
+        return storage == null ? dtype : storage.cache();
     }
 
     /// What tokens that are read into a cache need on the device.
     ///
     /// @param reading on the device already
     Pass pass(Workspace workspace, Reading.Here reading) {
-        return pass(workspace, reading.positions(), reading.keyStart(), reading.table());
+        return pass(workspace, reading.positions(), reading.keyStart(), reading.table(), null);
     }
 
-    private Pass pass(Workspace workspace, Tensor positions, Tensor keyStart, @Nullable PageTable table) {
+    private Pass pass(
+            Workspace workspace,
+            Tensor positions,
+            Tensor keyStart,
+            @Nullable PageTable table,
+            @Nullable Tensor layerCache) {
         int tokens = positions.size(0);
         Tensor cos = workspace.tensor(dtype, tokens, frequencies.dim(0));
         Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
         kernels.rotary().table(positions, frequencies, config.rope().attentionScaling(), cos, sin);
-        return new Pass(kernels, workspace, dtype, tokens, positions, table, keyStart, cos, sin, reads);
+        return new Pass(kernels, workspace, dtype, tokens, positions, table, keyStart, cos, sin, layerCache, reads);
     }
 
     Tensor ints(Workspace workspace, int[] values) {

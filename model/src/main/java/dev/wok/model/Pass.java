@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 /// @param keyStart `[tokens]`, I32, the first row that a row looks at
 /// @param cos `[tokens, qk_rope_head_dim / 2]`
 /// @param sin `[tokens, qk_rope_head_dim / 2]`
+/// @param layerCache one layer's pages, which all layers use in turn, where a pass without a cache
+///     that lasts is to compute as one with; null elsewhere
 /// @param reads of experts from disk, or null where memory holds them
 record Pass(
         Kernels kernels,
@@ -32,6 +34,7 @@ record Pass(
         Tensor keyStart,
         Tensor cos,
         Tensor sin,
+        @Nullable Tensor layerCache,
         @Nullable ExpertReads reads) {
 
     PageTable pages() {

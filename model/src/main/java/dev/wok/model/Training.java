@@ -10,6 +10,7 @@ import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Gradients of a model, summed over the micro-batches of a step, and the memory that this takes.
@@ -24,7 +25,14 @@ public final class Training implements AutoCloseable {
     /// @param length tokens of each
     /// @param mtpLossWeight on multi-token prediction's loss
     /// @param balanceAlpha on the sequence-wise balance loss, 0 for none
-    public record Settings(int sequences, int length, double mtpLossWeight, double balanceAlpha) {
+    /// @param asSampled whether logits shall have the bits that reading into a cache gives, which
+    ///     attends in another form: it is computed beside the one that the gradient goes through
+    public record Settings(int sequences, int length, double mtpLossWeight, double balanceAlpha, boolean asSampled) {
+        /// Logits in the form that training computes faster.
+        public Settings(int sequences, int length, double mtpLossWeight, double balanceAlpha) {
+            this(sequences, length, mtpLossWeight, balanceAlpha, false);
+        }
+
         public Settings {
             if (sequences < 1 || length < 1) {
                 throw new IllegalArgumentException(
@@ -90,13 +98,11 @@ public final class Training implements AutoCloseable {
             Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype);
             Training training = new Training(dry, settings, workspace);
             int tokens = settings.tokens();
-            training.accumulate(new Batch(
-                    settings.sequences,
-                    settings.length,
-                    new int[tokens],
-                    new int[tokens],
-                    new int[tokens],
-                    new int[tokens]));
+            int[] alone = IntStream.range(0, tokens).toArray();
+            int[] none = new int[tokens];
+            Batch most = new Batch(settings.sequences, settings.length, none, none, none, alone);
+            training.accumulate(most);
+            training.accumulate(most, (_, _) -> {});
             return workspace.peakBytes();
         }
     }
@@ -135,7 +141,7 @@ public final class Training implements AutoCloseable {
     public void accumulate(Batch batch) {
         requireFits(batch);
         try (var _ = workspace.scope()) {
-            Pass p = network.pass(workspace, batch.positions(), batch.keyStart());
+            Pass p = pass(batch);
             Tensor ids = network.ints(workspace, batch.tokens());
             Tensor targets = network.ints(workspace, batch.targets());
             List<RouterLayer.Balance> balances = balances(batch);
@@ -158,6 +164,42 @@ public final class Training implements AutoCloseable {
             }
             network.backward(p, gradients, saved, balances.subList(0, layers), dNormed);
         }
+    }
+
+    /// Adds a micro-batch's loads, and the gradients of a loss of its logits; no cross-entropy is
+    /// counted. Multi-token prediction learns nothing.
+    ///
+    /// @param batch at most as large as the settings say
+    /// @param loss is shown the logits before each target; what its gradients add up to over a step
+    ///     is the caller's
+    public void accumulate(Batch batch, LogitLoss loss) {
+        requireFits(batch);
+        try (var _ = workspace.scope()) {
+            Pass p = pass(batch);
+            List<RouterLayer.Balance> balances = balances(batch).subList(0, network.config.numHiddenLayers());
+            Network.Saved saved = network.forward(p, network.ints(workspace, batch.tokens()), balances);
+            Tensor dNormed = p.rows(network.config.hiddenSize());
+            Weights w = network.weights;
+            HeadLayer.gradients(p, w.head, gradients.head, saved.normed(), batch.targetRows(), loss, dNormed);
+            network.backward(p, gradients, saved, balances, dNormed);
+        }
+    }
+
+    /// Shows a loss the logits that [#accumulate(Batch, LogitLoss)] would, bit for bit, and learns
+    /// nothing.
+    public void score(Batch batch, LogitLoss loss) {
+        requireFits(batch);
+        try (var _ = workspace.scope()) {
+            Pass p = pass(batch);
+            Tensor normed = network.infer(p, network.ints(workspace, batch.tokens()), null);
+            HeadLayer.gradients(p, network.weights.head, null, normed, batch.targetRows(), loss, null);
+        }
+    }
+
+    private Pass pass(Batch batch) {
+        return settings.asSampled
+                ? network.passAsSampled(workspace, batch)
+                : network.pass(workspace, batch.positions(), batch.keyStart());
     }
 
     private void add(Tensor rowLosses, Tensor sum) {
@@ -266,13 +308,13 @@ public final class Training implements AutoCloseable {
     }
 
     /// @param name as in a checkpoint
-    /// @return the gradient of a checkpoint's tensor
-    Tensor gradient(String name) {
-        Tensor gradient = gradients.named().get(name);
-        if (gradient == null) {
-            throw new IllegalArgumentException("there is no tensor " + name);
+    /// @return the gradient of a checkpoint's tensor, a view of one of [#gradients]
+    /// @throws IllegalArgumentException where there is none of that name
+    public Tensor gradient(String name) {
+        if (gradients.places().get(name) instanceof Place.Values(Tensor gradient)) {
+            return gradient;
         }
-        return gradient;
+        throw new IllegalArgumentException("there is no tensor " + name);
     }
 
     /// Moves the router biases, where there are any, against the load of this step: after the optimizer's step
@@ -294,7 +336,7 @@ public final class Training implements AutoCloseable {
     public double evaluate(Batch batch) {
         requireFits(batch);
         try (var _ = workspace.scope()) {
-            Pass p = network.pass(workspace, batch.positions(), batch.keyStart());
+            Pass p = pass(batch);
             Tensor targets = network.ints(workspace, batch.targets());
             Tensor normed = network.infer(p, network.ints(workspace, batch.tokens()), null);
             Tensor rowLosses = p.tensor(p.tokens());
