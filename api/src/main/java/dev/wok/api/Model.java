@@ -306,6 +306,11 @@ public final class Model implements AutoCloseable {
         return network.config();
     }
 
+    /// @return what generates beneath, for those who work on ids; closed with this model
+    public Engine engine() {
+        return engine;
+    }
+
     /// @return what was read of experts from disk since the model was loaded, where it is larger than
     ///     memory
     public Optional<dev.wok.model.Model.DiskReads> diskReads() {

@@ -20,6 +20,7 @@ public final class Decoding {
     private long prefillNanos;
     private long decodeNanos;
     private Generation.@Nullable FinishReason reason;
+    private @Nullable Token stop;
     private @Nullable RuntimeException failure;
 
     Decoding() {}
@@ -97,6 +98,11 @@ public final class Decoding {
         return prompt;
     }
 
+    /// @return the stop token that was picked where the text ended with one, with its log-probabilities
+    public synchronized Optional<Token> stopToken() {
+        return Optional.ofNullable(stop);
+    }
+
     /// @return what came of it, so far where it has not ended: then it counts as cancelled
     public synchronized Generation result() {
         return new Generation(
@@ -115,6 +121,14 @@ public final class Decoding {
         if (!hasEnded()) {
             reason = why;
             notifyAll();
+        }
+    }
+
+    /// Ends the text with a stop token, which is none of its tokens.
+    synchronized void end(Token stopToken) {
+        if (!hasEnded()) {
+            stop = stopToken;
+            end(Generation.FinishReason.STOP);
         }
     }
 

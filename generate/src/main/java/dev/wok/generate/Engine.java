@@ -32,6 +32,10 @@ import org.jspecify.annotations.Nullable;
 /// threads.
 public final class Engine implements AutoCloseable {
     private static final long IDLE_MILLIS = 1000;
+
+    /// Logits from which on one thread alone takes longer to pick.
+    private static final long ALONE = 1 << 14;
+
     private static final String CLOSED = "the engine is closed; close it after its last text has ended";
 
     /// Whether tokens are guessed by multi-token prediction and read beside the one before, which gives two
@@ -449,17 +453,24 @@ public final class Engine implements AutoCloseable {
 
     /// @return nanoseconds that drafts took
     private long finish(Step step, List<float[]> logits, long now) {
+        List<Pick> picks = new ArrayList<>();
         int at = 0;
         for (Step.Reading reading : step.readings()) {
-            int picks = reading.picks();
-            if (picks > 0) {
-                int length = reading.sequence().length();
-                text(reading.sequence())
-                        .pick(logits.subList(at, at + picks), now)
-                        .ifPresent(this::compared);
-                counts.picked(reading.sequence().length() - length);
-                at += picks;
+            if (reading.picks() > 0) {
+                picks.add(new Pick(text(reading.sequence()), logits.subList(at, at + reading.picks())));
+                at += reading.picks();
             }
+        }
+        boolean work = (long) logits.size() * model.config().vocabSize() >= ALONE;
+        List<Pick> free =
+                work ? picks.stream().filter(pick -> pick.text.isFree()).toList() : List.of();
+        free.parallelStream().forEach(pick -> pick.run(now));
+        for (Pick pick : picks) {
+            if (!work || !pick.text.isFree()) {
+                pick.run(now);
+            }
+            pick.draft.ifPresent(this::compared);
+            counts.picked(pick.tokens);
         }
         counts.step();
         long begin = System.nanoTime();
@@ -471,6 +482,26 @@ public final class Engine implements AutoCloseable {
             }
         }
         return nanos;
+    }
+
+    /// Tokens of a text that are picked after a step. Texts know nothing of each other, but what they
+    /// must be is shared by some.
+    private static final class Pick {
+        final Text text;
+        private final List<float[]> logits;
+        private Optional<Boolean> draft = Optional.empty();
+        private int tokens;
+
+        Pick(Text text, List<float[]> logits) {
+            this.text = text;
+            this.logits = logits;
+        }
+
+        void run(long now) {
+            int length = text.sequence.length();
+            draft = text.pick(logits, now);
+            tokens = text.sequence.length() - length;
+        }
     }
 
     private void compared(boolean draftWasRight) {

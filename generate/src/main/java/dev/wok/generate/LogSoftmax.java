@@ -17,15 +17,18 @@ final class LogSoftmax {
         this.logits = logits.clone();
         Highest highest = new Highest();
         highest.find(logits, Math.max(1, count));
-        double best = highest.logit(0);
-        double sum = 0;
-        for (float logit : logits) {
-            sum += Math.exp(logit - best);
-        }
-        logSum = best + Math.log(sum);
+        logSum = LogSumExp.of(widened(logits)).value();
         for (int i = 0; i < Math.min(count, highest.size()); i++) {
             alternatives.add(new Token.Alternative(highest.id(i), highest.logit(i) - logSum));
         }
+    }
+
+    private static double[] widened(float[] logits) {
+        double[] values = new double[logits.length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = logits[i];
+        }
+        return values;
     }
 
     Token token(int id) {

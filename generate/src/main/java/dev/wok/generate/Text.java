@@ -142,7 +142,7 @@ final class Text {
             return;
         }
         if (matcher == null ? request.stopIds().contains(token.id()) : matcher.ends(token.id())) {
-            decoding.end(Generation.FinishReason.STOP);
+            decoding.end(token);
             return;
         }
         sequence.add(token.id());
@@ -157,6 +157,11 @@ final class Text {
         if (sequence.length() == limit) {
             decoding.end(Generation.FinishReason.LENGTH);
         }
+    }
+
+    /// @return whether the text may be anything
+    boolean isFree() {
+        return matcher == null;
     }
 
     /// @return whether a draft of the next token could save a step

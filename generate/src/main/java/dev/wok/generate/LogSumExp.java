@@ -1,0 +1,31 @@
+package dev.wok.generate;
+
+/// The sum of a row's exponentials, as its highest value and the sum relative to that:
+/// `ln sum_i e^x_i = highest + ln sum`, in double precision, added from the first to the last.
+///
+/// Samplers and trainers use this one, so that the same logits have the same log-probabilities in both,
+/// bit for bit. Where a value is +infinity or no number, or all are -infinity, the result is no number;
+/// of no values it is -infinity.
+///
+/// @param highest of the values
+/// @param sum of `e^(x_i - highest)`
+public record LogSumExp(double highest, double sum) {
+    /// @param values overwritten with `e^(x_i - highest)`; -infinity becomes 0
+    public static LogSumExp of(double[] values) {
+        double highest = Double.NEGATIVE_INFINITY;
+        for (double value : values) {
+            highest = Math.max(highest, value);
+        }
+        double sum = 0;
+        for (int i = 0; i < values.length; i++) {
+            values[i] = Math.exp(values[i] - highest);
+            sum += values[i];
+        }
+        return new LogSumExp(highest, sum);
+    }
+
+    /// @return `ln sum_i e^x_i`
+    public double value() {
+        return highest + Math.log(sum);
+    }
+}
