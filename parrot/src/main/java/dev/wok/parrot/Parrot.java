@@ -9,6 +9,7 @@ import dev.wok.model.Training;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import dev.wok.text.Tokenizer;
+import dev.wok.train.Optimizer;
 import dev.wok.train.TrainingStep;
 import java.io.IOException;
 import java.io.InputStream;
@@ -143,7 +144,7 @@ public final class Parrot {
 
     /// Learns in courses, each of which slows down, and twice as long as the one before where that was not enough.
     private static void learn(Model model, Lessons lessons, List<Lessons.Lesson> examination) {
-        var constants = new TrainingStep.Constants(0.9, 0.95, 1e-8, 0.01, 1);
+        var constants = new Optimizer.Constants(0.9, 0.95, 1e-8, 0.01, 1);
         try (TrainingStep training = new TrainingStep(model, new Training.Settings(1, TOKENS, 0, 1e-4), constants)) {
             int step = 0;
             for (int course = 0; course < COURSES; course++) {

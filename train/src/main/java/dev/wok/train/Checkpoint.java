@@ -1,13 +1,11 @@
 package dev.wok.train;
 
 import dev.wok.device.Device;
-import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Tensor;
-import dev.wok.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -27,18 +26,21 @@ import tools.jackson.databind.JsonNode;
 ///
 /// @param folder where it lies
 /// @param state how far the run was
-record Checkpoint(Path folder, State state) {
+public record Checkpoint(Path folder, State state) {
     private static final String PREFIX = "step-";
     private static final String OPTIMIZER = "optimizer.safetensors";
     private static final String STATE = "state.json";
 
+    /// How far a run was.
+    ///
     /// @param step steps done
     /// @param tokens seen
     /// @param elapsedSeconds of training
     /// @param corpus fingerprint of the text that the steps were learned from
     /// @param settings fingerprint of the settings that they were learned with
     /// @param logs lengths of the run's records
-    record State(long step, long tokens, double elapsedSeconds, long corpus, String settings, Logs.Lengths logs) {
+    public record State(
+            long step, long tokens, double elapsedSeconds, long corpus, String settings, Logs.Lengths logs) {
         private byte[] json(Map<String, String> files) {
             Map<String, Object> values = new LinkedHashMap<>();
             values.put("step", step);
@@ -75,37 +77,33 @@ record Checkpoint(Path folder, State state) {
         }
     }
 
+    /// Writes a checkpoint.
+    ///
+    /// @param parent where checkpoints lie, made where it is missing
+    /// @param optimizer its state by name, on the device
+    /// @param filling writes what else belongs into the folder
     /// @throws BadInput where it cannot be written; the checkpoints before it stay
-    static Checkpoint write(Path parent, State state, Model model, TrainingStep optimizer, Tokenizer tokenizer) {
+    public static Checkpoint write(
+            Path parent, State state, SequencedMap<String, Tensor> optimizer, Device device, Durable.Filling filling) {
         Path folder = parent.resolve(name(state.step));
         if (Files.exists(folder)) {
             return new Checkpoint(folder, state);
         }
-        Path part = Durable.part(folder);
-        try {
-            Durable.delete(part);
-            Files.createDirectories(part);
-            model.save(part);
-            tokenizer.save(part);
-            Device device = model.kernels().stream().device();
-            Safetensors.write(part.resolve(OPTIMIZER), optimizer.state(), DType.F32, device::download, Map.of());
+        Durable.folder(folder, part -> {
+            filling.write(part);
+            Safetensors.write(part.resolve(OPTIMIZER), optimizer, DType.F32, device::download, Map.of());
             Durable.write(part.resolve(STATE), state.json(Seal.files(part)));
-            Durable.publish(part, folder);
-        } catch (IOException e) {
-            Durable.deleteQuietly(part, e);
-            throw BadInput.writing(folder, e);
-        } catch (RuntimeException e) {
-            Durable.deleteQuietly(part, e);
-            throw e;
-        }
+        });
         return new Checkpoint(folder, state);
     }
 
     /// Gives the optimizer the state that was saved.
-    void restore(TrainingStep optimizer, Device device) {
+    ///
+    /// @param optimizer its state by name, on the device
+    public void restore(SequencedMap<String, Tensor> optimizer, Device device) {
         Path file = folder.resolve(OPTIMIZER);
         try (Safetensors stored = Safetensors.open(file)) {
-            optimizer.state().forEach((name, here) -> {
+            optimizer.forEach((name, here) -> {
                 Tensor tensor = stored.tensor(name);
                 if (!Arrays.equals(tensor.shape(), here.shape())) {
                     throw new BadInput("%s: %s is %s, the model needs %s.".formatted(file, name, tensor, here));
@@ -117,7 +115,7 @@ record Checkpoint(Path folder, State state) {
 
     /// @return the newest complete checkpoint; what was left half-written is removed
     /// @throws BadInput where it is damaged
-    static Optional<Checkpoint> newest(Path parent, Progress progress) {
+    public static Optional<Checkpoint> newest(Path parent, Progress progress) {
         if (!Files.isDirectory(parent)) {
             return Optional.empty();
         }
@@ -168,7 +166,7 @@ record Checkpoint(Path folder, State state) {
     }
 
     /// Removes all but the newest.
-    static void keep(Path parent, int count) {
+    public static void keep(Path parent, int count) {
         try {
             List<Path> complete = list(parent);
             for (Path old : complete.subList(0, Math.max(0, complete.size() - count))) {

@@ -1,8 +1,11 @@
 package dev.wok.train;
 
 import dev.wok.notice.BadInput;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -15,29 +18,62 @@ import java.util.Objects;
 import java.util.stream.Stream;
 
 /// Files that survive a kill and a power cut: written beside their name, forced to the disk, renamed.
-final class Durable {
+public final class Durable {
     static final String PART = ".part";
 
     private Durable() {}
 
+    /// What belongs into a folder.
+    @FunctionalInterface
+    public interface Filling {
+        /// Writes all of it.
+        void write(Path folder) throws IOException;
+    }
+
     /// The name under which something is written before it is complete.
-    static Path part(Path path) {
+    public static Path part(Path path) {
         return path.resolveSibling(path.getFileName() + PART);
     }
 
     /// Writes a file that is complete or absent.
     ///
     /// @throws BadInput where the disk is full or the folder cannot be written
-    static void write(Path file, byte[] bytes) {
+    public static void write(Path file, byte[] bytes) {
         write(file, part(file), bytes);
     }
 
     /// @param part where it lies until it is complete
     static void write(Path file, Path part, byte[] bytes) {
+        write(file, part, out -> out.write(bytes));
+    }
+
+    /// Something to write.
+    @FunctionalInterface
+    public interface Contents {
+        /// @param out buffered; not to be closed
+        /// @throws IOException what writing to it throws
+        void writeTo(OutputStream out) throws IOException;
+    }
+
+    /// Writes a file of any size that is complete or absent.
+    ///
+    /// @param file replaced where it is there
+    /// @param contents written beside it first
+    /// @throws BadInput where the disk is full or the folder cannot be written
+    public static void write(Path file, Contents contents) {
+        write(file, part(file), contents);
+    }
+
+    private static void write(Path file, Path part, Contents contents) {
         try {
             try (FileChannel channel = FileChannel.open(
-                    part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-                writeFully(channel, ByteBuffer.wrap(bytes));
+                            part,
+                            StandardOpenOption.CREATE,
+                            StandardOpenOption.TRUNCATE_EXISTING,
+                            StandardOpenOption.WRITE);
+                    OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel))) {
+                contents.writeTo(out);
+                out.flush();
                 channel.force(true);
             }
             Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -53,6 +89,26 @@ final class Durable {
         }
     }
 
+    /// Makes a folder that is complete or absent, in the place of one that has its name already.
+    ///
+    /// @throws BadInput where it cannot be written; what was there before stays
+    public static void folder(Path folder, Filling filling) {
+        Path part = part(folder);
+        try {
+            delete(part);
+            Files.createDirectories(part);
+            filling.write(part);
+            delete(folder);
+            publish(part, folder);
+        } catch (IOException e) {
+            deleteQuietly(part, e);
+            throw BadInput.writing(folder, e);
+        } catch (RuntimeException e) {
+            deleteQuietly(part, e);
+            throw e;
+        }
+    }
+
     /// Forces the names in a folder to the disk, where the system can open a folder.
     static void forceFolder(Path folder) throws IOException {
         if (!System.getProperty("os.name").startsWith("Windows")) {
@@ -63,7 +119,7 @@ final class Durable {
     }
 
     /// Gives a complete folder its name.
-    static void publish(Path part, Path folder) throws IOException {
+    public static void publish(Path part, Path folder) throws IOException {
         try (Stream<Path> files = Files.walk(part)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
@@ -88,7 +144,7 @@ final class Durable {
     }
 
     /// Removes a file or a folder with all that it holds; nothing where there is none.
-    static void delete(Path path) throws IOException {
+    public static void delete(Path path) throws IOException {
         if (!Files.exists(path)) {
             return;
         }

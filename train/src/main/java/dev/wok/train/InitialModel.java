@@ -43,6 +43,7 @@ final class InitialModel {
                 settings.optimizer(),
                 settings.balance(),
                 settings.text(),
+                settings.compute(),
                 settings.run());
         Map<String, Object> usual = Settings.preset(preset).values();
         Map<String, Object> given = settings.values();

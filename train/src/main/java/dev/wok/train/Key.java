@@ -8,7 +8,7 @@ import java.lang.annotation.Target;
 /// What one setting means and which values it takes.
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.RECORD_COMPONENT)
-@interface Key {
+public @interface Key {
     /// A few words for the list of settings.
     String value();
 
@@ -20,6 +20,9 @@ import java.lang.annotation.Target;
 
     /// The words that a string may be; empty where any will do.
     String[] oneOf() default {};
+
+    /// Words that stand for 0.
+    String[] zero() default {};
 
     /// Whether a resumed run may change it, because it changes no number that the run computes.
     boolean free() default false;

@@ -9,20 +9,26 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /// The run's records that grow by a line: metrics, evaluations, samples. A checkpoint notes how long they were, and a
 /// resumed run cuts them back to that.
-final class Logs implements AutoCloseable {
-    static final ObjectMapper JSON = new ObjectMapper();
+public final class Logs implements AutoCloseable {
+    /// Reads and writes the lines.
+    public static final ObjectMapper JSON = new ObjectMapper();
 
     /// Lengths in bytes.
-    record Lengths(long metrics, long evaluations, long samples) {
-        static final Lengths EMPTY = new Lengths(0, 0, 0);
+    public record Lengths(long metrics, long evaluations, long samples) {
+        /// Those of a run that has not begun.
+        public static final Lengths EMPTY = new Lengths(0, 0, 0);
     }
 
     private final Log metrics;
@@ -36,7 +42,7 @@ final class Logs implements AutoCloseable {
     }
 
     /// Opens the records cut back to these lengths.
-    static Logs open(Path folder, Lengths lengths) {
+    public static Logs open(Path folder, Lengths lengths) {
         return new Logs(
                 Log.open(folder.resolve("metrics.jsonl"), lengths.metrics),
                 Log.open(folder.resolve("evaluations.jsonl"), lengths.evaluations),
@@ -49,24 +55,41 @@ final class Logs implements AutoCloseable {
         try (Stream<String> lines = Files.lines(file)) {
             return JSON.readTree(lines.reduce("{}", (_, line) -> line));
         } catch (IOException | UncheckedIOException | JacksonException e) {
-            throw new BadInput("%s is damaged; the run cannot be resumed without it.".formatted(file), e);
+            throw damaged(file, e);
         }
     }
 
-    void metric(Map<String, ?> values) {
+    private static BadInput damaged(Path file, Exception cause) {
+        return new BadInput("%s is damaged; the run cannot be resumed without it.".formatted(file), cause);
+    }
+
+    /// @return what was recorded of all steps so far
+    public List<SequencedMap<String, Object>> metrics() {
+        return metrics.lines();
+    }
+
+    /// @return what was measured so far
+    public List<SequencedMap<String, Object>> evaluations() {
+        return evaluations.lines();
+    }
+
+    /// Adds what a step found.
+    public void metric(Map<String, ?> values) {
         metrics.append(values);
     }
 
-    void evaluation(Map<String, ?> values) {
+    /// Adds what was measured on held-out data.
+    public void evaluation(Map<String, ?> values) {
         evaluations.append(values);
     }
 
-    void sample(Map<String, ?> values) {
+    /// Adds a text that the model wrote.
+    public void sample(Map<String, ?> values) {
         samples.append(values);
     }
 
     /// Forces what was written to the disk.
-    Lengths force() {
+    public Lengths force() {
         return new Lengths(metrics.force(), evaluations.force(), samples.force());
     }
 
@@ -91,6 +114,16 @@ final class Logs implements AutoCloseable {
                 return new Log(file, channel);
             } catch (IOException e) {
                 throw BadInput.writing(file, e);
+            }
+        }
+
+        List<SequencedMap<String, Object>> lines() {
+            try (Stream<String> lines = Files.lines(file)) {
+                return lines.map(line -> (SequencedMap<String, Object>)
+                                JSON.readValue(line, new TypeReference<LinkedHashMap<String, Object>>() {}))
+                        .toList();
+            } catch (IOException | UncheckedIOException | JacksonException e) {
+                throw damaged(file, e);
             }
         }
 

@@ -1,5 +1,7 @@
 package dev.wok.train;
 
+import dev.wok.device.Device;
+import dev.wok.device.Gpu;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,7 +12,25 @@ import java.util.OptionalLong;
 ///
 /// @param proc where the kernel tells about the machine, `/proc`
 /// @param cgroup where it tells about the container, `/sys/fs/cgroup`
-record MachineMemory(Path proc, Path cgroup) {
+public record MachineMemory(Path proc, Path cgroup) {
+    /// What Java's own objects may still come to need: batches, records, the report.
+    private static final long HEAP = 512L << 20;
+
+    /// What a run may take.
+    ///
+    /// @param place in words, such as "this machine"
+    /// @param free bytes
+    /// @param heap bytes that Java's own objects will take of them
+    public record Room(String place, long free, long heap) {}
+
+    /// @return what a run that computes there may take
+    public static Room room(Device device) {
+        if (device instanceof Gpu) {
+            return new Room("the GPU", device.usableBytes(), 0);
+        }
+        Runtime java = Runtime.getRuntime();
+        return new Room("this machine", available(), Math.min(HEAP, java.maxMemory() - java.totalMemory()));
+    }
 
     /// @return bytes; where the system does not tell, more than any machine has
     static long available() {

@@ -88,7 +88,7 @@ record Preparation(
                 text.exclude(),
                 text.corpusBytes(),
                 text.heldOut(),
-                run.settings().run().seed());
+                run.settings().compute().seed());
         try (Corpus corpus = Corpus.open(settings, progress)) {
             corpus.summary().forEach(progress::say);
             Files.createDirectories(folder.data());

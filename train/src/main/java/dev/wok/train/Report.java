@@ -7,8 +7,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
 
 /// A run as a page: `report.html`, one file that opens without a network, from whatever the run's folder holds so far.
 /// The charts are drawn by uPlot (MIT licence, in the page), the heat map and the rest by the page's own script.
@@ -24,7 +26,9 @@ public final class Report {
     public static void write(Path folder, List<Path> beside) {
         for (Path run : Stream.concat(Stream.of(folder), beside.stream()).toList()) {
             if (!RunFolder.holdsRun(run)) {
-                throw new BadInput("%s holds no run; expected a folder that wok train made.".formatted(run));
+                throw new BadInput(
+                        "%s holds no run; expected a folder that wok train or a command of post-training made."
+                                .formatted(run));
             }
         }
         Durable.write(
@@ -36,6 +40,32 @@ public final class Report {
                                 ReportRun.read(folder),
                                 beside.stream().map(ReportRun::read).toList())
                         .getBytes(StandardCharsets.UTF_8));
+    }
+
+    /// A stage of a pipeline on its page.
+    ///
+    /// @param state such as "done"
+    /// @param figures in words
+    /// @param page of the stage alone, beside the index
+    public record Row(String name, String kind, String state, String figures, Optional<String> page) {}
+
+    /// Writes a page that leads to those of a pipeline's stages.
+    ///
+    /// @throws BadInput where it cannot be written
+    public static void index(Path file, String title, List<Row> rows) {
+        StringBuilder html = new StringBuilder();
+        for (Row row : rows) {
+            String name = ReportHtml.escape(row.name);
+            html.append("<tr><th scope=\"row\">%s</th><td>%s</td><td>%s</td><td>%s</td></tr>%n"
+                    .formatted(
+                            row.page
+                                    .map(page -> "<a href=\"%s\">%s</a>".formatted(ReportHtml.escape(page), name))
+                                    .orElse(name),
+                            ReportHtml.escape(row.kind),
+                            ReportHtml.escape(row.state),
+                            ReportHtml.escape(row.figures)));
+        }
+        Durable.write(file, ReportHtml.index(title, html.toString()).getBytes(StandardCharsets.UTF_8));
     }
 
     static String page(ReportRun run, List<ReportRun> beside) {
@@ -54,11 +84,25 @@ public final class Report {
         parts.put("balance", ReportHtml.escape(balance(run)));
         parts.put("smoothed", Long.toString(metrics.smoothedOver()));
         parts.put("beside", ReportBeside.html(run, beside));
+        parts.put("loss", run.isTuned() ? "What the steps make small" : "Mean cross-entropy in nats per token");
         parts.put("samples", ReportSamples.html(run.samples()));
+        parts.put("sources", run.isTuned() ? "Began with" : "The text");
         parts.put("settings", ReportHtml.settings(run.file().path("settings")));
-        parts.put("corpus", ReportHtml.list(run.file().path("corpus")));
+        parts.put(
+                "corpus",
+                run.isTuned() ? sources(run.file()) : ReportHtml.list(run.file().path("corpus")));
         parts.put("data", ReportHtml.json(data));
         return ReportHtml.page(parts);
+    }
+
+    private static String sources(JsonNode file) {
+        ArrayNode lines = Logs.JSON.createArrayNode();
+        lines.add("model: " + file.path("model").asString(""));
+        file.path("inputs")
+                .properties()
+                .forEach(entry ->
+                        entry.getValue().forEach(input -> lines.add(entry.getKey() + ": " + input.asString(""))));
+        return ReportHtml.list(lines);
     }
 
     /// Layers as the model's weights number them; the run's loads begin with the first that has experts.
@@ -81,8 +125,10 @@ public final class Report {
     private static String state(JsonNode run, JsonNode result, JsonNode last) {
         long done = last.path("step").asLong(result.path("steps").asLong(0));
         long planned = run.path("settings").path("steps").asLong(0);
+        String early = result.path("ended_early").asString("");
         if (!result.isEmpty()) {
-            return "Finished after %,d steps.".formatted(result.path("steps").asLong(done));
+            return "Finished after %,d steps.%s"
+                    .formatted(result.path("steps").asLong(done), early.isEmpty() ? "" : " Early: " + early);
         }
         if (done == 0) {
             return "No step is recorded yet.";
@@ -111,7 +157,7 @@ public final class Report {
         StringBuilder notes = new StringBuilder();
         if (metrics.width() > 1) {
             notes.append(
-                    "<p class=\"note\">A point stands for %,d steps: losses and learning rate are those of its last, tokens per second their mean, gradient norm and MaxVio their largest.</p>"
+                    "<p class=\"note\">A point stands for %,d steps: losses and learning rate are those of its last, tokens per second and what a method adds their mean, gradient norm and MaxVio their largest.</p>"
                             .formatted(metrics.width()));
         }
         if (leftOut > 0) {

@@ -69,7 +69,7 @@ final class ReportBeside {
             Set<String> all = new LinkedHashSet<>(run.file().path("settings").propertyNames());
             all.addAll(other.file().path("settings").propertyNames());
             for (String key : all) {
-                if (!SettingKeys.isFree(key) && !run.setting(key).equals(other.setting(key))) {
+                if (!Settings.KEYS.isFree(key) && !run.setting(key).equals(other.setting(key))) {
                     keys.add(key);
                 }
             }

@@ -15,6 +15,11 @@ final class ReportFigures {
 
     String html() {
         heldOut(run.figure("held_out_bits_per_byte"), run.figure("gzip_bits_per_byte"));
+        figure("held-out pass@1", percent(run.heldOut("pass_at_1")), interval());
+        figure("reward", decimals(run.figure("reward"), 3), "mean over the last step's answers");
+        figure("tokens per answer", decimals(run.figure("length"), 1), "last step");
+        figure("KL", decimals(run.figure("kl"), 4), "nats per token from the reference");
+        figure("entropy", decimals(run.figure("entropy"), 3), "nats per token");
         figure(
                 "loss",
                 decimals(run.metrics().smoothedLoss(), 3),
@@ -35,6 +40,15 @@ final class ReportFigures {
     private void heldOut(double bits, double gzip) {
         figure("held-out bits per byte", decimals(bits, 3), comparison(bits, gzip));
         figure("gzip -9, same text", decimals(gzip, 3), "bits per byte");
+    }
+
+    private String interval() {
+        return "95 %% between %s and %s"
+                .formatted(percent(run.heldOut("pass_at_1_low")), percent(run.heldOut("pass_at_1_high")));
+    }
+
+    private static String percent(double share) {
+        return Double.isNaN(share) ? NONE : String.format(Locale.ROOT, "%.1f %%", 100 * share);
     }
 
     private static String comparison(double bits, double gzip) {

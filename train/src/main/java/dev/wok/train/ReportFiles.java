@@ -38,6 +38,11 @@ final class ReportFiles {
     ///
     /// @return how many lines were left out: damaged, without a step, or not after the line before
     static long lines(Path file, Consumer<JsonNode> each) {
+        return lines(file, false, each);
+    }
+
+    /// @param several whether a step may have several lines
+    static long lines(Path file, boolean several, Consumer<JsonNode> each) {
         if (!Files.isRegularFile(file)) {
             return 0;
         }
@@ -48,7 +53,9 @@ final class ReportFiles {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
                 JsonNode node = parse(line);
                 JsonNode step = node.path("step");
-                if (step.isIntegralNumber() && step.canConvertToLong() && step.longValue() > last) {
+                if (step.isIntegralNumber()
+                        && step.canConvertToLong()
+                        && (step.longValue() > last || several && step.longValue() == last)) {
                     last = step.longValue();
                     each.accept(node);
                 } else {

@@ -35,11 +35,19 @@ final class ReportHtml {
                 .replaceAll(place -> Matcher.quoteReplacement(part(all, place.group(1))));
     }
 
+    /// @param rows of the table of stages
+    static String index(String title, String rows) {
+        Map<String, String> parts =
+                Map.of("title", escape(title), "style", ReportFiles.resource("report/page.css"), "rows", rows);
+        return PLACE.matcher(ReportFiles.resource("report/index.html"))
+                .replaceAll(place -> Matcher.quoteReplacement(part(parts, place.group(1))));
+    }
+
     private static String part(Map<String, String> parts, String name) {
         String part = parts.get(name);
         if (part == null) {
             throw new IllegalStateException(
-                    "page.html has a place for %s, which the report does not give".formatted(name));
+                    "a page has a place for %s, which the report does not give".formatted(name));
         }
         return part;
     }

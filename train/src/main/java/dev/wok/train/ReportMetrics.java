@@ -22,6 +22,7 @@ final class ReportMetrics {
     private final ReportSeries speed = new ReportSeries(ReportSeries.Keep.MEAN);
     private final ReportSeries violation = new ReportSeries(ReportSeries.Keep.LARGEST);
     private final List<ReportSeries> layerViolations = new ArrayList<>();
+    private final ReportCurves curves = new ReportCurves();
     private final ReportLoads loads;
     private final long width;
     private final long smoothedOver;
@@ -59,6 +60,7 @@ final class ReportMetrics {
         loss.add(point, now);
         smooth.add(point, smoothed(now));
         mtpLoss.add(point, ReportFiles.number(line, "mtp_loss"));
+        curves.add(point, line);
         learningRate.add(point, ReportFiles.number(line, "learning_rate"));
         gradNorm.add(point, ReportFiles.number(line, "grad_norm"));
         speed.add(point, ReportFiles.number(line, "tokens_per_second"));
@@ -146,6 +148,7 @@ final class ReportMetrics {
         values.put(
                 "layer_violations",
                 layerViolations.stream().map(ReportSeries::values).toList());
+        values.put("curves", curves.values());
         values.put("loads", loads.values());
         return values;
     }

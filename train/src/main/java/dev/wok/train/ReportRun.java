@@ -28,7 +28,7 @@ record ReportRun(
         List<JsonNode> samples = new ArrayList<>();
         long leftOut = metrics.leftOut()
                 + ReportFiles.lines(folder.resolve("evaluations.jsonl"), evaluations::add)
-                + ReportFiles.lines(folder.resolve("samples.jsonl"), samples::add);
+                + ReportFiles.lines(folder.resolve("samples.jsonl"), true, samples::add);
         return new ReportRun(
                 String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
                 ReportFiles.object(folder.resolve("run.json")),
@@ -41,6 +41,11 @@ record ReportRun(
 
     JsonNode setting(String key) {
         return file.path("settings").path(key);
+    }
+
+    /// @return a figure of the newest evaluation; NaN for none
+    double heldOut(String key) {
+        return evaluations.isEmpty() ? Double.NaN : ReportFiles.number(evaluations.getLast(), key);
     }
 
     /// @return a figure of the finished run, else that of its newest step, else of its newest evaluation; NaN for none
@@ -76,6 +81,16 @@ record ReportRun(
             }
             values.put(key, series.values());
         }
+        ReportCurves others = new ReportCurves();
+        for (int i = 0; i < lines.size(); i++) {
+            others.add(i, lines.get(i));
+        }
+        values.put("curves", others.values());
         return values;
+    }
+
+    /// @return whether it is one of post-training
+    boolean isTuned() {
+        return file.path("inputs").isObject();
     }
 }

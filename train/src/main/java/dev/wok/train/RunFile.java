@@ -2,7 +2,6 @@ package dev.wok.train;
 
 import dev.wok.notice.BadInput;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -41,10 +40,7 @@ record RunFile(
     static RunFile read(Path file) {
         try {
             JsonNode root = Logs.JSON.readTree(Files.readAllBytes(file));
-            Map<String, String> values = new LinkedHashMap<>();
-            for (Map.Entry<String, JsonNode> entry : root.required("settings").properties()) {
-                values.put(entry.getKey(), text(entry.getValue()));
-            }
+            Map<String, String> values = SettingKeys.texts(root.required("settings"));
             // Earlier versions knew no other device.
             values.putIfAbsent("device", "cpu");
             List<Path> data = new ArrayList<>();
@@ -55,7 +51,7 @@ record RunFile(
             JsonNode init = root.required("init");
             return new RunFile(
                     root.required("name").asString(),
-                    SettingKeys.settings(values),
+                    Settings.of(values),
                     data,
                     init.isNull() ? null : Path.of(init.asString()));
         } catch (IOException e) {
@@ -67,15 +63,6 @@ record RunFile(
         }
     }
 
-    private static String text(JsonNode value) {
-        if (!value.isArray()) {
-            return value.asString();
-        }
-        List<String> parts = new ArrayList<>();
-        value.forEach(part -> parts.add(part.asString()));
-        return String.join(",", parts);
-    }
-
     /// This run as it goes on with other options: those that change no number may differ.
     ///
     /// @param options settings by key, as a person writes them
@@ -85,43 +72,19 @@ record RunFile(
     RunFile resumedWith(
             @Nullable String otherPreset, Map<String, String> options, List<Path> otherData, @Nullable Path otherInit) {
         if (otherPreset != null && !otherPreset.equals(preset)) {
-            throw contradiction("--preset", preset, otherPreset);
+            throw SettingKeys.contradiction("--preset", preset, otherPreset);
         }
         if (!otherData.isEmpty() && !otherData.equals(data)) {
-            throw contradiction("--data", data, otherData);
+            throw SettingKeys.contradiction("--data", data, otherData);
         }
         if (otherInit != null && !otherInit.equals(init)) {
-            throw contradiction("--init", String.valueOf(init), otherInit);
+            throw SettingKeys.contradiction("--init", String.valueOf(init), otherInit);
         }
-        Map<String, String> values = new LinkedHashMap<>();
-        settings.values().forEach((key, value) -> values.put(key, SettingKeys.text(value)));
-        options.forEach((key, value) -> {
-            Object given = SettingKeys.parse(key, value);
-            if (SettingKeys.isAuto(key, given)) {
-                return;
-            }
-            Object known = SettingKeys.parse(key, values.getOrDefault(key, ""));
-            if (!given.equals(known) && !SettingKeys.isFree(key)) {
-                throw contradiction(key, known, given);
-            }
-            values.put(key, value);
-        });
-        return new RunFile(preset, SettingKeys.settings(values), data, init);
+        return new RunFile(preset, Settings.of(Settings.KEYS.resumed(settings.values(), options)), data, init);
     }
 
     /// @return a checksum of all that decides about the numbers of the run
     String fingerprint() {
-        StringBuilder text = new StringBuilder();
-        settings.values().forEach((key, value) -> {
-            if (!SettingKeys.isFree(key)) {
-                text.append(key).append('=').append(SettingKeys.text(value)).append('\n');
-            }
-        });
-        return Seal.sum(text.toString().getBytes(StandardCharsets.UTF_8));
-    }
-
-    private static BadInput contradiction(String what, Object known, Object given) {
-        return new BadInput("this run was made with %s %s, %s was given; resume without it, or start another run."
-                .formatted(what, known, given));
+        return settings.fingerprint();
     }
 }

@@ -22,11 +22,11 @@ import java.util.stream.Stream;
 /// data/               train.tokens, held_out.tokens, corpus.json
 /// metrics.jsonl       a line per step; evaluations.jsonl, samples.jsonl likewise
 /// checkpoints/        step-00000100/: a checkpoint folder, the optimizer's state, state.json
-/// model/              the finished model
+/// model/              the finished model; adapter/ likewise
 /// result.json         the figures at the end
 /// report.html         the run as a page
 /// ```
-final class RunFolder implements AutoCloseable {
+public final class RunFolder implements AutoCloseable {
     private static final String RUN = "run.json";
     private static final String LOCK = "lock";
     private static final int MOST_DIGITS = 20;
@@ -40,6 +40,7 @@ final class RunFolder implements AutoCloseable {
             "samples.jsonl",
             "checkpoints",
             "model",
+            "adapter",
             "result.json",
             "report.html");
 
@@ -62,7 +63,7 @@ final class RunFolder implements AutoCloseable {
     /// Makes the folder where it is missing, and locks it.
     ///
     /// @throws BadInput where another run has it or it cannot be written
-    static RunFolder open(Path root) {
+    public static RunFolder open(Path root) {
         List<Path> made = missing(root);
         try {
             Files.createDirectories(root);
@@ -136,12 +137,35 @@ final class RunFolder implements AutoCloseable {
                 .formatted(root, owner.isBlank() ? "" : " (process " + owner.strip() + ")"));
     }
 
-    static boolean holdsRun(Path root) {
+    /// @return whether a run was begun there
+    public static boolean holdsRun(Path root) {
         return Files.exists(root.resolve(RUN));
     }
 
-    /// @throws BadInput where the folder holds a run
-    void requireNoRun() {
+    /// Makes and locks the folder of a fresh run.
+    ///
+    /// @throws BadInput where it holds a run, or what a run would overwrite
+    public static RunFolder begin(Path root) {
+        requireNothingOfOthers(root);
+        RunFolder folder = open(root);
+        try {
+            requireNoRun(root);
+            return folder;
+        } catch (RuntimeException e) {
+            folder.close();
+            throw e;
+        }
+    }
+
+    /// Looks whether a fresh run may have a folder, and makes nothing.
+    ///
+    /// @throws BadInput where it holds a run, or what a run would overwrite
+    public static void requireFree(Path root) {
+        requireNothingOfOthers(root);
+        requireNoRun(root);
+    }
+
+    private static void requireNoRun(Path root) {
         if (holdsRun(root)) {
             throw new BadInput(
                     "%s holds a run already; go on with it with --resume, or choose another --out.".formatted(root));
@@ -149,7 +173,7 @@ final class RunFolder implements AutoCloseable {
     }
 
     /// @throws BadInput where a folder holds no run, but something under a name that a run would write to
-    static void requireNothingOfOthers(Path root) {
+    private static void requireNothingOfOthers(Path root) {
         if (holdsRun(root)) {
             return;
         }
@@ -185,7 +209,17 @@ final class RunFolder implements AutoCloseable {
 
     /// Takes back a run that never began: all that it wrote, and the folders that were made for it. To be called
     /// instead of [#close].
-    void discard() throws IOException {
+    ///
+    /// @param reason remembers what could not be removed
+    public void discard(Throwable reason) {
+        try {
+            discard();
+        } catch (IOException | RuntimeException left) {
+            reason.addSuppressed(left);
+        }
+    }
+
+    private void discard() throws IOException {
         for (String name : WRITTEN) {
             Durable.delete(Durable.part(root.resolve(name)));
             Durable.delete(root.resolve(name));
@@ -197,11 +231,13 @@ final class RunFolder implements AutoCloseable {
         unmake(made);
     }
 
-    Path root() {
+    /// @return the folder
+    public Path root() {
         return root;
     }
 
-    Path run() {
+    /// @return settings, sources, what was read
+    public Path run() {
         return root.resolve(RUN);
     }
 
@@ -209,19 +245,28 @@ final class RunFolder implements AutoCloseable {
         return root.resolve("tokenizer");
     }
 
-    Path data() {
+    /// @return where what was read and prepared lies
+    public Path data() {
         return root.resolve("data");
     }
 
-    Path checkpoints() {
+    /// @return where checkpoints lie
+    public Path checkpoints() {
         return root.resolve("checkpoints");
     }
 
-    Path model() {
+    /// @return the finished model
+    public Path model() {
         return root.resolve("model");
     }
 
-    Path result() {
+    /// @return the finished adapter, where a run trains one
+    public Path adapter() {
+        return root.resolve("adapter");
+    }
+
+    /// @return the figures at the end
+    public Path result() {
         return root.resolve("result.json");
     }
 

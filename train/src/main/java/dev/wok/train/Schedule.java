@@ -5,9 +5,10 @@ package dev.wok.train;
 /// With warm-up share `w`, decay share `d` and progress `p` in (0, 1]: `peak * p / w` while `p < w`; `peak` until
 /// `1 - d`; then, with `q = (p - (1 - d)) / d`, `min + (peak - min) * (1 + cos(pi q)) / 2`, or
 /// `peak + (min - peak) * q` where the fall is linear.
-record Schedule(double peak, double min, double warmupShare, double decayShare, boolean cosine) {
+public record Schedule(double peak, double min, double warmupShare, double decayShare, boolean cosine) {
 
-    static Schedule of(Settings.Optimizer optimizer) {
+    /// @return the one that the settings describe
+    public static Schedule of(Settings.Optimizer optimizer) {
         return new Schedule(
                 optimizer.learningRate(),
                 optimizer.minLearningRate(),
@@ -38,7 +39,8 @@ record Schedule(double peak, double min, double warmupShare, double decayShare, 
     }
 
     /// @param progress share of the run that is behind, 0 to 1
-    double rate(double progress) {
+    /// @return the learning rate
+    public double rate(double progress) {
         if (progress < warmupShare) {
             return peak * progress / warmupShare;
         }

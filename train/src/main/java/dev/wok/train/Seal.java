@@ -2,6 +2,7 @@ package dev.wok.train;
 
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -44,13 +45,13 @@ final class Seal {
         throw new BadInput("%s is damaged: its checksum is not that of its contents".formatted(file));
     }
 
-    /// @return the checksums of all files that lie in a folder, by name
+    /// @return the checksums of all files in a folder, by their path there
     static SequencedMap<String, String> files(Path folder) throws IOException {
         SequencedMap<String, String> sums = new LinkedHashMap<>();
-        try (Stream<Path> paths = Files.list(folder)) {
+        try (Stream<Path> paths = Files.walk(folder)) {
             List<Path> files = paths.filter(Files::isRegularFile).sorted().toList();
             for (Path file : files) {
-                sums.put(String.valueOf(file.getFileName()), sum(file));
+                sums.put(folder.relativize(file).toString().replace(File.separatorChar, '/'), sum(file));
             }
         }
         return sums;

@@ -1,14 +1,8 @@
 package dev.wok.train;
 
-import dev.wok.device.Device;
-import dev.wok.device.DeviceName;
-import dev.wok.kernel.Backend;
-import dev.wok.kernel.Kernels;
-import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -19,7 +13,23 @@ import java.util.SequencedMap;
 /// Each value is checked against its range as it is read, and all of them against each other when the
 /// record is made; a contradiction is a [BadInput] that names the keys.
 public record Settings(
-        Architecture architecture, Batches batches, Optimizer optimizer, Balance balance, Text text, Run run) {
+        Architecture architecture,
+        Batches batches,
+        Optimizer optimizer,
+        Balance balance,
+        Text text,
+        Compute compute,
+        Run run) {
+    static final SettingKeys KEYS = new SettingKeys(
+            "wok train --settings",
+            List.of(
+                    Architecture.class,
+                    Batches.class,
+                    Optimizer.class,
+                    Balance.class,
+                    Text.class,
+                    Compute.class,
+                    Run.class));
 
     /// The model's shape, in config.json's words; `q_lora_rank` 0 is its `null`.
     public record Architecture(
@@ -39,7 +49,10 @@ public record Settings(
 
             @Key(value = "attention heads", min = 1) int numAttentionHeads,
 
-            @Key("width of the queries' latent; 0 for none") int qLoraRank,
+            @Key(
+                    value = "width of the queries' latent; 0 for none",
+                    zero = {"null", "none"})
+            int qLoraRank,
 
             @Key(value = "width of the keys' and values' latent", min = 1)
             int kvLoraRank,
@@ -139,7 +152,23 @@ public record Settings(
             double eps,
 
             @Key(value = "largest norm of all gradients together", min = 1e-12)
-            double clipNorm) {}
+            double clipNorm) {
+        public Optimizer {
+            if (minLearningRate > learningRate) {
+                throw new BadInput(
+                        "min_learning_rate %s is above learning_rate %s.".formatted(minLearningRate, learningRate));
+            }
+            if (warmupShare + decayShare > 1) {
+                throw new BadInput("warmup_share %s and decay_share %s are more than the whole run; their sum may be 1."
+                        .formatted(warmupShare, decayShare));
+            }
+        }
+
+        /// @return what no schedule moves
+        public dev.wok.train.Optimizer.Constants constants() {
+            return new dev.wok.train.Optimizer.Constants(beta1, beta2, eps, weightDecay, clipNorm);
+        }
+    }
 
     /// What keeps the experts' loads level, and the weights of the losses beside the main one.
     public record Balance(
@@ -177,25 +206,6 @@ public record Settings(
 
     /// Everything about the run that is not about the model.
     public record Run(
-            @Key(value = "seed of weights, order and split", min = Long.MIN_VALUE)
-            long seed,
-
-            @Key(value = "threads that compute; 0 for all. Changes no number", max = 4096, free = true)
-            int threads,
-
-            @Key(value = "where the run computes: cpu, cuda, cuda:N or emulated", free = true)
-            String device,
-
-            @Key(
-                    value = "kernels; auto for the fastest there",
-                    oneOf = {"auto", "x86", "vector", "reference", "ptx"})
-            String backend,
-
-            @Key(
-                    value = "what matrix products multiply in; auto for what the kernels prefer",
-                    oneOf = {"auto", "f32", "bf16"})
-            String precision,
-
             @Key(value = "steps between checkpoints; 0 for one at the end", free = true)
             long checkpointEvery,
 
@@ -227,14 +237,6 @@ public record Settings(
         if (batches.steps() == 0 && batches.minutes() == 0) {
             throw new BadInput("steps and minutes are both 0, so the run would never end; give one of them.");
         }
-        if (optimizer.minLearningRate() > optimizer.learningRate()) {
-            throw new BadInput("min_learning_rate %s is above learning_rate %s."
-                    .formatted(optimizer.minLearningRate(), optimizer.learningRate()));
-        }
-        if (optimizer.warmupShare() + optimizer.decayShare() > 1) {
-            throw new BadInput("warmup_share %s and decay_share %s are more than the whole run; their sum may be 1."
-                    .formatted(optimizer.warmupShare(), optimizer.decayShare()));
-        }
         if (text.heldOut() == 0) {
             throw new BadInput("held_out is 0: nothing would be left to evaluate on; give a share such as 0.01.");
         }
@@ -260,58 +262,50 @@ public record Settings(
     ///     type or outside its range, and for values that contradict each other
     public static Settings of(String preset, Map<String, String> options) {
         SequencedMap<String, String> values = new LinkedHashMap<>(Presets.load(preset));
-        options.forEach((key, value) -> SettingKeys.parse(key, value));
+        options.forEach((key, value) -> KEYS.parse(key, value));
         if (options.containsKey("minutes") != options.containsKey("steps")) {
             values.put(options.containsKey("minutes") ? "steps" : "minutes", "0");
         }
         values.putAll(options);
-        return SettingKeys.settings(values);
+        return of(values);
     }
 
     /// @return all values by key, in the order of the records: numbers, booleans, strings and lists of
     ///     strings
     public SequencedMap<String, Object> values() {
-        return SettingKeys.values(this);
+        return KEYS.values(records());
     }
 
-    /// @return the same with kernels and precision by name, where they are left open: what a run that goes on elsewhere
-    ///     has to keep
+    /// @param values every key with its value as a person writes it
+    static Settings of(Map<String, String> values) {
+        List<Record> records = KEYS.records(values);
+        return new Settings(
+                (Architecture) records.get(0),
+                (Batches) records.get(1),
+                (Optimizer) records.get(2),
+                (Balance) records.get(3),
+                (Text) records.get(4),
+                (Compute) records.get(5),
+                (Run) records.get(6));
+    }
+
+    private List<Record> records() {
+        return List.of(architecture, batches, optimizer, balance, text, compute, run);
+    }
+
+    /// @return the same with kernels and precision by name, where they are left open: what a run that
+    ///     goes on elsewhere has to keep
     Settings decided() {
-        SequencedMap<String, String> values = new LinkedHashMap<>();
-        values().forEach((key, value) -> values.put(key, SettingKeys.text(value)));
-        Backend backend = backend();
-        values.put("backend", backend.text());
-        values.put("precision", precision(backend).text());
-        return SettingKeys.settings(values);
+        return new Settings(architecture, batches, optimizer, balance, text, compute.decided(), run);
     }
 
-    /// @return where to compute
-    DeviceName device() {
-        return DeviceName.parse("device", run.device());
-    }
-
-    /// @return the kernels to compute with
-    Backend backend() {
-        if (!run.backend().equals(SettingKeys.AUTO)) {
-            return Backend.valueOf(run.backend().toUpperCase(Locale.ROOT));
-        }
-        try (Device device = device().open(1)) {
-            return Kernels.fastest(device);
-        }
-    }
-
-    /// @return what these kernels multiply in
-    Precision precision(Backend backend) {
-        if (!run.precision().equals(SettingKeys.AUTO)) {
-            return Precision.valueOf(run.precision().toUpperCase(Locale.ROOT));
-        }
-        try (Device device = device().open(1)) {
-            return Kernels.usual(device, backend);
-        }
+    /// @return a checksum of all values that decide about the numbers of a run
+    public String fingerprint() {
+        return KEYS.fingerprint(values());
     }
 
     /// @return a line for each key: its value, its meaning, what it may be
     public List<String> help() {
-        return SettingKeys.help(this);
+        return KEYS.help(records());
     }
 }

@@ -1,11 +1,7 @@
 package dev.wok.train;
 
-import dev.wok.device.Device;
-import dev.wok.device.Gpu;
-import dev.wok.kernel.Backend;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
-import dev.wok.kernel.Tuning;
 import dev.wok.model.Batch;
 import dev.wok.model.MlaConfig;
 import dev.wok.model.Model;
@@ -62,9 +58,6 @@ public final class Trainer implements AutoCloseable {
     /// Orientations of a weight that training multiplies by: forward and backward.
     private static final int FORMS = 2;
 
-    /// What Java's own objects may still come to need: batches, records, the report.
-    private static final long HEAP = 512L << 20;
-
     private final RunFolder folder;
     private final RunFile run;
     private final Progress progress;
@@ -111,19 +104,12 @@ public final class Trainer implements AutoCloseable {
             architecture(settings, -1, -1);
             BpeTrainer.requireSize(settings.architecture().vocabSize());
         }
-        RunFolder.requireNothingOfOthers(out);
-        RunFolder folder = RunFolder.open(out);
-        try {
-            folder.requireNoRun();
-        } catch (RuntimeException e) {
-            folder.close();
-            throw e;
-        }
+        RunFolder folder = RunFolder.begin(out);
         try {
             run.write(folder.run(), List.of());
             return new Trainer(folder, true, run, progress, sampler);
         } catch (RuntimeException e) {
-            discard(folder, e);
+            folder.discard(e);
             throw e;
         }
     }
@@ -184,30 +170,16 @@ public final class Trainer implements AutoCloseable {
             return prepareAndTrain();
         } catch (RuntimeException | Error e) {
             if (fresh && !begun) {
-                discard(folder, e);
+                folder.discard(e);
             }
             throw e;
         }
     }
 
-    private static void discard(RunFolder folder, Throwable reason) {
-        try {
-            folder.discard();
-        } catch (IOException | RuntimeException left) {
-            reason.addSuppressed(left);
-        }
-    }
-
     private Outcome prepareAndTrain() {
-        Settings settings = run.settings();
-        int threads = settings.run().threads() == 0
-                ? Runtime.getRuntime().availableProcessors()
-                : settings.run().threads();
-        try (Device device = settings.device().open(threads)) {
-            Backend backend = settings.backend();
-            Tuning.ensure(device, backend, progress);
-            return prepareAndTrain(Kernels.on(device.stream(), backend, settings.precision(backend)), threads);
-        }
+        Compute compute = run.settings().compute();
+        int threads = compute.threads() == 0 ? Runtime.getRuntime().availableProcessors() : compute.threads();
+        return compute.with(progress, kernels -> prepareAndTrain(kernels, threads));
     }
 
     private Outcome prepareAndTrain(Kernels kernels, int threads) {
@@ -228,7 +200,8 @@ public final class Trainer implements AutoCloseable {
                             ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
                             : first(prepared.tokenizer(), kernels);
                     TrainingStep step = step(model, settings)) {
-                checkpoint.ifPresent(c -> c.restore(step, kernels.stream().device()));
+                checkpoint.ifPresent(
+                        c -> c.restore(step.state(), kernels.stream().device()));
                 try (Loop loop = new Loop(prepared, model, step, checkpoint.map(Checkpoint::state))) {
                     return loop.run();
                 }
@@ -266,7 +239,7 @@ public final class Trainer implements AutoCloseable {
         }
         ModelConfig config =
                 config(tokenizer.bosId().orElse(-1), tokenizer.eosId().orElse(-1));
-        return Model.create(config, kernels, DType.F32, run.settings().run().seed());
+        return Model.create(config, kernels, DType.F32, run.settings().compute().seed());
     }
 
     private ModelConfig config(int bosId, int eosId) {
@@ -334,22 +307,17 @@ public final class Trainer implements AutoCloseable {
     /// @param model stays the caller's
     /// @return the steps of a run with these settings
     public static TrainingStep step(Model model, Settings settings) {
-        Settings.Optimizer o = settings.optimizer();
         return new TrainingStep(
-                model,
-                microBatch(settings),
-                new TrainingStep.Constants(o.beta1(), o.beta2(), o.eps(), o.weightDecay(), o.clipNorm()));
+                model, microBatch(settings), settings.optimizer().constants());
     }
 
     private static void requireMemory(ModelConfig config, Kernels kernels, Settings settings) {
         Settings.Batches batches = settings.batches();
-        boolean isGpu = kernels.stream().device() instanceof Gpu;
-        long free = isGpu ? kernels.stream().device().usableBytes() : MachineMemory.available();
-        String place = isGpu ? "the GPU" : "this machine";
+        MachineMemory.Room room = MachineMemory.room(kernels.stream().device());
         // To count exactly what is far too large would take long, so a lower bound goes first.
         double tokens = (double) batches.microBatchSequences() * batches.sequenceLength();
         double values = 4 * tokens * config.hiddenSize() * config.numHiddenLayers();
-        requireFree(place, "at least ", values, WEIGHTS_AND_MOMENTS * 4.0 * config.parameters(), free);
+        requireFree(room, "at least ", values, WEIGHTS_AND_MOMENTS * 4.0 * config.parameters());
         if (tokens > Integer.MAX_VALUE) {
             throw new BadInput("a micro-batch of %,.0f tokens was asked for, expected fewer than 2^31; lower %s."
                     .formatted(tokens, "micro_batch_sequences or sequence_length"));
@@ -357,17 +325,20 @@ public final class Trainer implements AutoCloseable {
         long weights = WEIGHTS_AND_MOMENTS * Model.bytes(config, DType.F32)
                 + Model.formBytes(config, kernels, DType.F32, FORMS);
         long sampling = settings.run().sampleTokens() == 0 ? 0 : Model.inferenceBytes(config, DType.F32);
-        Runtime java = Runtime.getRuntime();
-        long heap = isGpu ? 0 : Math.min(HEAP, java.maxMemory() - java.totalMemory());
         requireFree(
-                place, "", Training.bytes(config, DType.F32, microBatch(settings)) + sampling + heap, weights, free);
+                room, "", Training.bytes(config, DType.F32, microBatch(settings)) + sampling + room.heap(), weights);
     }
 
-    private static void requireFree(String place, String bound, double batch, double weights, long free) {
-        if (batch + weights > free) {
+    private static void requireFree(MachineMemory.Room room, String bound, double batch, double weights) {
+        if (batch + weights > room.free()) {
             throw new BadInput(
                     "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients, a micro-batch and samples), %s has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
-                            .formatted(bound, (batch + weights) / (1 << 20), weights / (1 << 20), place, free >> 20));
+                            .formatted(
+                                    bound,
+                                    (batch + weights) / (1 << 20),
+                                    weights / (1 << 20),
+                                    room.place(),
+                                    room.free() >> 20));
         }
     }
 
@@ -422,7 +393,9 @@ public final class Trainer implements AutoCloseable {
             this.model = model;
             this.training = training;
             packing = new Packing(
-                    prepared.train(), batches.sequenceLength(), settings.run().seed());
+                    prepared.train(),
+                    batches.sequenceLength(),
+                    settings.compute().seed());
             if (packing.sequences() < batches.batchSequences()) {
                 throw new BadInput(
                         "the corpus is smaller than one batch: it gives %,d sequences of %,d tokens, a batch has %,d; give more text or lower batch_sequences or sequence_length."
@@ -627,11 +600,6 @@ public final class Trainer implements AutoCloseable {
             if (savedAt == step) {
                 return;
             }
-            try {
-                Files.createDirectories(folder.checkpoints());
-            } catch (IOException e) {
-                throw BadInput.writing(folder.checkpoints(), e);
-            }
             if (!training.isFinite()) {
                 throw new IllegalStateException(
                         "the weights after step %d have no finite norm: the run diverged. Lower learning_rate and start again; %s"
@@ -639,27 +607,23 @@ public final class Trainer implements AutoCloseable {
             }
             Checkpoint.State state = new Checkpoint.State(
                     step, tokens, elapsed, prepared.train().fingerprint(), run.fingerprint(), logs.force());
-            Checkpoint.write(folder.checkpoints(), state, model, training, prepared.tokenizer());
+            Checkpoint.write(
+                    folder.checkpoints(),
+                    state,
+                    training.state(),
+                    model.kernels().stream().device(),
+                    this::writeModel);
             savedAt = step;
             Checkpoint.keep(folder.checkpoints(), settings.run().keepCheckpoints());
         }
 
+        private void writeModel(Path to) throws IOException {
+            model.save(to);
+            prepared.tokenizer().save(to);
+        }
+
         private SequencedMap<String, Object> finish() {
-            Path part = Durable.part(folder.model());
-            try {
-                Durable.delete(part);
-                Files.createDirectories(part);
-                model.save(part);
-                prepared.tokenizer().save(part);
-                Durable.delete(folder.model());
-                Durable.publish(part, folder.model());
-            } catch (IOException e) {
-                Durable.deleteQuietly(part, e);
-                throw BadInput.writing(folder.model(), e);
-            } catch (RuntimeException e) {
-                Durable.deleteQuietly(part, e);
-                throw e;
-            }
+            Durable.folder(folder.model(), this::writeModel);
             SequencedMap<String, Object> result = result();
             Durable.write(
                     folder.result(), Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(result));

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.model.ModelConfig;
 import dev.wok.notice.BadInput;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -31,9 +30,7 @@ class SettingsTest {
     @Test
     void valuesComeBackFromTheirText() {
         Settings settings = Settings.of("mini", Map.of("include", "**/*.java,**/*.{md,txt}", "seed", "-3"));
-        Map<String, String> texts = new LinkedHashMap<>();
-        settings.values().forEach((key, value) -> texts.put(key, SettingKeys.text(value)));
-        assertEquals(settings, SettingKeys.settings(texts));
+        assertEquals(settings, Settings.of(SettingKeys.texts(settings.values())));
         assertEquals("[**/*.java, **/*.{md,txt}]", settings.text().include().toString());
     }
 

@@ -334,9 +334,7 @@ class TrainerTest {
         assertFalse(Files.exists(out.resolve("checkpoints")));
         Path saving = folder.resolve("saving");
         assertTrue(divergence(saving, "1").contains("the weights after step 1 have no finite norm"));
-        try (Stream<Path> checkpoints = Files.list(saving.resolve("checkpoints"))) {
-            assertEquals(List.of(), checkpoints.toList());
-        }
+        assertFalse(Files.exists(saving.resolve("checkpoints")));
     }
 
     private static String divergence(Path out, String checkpointEvery) {

@@ -21,6 +21,50 @@ function besideColour(run) {
   return `hsl(${(350 + 67 * run) % 360} 75% ${dark.matches ? 62 : 42}%)`;
 }
 
+const TITLES = {
+  pass_at_1: ["pass@1", "Share of answers that are right, between the ends of its 95 % interval."],
+  reward: ["Reward", "Mean over the step's answers; thin: its parts, without their weights."],
+  reward_deviation: ["Deviation of rewards", ""],
+  length: ["Length", "Tokens of an answer."],
+  entropy: ["Entropy", "Of the next token, in nats."],
+  kl: ["KL", "From the reference, in nats per token."],
+  sampler_difference: ["Sampler and trainer", "Mean difference of their log-probabilities; 0 where they compute the same bits."],
+  clipped: ["Clipped", "Share of tokens without slope because of the clip."],
+  equal_groups: ["Equal groups", "Share of questions whose answers have all the same reward."],
+  truncated: ["Truncated", "Share of answers that were cut off."],
+};
+
+// A chart for each group of figures that a method records.
+function curves(prefix, x, groups, more) {
+  const known = Object.keys(TITLES);
+  const rank = (group) => (known.includes(group) ? known.indexOf(group) : known.length);
+  const sorted = Object.entries(groups ?? {}).sort(([a], [b]) => rank(a) - rank(b));
+  return sorted.map(([group, series]) => {
+    const [title, note] = TITLES[group] ?? [group.replaceAll("_", " "), ""];
+    const id = "curve-" + prefix.slice(0, 4).trim() + group;
+    place(id, prefix + title, note);
+    const names = Object.keys(series);
+    const style = (name, i) => (name === group || names.length === 1 ? { width: 2, stroke: colour("main") } : { width: 1, stroke: besideColour(i) });
+    return { id, x, lines: names.map((name, i) => ({ label: name.replace(group + "/", ""), values: series[name], ...more, ...style(name, i) })) };
+  });
+}
+
+function place(id, title, note) {
+  if (document.getElementById(id)) return;
+  const section = document.createElement("section");
+  section.className = "chart";
+  section.id = id;
+  section.hidden = true;
+  const head = document.createElement("h2");
+  head.textContent = title[0].toUpperCase() + title.slice(1);
+  const text = document.createElement("p");
+  text.textContent = note;
+  const plot = document.createElement("div");
+  plot.className = "plot";
+  section.append(head, ...(note ? [text] : []), plot);
+  document.getElementById("curves").append(section);
+}
+
 function charts() {
   const steps = data.steps;
   const held = data.evaluations;
@@ -32,6 +76,8 @@ function charts() {
   const others = (x, values) => data.beside.map((run, i) => line(run.name, values(run), "other", { x: x(run), stroke: besideColour(i), dash: [6, 4] }));
   const otherSteps = (values) => others((run) => run.metrics.steps, (run) => run.metrics[values]);
   return [
+    ...curves("held out: ", held.steps, held.curves, points),
+    ...curves("", steps, data.curves, { width: 1.25 }),
     { id: "loss", x: steps, lines: [...loss, ...otherSteps("smooth")] },
     {
       id: "held_out",
@@ -127,5 +173,23 @@ function drawCharts() {
   document.getElementById("zoom").hidden = drawn.length === 0;
 }
 
+// Samples of the step that is asked for, or of the nearest one before.
+function find() {
+  const all = [...document.querySelectorAll(".sample")];
+  const box = document.getElementById("find");
+  box.hidden = all.length < 2;
+  box.querySelector("input").addEventListener("input", (event) => {
+    const asked = parseInt(event.target.value, 10);
+    const steps = all.map((sample) => Number(sample.dataset.step));
+    const found = Math.max(...steps.filter((step) => step <= asked), Number.NEGATIVE_INFINITY);
+    all.forEach((sample, i) => {
+      sample.hidden = Number.isFinite(asked) && steps[i] !== found;
+      if (steps[i] === found) sample.open = true;
+    });
+    box.querySelector("span").textContent = Number.isFinite(asked) && !Number.isFinite(found) ? "none that early" : "";
+  });
+}
+
+find();
 drawCharts();
 dark.addEventListener("change", drawCharts);
