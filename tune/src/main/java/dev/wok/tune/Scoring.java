@@ -1,0 +1,43 @@
+package dev.wok.tune;
+
+import dev.wok.model.Batch;
+import dev.wok.model.LogitLoss;
+import dev.wok.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Learns nothing, and keeps the log-probabilities of a batch's targets.
+final class Scoring implements LogitLoss {
+    private final Targets targets;
+    private final double temperature;
+    private final List<Logprobs> texts = new ArrayList<>();
+
+    Scoring(Batch batch, double temperature) {
+        targets = Targets.of(batch);
+        this.temperature = temperature;
+        for (int count : targets.counts()) {
+            double[] raw = new double[count];
+            texts.add(new Logprobs(raw, temperature == 1 ? raw : new double[count]));
+        }
+    }
+
+    @Override
+    public void gradient(int[] rows, Tensor logits) {
+        LogitRows.replace(logits, rows.length, (i, row) -> {
+            int id = targets.ids()[rows[i]];
+            int place = targets.places()[rows[i]];
+            Logprobs text = texts.get(targets.texts()[rows[i]]);
+            Distribution raw = new Distribution(row, 1);
+            text.raw()[place] = raw.logprob(id);
+            if (temperature != 1) {
+                text.tempered()[place] = new Distribution(row, temperature).logprob(id);
+            }
+            raw.gradient(0, id, row);
+        });
+    }
+
+    /// @return what was kept, a text of the batch each, in their order
+    List<Logprobs> texts() {
+        return List.copyOf(texts);
+    }
+}
