@@ -15,6 +15,8 @@ module wok.cli {
     requires wok.tensor;
     requires wok.text;
     requires wok.train;
+    requires wok.tune;
+    requires java.net.http;
 
     opens dev.wok.cli to
             info.picocli;

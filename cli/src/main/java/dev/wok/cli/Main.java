@@ -48,14 +48,22 @@ public final class Main {
     static CommandLine commands(Wok wok, Console console, Display display, String... arguments) {
         Map<String, Supplier<Object>> all = new LinkedHashMap<>();
         all.put("train", () -> new TrainCommand(console, display));
+        all.put("sft", () -> new SftCommand(console, display));
+        all.put("dpo", () -> new DpoCommand(console, display));
+        all.put("grpo", () -> new GrpoCommand(console, display));
+        all.put("r1", () -> new R1Command(console, display));
         all.put("generate", () -> new GenerateCommand(console, display));
         all.put("chat", () -> new ChatCommand(console, display));
         all.put("serve", () -> new ServeCommand(console, display));
+        all.put("distill", () -> new DistillCommand(console, display));
+        all.put("task", () -> new TaskCommand(console, display));
+        all.put("eval", () -> new EvalCommand(console, display));
         all.put("report", () -> new ReportCommand(console));
         all.put("logits", () -> new LogitsCommand(display));
         all.put("tokenize", () -> new TokenizeCommand(console));
         all.put("bench", () -> new BenchCommand(console, display));
         all.put("convert", () -> new ConvertCommand(console, display));
+        all.put("merge", () -> new MergeCommand(console, display));
         all.put("inspect", () -> new InspectCommand(console, display));
         all.put("ptx", () -> PtxCommand.line(console, display));
         all.put("doctor", () -> new DoctorCommand(console));

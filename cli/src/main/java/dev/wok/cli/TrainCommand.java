@@ -14,7 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -119,43 +118,18 @@ final class TrainCommand implements Callable<Integer> {
         try (Trainer trainer = resume
                 ? Trainer.resume(folder, preset, options, data, init, display, TrainCommand::sample)
                 : Trainer.start(folder, name, Settings.of(name, options), data, init, display, TrainCommand::sample)) {
-            CountDownLatch ended = new CountDownLatch(1);
-            Thread hook = new Thread(() -> stop(trainer, folder, ended));
-            Runtime.getRuntime().addShutdownHook(hook);
-            try {
+            return Stopping.during(trainer::requestStop, display, resume(folder), () -> {
                 Trainer.Outcome outcome = trainer.run();
                 say(folder, trainer.preset(), outcome);
                 // On Ctrl-C the process ends as soon as the hook is let go.
                 console.out().flush();
                 return outcome.finished() ? 0 : 130;
-            } finally {
-                ended.countDown();
-                removeHook(hook);
-            }
+            });
         }
     }
 
-    private static void removeHook(Thread hook) {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            // The hook is running: it asked for this end, and waits for it.
-            return;
-        }
-    }
-
-    /// Runs while Java shuts down, on Ctrl-C: waits until the step is finished and saved.
-    private void stop(Trainer trainer, Path folder, CountDownLatch ended) {
-        if (!trainer.requestStop()) {
-            display.say("stopped outside of training; go on with: wok train --resume --out " + Given.quoted(folder));
-            return;
-        }
-        display.say("stopping: finishing the step and saving ...");
-        try {
-            ended.await();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+    private static String resume(Path folder) {
+        return "wok train --resume --out " + Given.quoted(folder);
     }
 
     private Map<String, String> options() {
@@ -201,8 +175,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private void say(Path folder, String preset, Trainer.Outcome outcome) {
         if (!outcome.finished()) {
-            display.say("stopped after step %d; go on with: wok train --resume --out %s"
-                    .formatted(outcome.steps(), Given.quoted(folder)));
+            display.say("stopped after step %d; go on with: %s".formatted(outcome.steps(), resume(folder)));
             return;
         }
         if (json) {

@@ -30,6 +30,14 @@ class MainTest {
         assertEquals(
                 Set.of(
                         "train",
+                        "sft",
+                        "dpo",
+                        "grpo",
+                        "distill",
+                        "r1",
+                        "eval",
+                        "task",
+                        "merge",
                         "report",
                         "bench",
                         "generate",
