@@ -17,18 +17,10 @@ final class LogSoftmax {
         this.logits = logits.clone();
         Highest highest = new Highest();
         highest.find(logits, Math.max(1, count));
-        logSum = LogSumExp.of(widened(logits)).value();
+        logSum = LogSumExp.of(LogSumExp.widened(logits)).value();
         for (int i = 0; i < Math.min(count, highest.size()); i++) {
             alternatives.add(new Token.Alternative(highest.id(i), highest.logit(i) - logSum));
         }
-    }
-
-    private static double[] widened(float[] logits) {
-        double[] values = new double[logits.length];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = logits[i];
-        }
-        return values;
     }
 
     Token token(int id) {

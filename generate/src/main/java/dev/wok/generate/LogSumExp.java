@@ -24,6 +24,15 @@ public record LogSumExp(double highest, double sum) {
         return new LogSumExp(highest, sum);
     }
 
+    /// @return the same values in double precision
+    public static double[] widened(float[] values) {
+        double[] wide = new double[values.length];
+        for (int i = 0; i < wide.length; i++) {
+            wide[i] = values[i];
+        }
+        return wide;
+    }
+
     /// @return `ln sum_i e^x_i`
     public double value() {
         return highest + Math.log(sum);

@@ -1,5 +1,6 @@
 package dev.wok.tune;
 
+import dev.wok.generate.LogSumExp;
 import dev.wok.tensor.Copies;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
@@ -38,16 +39,12 @@ final class LogitRows {
     }
 
     private static double[] read(Tensor row) {
-        double[] values = new double[row.size(0)];
-        if (row.dtype() == DType.F64) {
-            for (int i = 0; i < values.length; i++) {
-                values[i] = row.get(i);
-            }
-            return values;
+        if (row.dtype() == DType.F32) {
+            return LogSumExp.widened(row.toFloats());
         }
-        float[] floats = row.toFloats();
+        double[] values = new double[row.size(0)];
         for (int i = 0; i < values.length; i++) {
-            values[i] = floats[i];
+            values[i] = row.get(i);
         }
         return values;
     }

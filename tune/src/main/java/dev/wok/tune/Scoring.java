@@ -4,6 +4,7 @@ import dev.wok.model.Batch;
 import dev.wok.model.LogitLoss;
 import dev.wok.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /// Learns nothing, and keeps the log-probabilities of a batch's targets.
@@ -24,16 +25,23 @@ final class Scoring implements LogitLoss {
     @Override
     public void gradient(int[] rows, Tensor logits) {
         LogitRows.replace(logits, rows.length, (i, row) -> {
-            int id = targets.ids()[rows[i]];
-            int place = targets.places()[rows[i]];
-            Logprobs text = texts.get(targets.texts()[rows[i]]);
-            Distribution raw = new Distribution(row, 1);
-            text.raw()[place] = raw.logprob(id);
-            if (temperature != 1) {
-                text.tempered()[place] = new Distribution(row, temperature).logprob(id);
-            }
-            raw.gradient(0, id, row);
+            keep(rows[i], row);
+            Arrays.fill(row, 0);
         });
+    }
+
+    /// For any number of threads, each row once.
+    ///
+    /// @param row of the batch, with a target
+    /// @param logits `[vocab]` before that
+    void keep(int row, double[] logits) {
+        int id = targets.ids()[row];
+        int place = targets.places()[row];
+        Logprobs text = texts.get(targets.texts()[row]);
+        text.raw()[place] = new Distribution(logits, 1).logprob(id);
+        if (temperature != 1) {
+            text.tempered()[place] = new Distribution(logits, temperature).logprob(id);
+        }
     }
 
     /// @return what was kept, a text of the batch each, in their order
