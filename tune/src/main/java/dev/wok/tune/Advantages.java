@@ -66,7 +66,8 @@ record Advantages(List<double[]> groups, int equal) {
         return excess <= 0 ? 0 : -factor * Math.min(1, excess / cache);
     }
 
-    private static boolean isEqual(double[] rewards) {
+    /// @throws BadInput where a reward is no finite number
+    static boolean isEqual(double[] rewards) {
         boolean equal = true;
         for (double reward : rewards) {
             if (!Double.isFinite(reward)) {

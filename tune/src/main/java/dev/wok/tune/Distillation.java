@@ -303,7 +303,7 @@ public final class Distillation implements Method {
         SequencedMap<String, Object> figures = new LinkedHashMap<>();
         student.begin();
         if (scorer == null) {
-            figures.put("loss", learnAnswers(batches, targets));
+            figures.put("loss", Sft.learn(student, batches, targets));
         } else {
             DistillLoss.Metrics metrics = learnDistributions(scorer, batches, targets);
             figures.put("loss", metrics.loss());
@@ -315,19 +315,6 @@ public final class Distillation implements Method {
         figures.put("targets", targets);
         figures.put("length", targets / (double) last.size());
         return figures;
-    }
-
-    /// @return the mean cross-entropy
-    private double learnAnswers(List<Packed> batches, long targets) {
-        double loss = 0;
-        for (Packed packed : batches) {
-            double[] each = new double[packed.examples().size()];
-            Arrays.fill(each, -1.0 / targets);
-            WeightedLogprobLoss one = new WeightedLogprobLoss(packed.batch(), each);
-            student.accumulate(packed.batch(), one);
-            loss += one.value();
-        }
-        return loss;
     }
 
     private DistillLoss.Metrics learnDistributions(Scorer teacher, List<Packed> batches, long targets) {

@@ -41,7 +41,7 @@ public final class Grpo implements Method {
             List<Rewards.Judgement> judgements,
             double[] rewards) {
         boolean isEqual() {
-            return Arrays.stream(rewards).allMatch(reward -> reward == rewards[0]);
+            return Advantages.isEqual(rewards);
         }
     }
 

@@ -105,7 +105,9 @@ final class GrpoUpdates {
     }
 
     private List<GrpoLoss.Answer> answers(List<Drawn> part, Packed packed) {
-        List<Logprobs> present = ratio() == GrpoLoss.Ratio.TOKEN ? List.of() : present(packed);
+        // Without an old policy ratios are 1.
+        boolean ofTexts = ratio() != GrpoLoss.Ratio.TOKEN && part.getFirst().old != null;
+        List<Logprobs> present = ofTexts ? present(packed) : List.of();
         List<GrpoLoss.Answer> answers = new ArrayList<>();
         for (int i = 0; i < packed.examples().size(); i++) {
             Drawn drawn = part.get(packed.examples().get(i));

@@ -99,19 +99,10 @@ public final class Sft implements Method {
         long begin = System.nanoTime();
         last = portions.of(step);
         long targets = last.stream().mapToLong(Example::targets).sum();
+        long tokens = last.stream().mapToLong(example -> example.ids().length).sum();
         learner.begin();
-        double loss = 0;
-        long tokens = 0;
-        for (Packed packed : Packed.of(last, learner.tokens())) {
-            double[] each = new double[packed.examples().size()];
-            Arrays.fill(each, -1.0 / targets);
-            WeightedLogprobLoss one = new WeightedLogprobLoss(packed.batch(), each);
-            learner.accumulate(packed.batch(), one);
-            loss += one.value();
-            tokens += packed.batch().tokens().length;
-        }
         SequencedMap<String, Object> figures = new LinkedHashMap<>();
-        figures.put("loss", loss);
+        figures.put("loss", learn(learner, Packed.of(last, learner.tokens()), targets));
         figures.put("grad_norm", learner.update(step, learningRate));
         figures.put("epoch", portions.epoch(step));
         figures.put("examples", last.size());
@@ -119,6 +110,22 @@ public final class Sft implements Method {
         figures.put("targets", targets);
         figures.put("tokens_per_second", tokens / ((System.nanoTime() - begin) * 1e-9));
         return figures;
+    }
+
+    /// Adds the gradients of a step's cross-entropy.
+    ///
+    /// @param targets of all batches
+    /// @return the mean over them, in nats
+    static double learn(Learner learner, List<Packed> batches, long targets) {
+        double loss = 0;
+        for (Packed packed : batches) {
+            double[] each = new double[packed.examples().size()];
+            Arrays.fill(each, -1.0 / targets);
+            WeightedLogprobLoss one = new WeightedLogprobLoss(packed.batch(), each);
+            learner.accumulate(packed.batch(), one);
+            loss += one.value();
+        }
+        return loss;
     }
 
     @Override
