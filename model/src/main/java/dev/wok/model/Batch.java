@@ -1,7 +1,6 @@
 package dev.wok.model;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -12,16 +11,26 @@ import java.util.stream.IntStream;
 /// @param tokens ids
 /// @param targets the id that follows each token, -1 where nothing is to be predicted
 /// @param positions counted from 0 in each document
-/// @param keyStart index in the flat batch of the first token that a token may look at: its document's first
-public record Batch(int sequences, int length, int[] tokens, int[] targets, int[] positions, int[] keyStart) {
+/// @param keyStart index in the flat batch of the first token of a token's document that is here
+/// @param begins where the tokens that a token may look at begin: `keyStart`, or, for a document that
+///     begins like an earlier one, whose first tokens are not here a second time, the index of that
+///     one's first token. It looks at as many tokens from there as the position of its own first token
+///     says, and at its own.
+public record Batch(
+        int sequences, int length, int[] tokens, int[] targets, int[] positions, int[] keyStart, int[] begins) {
     public Batch {
         int expected = Math.multiplyExact(sequences, length);
-        for (int[] array : new int[][] {tokens, targets, positions, keyStart}) {
+        for (int[] array : new int[][] {tokens, targets, positions, keyStart, begins}) {
             if (array.length != expected) {
                 throw new IllegalArgumentException("Batch: %d sequences of %d tokens need arrays of %d, one has %d"
                         .formatted(sequences, length, expected, array.length));
             }
         }
+    }
+
+    /// Documents that have nothing in common.
+    public Batch(int sequences, int length, int[] tokens, int[] targets, int[] positions, int[] keyStart) {
+        this(sequences, length, tokens, targets, positions, keyStart, keyStart);
     }
 
     /// @return one sequence that is one document; the last token has no target
@@ -35,21 +44,54 @@ public record Batch(int sequences, int length, int[] tokens, int[] targets, int[
         return new Batch(1, ids.length, ids, targets, positions, new int[ids.length]);
     }
 
-    /// @return the documents in their order, each on pages of its own from 0 on
-    List<Chunk> texts() {
-        List<Chunk> texts = new ArrayList<>();
-        int page = 0;
+    /// A document.
+    ///
+    /// @param begin the row of its first token
+    /// @param shared how many rows from there on it has, which are an earlier document's; 0 where it
+    ///     has none but its own
+    /// @param from the first row of its own
+    /// @param to behind the last
+    public record Text(int begin, int shared, int from, int to) {
+        /// @return its tokens
+        public int length() {
+            return shared + to - from;
+        }
+
+        /// @param i a token of it, from 0
+        /// @return the row of the batch
+        public int row(int i) {
+            return i < shared ? begin + i : from + i - shared;
+        }
+    }
+
+    /// @return the documents in their order
+    /// @throws IllegalArgumentException where one begins like another that is not there, or too short
+    public List<Text> texts() {
+        List<Text> texts = new ArrayList<>();
         for (int from = 0, to; from < tokens.length; from = to) {
             to = from + 1;
             while (to < tokens.length && keyStart[to] == from) {
                 to++;
             }
-            int next = page + CachePages.pages(to - from);
-            int[] pages = IntStream.range(page, next).toArray();
-            texts.add(new Chunk(pages, 0, Arrays.copyOfRange(tokens, from, to), 0));
-            page = next;
+            int begin = begins[from];
+            int shared = begin == from ? 0 : positions[from];
+            if (begin != from && !isBeginning(begin, shared, from)) {
+                throw new IllegalArgumentException(
+                        "Batch: the document at %d begins with %d tokens from %d on, which are no other's beginning"
+                                .formatted(from, shared, begin));
+            }
+            texts.add(new Text(begin, shared, from, to));
         }
         return texts;
+    }
+
+    private boolean isBeginning(int begin, int shared, int before) {
+        return begin >= 0
+                && shared > 0
+                && begin + shared <= before
+                && begins[begin] == begin
+                && keyStart[begin] == begin
+                && keyStart[begin + shared - 1] == begin;
     }
 
     /// @return the rows that have a target

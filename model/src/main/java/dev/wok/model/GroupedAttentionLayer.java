@@ -38,8 +38,7 @@ final class GroupedAttentionLayer implements AttentionLayer {
         Weights.Grouped w = (Weights.Grouped) weights;
         Inputs in = inputs(p, w, x);
         Tensor out = p.tensor(p.tokens(), heads, gqa.headDim());
-        Tensor lse = p.tensor(p.tokens(), heads);
-        p.kernels().attention().forward(queries(in.qk), keys(in.qk), values(in.inputs), p.keyStart(), scale, out, lse);
+        Tensor lse = p.attend(queries(in.qk), keys(in.qk), values(in.inputs), scale, out);
         if (p.layerCache() == null) {
             output(p, w, out, y);
         } else {
@@ -87,8 +86,8 @@ final class GroupedAttentionLayer implements AttentionLayer {
         Tensor rows = cache.swap(1, 2);
         Tensor cachedKeys = rows.slice(2, 0, gqa.numKeyValueHeads());
         Tensor cachedValues = rows.slice(2, gqa.numKeyValueHeads(), 2L * gqa.numKeyValueHeads());
-        p.kernels().elementwise().castToPages(keys(in.qk), cachedKeys, p.pages(), p.positions());
-        p.kernels().elementwise().castToPages(values(in.inputs), cachedValues, p.pages(), p.positions());
+        p.keep(keys(in.qk), cachedKeys);
+        p.keep(values(in.inputs), cachedValues);
         Tensor out = p.tensor(p.tokens(), heads, gqa.headDim());
         p.kernels()
                 .cachedAttention()
@@ -115,20 +114,17 @@ final class GroupedAttentionLayer implements AttentionLayer {
             p.linearBackward(AttentionLayer.flat(p, s.out), w.o(), dy, AttentionLayer.flat(p, dOut), false, g.o());
             Tensor dInputs = p.rows(gqa.inputDim(heads));
             Tensor dqk = s.rstd == null ? queriesAndKeys(dInputs) : p.tensor(p.tokens(), s.qk.dim(1), gqa.headDim());
-            p.kernels()
-                    .attention()
-                    .backward(
-                            queries(s.qk),
-                            keys(s.qk),
-                            values(s.inputs),
-                            p.keyStart(),
-                            scale,
-                            s.out,
-                            s.lse,
-                            dOut,
-                            queries(dqk),
-                            keys(dqk),
-                            values(dInputs));
+            p.attendBackward(
+                    queries(s.qk),
+                    keys(s.qk),
+                    values(s.inputs),
+                    scale,
+                    s.out,
+                    s.lse,
+                    dOut,
+                    queries(dqk),
+                    keys(dqk),
+                    values(dInputs));
             AttentionLayer.rotate(p, dqk, Rotary.Pairing.HALVES, true);
             if (s.rstd != null) {
                 normsBackward(p, w, g, queriesAndKeys(s.inputs), s.rstd, dqk, queriesAndKeys(dInputs));

@@ -62,8 +62,7 @@ final class LatentAttentionLayer implements AttentionLayer {
         Tensor k = p.tensor(p.tokens(), heads, mla.qkHeadDim());
         p.kernels().latentKeys().forward(nopePart(kv), ropePart(latentRow), k);
         Tensor out = p.tensor(p.tokens(), heads, mla.vHeadDim());
-        Tensor lse = p.tensor(p.tokens(), heads);
-        p.kernels().attention().forward(queries.q, k, valuePart(kv), p.keyStart(), scale, out, lse);
+        Tensor lse = p.attend(queries.q, k, valuePart(kv), scale, out);
         if (p.layerCache() == null) {
             p.kernels().matmul().linear(AttentionLayer.flat(p, out), w.o(), y, false);
         } else {
@@ -106,7 +105,7 @@ final class LatentAttentionLayer implements AttentionLayer {
     /// @param row `[tokens, n]`
     /// @param places `[pages, TOKENS, 1, n]`
     private static void keep(Pass p, Tensor row, Tensor places) {
-        p.kernels().elementwise().castToPages(row.split(1, row.dim(1)), places, p.pages(), p.positions());
+        p.keep(row.split(1, row.dim(1)), places);
     }
 
     private void attend(Pass p, Weights.Latent w, Tensor q, Tensor cache, Tensor y) {
@@ -138,19 +137,7 @@ final class LatentAttentionLayer implements AttentionLayer {
             Tensor dq = p.tensor(p.tokens(), heads, mla.qkHeadDim());
             Tensor dk = p.tensor(p.tokens(), heads, mla.qkHeadDim());
             Tensor dkv = p.tensor(p.tokens(), heads, mla.qkNopeHeadDim() + mla.vHeadDim());
-            kernels.attention()
-                    .backward(
-                            s.queries.q,
-                            s.k,
-                            valuePart(s.kv),
-                            p.keyStart(),
-                            scale,
-                            s.out,
-                            s.lse,
-                            dOut,
-                            dq,
-                            dk,
-                            valuePart(dkv));
+            p.attendBackward(s.queries.q, s.k, valuePart(s.kv), scale, s.out, s.lse, dOut, dq, dk, valuePart(dkv));
             Tensor dLatentRow = p.rows(mla.cacheDim());
             kernels.latentKeys().backward(dk, nopePart(dkv), ropePart(dLatentRow));
             rotate(p, ropePart(dLatentRow), true);

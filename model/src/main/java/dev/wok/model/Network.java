@@ -10,7 +10,9 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// The layers in their order, over weights on one device: embedding, decoder layers, final norm, head,
@@ -72,17 +74,38 @@ final class Network {
 
     /// What a batch of packed sequences needs on the device, taken from the workspace.
     Pass pass(Workspace workspace, int[] positions, int[] keyStart) {
-        return pass(workspace, ints(workspace, positions), ints(workspace, keyStart), null, null);
+        return pass(workspace, ints(workspace, positions), ints(workspace, keyStart), null, null, null);
     }
 
-    /// As [#pass(Workspace, int\[\], int\[\])], whose attention has the bits of a pass with a cache.
+    /// As [#pass(Workspace, int\[\], int\[\])], for documents that may begin alike.
+    Pass pass(Workspace workspace, Batch batch) {
+        WholeTexts whole = WholeTexts.of(this, workspace, batch.texts(), null);
+        Tensor positions = ints(workspace, batch.positions());
+        return pass(workspace, positions, ints(workspace, batch.keyStart()), null, null, whole);
+    }
+
+    /// As [#pass(Workspace, Batch)], whose attention has the bits of a pass with a cache.
     Pass passAsSampled(Workspace workspace, Batch batch) {
-        List<Chunk> texts = batch.texts();
-        Reading reading = Reading.of(texts, new int[0], false);
-        Reading.Here here = reading.on(ints(workspace, reading.values()));
-        int pages = texts.stream().mapToInt(text -> text.pages().length).sum();
+        List<Batch.Text> texts = batch.texts();
+        List<Chunk> rows = new ArrayList<>();
+        List<Chunk> wholes = new ArrayList<>();
+        int pages = 0;
+        for (Batch.Text text : texts) {
+            int next = pages + CachePages.pages(text.length());
+            int[] own = IntStream.range(pages, next).toArray();
+            rows.add(new Chunk(own, text.shared(), Arrays.copyOfRange(batch.tokens(), text.from(), text.to()), 0));
+            wholes.add(new Chunk(own, 0, new int[text.length()], 0));
+            pages = next;
+        }
+        Reading.Here here = on(workspace, rows);
+        WholeTexts whole = WholeTexts.of(this, workspace, texts, on(workspace, wholes));
         Tensor layer = workspace.tensor(cacheType(), CachePages.shape(config, pages));
-        return pass(workspace, here.positions(), ints(workspace, batch.keyStart()), here.table(), layer);
+        return pass(workspace, here.positions(), ints(workspace, batch.keyStart()), here.table(), layer, whole);
+    }
+
+    private Reading.Here on(Workspace workspace, List<Chunk> chunks) {
+        Reading reading = Reading.of(chunks, new int[0], false);
+        return reading.on(ints(workspace, reading.values()));
     }
 
     /// What products round anyway is kept rounded, and what meets rounded weights.
@@ -97,7 +120,7 @@ final class Network {
     ///
     /// @param reading on the device already
     Pass pass(Workspace workspace, Reading.Here reading) {
-        return pass(workspace, reading.positions(), reading.keyStart(), reading.table(), null);
+        return pass(workspace, reading.positions(), reading.keyStart(), reading.table(), null, null);
     }
 
     private Pass pass(
@@ -105,12 +128,14 @@ final class Network {
             Tensor positions,
             Tensor keyStart,
             @Nullable PageTable table,
-            @Nullable Tensor layerCache) {
+            @Nullable Tensor layerCache,
+            @Nullable WholeTexts whole) {
         int tokens = positions.size(0);
         Tensor cos = workspace.tensor(dtype, tokens, frequencies.dim(0));
         Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
         kernels.rotary().table(positions, frequencies, config.rope().attentionScaling(), cos, sin);
-        return new Pass(kernels, workspace, dtype, tokens, positions, table, keyStart, cos, sin, layerCache, reads);
+        return new Pass(
+                kernels, workspace, dtype, tokens, positions, table, whole, keyStart, cos, sin, layerCache, reads);
     }
 
     Tensor ints(Workspace workspace, int[] values) {

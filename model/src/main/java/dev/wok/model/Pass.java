@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// @param tokens how many rows there are
 /// @param positions `[tokens]`, I32, counted in each document
 /// @param table which pages of a cache each token's sequence has, or null for a pass without one
-/// @param keyStart `[tokens]`, I32, the first row that a row looks at
+/// @param whole the documents as attention sees them, where some begin alike; else null
+/// @param keyStart `[tokens]`, I32, the first row that a row looks at, where there is no `whole`
 /// @param cos `[tokens, qk_rope_head_dim / 2]`
 /// @param sin `[tokens, qk_rope_head_dim / 2]`
 /// @param layerCache one layer's pages, which all layers use in turn, where a pass without a cache
@@ -31,6 +32,7 @@ record Pass(
         int tokens,
         Tensor positions,
         @Nullable PageTable table,
+        @Nullable WholeTexts whole,
         Tensor keyStart,
         Tensor cos,
         Tensor sin,
@@ -48,6 +50,55 @@ record Pass(
 
     Tensor tensor(long... shape) {
         return workspace.tensor(dtype, shape);
+    }
+
+    /// Attends in the form that has a gradient.
+    ///
+    /// @param q `[tokens, heads, qkDim]`
+    /// @param k `[tokens, kvHeads, qkDim]`
+    /// @param v `[tokens, kvHeads, vDim]`
+    /// @param out `[tokens, heads, vDim]`, written
+    /// @return what [#attendBackward] needs beside these
+    Tensor attend(Tensor q, Tensor k, Tensor v, double scale, Tensor out) {
+        Tensor lse = tensor(whole == null ? tokens : whole.count(), q.dim(1));
+        if (whole == null) {
+            kernels.attention().forward(q, k, v, keyStart, scale, out, lse);
+        } else {
+            whole.attend(this, q, k, v, scale, out, lse);
+        }
+        return lse;
+    }
+
+    /// @param lse what [#attend] gave
+    /// @param dq shaped as `q`, written; so are `dk` and `dv`
+    void attendBackward(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            double scale,
+            Tensor out,
+            Tensor lse,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
+        if (whole == null) {
+            kernels.attention().backward(q, k, v, keyStart, scale, out, lse, dOut, dq, dk, dv);
+        } else {
+            whole.attendBackward(this, q, k, v, scale, out, lse, dOut, dq, dk, dv);
+        }
+    }
+
+    /// Writes to a layer's cache what tokens leave there.
+    ///
+    /// @param row `[tokens, heads, n]`
+    /// @param places `[pages, TOKENS, heads, n]`
+    void keep(Tensor row, Tensor places) {
+        if (whole == null) {
+            kernels.elementwise().castToPages(row, places, pages(), positions);
+        } else {
+            whole.keep(this, row, places);
+        }
     }
 
     /// `y = x w^T`, `[tokens, out]`.

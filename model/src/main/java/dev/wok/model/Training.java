@@ -9,6 +9,7 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -27,10 +28,14 @@ public final class Training implements AutoCloseable {
     /// @param balanceAlpha on the sequence-wise balance loss, 0 for none
     /// @param asSampled whether logits shall have the bits that reading into a cache gives, which
     ///     attends in another form: it is computed beside the one that the gradient goes through
-    public record Settings(int sequences, int length, double mtpLossWeight, double balanceAlpha, boolean asSampled) {
-        /// Logits in the form that training computes faster.
+    /// @param alike whether documents may begin alike ([Batch#begins]), for losses of logits. Each
+    ///     counts as a whole towards the tokens of a micro-batch; for the loads and the balance of
+    ///     the experts a common beginning counts once
+    public record Settings(
+            int sequences, int length, double mtpLossWeight, double balanceAlpha, boolean asSampled, boolean alike) {
+        /// Logits in the form that training computes faster, of documents that have nothing in common.
         public Settings(int sequences, int length, double mtpLossWeight, double balanceAlpha) {
-            this(sequences, length, mtpLossWeight, balanceAlpha, false);
+            this(sequences, length, mtpLossWeight, balanceAlpha, false, false);
         }
 
         public Settings {
@@ -101,10 +106,24 @@ public final class Training implements AutoCloseable {
             int[] alone = IntStream.range(0, tokens).toArray();
             int[] none = new int[tokens];
             Batch most = new Batch(settings.sequences, settings.length, none, none, none, alone);
+            if (settings.alike && tokens > 2) {
+                training.accumulate(alike(tokens - 1), (_, _) -> {});
+            }
             training.accumulate(most);
             training.accumulate(most, (_, _) -> {});
             return workspace.peakBytes();
         }
+    }
+
+    /// Documents of a token each, but the last one begins like the first.
+    private static Batch alike(int rows) {
+        int[] none = new int[rows];
+        int[] positions = new int[rows];
+        int[] starts = IntStream.range(0, rows).toArray();
+        int[] begins = starts.clone();
+        positions[rows - 1] = 1;
+        begins[rows - 1] = 0;
+        return new Batch(1, rows, none, none, positions, starts, begins);
     }
 
     /// @return the bytes that training takes beside the model's weights: gradients and the values of a micro-batch
@@ -140,6 +159,7 @@ public final class Training implements AutoCloseable {
     /// @param batch at most as large as the settings say
     public void accumulate(Batch batch) {
         requireFits(batch);
+        requireApart(batch);
         try (var _ = workspace.scope()) {
             Pass p = pass(batch);
             Tensor ids = network.ints(workspace, batch.tokens());
@@ -197,9 +217,7 @@ public final class Training implements AutoCloseable {
     }
 
     private Pass pass(Batch batch) {
-        return settings.asSampled
-                ? network.passAsSampled(workspace, batch)
-                : network.pass(workspace, batch.positions(), batch.keyStart());
+        return settings.asSampled ? network.passAsSampled(workspace, batch) : network.pass(workspace, batch);
     }
 
     private void add(Tensor rowLosses, Tensor sum) {
@@ -267,9 +285,24 @@ public final class Training implements AutoCloseable {
     }
 
     private void requireFits(Batch batch) {
-        if (batch.tokens().length > settings.tokens()) {
-            throw new IllegalArgumentException("Training: a batch of %d tokens, the settings say at most %d"
-                    .formatted(batch.tokens().length, settings.tokens()));
+        if (settings.alike) {
+            requireFits(batch.texts().stream().mapToInt(Batch.Text::length).sum());
+        } else {
+            requireApart(batch);
+            requireFits(batch.tokens().length);
+        }
+    }
+
+    private void requireFits(int tokens) {
+        if (tokens > settings.tokens()) {
+            throw new IllegalArgumentException(
+                    "Training: a batch of %d tokens, the settings say at most %d".formatted(tokens, settings.tokens()));
+        }
+    }
+
+    private static void requireApart(Batch batch) {
+        if (!Arrays.equals(batch.begins(), batch.keyStart())) {
+            throw new IllegalArgumentException("Training: documents begin alike, expected some with nothing in common");
         }
     }
 

@@ -46,12 +46,15 @@ class AsSampledTest {
     }
 
     /// Token by token, as a sampler reads.
-    private static List<float[]> sampled(Model model, Batch batch) {
+    static List<float[]> sampled(Model model, Batch batch) {
         List<float[]> logits = new ArrayList<>();
-        for (Chunk text : batch.texts()) {
-            try (Cache cache = model.cache(text.ids().length)) {
-                for (int i = 0; i + 1 < text.ids().length; i++) {
-                    logits.add(model.extend(cache, text.ids()[i]));
+        for (Batch.Text text : batch.texts()) {
+            try (Cache cache = model.cache(text.length())) {
+                for (int i = 0; i < text.length(); i++) {
+                    float[] after = model.extend(cache, batch.tokens()[text.row(i)]);
+                    if (i >= text.shared() && batch.targets()[text.row(i)] >= 0) {
+                        logits.add(after);
+                    }
                 }
             }
         }
@@ -73,7 +76,7 @@ class AsSampledTest {
         int scale = backend == Backend.REFERENCE ? 10 : 1;
         Batch batch =
                 batch(Arrays.stream(LENGTHS).map(n -> Math.ceilDiv(n, scale)).toArray());
-        Training.Settings settings = new Training.Settings(1, batch.length() + 7, 0, 0, true);
+        Training.Settings settings = new Training.Settings(1, batch.length() + 7, 0, 0, true, false);
         try (Device device = Device.host(2);
                 Model model = Models.uneven(config, Kernels.on(device.stream(), backend, precision), DType.F32, 3);
                 Training training = model.training(settings)) {
@@ -130,7 +133,7 @@ class AsSampledTest {
     void gradientsOfAnEqualLossAreEqual() {
         for (boolean asSampled : new boolean[] {false, true}) {
             Batch batch = batch(20, 1, 9);
-            Training.Settings settings = new Training.Settings(1, batch.length(), 0, 1e-3, asSampled);
+            Training.Settings settings = new Training.Settings(1, batch.length(), 0, 1e-3, asSampled, false);
             try (Device device = Device.host(2);
                     Model model = Models.uneven(
                             Models.config(6, Models.v3Moe(4, 2, 1), false, 0),

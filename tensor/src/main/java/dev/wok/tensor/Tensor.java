@@ -178,6 +178,25 @@ public final class Tensor {
         return new Tensor(dtype, sizes, steps, memory);
     }
 
+    /// Joins a dimension and the next to one, `[.., a, b, ..]` to `[.., a * b, ..]`: what [#split]
+    /// undoes.
+    ///
+    /// @param dimension the first of the two; there is no gap between the second's rows
+    public Tensor join(int dimension) {
+        int second = dimension + 1;
+        if (shape[dimension] > 1 && strides[dimension] != shape[second] * strides[second]) {
+            throw new IllegalArgumentException("cannot join dimension %d of %s to the next".formatted(dimension, this));
+        }
+        long[] sizes = new long[shape.length - 1];
+        long[] steps = new long[shape.length - 1];
+        for (int i = 0; i < shape.length; i++) {
+            int j = i < second ? i : i - 1;
+            sizes[j] = i == second ? shape[dimension] * shape[second] : shape[i];
+            steps[j] = strides[i];
+        }
+        return new Tensor(dtype, sizes, steps, memory);
+    }
+
     /// @return the view with two dimensions in each other's place
     public Tensor swap(int a, int b) {
         long[] sizes = shape.clone();

@@ -39,6 +39,9 @@ class TensorTest {
         assertEquals(17, split.get(split.offset(2, 1, 1)) + 0);
         assertArrayEquals(
                 new float[] {4, 5, 10, 11, 16, 17, 22, 23}, split.select(1, 1).toFloats());
+        assertEquals("F32[4, 4]", split.join(1).toString());
+        assertArrayEquals(x.slice(1, 2, 6).toFloats(), split.join(1).toFloats());
+        assertArrayEquals(x.toFloats(), x.join(0).toFloats());
         assertEquals(23, x.reshape(2, 3, 4).get(x.reshape(2, 3, 4).offset(1, 2, 3)));
     }
 
@@ -92,6 +95,9 @@ class TensorTest {
         assertEquals(
                 "slice 2..1 of dimension 0 of F32[4, 6]",
                 refusal(IndexOutOfBoundsException.class, () -> x.slice(0, 2, 1)));
+        assertEquals(
+                "cannot join dimension 0 of F32[4, 4] to the next",
+                refusal(IllegalArgumentException.class, () -> x.slice(1, 2, 6).join(0)));
         assertEquals(
                 "cannot split dimension 1 of F32[4, 6] by 4",
                 refusal(IllegalArgumentException.class, () -> x.split(1, 4)));

@@ -36,7 +36,7 @@ final class Learner implements AutoCloseable {
         this.model = model;
         this.adapters = adapters;
         this.tokens = tokens;
-        training = model.training(new Training.Settings(1, tokens, 0, 0, asSampled));
+        training = model.training(new Training.Settings(1, tokens, 0, 0, asSampled, true));
         optimizer = new Optimizer(
                 model.kernels(), adapters == null ? model.parameters() : adapters.parameters(), constants);
     }

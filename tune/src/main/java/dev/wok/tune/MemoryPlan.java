@@ -106,7 +106,7 @@ record MemoryPlan(List<Part> parts) {
 
     /// @return the most that a run's micro-batch is
     static Training.Settings batch(Settings<?> settings, int tokens) {
-        return new Training.Settings(1, tokens, 0, 0, asSampled(settings));
+        return new Training.Settings(1, tokens, 0, 0, asSampled(settings), true);
     }
 
     /// @return whether logits have the bits of those that the engine samples from
