@@ -143,18 +143,17 @@ public final class Dpo implements Method {
         Judged judged = judge(last, Sft.logprobs(learner, answers));
         lastRewards = judged.rewards;
         learner.begin();
-        long tokens = 0;
         for (Packed packed : Packed.of(answers, learner.tokens())) {
             double[] each = packed.examples().stream()
                     .mapToDouble(i -> judged.slopes[i] / last.size())
                     .toArray();
             learner.accumulate(packed.batch(), new WeightedLogprobLoss(packed.batch(), each));
-            tokens += packed.batch().tokens().length;
         }
         SequencedMap<String, Object> figures = judged.figures();
         figures.put("grad_norm", learner.update(step, learningRate));
         figures.put("epoch", portions.epoch(step));
         figures.put("pairs", last.size());
+        long tokens = answers.stream().mapToLong(answer -> answer.ids().length).sum();
         figures.put("tokens", tokens);
         figures.put("tokens_per_second", tokens / ((System.nanoTime() - begin) * 1e-9));
         return figures;

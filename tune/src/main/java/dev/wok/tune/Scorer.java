@@ -4,9 +4,13 @@ import dev.wok.model.Batch;
 import dev.wok.model.CachePages;
 import dev.wok.model.Chunk;
 import dev.wok.model.Model;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -25,14 +29,60 @@ final class Scorer implements AutoCloseable {
     private final int block;
     private @Nullable CachePages pages;
 
-    /// A text of a batch, from its first token to its last one with a target.
+    /// Tokens of a text that are read.
     ///
-    /// @param known how many of its tokens need not be read, because the text before it begins alike:
-    ///     whole pages
-    /// @param pages of the cache, those that it shares first
-    private record Piece(int from, int to, int known, int[] pages) {
-        int begin() {
-            return from + known;
+    /// @param pages of the text
+    /// @param from the first of them, counted in the text
+    /// @param to behind the last
+    private record Part(Batch.Text text, int[] pages, int from, int to) {}
+
+    /// The first tokens of a page that a text has from another one.
+    private record Copy(int from, int to, int tokens) {}
+
+    /// How a batch is read.
+    ///
+    /// @param beginnings that texts have in common, first of all
+    /// @param copies of these, then
+    /// @param parts what each text has alone, up to its last token with a target
+    /// @param pages of the cache that this takes
+    private record Plan(List<Part> beginnings, List<Copy> copies, List<Part> parts, int pages) {
+        static Plan of(Batch batch) {
+            List<Batch.Text> texts = batch.texts();
+            Map<Integer, Integer> common = new HashMap<>();
+            texts.forEach(text -> common.merge(text.begin(), text.shared(), Math::max));
+            Plan plan = new Plan(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), 0);
+            Map<Integer, int[]> tables = new HashMap<>();
+            int next = 0;
+            for (Batch.Text text : texts) {
+                int known = text.shared() > 0 ? text.shared() : common.getOrDefault(text.begin(), 0);
+                int length = Math.max(known, read(batch, text));
+                int[] before = tables.getOrDefault(text.begin(), new int[0]);
+                int whole = text.shared() / CachePages.TOKENS;
+                int[] pages = Arrays.copyOf(before, Math.max(whole, CachePages.pages(length)));
+                for (int page = whole; page < pages.length; page++) {
+                    pages[page] = next++;
+                }
+                tables.putIfAbsent(text.begin(), pages);
+                int rest = text.shared() % CachePages.TOKENS;
+                if (rest > 0) {
+                    plan.copies.add(new Copy(before[whole], pages[whole], rest));
+                } else if (text.shared() == 0 && known > 0) {
+                    plan.beginnings.add(new Part(text, pages, 0, known));
+                }
+                if (length > known) {
+                    plan.parts.add(new Part(text, pages, known, length));
+                }
+            }
+            return new Plan(plan.beginnings, plan.copies, plan.parts, next);
+        }
+
+        /// @return how many tokens there are up to the last with a target
+        private static int read(Batch batch, Batch.Text text) {
+            int length = text.length();
+            while (length > text.shared() && batch.targets()[text.row(length - 1)] < 0) {
+                length--;
+            }
+            return length;
         }
     }
 
@@ -47,53 +97,11 @@ final class Scorer implements AutoCloseable {
     }
 
     /// Begins to read a batch; the one before is forgotten.
-    Reading read(Batch batch) {
-        List<Piece> pieces = new ArrayList<>();
-        int next = 0;
-        int tokens = batch.tokens().length;
-        for (int from = 0, to; from < tokens; from = to) {
-            to = from + 1;
-            int end = from;
-            while (to < tokens && batch.keyStart()[to] == from) {
-                to++;
-            }
-            for (int row = from; row < to; row++) {
-                end = batch.targets()[row] >= 0 ? row + 1 : end;
-            }
-            if (end > from) {
-                Piece piece = pieces.isEmpty()
-                        ? piece(from, end, 0, new int[0], next)
-                        : beside(batch, pieces.getLast(), from, end, next);
-                pieces.add(piece);
-                next += piece.pages.length - piece.known / CachePages.TOKENS;
-            }
-        }
-        return new Reading(batch, pieces, cache(Math.max(1, next)));
-    }
-
-    /// Answers to one question begin alike.
     ///
-    /// @param next the first page that nobody has
-    private static Piece beside(Batch batch, Piece before, int from, int to, int next) {
-        int most = Math.min(before.to - before.from, to - from);
-        int alike = 0;
-        while (alike < most
-                && batch.targets()[from + alike] < 0
-                && batch.tokens()[from + alike] == batch.tokens()[before.from + alike]) {
-            alike++;
-        }
-        int shared = alike / CachePages.TOKENS;
-        return piece(from, to, shared * CachePages.TOKENS, Arrays.copyOf(before.pages, shared), next);
-    }
-
-    private static Piece piece(int from, int to, int known, int[] shared, int next) {
-        int own = CachePages.pages(to - from) - shared.length;
-        return new Piece(
-                from,
-                to,
-                known,
-                IntStream.concat(Arrays.stream(shared), IntStream.range(next, next + own))
-                        .toArray());
+    /// @param batch whose common beginnings have no targets
+    Reading read(Batch batch) {
+        Plan plan = Plan.of(batch);
+        return new Reading(batch, plan, cache(Math.max(1, plan.pages)));
     }
 
     private CachePages cache(int needed) {
@@ -107,18 +115,19 @@ final class Scorer implements AutoCloseable {
     /// A batch as it is read, from its first text to its last.
     final class Reading {
         private final Batch batch;
-        private final List<Piece> pieces;
         private final CachePages cache;
         private final float[] @Nullable [] logits;
-        private int piece;
-        private int at;
+        private final List<Copy> copies;
+        private final Deque<Part> beginnings;
+        private final Deque<Part> parts;
 
-        private Reading(Batch batch, List<Piece> pieces, CachePages cache) {
+        private Reading(Batch batch, Plan plan, CachePages cache) {
             this.batch = batch;
-            this.pieces = pieces;
             this.cache = cache;
             logits = new float[batch.tokens().length][];
-            at = pieces.isEmpty() ? 0 : pieces.getFirst().begin();
+            copies = plan.copies;
+            beginnings = new ArrayDeque<>(plan.beginnings);
+            parts = new ArrayDeque<>(plan.parts);
         }
 
         /// Reads on, so that the logits after these tokens are there, and forgets those before.
@@ -126,8 +135,14 @@ final class Scorer implements AutoCloseable {
         /// @param rows with targets, in their order, after those asked for before
         void advance(int... rows) {
             Arrays.fill(logits, 0, rows[0], null);
+            if (!beginnings.isEmpty()) {
+                while (!beginnings.isEmpty()) {
+                    read(beginnings);
+                }
+                copies.forEach(copy -> cache.copy(copy.from, copy.to, copy.tokens));
+            }
             while (logits[rows[rows.length - 1]] == null) {
-                more();
+                read(parts);
             }
         }
 
@@ -141,26 +156,27 @@ final class Scorer implements AutoCloseable {
             return found;
         }
 
-        private void more() {
+        /// Reads as much as fits into a block, and leaves the rest.
+        private void read(Deque<Part> some) {
             List<Chunk> chunks = new ArrayList<>();
             List<Integer> rows = new ArrayList<>();
-            for (int room = block; room > 0 && piece < pieces.size(); ) {
-                Piece text = pieces.get(piece);
-                int to = Math.min(text.to, at + room);
-                int first = at;
-                while (first < to && batch.targets()[first] < 0) {
+            for (int room = block; room > 0 && !some.isEmpty(); ) {
+                Part part = some.pop();
+                int to = Math.min(part.to, part.from + room);
+                room -= to - part.from;
+                if (to < part.to) {
+                    some.push(new Part(part.text, part.pages, to, part.to));
+                }
+                int[] own = IntStream.range(part.from, to).map(part.text::row).toArray();
+                int first = 0;
+                while (first < own.length && batch.targets()[own[first]] < 0) {
                     first++;
                 }
-                IntStream.range(first, to).forEach(rows::add);
-                int[] ids = Arrays.copyOfRange(batch.tokens(), at, to);
-                chunks.add(new Chunk(text.pages, at - text.from, ids, to - first));
-                room -= to - at;
-                at = to;
-                if (to == text.to && ++piece < pieces.size()) {
-                    at = pieces.get(piece).begin();
-                }
+                Arrays.stream(own).skip(first).forEach(rows::add);
+                int[] ids = Arrays.stream(own).map(row -> batch.tokens()[row]).toArray();
+                chunks.add(new Chunk(part.pages, part.from, ids, own.length - first));
             }
-            model.extend(cache, chunks, (some, before) -> keep(rows.subList(before, before + some.size()), some));
+            model.extend(cache, chunks, (found, before) -> keep(rows.subList(before, before + found.size()), found));
         }
 
         private void keep(List<Integer> rows, List<float[]> some) {

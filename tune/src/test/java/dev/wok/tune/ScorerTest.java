@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.Kernels;
+import dev.wok.model.Batch;
 import dev.wok.model.Cache;
 import dev.wok.model.Model;
 import dev.wok.tensor.Rng;
@@ -89,9 +90,17 @@ class ScorerTest {
     }
 
     private static float[] alone(Model model, Packed packed, int row) {
-        int from = packed.batch().keyStart()[row];
-        try (Cache cache = model.cache(row + 1 - from)) {
-            return model.extend(cache, Arrays.copyOfRange(packed.batch().tokens(), from, row + 1));
+        Batch batch = packed.batch();
+        Batch.Text text = batch.texts().stream()
+                .filter(one -> one.from() <= row && row < one.to())
+                .findFirst()
+                .orElseThrow();
+        int[] ids = IntStream.range(0, text.length())
+                .filter(i -> text.row(i) <= row)
+                .map(i -> batch.tokens()[text.row(i)])
+                .toArray();
+        try (Cache cache = model.cache(ids.length)) {
+            return model.extend(cache, ids);
         }
     }
 

@@ -47,8 +47,9 @@ record Shown(Batch batch, int[] rows, Tensor logits) {
             tokens += all.length;
         }
         Batch batch = Packed.of(examples, tokens).getFirst().batch();
-        int[] rows =
-                IntStream.range(0, tokens).filter(i -> batch.targets()[i] >= 0).toArray();
+        int[] rows = IntStream.range(0, batch.targets().length)
+                .filter(i -> batch.targets()[i] >= 0)
+                .toArray();
         return new Shown(batch, rows, Tensors.of(logits, DType.F64, targets, vocabulary));
     }
 
