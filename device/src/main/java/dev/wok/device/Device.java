@@ -3,6 +3,8 @@ package dev.wok.device;
 import com.sun.management.OperatingSystemMXBean;
 import dev.wok.tensor.Tensor;
 import java.lang.management.ManagementFactory;
+import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 
 /// A place that has memory and runs kernels.
 public sealed interface Device extends AutoCloseable permits HostDevice, DryDevice, Gpu {
@@ -62,6 +64,14 @@ public sealed interface Device extends AutoCloseable permits HostDevice, DryDevi
     /// @param here a tensor on this device
     /// @param host a host tensor of the same sizes
     void download(Tensor here, Tensor host);
+
+    /// Does work of the host beside the device's, and waits for it: on the processor on the threads
+    /// of its kernels, which are awake between two of them.
+    ///
+    /// @param work is given numbers from 0 on, by several threads; calls no kernel
+    default void each(int count, IntConsumer work) {
+        IntStream.range(0, count).parallel().forEach(work);
+    }
 
     /// Gives the device's threads or handles back.
     @Override

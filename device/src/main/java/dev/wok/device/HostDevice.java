@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 
 /// This machine's processor: host memory and a pool of worker threads.
 public final class HostDevice implements Device {
@@ -47,6 +48,11 @@ public final class HostDevice implements Device {
     @Override
     public String describe() {
         return "host processor, %d thread%s".formatted(workers.count(), workers.count() == 1 ? "" : "s");
+    }
+
+    @Override
+    public void each(int count, IntConsumer work) {
+        workers.run(count, (task, _) -> work.accept(task));
     }
 
     @Override

@@ -444,11 +444,17 @@ public final class Engine implements AutoCloseable {
     }
 
     /// Takes those of prompts, each of which has a vocabulary to sum over.
-    private static void score(List<Row> rows, List<float[]> logits) {
+    private void score(List<Row> rows, List<float[]> logits) {
         int[] prompts = IntStream.range(0, rows.size())
                 .filter(i -> rows.get(i).scores())
                 .toArray();
-        Arrays.stream(prompts).parallel().forEach(i -> rows.get(i).text.score(rows.get(i).position, logits.get(i)));
+        device().each(
+                        prompts.length,
+                        i -> rows.get(prompts[i]).text.score(rows.get(prompts[i]).position, logits.get(prompts[i])));
+    }
+
+    private Device device() {
+        return model.kernels().stream().device();
     }
 
     /// @return nanoseconds that drafts took
@@ -464,7 +470,7 @@ public final class Engine implements AutoCloseable {
         boolean work = (long) logits.size() * model.config().vocabSize() >= ALONE;
         List<Pick> free =
                 work ? picks.stream().filter(pick -> pick.text.isFree()).toList() : List.of();
-        free.parallelStream().forEach(pick -> pick.run(now));
+        device().each(free.size(), i -> free.get(i).run(now));
         for (Pick pick : picks) {
             if (!work || !pick.text.isFree()) {
                 pick.run(now);

@@ -2,6 +2,7 @@ package dev.wok.generate;
 
 import dev.wok.notice.BadInput;
 import java.util.Arrays;
+import java.util.function.IntPredicate;
 
 /// The highest logits of a row in descending order, found without sorting the row: a sample says about
 /// how high they are, and one pass collects all that are at least as high. Ties go to the lower id. A
@@ -51,6 +52,25 @@ final class Highest {
         requireFinite(size == 0 ? Float.NEGATIVE_INFINITY : logit(0), size == 0 ? 0 : id(0));
     }
 
+    /// Finds some, in descending order.
+    void only(float[] logits, IntPredicate wanted) {
+        size = 0;
+        for (int id = 0; id < logits.length; id++) {
+            if (wanted.test(id)) {
+                add(logits[id], id);
+            }
+        }
+        Arrays.sort(keys, 0, size);
+        all = false;
+    }
+
+    private void add(float logit, int id) {
+        if (size == keys.length) {
+            keys = Arrays.copyOf(keys, 2 * size);
+        }
+        keys[size++] = (long) ~ascending(logit) << 32 | id;
+    }
+
     /// The logit of a rank, counted from 1, among every [#STRIDE]-th.
     private static float sampled(float[] logits, int rank) {
         float[] top = new float[rank];
@@ -69,21 +89,15 @@ final class Highest {
     }
 
     private void collect(float[] logits, float least) {
-        long[] found = keys;
-        int count = 0;
+        size = 0;
         for (int id = 0; id < logits.length; id++) {
             float logit = logits[id];
             if (!(logit < least)) {
                 requireNumber(logit, id);
-                if (count == found.length) {
-                    found = Arrays.copyOf(found, 2 * count);
-                }
-                found[count++] = (long) ~ascending(logit) << 32 | id;
+                add(logit, id);
             }
         }
-        Arrays.sort(found, 0, count);
-        keys = found;
-        size = count;
+        Arrays.sort(keys, 0, size);
     }
 
     /// Bits that order as the floats do; the two zeros are one.

@@ -15,9 +15,12 @@ final class LogSoftmax {
     /// @throws BadInput where they are no numbers
     LogSoftmax(float[] logits, int count) {
         this.logits = logits.clone();
+        logSum = LogSumExp.of(LogSumExp.widened(logits)).value();
+        if (count == 0 && Double.isFinite(logSum)) {
+            return;
+        }
         Highest highest = new Highest();
         highest.find(logits, Math.max(1, count));
-        logSum = LogSumExp.of(LogSumExp.widened(logits)).value();
         for (int i = 0; i < Math.min(count, highest.size()); i++) {
             alternatives.add(new Token.Alternative(highest.id(i), highest.logit(i) - logSum));
         }

@@ -16,10 +16,13 @@ public record LogSumExp(double highest, double sum) {
         for (double value : values) {
             highest = Math.max(highest, value);
         }
-        double sum = 0;
         for (int i = 0; i < values.length; i++) {
-            values[i] = Math.exp(values[i] - highest);
-            sum += values[i];
+            values[i] -= highest;
+        }
+        Exponentials.replace(values, values.length);
+        double sum = 0;
+        for (double value : values) {
+            sum += value;
         }
         return new LogSumExp(highest, sum);
     }

@@ -63,9 +63,19 @@ record Mass(double least, double most) {
 
     static Mass exact(float[] logits, double highest, double temperature) {
         double sum = 0;
-        for (float logit : logits) {
-            sum += Math.exp((logit - highest) / temperature);
+        for (double weight : weights(logits, highest, temperature)) {
+            sum += weight;
         }
         return new Mass(sum, sum);
+    }
+
+    /// @return of each id
+    static double[] weights(float[] logits, double highest, double temperature) {
+        double[] weights = new double[logits.length];
+        for (int id = 0; id < weights.length; id++) {
+            weights[id] = (logits[id] - highest) / temperature;
+        }
+        Exponentials.replace(weights, weights.length);
+        return weights;
     }
 }

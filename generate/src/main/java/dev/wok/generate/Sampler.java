@@ -4,11 +4,12 @@ import dev.wok.notice.BadInput;
 import dev.wok.tensor.Rng;
 import java.util.BitSet;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /// Picks tokens for one text. Draw `i` is a pure function of the seed and `i`; ties go to the lower id.
 ///
-/// What is picked is what sorting the whole vocabulary would give; only as many of the likeliest tokens
-/// are looked at as decide it.
+/// What is picked is what sorting the whole vocabulary would give, but for how sums are rounded; only
+/// as many of the likeliest tokens are looked at as decide it.
 final class Sampler {
     private static final int FIRST = 128;
     private static final int GROWTH = 16;
@@ -21,6 +22,7 @@ final class Sampler {
     private final BitSet adjusted = new BitSet();
     private final int[] generated;
     private final Highest highest = new Highest();
+    private @Nullable Bins bins;
 
     /// Of the likeliest tokens: weights relative to the likeliest, and their sums up to each.
     private double[] weights = new double[0];
@@ -100,8 +102,17 @@ final class Sampler {
             if (rank.isPresent()) {
                 return highest.id(rank.getAsInt());
             }
+            if (topK == 0 && takesAll()) {
+                bins = bins == null ? new Bins() : bins;
+                return bins.draw(logits, highest.logit(0), sampling.temperature(), at);
+            }
             wanted = (int) Math.min(logits.length, (long) GROWTH * wanted);
         }
+    }
+
+    /// @return whether no share of the weights is left out
+    private boolean takesAll() {
+        return sampling.topP() == 1 && sampling.minP() == 0;
     }
 
     private void weigh(int count) {
@@ -110,9 +121,12 @@ final class Sampler {
             sums = new double[2 * count];
         }
         double best = highest.logit(0);
+        for (int i = 0; i < count; i++) {
+            weights[i] = (highest.logit(i) - best) / sampling.temperature();
+        }
+        Exponentials.replace(weights, count);
         double sum = 0;
         for (int i = 0; i < count; i++) {
-            weights[i] = Math.exp((highest.logit(i) - best) / sampling.temperature());
             sum += weights[i];
             sums[i] = sum;
         }
@@ -144,7 +158,7 @@ final class Sampler {
     /// @param complete whether all are known
     /// @return nothing where that does not decide it
     private OptionalInt rank(double at, int count, Mass mass, boolean complete) {
-        if (sampling.topP() == 1 && sampling.minP() == 0) {
+        if (takesAll()) {
             return reaching(at * mass.least(), at * mass.most(), count, complete);
         }
         OptionalInt kept = kept(count, mass, complete);

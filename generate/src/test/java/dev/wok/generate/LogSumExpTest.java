@@ -17,7 +17,7 @@ class LogSumExpTest {
         LogSumExp sum = LogSumExp.of(values);
         assertEquals(expected, sum.value(), 1e-15);
         assertEquals(3, sum.highest());
-        assertArrayEquals(new double[] {Math.exp(-2.5), Math.exp(-5), 1, 1, 0}, values);
+        assertArrayEquals(new double[] {Math.exp(-2.5), Math.exp(-5), 1, 1, 0}, values, 1e-15);
     }
 
     @Test

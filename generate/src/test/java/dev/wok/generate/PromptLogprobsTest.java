@@ -45,12 +45,7 @@ class PromptLogprobsTest {
                     .boxed()
                     .sorted(Comparator.comparingDouble(id -> -logits[id]))
                     .toList();
-            double best = logits[order.getFirst()];
-            double sum = 0;
-            for (float logit : logits) {
-                sum += Math.exp(logit - best);
-            }
-            double logSum = best + Math.log(sum);
+            double logSum = LogSumExp.of(LogSumExp.widened(logits)).value();
             tokens.add(new Token(
                     prompt[i],
                     logits[prompt[i]] - logSum,
