@@ -138,6 +138,12 @@ class MatmulTest {
         return y;
     }
 
+    private static Tensor linearInput(Kernels kernels, Tensor dy, Dense w) {
+        Tensor dx = Tensors.zeros(DType.F32, dy.dim(0), w.value().dim(1));
+        kernels.matmul().linearInput(dy, w, dx, false);
+        return dx;
+    }
+
     /// What a backend keeps of a weight is made anew when the weight has changed.
     @Test
     void changedWeightsAreReadAgain() {
@@ -147,10 +153,13 @@ class MatmulTest {
                 Tensor x = Tensors.normal(rng.split("x"), DType.F32, 9, 40);
                 Dense w = Weight.of(Tensors.normal(rng.split("before"), DType.F32, 11, 40));
                 linear(kernels, x, w);
+                Tensor dy = Tensors.normal(rng.split("dy"), DType.F32, 9, 11);
+                linearInput(kernels, dy, w);
                 Tensor after = Tensors.normal(rng.split("after"), DType.F32, 11, 40);
                 w.value().copyFrom(after);
                 w.changed();
                 Close.assertSame("y", linear(kernels, x, Weight.of(after)), linear(kernels, x, w));
+                Close.assertSame("dx", linearInput(kernels, dy, Weight.of(after)), linearInput(kernels, dy, w));
             });
         }
     }

@@ -12,8 +12,9 @@ import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.function.Supplier;
 
-/// What weights look like to [Tile]: packed when they are first used, and again after they have changed. A form lives
-/// as long as its weight is reachable.
+/// What weights look like to [Tile]: packed when they are first used, and again after they have
+/// changed, with it those forms of the weight that were in use meanwhile, so that it is read once. A
+/// form lives as long as its weight is reachable.
 final class Forms {
     /// @param transposed whether the products are with the transposed weight
     private record Key(boolean transposed, Precision precision) {}
@@ -32,8 +33,20 @@ final class Forms {
     }
 
     private static final class Form {
+        final Precision precision;
+        final List<Part> parts;
         final List<Panels> panels = new ArrayList<>();
+
+        /// Of the weight, when this was packed.
         long version = -1;
+
+        /// Of the weight, when this was last asked for.
+        long used = -1;
+
+        Form(Precision precision, List<Part> parts) {
+            this.precision = precision;
+            this.parts = parts;
+        }
     }
 
     private final Gemm gemm;
@@ -76,21 +89,36 @@ final class Forms {
     private synchronized List<Panels> of(Dense weight, Object key, Precision precision, Supplier<List<Part>> whole) {
         Map<Object, Form> ofWeight = forms.computeIfAbsent(weight, _ -> new HashMap<>());
         Form form = ofWeight.get(key);
-        if (form == null || form.version != weight.version()) {
-            List<Part> parts = whole.get();
-            if (form == null) {
-                form = allocate(parts, precision);
-                ofWeight.put(key, form);
-            }
-            List<Gemm.Right> operands = new ArrayList<>();
-            for (int i = 0; i < parts.size(); i++) {
-                Part part = parts.get(i);
-                operands.add(new Gemm.Right(part.matrix, part.transposed, p -> p, form.panels.get(i)));
-            }
-            gemm.pack(operands, precision);
-            form.version = weight.version();
+        if (form == null) {
+            form = allocate(whole.get(), precision);
+            ofWeight.put(key, form);
         }
+        if (form.version != weight.version()) {
+            long before = form.version;
+            List<Form> stale = ofWeight.values().stream()
+                    .filter(other ->
+                            other.precision == precision && other.version != weight.version() && other.used >= before)
+                    .toList();
+            pack(stale, precision);
+            stale.forEach(other -> other.version = weight.version());
+        }
+        form.used = weight.version();
         return form.panels;
+    }
+
+    /// Packs what several forms have of an expert one after the other, while it is in the cache.
+    private void pack(List<Form> stale, Precision precision) {
+        int most = stale.stream().mapToInt(form -> form.parts.size()).max().orElse(0);
+        List<Gemm.Right> operands = new ArrayList<>();
+        for (int i = 0; i < most; i++) {
+            for (Form form : stale) {
+                if (i < form.parts.size()) {
+                    Part part = form.parts.get(i);
+                    operands.add(new Gemm.Right(part.matrix, part.transposed, p -> p, form.panels.get(i)));
+                }
+            }
+        }
+        gemm.pack(operands, precision);
     }
 
     private Form allocate(List<Part> parts, Precision precision) {
@@ -99,7 +127,7 @@ final class Forms {
             bytes += bytes(part, precision);
         }
         MemorySegment memory = gemm.programs().device().scratch(Arena.ofAuto(), Math.max(1, bytes));
-        Form form = new Form();
+        Form form = new Form(precision, parts);
         long at = 0;
         for (Part part : parts) {
             form.panels.add(gemm.panels(memory.asSlice(at), part.n(), part.k(), precision));
