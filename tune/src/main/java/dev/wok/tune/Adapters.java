@@ -154,6 +154,20 @@ final class Adapters implements AutoCloseable {
         model.weightsChanged();
     }
 
+    /// Uses the model as it is without adapters; then they are merged again, with the same bits.
+    void beneath(Runnable use) {
+        for (int i = 0; i < adapters.size(); i++) {
+            kernels.elementwise()
+                    .cast(rows(bases.get(i)), rows(adapters.get(i).linear().weight()));
+        }
+        model.weightsChanged();
+        try {
+            use.run();
+        } finally {
+            merge();
+        }
+    }
+
     /// Writes a folder that PEFT loads: adapter_config.json and adapter_model.safetensors in F32.
     ///
     /// @throws dev.wok.notice.BadInput where it cannot be written

@@ -100,7 +100,7 @@ public final class Grpo implements Method {
                     .say("old_logprobs: at temperature %s ratios are to the trainer's probabilities, not the sampler's."
                             .formatted(keys.temperature()));
         }
-        Model initial = keys.beta() > 0
+        Model initial = keys.keepsReference(place.learner().adapters().isPresent())
                 ? Model.load(place.model(), place.learner().model().kernels(), DType.F32, Progress.silent())
                 : null;
         return new Grpo(place.learner(), initial, place.tokenizer(), task, rewards, place.settings(), place.progress());
@@ -112,8 +112,8 @@ public final class Grpo implements Method {
     }
 
     /// @param learner stays the caller's
-    /// @param initial the model as it was before the first step, closed with this; null where `beta`
-    ///     is 0
+    /// @param initial the model as it was before the first step, closed with this; null where none is
+    ///     kept ([Settings.GrpoKeys#keepsReference])
     Grpo(
             Learner learner,
             @Nullable Model initial,
@@ -130,8 +130,17 @@ public final class Grpo implements Method {
         keys = settings.method();
         seed = settings.compute().seed();
         rollouts = new Rollouts(learner.model(), tokenizer, keys.promptsPerStep() * keys.groupSize());
-        reference = initial == null ? null : new Reference(initial);
+        reference = reference(initial);
         mark = DataMark.of(task);
+    }
+
+    private @Nullable Reference reference(@Nullable Model initial) {
+        if (initial != null) {
+            return new Reference(initial);
+        }
+        return keys.beta() > 0
+                ? Reference.beneath(learner.model(), learner.adapters().orElseThrow())
+                : null;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.wok.tune;
 
+import dev.wok.model.Batch;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,13 +59,13 @@ final class GrpoUpdates {
         List<Logprobs> references = new ArrayList<>();
         boolean several = keys.innerEpochs() * keys.miniBatches() > 1;
         boolean bySampler = keys.oldLogprobs().equals("sampler") && keys.temperature() == 1;
-        for (Packed packed : pack(rollouts)) {
-            if (several && !bySampler) {
-                old.addAll(present(packed));
-            }
-            if (reference != null) {
-                references.addAll(reference.logprobs(packed.batch(), keys.temperature()));
-            }
+        List<Packed> packed = pack(rollouts);
+        if (several && !bySampler) {
+            packed.forEach(one -> old.addAll(present(one)));
+        }
+        if (reference != null) {
+            List<Batch> batches = packed.stream().map(Packed::batch).toList();
+            reference.logprobs(batches, keys.temperature()).forEach(references::addAll);
         }
         List<Drawn> all = new ArrayList<>();
         int i = 0;

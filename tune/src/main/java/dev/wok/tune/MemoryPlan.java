@@ -64,7 +64,6 @@ record MemoryPlan(List<Part> parts) {
     /// @param teacher that it learns from; empty for none
     static MemoryPlan of(ModelConfig config, Kernels kernels, Settings<?> settings, Optional<Teacher> teacher) {
         int drawn = drawn(settings);
-        boolean keepsReference = settings.method() instanceof GrpoKeys grpo && grpo.beta() > 0;
         long weights = Model.bytes(config, DType.F32);
         long batch =
                 Training.bytes(config, DType.F32, batch(settings, settings.run().microBatchTokens()));
@@ -76,8 +75,9 @@ record MemoryPlan(List<Part> parts) {
                 .lora()
                 .map(lora -> new Part("adapters", Adapters.bytes(config, DType.F32, lora)))
                 .orElseGet(() -> new Part("optimizer", MOMENTS * weights)));
-        if (keepsReference) {
-            long reference = weights + Model.formBytes(config, kernels, DType.F32, 1);
+        if (settings.method() instanceof GrpoKeys grpo && grpo.beta() > 0) {
+            boolean kept = grpo.keepsReference(settings.adapter().lora().isPresent());
+            long reference = kept ? weights + Model.formBytes(config, kernels, DType.F32, 1) : 0;
             parts.add(new Part("reference", reference + scoring(config, kernels, settings)));
         }
         teacher.ifPresent(other ->
@@ -185,7 +185,10 @@ record MemoryPlan(List<Part> parts) {
                     .formatted(tokens, Integer.highestOneBit((int) (left * tokens)));
         }
         if (missing <= bytes("reference")) {
-            return "set beta to 0, which needs no reference";
+            boolean adapters = settings.adapter().lora().isPresent();
+            return adapters && settings.method() instanceof GrpoKeys grpo && grpo.keepsReference(true)
+                    ? "set reference_every to 0: then the model without adapters is the reference"
+                    : "set beta to 0, which needs no reference";
         }
         if (missing <= bytes("teacher")) {
             return "take a smaller teacher, or learn from its answers without it: loss=answers";

@@ -275,6 +275,13 @@ public record Settings<K extends Record>(
                         .formatted(overlongCache, maxNewTokens));
             }
         }
+
+        /// @param adapters whether they move instead of the weights
+        /// @return whether a model is kept as reference: not where that is the model without adapters
+        boolean keepsReference(boolean adapters) {
+            boolean moves = referenceEvery > 0 && referenceEvery < steps;
+            return beta > 0 && (moves || !adapters);
+        }
     }
 
     /// Learning from a teacher.

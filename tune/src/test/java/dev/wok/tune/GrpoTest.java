@@ -2,6 +2,7 @@ package dev.wok.tune;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
@@ -20,6 +21,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -84,12 +86,22 @@ class GrpoTest {
         final List<SequencedMap<String, Object>> lines = new ArrayList<>();
 
         Sitting(int threads, Settings<Settings.GrpoKeys> settings) {
+            this(threads, settings, null, settings.method().beta() > 0);
+        }
+
+        /// @param lora of what moves, or null for all weights
+        /// @param keeps whether there is a second model as reference
+        Sitting(int threads, Settings<Settings.GrpoKeys> settings, @Nullable Lora lora, boolean keeps) {
             device = Device.host(threads);
             Kernels kernels = Kernels.on(device.stream());
             model = TinyModel.create(kernels, 3);
             learner = new Learner(
-                    model, 97, settings.method().deterministic(), new Optimizer.Constants(0.9, 0.95, 1e-8, 0, 1));
-            Model initial = settings.method().beta() > 0 ? TinyModel.create(kernels, 3) : null;
+                    model,
+                    lora == null ? null : Adapters.fresh(model, lora, 1),
+                    97,
+                    settings.method().deterministic(),
+                    new Optimizer.Constants(0.9, 0.95, 1e-8, 0, 1));
+            Model initial = keeps ? TinyModel.create(kernels, 3) : null;
             Task task = new Letters();
             grpo = new Grpo(
                     learner,
@@ -200,6 +212,28 @@ class GrpoTest {
             two.run(1, 3);
             assertSame(one.weights(), two.weights());
         }
+    }
+
+    /// The model without its adapters says what a second one would, bit for bit.
+    @Test
+    void adaptersNeedNoSecondModel() {
+        Settings<Settings.GrpoKeys> settings = settings("reference_every", "0", "beta", "0.3");
+        assertFalse(settings.method().keepsReference(true));
+        assertTrue(settings("beta", "0.3").method().keepsReference(true));
+        Lora lora = new Lora(2, 4, List.of("all-linear"), false);
+        List<String> lines = new ArrayList<>();
+        List<List<float[]>> weights = new ArrayList<>();
+        for (boolean keeps : new boolean[] {true, false}) {
+            try (Sitting sitting = new Sitting(2, settings, lora, keeps)) {
+                sitting.run(1, 4);
+                assertTrue(sitting.figure(3, "kl") > 0);
+                sitting.lines.forEach(line -> line.keySet().removeIf(name -> name.contains("second")));
+                lines.add(sitting.lines.toString());
+                weights.add(sitting.weights());
+            }
+        }
+        assertEquals(lines.getFirst(), lines.getLast());
+        assertSame(weights.getFirst(), weights.getLast());
     }
 
     private static void assertSame(List<float[]> expected, List<float[]> found) {
