@@ -9,7 +9,6 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /// A checksum of encoded data, by which a resumed run knows that it goes on with the same.
@@ -40,7 +39,7 @@ record DataMark(String checksum) {
         for (long i = 0; size < Long.MAX_VALUE && i < size; i++) {
             Problem problem = task.problem(Task.Split.TRAIN, i, 0);
             for (String text :
-                    List.of(problem.question(), problem.answer(), new TreeMap<>(problem.data()).toString())) {
+                    List.of(problem.question(), problem.answer(), problem.data().toString())) {
                 digest.update(text.getBytes(StandardCharsets.UTF_8));
                 digest.update((byte) 0xFF);
             }
