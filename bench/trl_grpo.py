@@ -5,17 +5,27 @@ both curves are drawn into one picture.
 
 Needs torch, transformers, trl and datasets. `problems.jsonl` has the problems in the run's order, a {"question", "answer"} each
 (`wok task arithmetic --problems 4000 --json > problems.jsonl`).
+
+  python bench/trl_grpo.py --speed runs/small/model --out runs/speed
+
+measures samples per second alone, of one after the other, in turns: questions of 64 random tokens, 8 answers of 64 tokens, a
+divergence from the reference, products in bfloat16. The model may be untrained (`wok train --preset small --steps 1`). The
+middle step counts, after the first ones, in which code is made ready.
 """
 import argparse
 import json
 import os
+import random
 import re
+import subprocess
 import time
 import warnings
 
 warnings.filterwarnings("ignore")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+SPEED = {"prompts_per_step": 1, "group_size": 8, "max_new_tokens": 64, "beta": 0.04, "checkpoint_every": 0, "evaluate_every": 0, "held_out_problems": 0,
+         "sample_every": 0, "flat_reward_steps": 0}
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
 
@@ -34,6 +44,11 @@ def accurate(text, answer):
         return 0.0
 
 
+def words_in_latin(text):
+    words = re.findall(r"[^\W\d_]+", text)
+    return sum(word.isascii() for word in words) / len(words) if words else 0.0
+
+
 def learn(a, run, settings):
     import torch
     from datasets import Dataset
@@ -45,7 +60,7 @@ def learn(a, run, settings):
     tokenizer = AutoTokenizer.from_pretrained(model)
     problems = [json.loads(line) for line in open(a.problems)]
     prompts, group = settings["prompts_per_step"], settings["group_size"]
-    weights = dict(part.rsplit(":", 1) for part in settings["reward"])
+    weights = {"format": 0} | dict(part.rsplit(":", 1) for part in settings["reward"])
     rows = problems[: prompts * a.steps]
     data = Dataset.from_list([{"prompt": p["question"], "answer": p["answer"]} for p in rows])
     eos = tokenizer.eos_token_id
@@ -53,9 +68,13 @@ def learn(a, run, settings):
     def accuracy(completions, answer, **_):
         return [accurate(c, a) for c, a in zip(completions, answer)]
 
+    def language(completions, **_):
+        return [words_in_latin(c) for c in completions]
+
     def form(completions, completion_ids, **_):
         return [formed(c, len(ids) < settings["max_new_tokens"] or ids[-1] == eos) for c, ids in zip(completions, completion_ids)]
 
+    judges = {"language": language} if "language" in weights else {"accuracy": accuracy, "format": form}
     steps = []
 
     class Record(TrainerCallback):
@@ -67,7 +86,7 @@ def learn(a, run, settings):
 
         def on_log(self, args, state, control, logs=None, **_):
             if logs and "reward" in logs:
-                steps.append({"step": state.global_step, "reward": float(logs["reward"]), "accuracy": float(logs["rewards/accuracy/mean"]),
+                steps.append({"step": state.global_step, "reward": float(logs["reward"]), "accuracy": float(logs.get("rewards/accuracy/mean", 0)),
                               "length": float(logs["completions/mean_length"]), "seconds": self.seconds})
                 print(json.dumps(steps[-1]), flush=True)
 
@@ -77,11 +96,41 @@ def learn(a, run, settings):
         weight_decay=settings["weight_decay"], adam_beta1=settings["beta1"], adam_beta2=settings["beta2"], adam_epsilon=settings["eps"], max_grad_norm=settings["clip_norm"],
         beta=settings["beta"], epsilon=settings["clip_low"], epsilon_high=settings["clip_high"], loss_type="grpo", scale_rewards=settings["scale_rewards"],
         temperature=settings["temperature"], top_k=0, num_iterations=settings["inner_epochs"], shuffle_dataset=False,
-        reward_weights=[float(weights["accuracy"]), float(weights["format"])], use_cpu=True, bf16=False, report_to=[], logging_steps=1, save_strategy="no",
-        gradient_checkpointing=False, disable_tqdm=True, dataloader_num_workers=0, model_init_kwargs={"dtype": "float32", "experts_implementation": a.experts})
-    trainer = GRPOTrainer(model=model, reward_funcs=[accuracy, form], args=args, train_dataset=data, processing_class=tokenizer, callbacks=[Record()])
+        reward_weights=[float(weights[name]) for name in judges], use_cpu=True, bf16=False, report_to=[], logging_steps=1, save_strategy="no",
+        gradient_checkpointing=False, disable_tqdm=True, dataloader_num_workers=0, model_init_kwargs={"dtype": a.dtype, "experts_implementation": a.experts})
+    trainer = GRPOTrainer(model=model, reward_funcs=list(judges.values()), args=args, train_dataset=data, processing_class=tokenizer, callbacks=[Record()])
     trainer.train()
     return steps
+
+
+def speed(a):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(a.speed)
+    numbers = random.Random(0)
+    os.makedirs(a.out, exist_ok=True)
+    a.problems = os.path.join(a.out, "problems.jsonl")
+    with open(a.problems, "w") as file:
+        for _ in range(2000):
+            ids = [numbers.randrange(300, len(tokenizer)) for _ in range(64)]
+            file.write(json.dumps({"question": tokenizer.decode(ids), "answer": "0"}) + "\n")
+    found = {"wok": [], "trl": []}
+    for turn in range(a.turns):
+        run = os.path.join(a.out, f"run-{turn}")
+        subprocess.run(["./wok", "grpo", a.speed, "--task", a.problems, "--out", run, "--steps", "60",
+                        "--reward", "language:1"]
+                       + [part for key, value in SPEED.items() for part in ("--set", f"{key}={value}")], check=True, stdout=subprocess.DEVNULL)
+        ours = [json.loads(line)["samples_per_second"] for line in open(os.path.join(run, "metrics.jsonl"))]
+        found["wok"].append(middle(ours[20:]))
+        settings = json.load(open(os.path.join(run, "run.json")))
+        a.steps = 6
+        theirs = learn(a, settings, settings["settings"])
+        found["trl"].append(SPEED["group_size"] / middle([step["seconds"] for step in theirs[1:]]))
+    print(json.dumps(found | {"ratio": middle(found["wok"]) / middle(found["trl"])}))
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2]
 
 
 def smooth(values, width):
@@ -120,14 +169,20 @@ def draw(path, ours, theirs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", required=True, help="a finished run of wok grpo on arithmetic")
-    parser.add_argument("--problems", required=True)
+    parser.add_argument("--run", help="a finished run of wok grpo on arithmetic")
+    parser.add_argument("--problems")
+    parser.add_argument("--speed", help="a model folder whose samples per second are measured, and nothing else")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--dtype", default="float32", help="of TRL's weights; bfloat16 for --speed")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--experts", default="grouped_mm")
     parser.add_argument("--out", default="runs/trl")
     parser.add_argument("--picture")
     a = parser.parse_args()
+    if a.speed:
+        a.dtype = "bfloat16"
+        return speed(a)
     run = json.load(open(os.path.join(a.run, "run.json")))
     settings = run["settings"]
     ours = [json.loads(line) for line in open(os.path.join(a.run, "metrics.jsonl"))][: a.steps]
