@@ -50,7 +50,9 @@ final class Scorer implements AutoCloseable {
             List<Batch.Text> texts = batch.texts();
             Map<Integer, Integer> common = new HashMap<>();
             texts.forEach(text -> common.merge(text.begin(), text.shared(), Math::max));
-            Plan plan = new Plan(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), 0);
+            List<Part> beginnings = new ArrayList<>();
+            List<Copy> copies = new ArrayList<>();
+            List<Part> parts = new ArrayList<>();
             Map<Integer, int[]> tables = new HashMap<>();
             int next = 0;
             for (Batch.Text text : texts) {
@@ -65,15 +67,15 @@ final class Scorer implements AutoCloseable {
                 tables.putIfAbsent(text.begin(), pages);
                 int rest = text.shared() % CachePages.TOKENS;
                 if (rest > 0) {
-                    plan.copies.add(new Copy(before[whole], pages[whole], rest));
+                    copies.add(new Copy(before[whole], pages[whole], rest));
                 } else if (text.shared() == 0 && known > 0) {
-                    plan.beginnings.add(new Part(text, pages, 0, known));
+                    beginnings.add(new Part(text, pages, 0, known));
                 }
                 if (length > known) {
-                    plan.parts.add(new Part(text, pages, known, length));
+                    parts.add(new Part(text, pages, known, length));
                 }
             }
-            return new Plan(plan.beginnings, plan.copies, plan.parts, next);
+            return new Plan(beginnings, copies, parts, next);
         }
 
         /// @return how many tokens there are up to the last with a target

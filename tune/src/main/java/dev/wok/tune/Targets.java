@@ -1,6 +1,7 @@
 package dev.wok.tune;
 
 import dev.wok.model.Batch;
+import java.util.List;
 
 /// Which target of which text each row of a batch predicts.
 ///
@@ -11,25 +12,18 @@ import dev.wok.model.Batch;
 record Targets(int[] ids, int[] texts, int[] places, int[] counts) {
     static Targets of(Batch batch) {
         int rows = batch.targets().length;
+        List<Batch.Text> all = batch.texts();
         int[] texts = new int[rows];
         int[] places = new int[rows];
-        int[] counts = new int[begins(batch)];
-        int text = -1;
-        for (int row = 0; row < rows; row++) {
-            text += batch.keyStart()[row] == row ? 1 : 0;
-            texts[row] = text;
-            places[row] = counts[text];
-            counts[text] += batch.targets()[row] >= 0 ? 1 : 0;
+        int[] counts = new int[all.size()];
+        for (int text = 0; text < counts.length; text++) {
+            for (int row = all.get(text).from(); row < all.get(text).to(); row++) {
+                texts[row] = text;
+                places[row] = counts[text];
+                counts[text] += batch.targets()[row] >= 0 ? 1 : 0;
+            }
         }
         return new Targets(batch.targets(), texts, places, counts);
-    }
-
-    private static int begins(Batch batch) {
-        int texts = 0;
-        for (int row = 0; row < batch.keyStart().length; row++) {
-            texts += batch.keyStart()[row] == row ? 1 : 0;
-        }
-        return texts;
     }
 
     /// @return how many texts there are
