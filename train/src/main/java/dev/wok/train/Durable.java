@@ -80,6 +80,9 @@ public final class Durable {
             forceFolder(Objects.requireNonNull(file.toAbsolutePath().getParent()));
         } catch (IOException e) {
             throw BadInput.writing(file, e, part);
+        } catch (RuntimeException e) {
+            deleteQuietly(part, e);
+            throw e;
         }
     }
 

@@ -40,11 +40,16 @@ record DataMark(String checksum) {
             Problem problem = task.problem(Task.Split.TRAIN, i, 0);
             for (String text :
                     List.of(problem.question(), problem.answer(), problem.data().toString())) {
-                digest.update(text.getBytes(StandardCharsets.UTF_8));
-                digest.update((byte) 0xFF);
+                add(digest, text);
             }
         }
         return new DataMark(HexFormat.of().formatHex(digest.digest()));
+    }
+
+    /// Adds a text, apart from those before.
+    static void add(MessageDigest digest, String text) {
+        digest.update(text.getBytes(StandardCharsets.UTF_8));
+        digest.update((byte) 0xFF);
     }
 
     static MessageDigest sha256() {

@@ -3,14 +3,11 @@ package dev.wok.tune;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Rng;
-import java.io.BufferedWriter;
+import dev.wok.train.Durable;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -99,13 +96,9 @@ public final class TeacherAnswers {
     private Outcome write() {
         try (AskedFile asked = AskedFile.open(file.resolveSibling(file.getFileName() + ".asked"), origin())) {
             ask(asked);
-            long kept = keep(asked);
-            if (kept == 0) {
-                throw new BadInput(
-                        "none of %d answers has a reward of %s or more; lower keep_reward, or ask another teacher."
-                                .formatted(problems * options.samples, options.keepReward));
-            }
-            return new Outcome(problems * options.samples, kept);
+            long[] kept = new long[1];
+            Durable.write(file, out -> kept[0] = keep(asked, out));
+            return new Outcome(problems * options.samples, kept[0]);
         } catch (IOException e) {
             throw BadInput.writing(file, e);
         }
@@ -125,8 +118,7 @@ public final class TeacherAnswers {
         long size = task.size(Task.Split.TRAIN);
         MessageDigest digest = DataMark.sha256();
         for (long i = 0; i < (size == Long.MAX_VALUE ? TELLING : size); i++) {
-            digest.update(problem(i).question().getBytes(StandardCharsets.UTF_8));
-            digest.update((byte) 0xFF);
+            DataMark.add(digest, problem(i).question());
         }
         return HexFormat.of().formatHex(digest.digest(), 0, 8);
     }
@@ -235,35 +227,29 @@ public final class TeacherAnswers {
     }
 
     /// @return how many
-    private long keep(AskedFile asked) throws IOException {
-        Path part = file.resolveSibling(file.getFileName() + ".part");
+    /// @throws BadInput where that is none
+    private long keep(AskedFile asked, OutputStream out) throws IOException {
         long kept = 0;
-        try (Progress.Task shown = progress.start("judging answers", problems * options.samples, "answers");
-                BufferedWriter out = Files.newBufferedWriter(part)) {
+        try (Progress.Task shown = progress.start("judging answers", problems * options.samples, "answers")) {
             for (long index = 0; index < problems; index++) {
                 Problem problem = problem(index);
                 for (int sample = 0; sample < options.samples; sample++) {
                     Completion completion = asked.get(new AskedFile.Place(index, sample));
                     double reward = options.reward.score(problem, completion).value();
                     if (reward >= options.keepReward && !completion.truncated()) {
-                        out.write(JSON.writeValueAsString(line(problem, completion.text(), reward)));
-                        out.write('\n');
+                        String json = JSON.writeValueAsString(line(problem, completion.text(), reward));
+                        out.write((json + "\n").getBytes(StandardCharsets.UTF_8));
                         kept++;
                     }
                     shown.advance(1);
                 }
             }
-        } catch (IOException e) {
-            throw BadInput.writing(file, e, part);
         }
         if (kept == 0) {
-            Files.delete(part);
-            return 0;
+            throw new BadInput(
+                    "none of %d answers has a reward of %s or more; lower keep_reward, or ask another teacher."
+                            .formatted(problems * options.samples, options.keepReward));
         }
-        try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
-            channel.force(true);
-        }
-        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         return kept;
     }
 
