@@ -14,7 +14,6 @@ import dev.wok.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.Function;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,33 +29,9 @@ class EmulatedTuneTest {
     /// by more.
     private static final double FLOAT32 = 1e-3;
 
-    /// Any answer is worth something, and no two the same.
-    private record Sums() implements Task {
-        @Override
-        public String name() {
-            return "sums";
-        }
-
-        @Override
-        public long size(Split split) {
-            return 9;
-        }
-
-        @Override
-        public Problem problem(Split split, long index, long seed) {
-            return new Problem("say something of " + index, "", Map.of());
-        }
-
-        @Override
-        public Reward accuracy() {
-            return (_, completion) -> new Reward.Score(completion.text().chars().sum() % 7 / 7.0, "by its characters");
-        }
-
-        @Override
-        public Optional<String> demonstration(Problem problem, long seed) {
-            return Optional.empty();
-        }
-    }
+    /// Any answer is worth something, and few the same.
+    private static final Task SUMS = new Saying(
+            (_, completion) -> new Reward.Score(completion.text().chars().sum() % 7 / 7.0, "by its characters"));
 
     private record Seat(Model model, Learner learner) {
         Method method(String name) {
@@ -69,10 +44,9 @@ class EmulatedTuneTest {
                             Settings.sft(Map.of("held_out", "0", "batch_examples", "6")));
                 case "dpo" -> new Dpo(learner, TinyModel.tokenizer(), pairs(), Progress.silent(), DPO);
                 case "grpo" -> {
-                    Task task = new Sums();
-                    Rewards rewards = Rewards.parse(task, List.of("accuracy:1"), Progress.silent());
+                    Rewards rewards = Rewards.parse(SUMS, List.of("accuracy:1"), Progress.silent());
                     Model initial = TinyModel.create(model.kernels(), 3);
-                    yield new Grpo(learner, initial, TinyModel.tokenizer(), task, rewards, GRPO, Progress.silent());
+                    yield new Grpo(learner, initial, TinyModel.tokenizer(), SUMS, rewards, GRPO, Progress.silent());
                 }
                 case "distill" ->
                     new Distillation(

@@ -19,7 +19,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -32,35 +31,10 @@ class GrpoTest {
     private Path folder;
 
     /// A model that knows nothing is to say the letter a.
-    private static final class Letters implements Task {
-        @Override
-        public String name() {
-            return "letters";
-        }
-
-        @Override
-        public long size(Split split) {
-            return 7;
-        }
-
-        @Override
-        public Problem problem(Split split, long index, long seed) {
-            return new Problem("say " + "x".repeat((int) index), "a", Map.of());
-        }
-
-        @Override
-        public Reward accuracy() {
-            return (problem, completion) -> {
-                long count = completion.text().chars().filter(c -> c == 'a').count();
-                return new Reward.Score(count / (double) completion.tokens(), count + " of them");
-            };
-        }
-
-        @Override
-        public Optional<String> demonstration(Problem problem, long seed) {
-            return Optional.empty();
-        }
-    }
+    private static final Task LETTERS = new Saying((_, completion) -> {
+        long count = completion.text().chars().filter(c -> c == 'a').count();
+        return new Reward.Score(count / (double) completion.tokens(), count + " of them");
+    });
 
     private static Settings<Settings.GrpoKeys> settings(String... more) {
         Map<String, String> options = new HashMap<>(Map.of(
@@ -102,13 +76,12 @@ class GrpoTest {
                     settings.method().deterministic(),
                     new Optimizer.Constants(0.9, 0.95, 1e-8, 0, 1));
             Model initial = keeps ? TinyModel.create(kernels, 3) : null;
-            Task task = new Letters();
             grpo = new Grpo(
                     learner,
                     initial,
                     TinyModel.tokenizer(),
-                    task,
-                    Rewards.parse(task, settings.method().reward(), Progress.silent()),
+                    LETTERS,
+                    Rewards.parse(LETTERS, settings.method().reward(), Progress.silent()),
                     settings,
                     Progress.silent());
         }
