@@ -60,7 +60,7 @@ def learn(a, run, settings):
     tokenizer = AutoTokenizer.from_pretrained(model)
     problems = [json.loads(line) for line in open(a.problems)]
     prompts, group = settings["prompts_per_step"], settings["group_size"]
-    weights = {"format": 0} | dict(part.rsplit(":", 1) for part in settings["reward"])
+    weights = dict(part.rsplit(":", 1) for part in settings["reward"])
     rows = problems[: prompts * a.steps]
     data = Dataset.from_list([{"prompt": p["question"], "answer": p["answer"]} for p in rows])
     eos = tokenizer.eos_token_id
@@ -180,6 +180,8 @@ def main():
     parser.add_argument("--out", default="runs/trl")
     parser.add_argument("--picture")
     a = parser.parse_args()
+    if not a.speed and not (a.run and a.problems):
+        parser.error("expected --run and --problems, or --speed")
     if a.speed:
         a.dtype = "bfloat16"
         return speed(a)
