@@ -21,7 +21,7 @@ final class R1Command implements Callable<Integer> {
     private final Console console;
     private final Display display;
 
-    @Parameters(paramLabel = "FILE", arity = "0..1", description = "The pipeline.")
+    @Parameters(paramLabel = "FILE", description = "The pipeline.")
     @Nullable
     Path file;
 

@@ -49,5 +49,8 @@ class R1CommandTest {
         assertEquals(1, refused.errLines().size());
         assertTrue(refused.err().contains("p.yaml, line 2, stage grpo: its model is x"), refused.err());
         assertTrue(Captured.run("r1", file.toString()).err().contains("names no folder: add out:"));
+        Captured nothing = Captured.run("r1");
+        assertEquals(2, nothing.code());
+        assertTrue(nothing.err().contains("Missing required parameter: 'FILE'. See wok r1 --help."), nothing.err());
     }
 }
