@@ -164,6 +164,27 @@ class MatmulTest {
         }
     }
 
+    /// One form of a weight is asked for after every change, the other after two of them.
+    @Test
+    void whatWasNotAskedForMeanwhileIsReadAgain() {
+        Rng rng = Seeds.rng("seldom");
+        for (Precision precision : Precision.values()) {
+            Contract.fast(precision).forEach(kernels -> {
+                Tensor x = Tensors.normal(rng.split("x"), DType.F32, 9, 40);
+                Tensor dy = Tensors.normal(rng.split("dy"), DType.F32, 9, 11);
+                Dense w = Weight.of(Tensors.normal(rng.split("w"), DType.F32, 11, 40));
+                linear(kernels, x, w);
+                linearInput(kernels, dy, w);
+                for (int change = 0; change < 3; change++) {
+                    w.value().copyFrom(Tensors.normal(rng.split("change " + change), DType.F32, 11, 40));
+                    w.changed();
+                    linear(kernels, x, w);
+                }
+                Close.assertSame("dx", linearInput(kernels, dy, Weight.of(w.value())), linearInput(kernels, dy, w));
+            });
+        }
+    }
+
     /// The reference reads bfloat16 beside float32.
     @Test
     void operandsMayBeNarrower() {

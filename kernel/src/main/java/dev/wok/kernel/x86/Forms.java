@@ -88,16 +88,14 @@ final class Forms {
 
     private synchronized List<Panels> of(Dense weight, Object key, Precision precision, Supplier<List<Part>> whole) {
         Map<Object, Form> ofWeight = forms.computeIfAbsent(weight, _ -> new HashMap<>());
-        Form form = ofWeight.get(key);
-        if (form == null) {
-            form = allocate(whole.get(), precision);
-            ofWeight.put(key, form);
-        }
+        Form form = ofWeight.computeIfAbsent(key, _ -> allocate(whole.get(), precision));
         if (form.version != weight.version()) {
             long before = form.version;
             List<Form> stale = ofWeight.values().stream()
-                    .filter(other ->
-                            other.precision == precision && other.version != weight.version() && other.used >= before)
+                    .filter(other -> other == form
+                            || (other.precision == precision
+                                    && other.version != weight.version()
+                                    && other.used >= before))
                     .toList();
             pack(stale, precision);
             stale.forEach(other -> other.version = weight.version());
