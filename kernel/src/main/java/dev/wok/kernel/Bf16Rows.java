@@ -1,0 +1,35 @@
+package dev.wok.kernel;
+
+import dev.wok.device.HostDevice;
+import dev.wok.kernel.x86.Bf16RowsX86;
+import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+
+/// Rows of float32 to bfloat16 and back, in machine code, rounded as [dev.wok.tensor.Bf16] rounds.
+/// Memory is native; any thread.
+public interface Bf16Rows {
+    /// @param device holds the code
+    /// @return nothing where no machine code is written for the processor, or where the environment
+    ///     asks for none
+    static Optional<Bf16Rows> of(HostDevice device) {
+        return Bf16RowsX86.of(device);
+    }
+
+    /// Rounds float32 to bfloat16.
+    ///
+    /// @param at bytes
+    /// @param toAt bytes
+    void narrow(MemorySegment from, long at, int count, MemorySegment to, long toAt);
+
+    /// Bfloat16 to float32.
+    ///
+    /// @param at bytes
+    /// @param toAt bytes
+    void widen(MemorySegment from, long at, int count, MemorySegment to, long toAt);
+
+    /// Rounds float32 to values that bfloat16 has.
+    ///
+    /// @param at bytes
+    /// @param toAt bytes
+    void round(MemorySegment from, long at, int count, MemorySegment to, long toAt);
+}
