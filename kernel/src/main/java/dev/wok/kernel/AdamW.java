@@ -2,6 +2,7 @@ package dev.wok.kernel;
 
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 
 /// The optimizer: Adam with decoupled weight decay and clipping by the global norm (I. Loshchilov and F. Hutter, 2019),
@@ -29,6 +30,10 @@ public abstract class AdamW {
         }
     }
 
+    /// Elements. The squares of so many from a multiple of it on are summed without regard to the
+    /// others.
+    public static final int BLOCK = 1 << 15;
+
     protected AdamW() {}
 
     /// The gradients' common norm and the factor that clips it, without the host in between. Float32 backends sum
@@ -44,6 +49,20 @@ public abstract class AdamW {
             Shape.requireContiguous("AdamW.clip", gradient, "a gradient");
         }
         norm(gradients, maxNorm, normAndClip);
+    }
+
+    /// The sums of squares that [#clip] adds up in order. The norm of gradients that lie in several
+    /// places is the root of the sum of all their lists; they may be cut at multiples of [#BLOCK].
+    ///
+    /// @param gradients contiguous
+    /// @return one or more for each block of each tensor
+    public final double[] squares(List<Tensor> gradients) {
+        for (Tensor gradient : gradients) {
+            Shape.requireContiguous("AdamW.squares", gradient, "a gradient");
+        }
+        return gradients.stream()
+                .flatMapToDouble(g -> Arrays.stream(squares(g)))
+                .toArray();
     }
 
     /// Updates one parameter.
@@ -71,6 +90,9 @@ public abstract class AdamW {
         Shape.require("AdamW.update", tensor, name, parameter.dtype());
         Shape.requireContiguous("AdamW.update", tensor, name);
     }
+
+    /// @return the sums of squares of a tensor, in order
+    protected abstract double[] squares(Tensor gradient);
 
     protected abstract void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip);
 

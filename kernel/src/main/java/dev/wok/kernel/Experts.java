@@ -1,7 +1,9 @@
 package dev.wok.kernel;
 
+import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /// The routed experts' feed-forward layers over rows sorted by expert, each expert with as many rows as
 /// chose it: matrix products fused with the gather of their input and with SwiGLU or the weighted
@@ -54,17 +56,52 @@ public abstract class Experts {
         String op = "Experts.down";
         requireTokens(op, plan, y, "y");
         requireWeights(op, plan, weights, "weights", y);
-        Shape.require(op, activated, "activated", rows(plan), -1);
-        Operands.requireShape(op, weight, "weight", experts(plan), y.dim(1), activated.dim(1));
         Shape.require(op, scratch, "scratch", rows(plan), y.dim(1));
-        Shape.requireRows(op, activated, "activated", y.dtype());
-        Operands.requireRead(op, weight, "weight", y.dtype());
         Shape.requireRows(op, scratch, "scratch", y.dtype());
-        if (scratch.elements() > 0) {
+        downRows(activated, plan, weight, scratch);
+        combine(scratch, plan.slotRow(), weights, y);
+    }
+
+    /// The first half of [#down]: multiplies with the down weights.
+    ///
+    /// @param activated `[rows, inner]`
+    /// @param weight `[experts, hidden, inner]`
+    /// @param rows `[rows, hidden]`, written
+    public final void downRows(Tensor activated, Routing.Plan plan, Weight weight, Tensor rows) {
+        String op = "Experts.downRows";
+        Shape.require(op, activated, "activated", rows(plan), -1);
+        Shape.require(op, rows, "rows", rows(plan), -1);
+        Operands.requireShape(op, weight, "weight", experts(plan), rows.dim(1), activated.dim(1));
+        Shape.requireRows(op, rows, "rows");
+        Shape.requireRows(op, activated, "activated", rows.dtype());
+        Operands.requireRead(op, weight, "weight", rows.dtype());
+        if (rows.elements() > 0) {
             switch (weight) {
-                case Dense dense -> downScatter(activated, plan, dense, weights, scratch, y);
-                case Packed packed -> downScatter(activated, plan, packed, weights, scratch, y);
+                case Dense dense -> multiplyDown(activated, plan, dense, rows);
+                case Packed packed -> multiplyDown(activated, plan, packed, rows);
             }
+        }
+    }
+
+    /// The second half of [#down] and [#gateUpBackward]: adds each token's rows to it in the order
+    /// of its choices, `y_t += sum_k w_tk rows[slotRow[t, k]]`.
+    ///
+    /// @param rows `[tokens * topK, hidden]`
+    /// @param slotRow `[tokens * topK]`, I32: the row of each slot
+    /// @param weights `[tokens, topK]`, or null for ones
+    /// @param y `[tokens, hidden]`, added to
+    public final void combine(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y) {
+        String op = "Experts.combine";
+        Shape.require(op, slotRow, "slotRow", -1);
+        Shape.requireRows(op, slotRow, "slotRow", DType.I32);
+        requireTokens(op, slotRow.dim(0), y, "y");
+        Shape.require(op, rows, "rows", slotRow.dim(0), y.dim(1));
+        Shape.requireRows(op, rows, "rows", y.dtype());
+        if (weights != null) {
+            requireWeights(op, slotRow.dim(0), weights, "weights", y);
+        }
+        if (rows.elements() > 0) {
+            join(rows, slotRow, weights, y);
         }
     }
 
@@ -122,14 +159,27 @@ public abstract class Experts {
     public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
         String op = "Experts.gateUpBackward";
         requireTokens(op, plan, dx, "dx");
-        Shape.require(op, dGateUp, "dGateUp", rows(plan), -1);
-        Shape.require(op, weight.value(), "weight", experts(plan), dGateUp.dim(1), dx.dim(1));
         Shape.require(op, scratch, "scratch", rows(plan), dx.dim(1));
-        Shape.requireRows(op, dGateUp, "dGateUp", dx.dtype());
-        Operands.requireRead(op, weight.value(), "weight", dx.dtype());
         Shape.requireRows(op, scratch, "scratch", dx.dtype());
-        if (scratch.elements() > 0) {
-            gateUpScatter(dGateUp, plan, weight, scratch, dx);
+        gateUpBackwardRows(dGateUp, plan, weight, scratch);
+        combine(scratch, plan.slotRow(), null, dx);
+    }
+
+    /// The first half of [#gateUpBackward]: the gradients of a token's rows before they are added up.
+    ///
+    /// @param dGateUp `[rows, 2 * inner]`
+    /// @param weight `[experts, 2 * inner, hidden]`
+    /// @param rows `[rows, hidden]`, written
+    public final void gateUpBackwardRows(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor rows) {
+        String op = "Experts.gateUpBackwardRows";
+        Shape.require(op, dGateUp, "dGateUp", rows(plan), -1);
+        Shape.require(op, rows, "rows", rows(plan), -1);
+        Shape.require(op, weight.value(), "weight", experts(plan), dGateUp.dim(1), rows.dim(1));
+        Shape.requireRows(op, rows, "rows");
+        Shape.requireRows(op, dGateUp, "dGateUp", rows.dtype());
+        Operands.requireRead(op, weight.value(), "weight", rows.dtype());
+        if (rows.elements() > 0) {
+            multiplyGateUp(dGateUp, plan, weight, rows);
         }
     }
 
@@ -158,16 +208,24 @@ public abstract class Experts {
 
     /// One row per token; the plan's rows are a whole number of choices for each.
     private static void requireTokens(String op, Routing.Plan plan, Tensor x, String name) {
+        requireTokens(op, rows(plan), x, name);
+    }
+
+    private static void requireTokens(String op, long rows, Tensor x, String name) {
         Shape.require(op, x, name, -1, -1);
         Shape.requireRows(op, x, name);
-        if (x.dim(0) == 0 ? rows(plan) != 0 : rows(plan) % x.dim(0) != 0) {
+        if (x.dim(0) == 0 ? rows != 0 : rows % x.dim(0) != 0) {
             throw new IllegalArgumentException("%s: %s is %s, expected a token count that divides the plan's %d rows"
-                    .formatted(op, name, x, rows(plan)));
+                    .formatted(op, name, x, rows));
         }
     }
 
     private static void requireWeights(String op, Routing.Plan plan, Tensor weights, String name, Tensor y) {
-        Shape.require(op, weights, name, y.dim(0), y.dim(0) == 0 ? -1 : rows(plan) / y.dim(0));
+        requireWeights(op, rows(plan), weights, name, y);
+    }
+
+    private static void requireWeights(String op, long rows, Tensor weights, String name, Tensor y) {
+        Shape.require(op, weights, name, y.dim(0), y.dim(0) == 0 ? -1 : rows / y.dim(0));
         Shape.require(op, weights, name, y.dtype());
         Shape.requireContiguous(op, weights, name);
     }
@@ -176,11 +234,12 @@ public abstract class Experts {
 
     protected abstract void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated);
 
-    protected abstract void downScatter(
-            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y);
+    protected abstract void multiplyDown(Tensor activated, Routing.Plan plan, Dense weight, Tensor rows);
 
-    protected abstract void downScatter(
-            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y);
+    protected abstract void multiplyDown(Tensor activated, Routing.Plan plan, Packed weight, Tensor rows);
+
+    /// Each of the rows is some slot's.
+    protected abstract void join(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y);
 
     protected abstract void downGradient(
             Tensor dy,
@@ -193,7 +252,7 @@ public abstract class Experts {
 
     protected abstract void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight);
 
-    protected abstract void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx);
+    protected abstract void multiplyGateUp(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor rows);
 
     protected abstract void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight);
 }

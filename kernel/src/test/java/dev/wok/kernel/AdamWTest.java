@@ -3,6 +3,7 @@ package dev.wok.kernel;
 import static dev.wok.kernel.Contract.REFERENCE;
 import static dev.wok.kernel.Contract.TINY;
 import static dev.wok.kernel.Contract.U;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -137,6 +138,27 @@ class AdamWTest {
             run.kernels().adamW().clip(List.of(a, b), 5, normAndClip);
             run.relative("normAndClip", normAndClip, 2048 * U);
         });
+    }
+
+    /// The norm is the root of the squares' sum, of however many tensors that begin at multiples of
+    /// a block.
+    @Test
+    void squaresAddUpToTheNorm() {
+        int n = AdamW.BLOCK + 1000;
+        Tensor a = Tensors.normal(Seeds.rng("a"), DType.F32, n);
+        Tensor b = Tensors.normal(Seeds.rng("b"), DType.F32, 3, 5);
+        for (Kernels kernels : Contract.ALL) {
+            AdamW adamW = kernels.adamW();
+            Tensor normAndClip = Tensors.zeros(DType.F32, 2);
+            adamW.clip(List.of(a, b), 1, normAndClip);
+            double sum = 0;
+            for (double square : adamW.squares(List.of(a, b))) {
+                sum += square;
+            }
+            assertEquals((float) Math.sqrt(sum), normAndClip.get(0));
+            List<Tensor> cut = List.of(a.slice(0, 0, AdamW.BLOCK), a.slice(0, AdamW.BLOCK, n), b);
+            assertArrayEquals(adamW.squares(List.of(a, b)), adamW.squares(cut));
+        }
     }
 
     @Test

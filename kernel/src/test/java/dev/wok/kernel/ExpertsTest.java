@@ -335,6 +335,83 @@ class ExpertsTest {
                 }));
     }
 
+    /* A product and a sum round once for each choice. */
+    @Test
+    void combine() {
+        sizes("Experts.combine")
+                .check(c -> Contract.checkProducts(run -> {
+                    Layer l = Layer.of(c);
+                    Plan plan = l.plan(run);
+                    Tensor rows = run.input(c.rng("r"), l.gap, l.rows(), l.hidden);
+                    Tensor weights = run.input(c.rng("g"), 0, l.tokens, l.topK);
+                    Tensor y = run.updated(c.rng("y"), l.gap, l.tokens, l.hidden);
+                    Tensor plain = run.updated(c.rng("p"), l.gap, l.tokens, l.hidden);
+                    Tensor sums = abs(y);
+                    Tensor plainSums = abs(plain);
+                    Experts experts = run.kernels().experts();
+                    experts.combine(rows, plan.slotRow(), weights, y);
+                    experts.combine(rows, plan.slotRow(), null, plain);
+                    run.result("y", y, () -> {
+                        experts.combine(abs(rows), plan.slotRow(), abs(weights), sums);
+                        return map(sums, sum -> (2 * l.topK + 1) * U * sum);
+                    });
+                    run.result("plain", plain, () -> {
+                        experts.combine(abs(rows), plan.slotRow(), null, plainSums);
+                        return map(plainSums, sum -> (l.topK + 1) * U * sum);
+                    });
+                }));
+    }
+
+    /// Products without their sums have the bits of both together, where nothing is rounded in between.
+    @Test
+    void halvesAreTheWhole() {
+        sizes("Experts, halves", Contract.orOnPtx(70, 12))
+                .cases(Contract.orOnPtx(8, 2))
+                .check(c -> {
+                    Layer l = Layer.of(c);
+                    Tensor activated = Tensors.normal(c.rng("a"), DType.F32, l.rows(), l.inner);
+                    Tensor weights = Tensors.normal(c.rng("g"), DType.F32, l.tokens, l.topK);
+                    Tensor down = Tensors.normal(c.rng("down"), DType.F32, l.experts, l.hidden, l.inner);
+                    Tensor dGateUp = Tensors.normal(c.rng("d"), DType.F32, l.rows(), 2L * l.inner);
+                    Tensor up = Tensors.normal(c.rng("up"), DType.F32, l.experts, 2L * l.inner, l.hidden);
+                    Tensor before = Tensors.normal(c.rng("y"), DType.F32, l.tokens, l.hidden);
+                    for (Precision precision : Precision.values()) {
+                        Stream.concat(Stream.of(Contract.reference(precision)), Contract.fast(precision))
+                                .forEach(kernels -> halves(kernels, l, activated, weights, down, dGateUp, up, before));
+                    }
+                });
+    }
+
+    private static void halves(
+            Kernels kernels,
+            Layer l,
+            Tensor activated,
+            Tensor weights,
+            Tensor down,
+            Tensor dGateUp,
+            Tensor up,
+            Tensor before) {
+        Experts experts = kernels.experts();
+        Plan plan = Contract.seenBy(kernels, l.plan);
+        Tensor scratch = Contract.seenBy(kernels, Tensors.zeros(DType.F32, l.rows(), l.hidden));
+        Tensor rows = Contract.seenBy(kernels, Tensors.zeros(DType.F32, l.rows(), l.hidden));
+        Tensor whole = Contract.seenBy(kernels, Tensors.as(DType.F32, before));
+        Tensor halves = Contract.seenBy(kernels, Tensors.as(DType.F32, before));
+        Tensor factors = Contract.seenBy(kernels, weights);
+        Tensor a = Contract.seenBy(kernels, activated);
+        Tensor d = Contract.seenBy(kernels, dGateUp);
+        Weight downWeight = Weight.of(Contract.seenBy(kernels, down));
+        Dense upWeight = Weight.of(Contract.seenBy(kernels, up));
+        experts.down(a, plan, downWeight, factors, scratch, whole);
+        experts.gateUpBackward(d, plan, upWeight, scratch, whole);
+        experts.downRows(a, plan, downWeight, rows);
+        experts.combine(rows, plan.slotRow(), factors, halves);
+        experts.gateUpBackwardRows(d, plan, upWeight, rows);
+        experts.combine(rows, plan.slotRow(), null, halves);
+        kernels.stream().synchronize();
+        Close.assertSame("halves on " + kernels.choice(), whole, halves);
+    }
+
     @Test
     void downBackward() {
         everySize(
@@ -447,6 +524,9 @@ class ExpertsTest {
             experts.gateUpBackward(gateUp, plan, Weight.of(up), x, x);
             experts.gateUpWeightGradient(gateUp, plan, x, up);
             experts.down(inner, plan, Weight.of(down), weights, x, x);
+            experts.downRows(inner, plan, Weight.of(down), x);
+            experts.gateUpBackwardRows(gateUp, plan, Weight.of(up), x);
+            experts.combine(x, plan.slotRow(), null, x);
             experts.downBackward(x, plan, Weight.of(down), weights, inner, inner, weights);
             experts.downWeightGradient(x, plan, weights, inner, down);
         });

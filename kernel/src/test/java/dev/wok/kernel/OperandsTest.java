@@ -214,6 +214,14 @@ class OperandsTest {
                         (k, o) -> k.experts().down(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6], o[7])),
                 door(
                         "Experts",
+                        PLAN + " activated:6,4 weight:3,5,4 rows:6,5",
+                        (k, o) -> k.experts().downRows(o[3], plan(o, 0), Weight.of(o[4]), o[5])),
+                door(
+                        "Experts",
+                        "rows:6,5 slotRow:I32,6 weights:2,3 y:2,5",
+                        (k, o) -> k.experts().combine(o[0], o[1], o[2], o[3])),
+                door(
+                        "Experts",
                         PLAN + " dy:2,5 weight:3,5,4 weights:2,3 activated:6,4 dActivated:6,4 dWeights:2,3",
                         (k, o) -> k.experts().downBackward(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6], o[7], o[8])),
                 door(
@@ -224,6 +232,10 @@ class OperandsTest {
                         "Experts",
                         PLAN + " dGateUp:6,8 weight:3,8,5 scratch:6,5 dx:2*,5",
                         (k, o) -> k.experts().gateUpBackward(o[3], plan(o, 0), Weight.of(o[4]), o[5], o[6])),
+                door(
+                        "Experts",
+                        PLAN + " dGateUp:6,8 weight:3,8,5 rows:6,5",
+                        (k, o) -> k.experts().gateUpBackwardRows(o[3], plan(o, 0), Weight.of(o[4]), o[5])),
                 door(
                         "Experts",
                         PLAN + " dGateUp:6,8 x:2*,5 dWeight:3,8,5",
@@ -250,6 +262,7 @@ class OperandsTest {
                         "AdamW",
                         "gradient:3*,4* normAndClip*:2",
                         (k, o) -> k.adamW().clip(List.of(o[0]), 1, o[1])),
+                door("AdamW", "gradient:3*,4*", (k, o) -> k.adamW().squares(List.of(o[0]))),
                 door(
                         "AdamW",
                         "parameter:3,4 gradient:3,4 mean:3,4 meanSquare:3,4 normAndClip*:2",

@@ -192,12 +192,13 @@ public final class DryKernels {
         protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {}
 
         @Override
-        protected void downScatter(
-                Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {}
+        protected void multiplyDown(Tensor activated, Routing.Plan plan, Dense weight, Tensor rows) {}
 
         @Override
-        protected void downScatter(
-                Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {}
+        protected void multiplyDown(Tensor activated, Routing.Plan plan, Packed weight, Tensor rows) {}
+
+        @Override
+        protected void join(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y) {}
 
         @Override
         protected void downGradient(
@@ -213,7 +214,7 @@ public final class DryKernels {
         protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {}
 
         @Override
-        protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {}
+        protected void multiplyGateUp(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor rows) {}
 
         @Override
         protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {}
@@ -248,6 +249,11 @@ public final class DryKernels {
     }
 
     private static final class DryAdamW extends AdamW {
+        @Override
+        protected double[] squares(Tensor gradient) {
+            return new double[Math.toIntExact(Math.ceilDiv(gradient.elements(), BLOCK))];
+        }
+
         @Override
         protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {}
 

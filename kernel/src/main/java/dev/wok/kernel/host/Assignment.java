@@ -5,6 +5,11 @@ import dev.wok.tensor.Tensor;
 
 /// A [Routing.Plan] as plain Java arrays: kernels ask for each row.
 public record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) {
+    /// A plan of which [#token] is not asked.
+    public static Assignment of(Routing.Plan plan) {
+        return of(plan, plan.rowSlot().dim(0));
+    }
+
     public static Assignment of(Routing.Plan plan, long tokens) {
         return new Assignment(
                 plan.offsets().toInts(),

@@ -1,6 +1,7 @@
 package dev.wok.kernel.host;
 
 import dev.wok.device.Workers;
+import dev.wok.kernel.AdamW;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
@@ -10,7 +11,7 @@ import dev.wok.tensor.Tensor;
 /// there are.
 public final class Tasks {
     private static final int ROW_ELEMENTS = 1 << 15;
-    private static final int BLOCK = 1 << 15;
+    private static final int BLOCK = AdamW.BLOCK;
 
     /// A range of rows.
     public interface Range {

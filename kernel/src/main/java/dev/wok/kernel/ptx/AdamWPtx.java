@@ -13,6 +13,7 @@ import dev.wok.emit.ptx.Type;
 import dev.wok.kernel.AdamW;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -48,21 +49,45 @@ final class AdamWPtx extends AdamW {
     }
 
     @Override
+    protected double[] squares(Tensor gradient) {
+        Tensor state = state();
+        Tensor flat = gradient.reshape(gradient.elements());
+        double[] sums = new double[Math.toIntExact(Math.ceilDiv(gradient.elements(), BLOCK))];
+        for (int i = 0; i < sums.length; i++) {
+            programs.gpu().stream().fill(state, (byte) 0);
+            long from = (long) i * BLOCK;
+            addSquares(flat.slice(0, from, Math.min(gradient.elements(), from + BLOCK)), state);
+            Tensor host = Tensor.allocate(Arena.ofAuto(), DType.I32, 2);
+            programs.gpu().download(state, host);
+            sums[i] = Float.intBitsToFloat(host.getInt(0));
+        }
+        return sums;
+    }
+
+    private Tensor state() {
+        return programs.scratch("AdamW.state", DType.I32, 2);
+    }
+
+    /// Adds a tensor's squares to the state.
+    private void addSquares(Tensor gradient, Tensor state) {
+        Elements elements = Elements.flat(gradient);
+        programs.gpu().stream()
+                .launch(
+                        programs.get(new SumSquares(elements), "sum_squares", k -> sumSquares(k, elements)),
+                        Launch.of(blocks(gradient.elements()), Grid.THREADS),
+                        gradient,
+                        gradient.elements(),
+                        programs.scratch("AdamW.parts", DType.F32, MOST_BLOCKS),
+                        state);
+    }
+
+    @Override
     protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
-        Tensor parts = programs.scratch("AdamW.parts", DType.F32, MOST_BLOCKS);
-        Tensor state = programs.scratch("AdamW.state", DType.I32, 2);
+        Tensor state = state();
         programs.gpu().stream().fill(state, (byte) 0);
         for (Tensor gradient : gradients) {
             if (gradient.elements() > 0) {
-                Elements elements = Elements.flat(gradient);
-                programs.gpu().stream()
-                        .launch(
-                                programs.get(new SumSquares(elements), "sum_squares", k -> sumSquares(k, elements)),
-                                Launch.of(blocks(gradient.elements()), Grid.THREADS),
-                                gradient,
-                                gradient.elements(),
-                                parts,
-                                state);
+                addSquares(gradient, state);
             }
         }
         programs.gpu().stream()

@@ -42,6 +42,9 @@ final class ExpertsPtx extends Experts {
         }
     }
 
+    /// Choices of a token, where rows are taken as they lie.
+    private static final int NO_TOKENS = 1;
+
     private final Programs programs;
     private final Precision precision;
     private final Swiglu swiglu;
@@ -121,7 +124,8 @@ final class ExpertsPtx extends Experts {
         return plan.rowSlot().size(0) / tokens.size(0);
     }
 
-    private void combine(Tensor rows, Routing.Plan plan, @Nullable Tensor factors, Tensor y) {
+    @Override
+    protected void join(Tensor rows, Tensor slotRow, @Nullable Tensor factors, Tensor y) {
         Elements elements = Elements.of(y.size(1), rows, y);
         CombineRows kernel = new CombineRows(elements, factors != null);
         stream()
@@ -133,8 +137,8 @@ final class ExpertsPtx extends Experts {
                         y,
                         Elements.rowBytes(y),
                         factors == null ? (Object) 0L : factors,
-                        plan.slotRow(),
-                        topK(plan, y),
+                        slotRow,
+                        slotRow.size(0) / y.size(0),
                         y.size(0),
                         y.size(1));
     }
@@ -163,29 +167,25 @@ final class ExpertsPtx extends Experts {
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Dense weight, Tensor rows) {
         multiply(new Problem(
                 ExpertProduct.DOWN,
                 plan,
                 operand("Experts.activated", activated),
                 weight(weight),
-                scratch,
+                rows,
                 null,
                 null,
                 null,
-                topK(plan, y),
+                NO_TOKENS,
                 0,
-                y.size(1),
+                rows.size(1),
                 activated.size(1)));
-        combine(scratch, plan, weights, y);
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
-        packed.multiplyGrouped(activated, false, plan, weight, scratch);
-        combine(scratch, plan, weights, y);
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Packed weight, Tensor rows) {
+        packed.multiplyGrouped(activated, false, plan, weight, rows);
     }
 
     @Override
@@ -250,21 +250,20 @@ final class ExpertsPtx extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
+    protected void multiplyGateUp(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor rows) {
         multiply(new Problem(
                 ExpertProduct.GATE_UP_BACKWARD,
                 plan,
                 operand("Experts.dGateUp", dGateUp),
                 weight(weight),
-                scratch,
+                rows,
                 null,
                 null,
                 null,
-                topK(plan, dx),
+                NO_TOKENS,
                 0,
-                dx.size(1),
+                rows.size(1),
                 dGateUp.size(1)));
-        combine(scratch, plan, null, dx);
     }
 
     @Override

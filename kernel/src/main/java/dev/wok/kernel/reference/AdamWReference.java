@@ -6,11 +6,20 @@ import java.util.List;
 
 final class AdamWReference extends AdamW {
     @Override
+    protected double[] squares(Tensor gradient) {
+        double[] sums = new double[Math.toIntExact(Math.ceilDiv(gradient.elements(), BLOCK))];
+        for (long i = 0; i < gradient.elements(); i++) {
+            sums[(int) (i / BLOCK)] += gradient.get(i) * gradient.get(i);
+        }
+        return sums;
+    }
+
+    @Override
     protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         double squares = 0;
         for (Tensor gradient : gradients) {
-            for (long i = 0; i < gradient.elements(); i++) {
-                squares += gradient.get(i) * gradient.get(i);
+            for (double sum : squares(gradient)) {
+                squares += sum;
             }
         }
         double norm = Math.sqrt(squares);

@@ -6,6 +6,7 @@ import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
 import dev.wok.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 final class ExpertsReference extends Experts {
     private final Precision precision;
@@ -76,41 +77,38 @@ final class ExpertsReference extends Experts {
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Packed weight, Tensor to) {
         PackedReference product = new PackedReference(weight, precision);
-        rows(plan, y.dim(0), (e, row, slot, _) -> {
+        rows(plan, to.dim(0), (e, row, _, _) -> {
             double[] sums = product.times(activated, row * activated.stride(0), e);
             for (int j = 0; j < sums.length; j++) {
-                scratch.set(row * scratch.stride(0) + j, weights.get(slot) * sums[j]);
+                to.set(row * to.stride(0) + j, sums[j]);
             }
         });
-        gatherSum(plan, scratch, y);
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
-        rows(plan, y.dim(0), (e, row, slot, _) -> {
-            for (long j = 0; j < y.dim(1); j++) {
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Dense weight, Tensor to) {
+        rows(plan, to.dim(0), (e, row, _, _) -> {
+            for (long j = 0; j < to.dim(1); j++) {
                 double sum = 0;
                 for (long i = 0; i < activated.dim(1); i++) {
                     sum += operand(activated, row * activated.stride(0) + i) * entry(weight, e, j, i);
                 }
-                scratch.set(row * scratch.stride(0) + j, weights.get(slot) * sum);
+                to.set(row * to.stride(0) + j, sum);
             }
         });
-        gatherSum(plan, scratch, y);
     }
 
-    /// `y[t] += sum_k rows[row of choice k of t]`.
-    private static void gatherSum(Routing.Plan plan, Tensor rows, Tensor y) {
-        long topK = plan.rowSlot().dim(0) / y.dim(0);
+    @Override
+    protected void join(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y) {
+        long topK = slotRow.dim(0) / y.dim(0);
         for (long t = 0; t < y.dim(0); t++) {
             for (long j = 0; j < y.dim(1); j++) {
                 double sum = y.get(t * y.stride(0) + j);
-                for (long k = 0; k < topK; k++) {
-                    sum += rows.get(plan.slotRow().getInt(t * topK + k) * rows.stride(0) + j);
+                for (long slot = t * topK; slot < (t + 1) * topK; slot++) {
+                    double weight = weights == null ? 1 : weights.get(slot);
+                    sum += weight * rows.get(slotRow.getInt(slot) * rows.stride(0) + j);
                 }
                 y.set(t * y.stride(0) + j, sum);
             }
@@ -173,17 +171,16 @@ final class ExpertsReference extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
-        rows(plan, dx.dim(0), (e, row, _, _) -> {
-            for (long i = 0; i < dx.dim(1); i++) {
+    protected void multiplyGateUp(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor to) {
+        rows(plan, to.dim(0), (e, row, _, _) -> {
+            for (long i = 0; i < to.dim(1); i++) {
                 double sum = 0;
                 for (long j = 0; j < dGateUp.dim(1); j++) {
                     sum += operand(dGateUp, row * dGateUp.stride(0) + j) * entry(weight, e, j, i);
                 }
-                scratch.set(row * scratch.stride(0) + i, sum);
+                to.set(row * to.stride(0) + i, sum);
             }
         });
-        gatherSum(plan, scratch, dx);
     }
 
     @Override

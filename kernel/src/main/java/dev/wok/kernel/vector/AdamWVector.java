@@ -10,8 +10,9 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
 final class AdamWVector extends AdamW {
-    /// Elements whose squares are summed in float32 before they join the sum in double.
-    private static final int BLOCK = 4096;
+    /// Elements whose squares are summed in float32 before they join the sum in double: a part of
+    /// [#BLOCK].
+    private static final int SUMMED = 4096;
 
     private final Workers workers;
 
@@ -20,21 +21,26 @@ final class AdamWVector extends AdamW {
     }
 
     @Override
+    protected double[] squares(Tensor gradient) {
+        Tasks.requireFloats("AdamW", gradient);
+        long elements = gradient.elements();
+        double[] sums = new double[Math.toIntExact((elements + SUMMED - 1) / SUMMED)];
+        int perTask = 16;
+        workers.run((sums.length + perTask - 1) / perTask, (task, _) -> {
+            for (int i = task * perTask; i < Math.min(sums.length, (task + 1) * perTask); i++) {
+                long from = (long) i * SUMMED;
+                int count = (int) Math.min(SUMMED, elements - from);
+                sums[i] = Rows.dot(gradient.memory(), from, gradient.memory(), from, count);
+            }
+        });
+        return sums;
+    }
+
+    @Override
     protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         double squares = 0;
         for (Tensor gradient : gradients) {
-            Tasks.requireFloats("AdamW", gradient);
-            long elements = gradient.elements();
-            float[] sums = new float[Math.toIntExact((elements + BLOCK - 1) / BLOCK)];
-            int perTask = 16;
-            workers.run((sums.length + perTask - 1) / perTask, (task, _) -> {
-                for (int i = task * perTask; i < Math.min(sums.length, (task + 1) * perTask); i++) {
-                    long from = (long) i * BLOCK;
-                    int count = (int) Math.min(BLOCK, elements - from);
-                    sums[i] = Rows.dot(gradient.memory(), from, gradient.memory(), from, count);
-                }
-            });
-            for (float sum : sums) {
+            for (double sum : squares(gradient)) {
                 squares += sum;
             }
         }

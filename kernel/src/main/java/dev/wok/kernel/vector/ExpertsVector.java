@@ -13,7 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 final class ExpertsVector extends Experts {
     private final Workers workers;
@@ -93,48 +95,45 @@ final class ExpertsVector extends Experts {
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
-        Tasks.requireFloats("Experts", activated, weight.value(), weights, scratch, y);
-        Assignment rows = Assignment.of(plan, y.dim(0));
-        float[] factors = weights.toFloats();
-        forEachExpert(weight.value().size(0), e -> {
-            int start = rows.offsets()[e];
-            int end = start + rows.count(e);
-            return new Gemm.Problem(
-                    rows.count(e),
-                    y.size(1),
-                    activated.size(1),
-                    Gemm.rows(activated.slice(0, start, end)),
-                    false,
-                    Gemm.transposed(weight.value().select(0, e)),
-                    Gemm.scaled(scratch.slice(0, start, end), i -> factors[rows.rowSlot()[start + i]]));
-        });
-        gatherSum(rows, scratch, y);
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Dense weight, Tensor to) {
+        multiplyRows(activated, plan, weight.value(), Gemm::transposed, to);
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
-        Tasks.requireFloats("Experts", activated, weights, scratch, y);
-        Assignment rows = Assignment.of(plan, y.dim(0));
-        float[] factors = weights.toFloats();
-        multiply(rows, weight, activated, (e, i) -> rows.offsets()[e] + i, scratch);
-        Tasks.rows(workers, scratch.size(0), y.dim(1), (from, to, _) -> {
-            for (int row = from; row < to; row++) {
-                Rows.scale(scratch.memory(), row * scratch.stride(0), factors[rows.rowSlot()[row]], y.size(1));
-            }
-        });
-        gatherSum(rows, scratch, y);
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Packed weight, Tensor to) {
+        Tasks.requireFloats("Experts", activated, to);
+        Assignment rows = Assignment.of(plan);
+        multiply(rows, weight, activated, (e, i) -> rows.offsets()[e] + i, to);
     }
 
-    /// `y[t] += sum_k scratch[row of choice k of t]`.
-    private void gatherSum(Assignment rows, Tensor scratch, Tensor y) {
-        Tasks.rows(workers, y.size(0), y.dim(1) * rows.topK(), (from, to, _) -> {
+    /// The rows of each expert times its matrix.
+    private void multiplyRows(
+            Tensor x, Routing.Plan plan, Tensor weight, Function<Tensor, Gemm.Right> right, Tensor to) {
+        Tasks.requireFloats("Experts", x, weight, to);
+        Assignment rows = Assignment.of(plan);
+        forEachExpert(
+                weight.size(0),
+                e -> new Gemm.Problem(
+                        rows.count(e),
+                        to.size(1),
+                        x.size(1),
+                        Gemm.rows(rows.of(x, e)),
+                        false,
+                        right.apply(weight.select(0, e)),
+                        Gemm.into(rows.of(to, e), false)));
+    }
+
+    @Override
+    protected void join(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y) {
+        Tasks.requireFloats("Experts", rows, y);
+        int[] row = slotRow.toInts();
+        int topK = row.length / y.size(0);
+        float[] factors = weights == null ? null : weights.toFloats();
+        Tasks.rows(workers, y.size(0), y.dim(1) * topK, (from, to, _) -> {
             for (int t = from; t < to; t++) {
-                for (int k = 0; k < rows.topK(); k++) {
-                    long row = rows.slotRow()[t * rows.topK() + k];
-                    Rows.add(scratch.memory(), row * scratch.stride(0), 1, y.memory(), t * y.stride(0), y.size(1));
+                for (int slot = t * topK; slot < (t + 1) * topK; slot++) {
+                    float factor = factors == null ? 1 : factors[slot];
+                    Rows.add(rows.memory(), row[slot] * rows.stride(0), factor, y.memory(), t * y.stride(0), y.size(1));
                 }
             }
         });
@@ -194,22 +193,8 @@ final class ExpertsVector extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
-        Tasks.requireFloats("Experts", dGateUp, weight.value(), scratch, dx);
-        Assignment rows = Assignment.of(plan, dx.dim(0));
-        forEachExpert(weight.value().size(0), e -> {
-            int start = rows.offsets()[e];
-            int end = start + rows.count(e);
-            return new Gemm.Problem(
-                    rows.count(e),
-                    dx.size(1),
-                    dGateUp.size(1),
-                    Gemm.rows(dGateUp.slice(0, start, end)),
-                    false,
-                    Gemm.plain(weight.value().select(0, e)),
-                    Gemm.into(scratch.slice(0, start, end), false));
-        });
-        gatherSum(rows, scratch, dx);
+    protected void multiplyGateUp(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor to) {
+        multiplyRows(dGateUp, plan, weight.value(), Gemm::plain, to);
     }
 
     @Override

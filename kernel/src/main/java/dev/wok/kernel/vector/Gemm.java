@@ -262,21 +262,6 @@ final class Gemm {
         };
     }
 
-    /// Writes a block to a matrix, each row times a factor.
-    static Result scaled(Tensor c, IntToDoubleFunction factor) {
-        MemorySegment memory = c.memory();
-        long stride = c.stride(0);
-        return (tile, ldc, row, rows, column, columns) -> {
-            for (int i = 0; i < rows; i++) {
-                float scale = (float) factor.applyAsDouble(row + i);
-                for (int j = i * ldc; j < i * ldc + columns; j++) {
-                    tile[j] *= scale;
-                }
-                put(tile, i * ldc, memory, (row + i) * stride + column, columns, false);
-            }
-        };
-    }
-
     private static void put(float[] tile, int at, MemorySegment memory, long element, int columns, boolean accumulate) {
         int whole = columns / Lanes.COUNT * Lanes.COUNT;
         for (int j = 0; j < whole; j += Lanes.COUNT) {

@@ -43,22 +43,27 @@ final class AdamWX86 extends AdamW {
         update = programs.get(Code.UPDATE, AdamWX86::writeUpdate);
     }
 
+    @Override
+    protected double[] squares(Tensor gradient) {
+        Span span = Span.read(OP, gradient);
+        double[] sums = new double[Tasks.blocks(gradient.elements())];
+        Tasks.blocks(workers, gradient.elements(), (from, count, worker) -> {
+            squares.call(span.at(from), count, arguments.address(worker));
+            sums[Tasks.block(from)] = arguments.result(worker, 0);
+        });
+        Span.keep(span);
+        return sums;
+    }
+
     /* The squares of a block are summed in float32, lane by lane, the blocks' sums in double and in order. */
     @Override
     protected void norm(List<Tensor> gradients, double maxNorm, Tensor normAndClip) {
         Span result = Span.written(OP, normAndClip);
         double total = 0;
         for (Tensor gradient : gradients) {
-            Span span = Span.read(OP, gradient);
-            float[] sums = new float[Tasks.blocks(gradient.elements())];
-            Tasks.blocks(workers, gradient.elements(), (from, count, worker) -> {
-                squares.call(span.at(from), count, arguments.address(worker));
-                sums[Tasks.block(from)] = arguments.result(worker, 0);
-            });
-            for (float sum : sums) {
+            for (double sum : squares(gradient)) {
                 total += sum;
             }
-            Span.keep(span);
         }
         double norm = Math.sqrt(total);
         normAndClip.set(0, norm);

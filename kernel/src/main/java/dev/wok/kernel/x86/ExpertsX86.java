@@ -179,70 +179,64 @@ final class ExpertsX86 extends Experts {
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Dense weight, Tensor weights, Tensor scratch, Tensor y) {
-        List<Panels> right = forms.of(weight, true, precision);
-        downScatter(activated, plan, right::get, precision, weights, scratch, y);
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Dense weight, Tensor to) {
+        multiplyRows(activated, plan, forms.of(weight, true, precision)::get, precision, to);
     }
 
     @Override
-    protected void downScatter(
-            Tensor activated, Routing.Plan plan, Packed weight, Tensor weights, Tensor scratch, Tensor y) {
+    protected void multiplyDown(Tensor activated, Routing.Plan plan, Packed weight, Tensor to) {
         if (!weight.element().isScaled()) {
-            downScatter(
-                    activated,
-                    plan,
-                    e -> gemm.panels(weight.matrix(e), precision),
-                    entering(weight),
-                    weights,
-                    scratch,
-                    y);
+            multiplyRows(activated, plan, e -> gemm.panels(weight.matrix(e), precision), entering(weight), to);
             return;
         }
-        requireFloats(activated, weights, scratch, y);
-        Assignment rows = Assignment.of(plan, y.dim(0));
+        requireFloats(activated, to);
+        Assignment rows = Assignment.of(plan);
         PackedGemm.Left left = packed.enter(activated, weight, precision);
-        multiply(rows, e -> left.from(rows.offsets()[e]), weight, scratch);
-        sum(rows, scratch, weights.toFloats(), y);
+        multiply(rows, e -> left.from(rows.offsets()[e]), weight, to);
     }
 
-    private void downScatter(
-            Tensor activated,
-            Routing.Plan plan,
-            IntFunction<Panels> right,
-            Precision in,
-            Tensor weights,
-            Tensor scratch,
-            Tensor y) {
-        requireFloats(activated, weights, scratch, y);
-        Assignment rows = Assignment.of(plan, y.dim(0));
+    /// The rows of each expert times its matrix.
+    private void multiplyRows(Tensor x, Routing.Plan plan, IntFunction<Panels> right, Precision in, Tensor to) {
+        requireFloats(x, to);
+        Assignment rows = Assignment.of(plan);
         forEachExpert(
                 rows,
                 e -> new Gemm.Problem(
                         rows.count(e),
-                        gemm.rows(rows.of(activated, e), i -> i, in),
+                        gemm.rows(rows.of(x, e), i -> i, in),
                         right.apply(e),
-                        rows.of(scratch, e),
+                        rows.of(to, e),
                         false,
                         null));
-        sum(rows, scratch, weights.toFloats(), y);
     }
 
-    /// `y[t] += sum_k factor[t, k] scratch[row of choice k of t]`.
-    private void sum(Assignment rows, Tensor scratch, float @Nullable [] factors, Tensor y) {
-        long from = Span.address(scratch);
+    @Override
+    protected void join(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y) {
+        requireFloats(rows, y);
+        float[] factors = null;
+        if (weights != null) {
+            requireFloats(weights);
+            factors = weights.toFloats();
+        }
+        sum(rows, slotRow.toInts(), factors, y);
+    }
+
+    /// `y[t] += sum_k factor[t, k] rows[row of choice k of t]`.
+    private void sum(Tensor rows, int[] slotRow, float @Nullable [] factors, Tensor y) {
+        long from = Span.address(rows);
         long to = Span.address(y);
         int tokens = y.size(0);
+        int topK = slotRow.length / tokens;
         workers.run((tokens + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, worker) -> {
             for (int t = task * ROWS_PER_TASK; t < Math.min(tokens, (task + 1) * ROWS_PER_TASK); t++) {
-                for (int k0 = 0; k0 < rows.topK(); k0 += Sum.MOST) {
-                    int count = Math.min(Sum.MOST, rows.topK() - k0);
+                for (int k0 = 0; k0 < topK; k0 += Sum.MOST) {
+                    int count = Math.min(Sum.MOST, topK - k0);
                     for (int k = 0; k < count; k++) {
-                        int slot = t * rows.topK() + k0 + k;
+                        int slot = t * topK + k0 + k;
                         Sum.term(
                                 tables[worker],
                                 k,
-                                from + rows.slotRow()[slot] * Span.stride(scratch, 0),
+                                from + slotRow[slot] * Span.stride(rows, 0),
                                 factors == null ? 1 : factors[slot]);
                     }
                     programs.get(Sum.class, Sum::write)
@@ -250,7 +244,7 @@ final class ExpertsX86 extends Experts {
                 }
             }
         });
-        Reference.reachabilityFence(scratch);
+        Reference.reachabilityFence(rows);
         Reference.reachabilityFence(y);
     }
 
@@ -366,20 +360,8 @@ final class ExpertsX86 extends Experts {
     }
 
     @Override
-    protected void gateUpScatter(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
-        requireFloats(dGateUp, scratch, dx);
-        Assignment rows = Assignment.of(plan, dx.dim(0));
-        List<Panels> right = forms.of(weight, false, precision);
-        forEachExpert(
-                rows,
-                e -> new Gemm.Problem(
-                        rows.count(e),
-                        gemm.rows(rows.of(dGateUp, e), i -> i, precision),
-                        right.get(e),
-                        rows.of(scratch, e),
-                        false,
-                        null));
-        sum(rows, scratch, null, dx);
+    protected void multiplyGateUp(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor to) {
+        multiplyRows(dGateUp, plan, forms.of(weight, false, precision)::get, precision, to);
     }
 
     @Override
