@@ -1,0 +1,24 @@
+package dev.wok.fabric;
+
+import java.util.Arrays;
+
+/// Which ranks of a group share a machine.
+///
+/// @param machines `[ranks]`: the machine of each rank, counted from 0 in the order of their first ranks
+public record Shape(int[] machines) {
+    /// All on one machine.
+    public static Shape oneMachine(int ranks) {
+        return new Shape(new int[ranks]);
+    }
+
+    /// As many ranks on each of some machines, neighbours together.
+    public static Shape machines(int machines, int ranksEach) {
+        int[] of = new int[machines * ranksEach];
+        Arrays.setAll(of, rank -> rank / ranksEach);
+        return new Shape(of);
+    }
+
+    public int size() {
+        return machines.length;
+    }
+}
