@@ -1,0 +1,86 @@
+package dev.wok.fabric;
+
+import dev.wok.tensor.Tensor;
+import java.util.function.IntFunction;
+
+/// Tokens of a mixture-of-experts layer to the ranks of their experts, and back (DeepSeek-V3 §3.2.2). Counts travel
+/// first, then payload. Ranks hold consecutive tokens of a batch: all of rank 0 precede all of rank 1.
+///
+/// Tensors lie in host memory. A row is one choice of one token, seen where its expert is; a slot, where its token is:
+/// `token * topK + rank of the choice`.
+public interface Exchange {
+    /// What a value travels as.
+    enum Payload {
+        F32,
+        /// Rounded to nearest even.
+        BF16,
+        /// E4M3, a float32 scale for each 128 values of a row (DeepSeek-V3 §3.3.2).
+        FP8
+    }
+
+    /// @param hidden width of a token
+    /// @param topK experts that a token chooses
+    /// @param dispatch what tokens travel as on their way to experts
+    /// @param combine what results travel as on their way back
+    record Desc(int hidden, int topK, Placement placement, Payload dispatch, Payload combine) {}
+
+    /// Where the tokens of a batch go in one layer, known on both sides; for one forward and one backward pass.
+    interface Route {
+        /// @return tokens of this rank
+        int tokens();
+
+        /// @return rows that come to this rank's experts
+        int rows();
+
+        /// @return `[slots of this rank + 1]`: rows `offsets[s]` to `offsets[s + 1]` belong to the expert in slot `s`;
+        ///     among them earlier ranks come first, and of a rank earlier tokens
+        int[] offsets();
+    }
+
+    /// Tokens on their way to their experts while it is being found out how many come.
+    interface Arriving extends Transfer {
+        /// Waits until it is known how many come from everywhere.
+        Route route();
+
+        /// @return `[rows, hidden]`: each expert's tokens, here after [#await]
+        Tensor rows();
+    }
+
+    /// [#route] and [#dispatch] at once: tokens leave without waiting for what others have counted.
+    ///
+    /// @param chosen `[tokens, topK]`, I32: each token's experts
+    /// @param x `[tokens, hidden]`, F32
+    /// @param room makes `[rows, hidden]`, F32, for so many rows as come, before [Arriving#route]
+    ///     returns: once, on any thread
+    Arriving begin(Tensor chosen, Tensor x, IntFunction<Tensor> room);
+
+    /// Counts and tells where tokens go.
+    ///
+    /// @param chosen `[tokens, topK]`, I32: each token's experts
+    Route route(Tensor chosen);
+
+    /// Brings tokens to their experts. What stays on this rank is rounded like what travels.
+    ///
+    /// @param x `[tokens, hidden]`, F32
+    /// @param rows `[rows, hidden]`, F32, written: each expert's tokens
+    Transfer dispatch(Route route, Tensor x, Tensor rows);
+
+    /// Brings one number per choice to its row, exactly.
+    ///
+    /// @param slots `[tokens, topK]`, F32
+    /// @param rows `[rows]`, F32, written
+    Transfer dispatchScalars(Route route, Tensor slots, Tensor rows);
+
+    /// Brings rows back to the slots that they were made for; what is done with them there, in the order of a token's
+    /// choices, is the caller's.
+    ///
+    /// @param rows `[rows, hidden]`, F32
+    /// @param slots `[tokens * topK, hidden]`, F32, written
+    Transfer combine(Route route, Tensor rows, Tensor slots);
+
+    /// Brings one number per row back to its slot, exactly.
+    ///
+    /// @param rows `[rows]`, F32
+    /// @param slots `[tokens, topK]`, F32, written
+    Transfer combineScalars(Route route, Tensor rows, Tensor slots);
+}

@@ -1,0 +1,50 @@
+package dev.wok.fabric;
+
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/// A thread that moves what travels between this rank and the others, see [Fabric#serve].
+public final class Serving implements AutoCloseable {
+    /// It takes a processor from who computes as often as this, while nothing comes.
+    private static final long SLEEP = TimeUnit.MICROSECONDS.toNanos(50);
+
+    private final Traffic traffic;
+    private final Thread thread;
+    private volatile boolean closed;
+
+    Serving(Traffic traffic, int rank) {
+        this.traffic = traffic;
+        thread = Thread.ofPlatform().daemon().name("wok-exchange-" + rank).start(this::serve);
+    }
+
+    private void serve() {
+        try {
+            while (!closed) {
+                if (!traffic.progress()) {
+                    LockSupport.parkNanos(SLEEP);
+                }
+            }
+        } catch (Departed e) {
+            /* Who waits for what travels is told. */
+            closed = true;
+        }
+    }
+
+    /// Ends the thread.
+    @Override
+    public void close() {
+        closed = true;
+        LockSupport.unpark(thread);
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

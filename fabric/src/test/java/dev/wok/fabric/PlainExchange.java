@@ -1,0 +1,117 @@
+package dev.wok.fabric;
+
+import dev.wok.tensor.Bf16;
+import dev.wok.tensor.E4m3;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/// Dispatch and combine in plain loops over all ranks' arrays: what [Exchange] is held against.
+final class PlainExchange {
+    /// One choice of one token, where its expert is.
+    record Row(int slot, int source, int token, int choice) {}
+
+    private final Exchange.Desc desc;
+    private final int[] tokens;
+    private final List<List<Row>> rows = new ArrayList<>();
+
+    /// @param chosen `[ranks][tokens][topK]`
+    PlainExchange(Exchange.Desc desc, Shape shape, int[][][] chosen) {
+        this.desc = desc;
+        this.tokens = new int[chosen.length];
+        Placement placement = desc.placement();
+        int[] first = placement.firstSlots();
+        for (int rank = 0; rank < chosen.length; rank++) {
+            rows.add(new ArrayList<>());
+        }
+        for (int source = 0; source < chosen.length; source++) {
+            tokens[source] = chosen[source].length;
+            Replicas replicas = Replicas.of(placement, shape, source);
+            for (int token = 0; token < tokens[source]; token++) {
+                for (int choice = 0; choice < desc.topK(); choice++) {
+                    int slot = replicas.slotFor(chosen[source][token][choice], token);
+                    int rank = 0;
+                    while (first[rank + 1] <= slot) {
+                        rank++;
+                    }
+                    rows.get(rank).add(new Row(slot - first[rank], source, token, choice));
+                }
+            }
+        }
+        for (List<Row> of : rows) {
+            of.sort(Comparator.comparingInt(Row::slot)
+                    .thenComparingInt(Row::source)
+                    .thenComparingInt(Row::token)
+                    .thenComparingInt(Row::choice));
+        }
+    }
+
+    List<Row> rows(int rank) {
+        return rows.get(rank);
+    }
+
+    int[] offsets(int rank) {
+        int[] offsets = new int[desc.placement().slots()[rank].length + 1];
+        for (Row row : rows.get(rank)) {
+            for (int slot = row.slot + 1; slot < offsets.length; slot++) {
+                offsets[slot]++;
+            }
+        }
+        return offsets;
+    }
+
+    /// @param x `[ranks][tokens][hidden]`
+    float[][] dispatch(float[][][] x, int rank) {
+        return rows.get(rank).stream()
+                .map(row -> rounded(desc.dispatch(), x[row.source][row.token]))
+                .toArray(float[][]::new);
+    }
+
+    /// @param y `[ranks][rows][hidden]`
+    /// @return `[tokens * topK][hidden]`
+    float[][] combine(float[][][] y, int home) {
+        float[][] slots = new float[tokens[home] * desc.topK()][];
+        for (int rank = 0; rank < rows.size(); rank++) {
+            for (int i = 0; i < rows.get(rank).size(); i++) {
+                Row row = rows.get(rank).get(i);
+                if (row.source == home) {
+                    slots[row.token * desc.topK() + row.choice] = rounded(desc.combine(), y[rank][i]);
+                }
+            }
+        }
+        return slots;
+    }
+
+    static float[] rounded(Exchange.Payload payload, float[] row) {
+        float[] rounded = row.clone();
+        switch (payload) {
+            case F32 -> {}
+            case BF16 -> {
+                for (int i = 0; i < row.length; i++) {
+                    rounded[i] = Bf16.round(row[i]);
+                }
+            }
+            case FP8 -> {
+                for (int first = 0; first < row.length; first += 128) {
+                    int end = Math.min(row.length, first + 128);
+                    float scale = scale(row, first, end);
+                    for (int i = first; i < end; i++) {
+                        rounded[i] = E4m3.value(E4m3.bits(row[i] / scale)) * scale;
+                    }
+                }
+            }
+        }
+        return rounded;
+    }
+
+    private static float scale(float[] row, int first, int end) {
+        float greatest = 0;
+        for (int i = first; i < end; i++) {
+            if (!Float.isFinite(row[i])) {
+                return Float.NaN;
+            }
+            greatest = Math.max(greatest, Math.abs(row[i]));
+        }
+        return Math.max(greatest / 448, Float.MIN_NORMAL);
+    }
+}

@@ -1,0 +1,403 @@
+package dev.wok.fabric;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Rng;
+import dev.wok.tensor.Tensor;
+import dev.wok.testkit.Property;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+final class TokenExchangeTest {
+    private static final List<Shape> SHAPES = List.of(
+            Shape.oneMachine(1),
+            Shape.oneMachine(3),
+            Shape.machines(2, 2),
+            Shape.machines(3, 2),
+            new Shape(new int[] {0, 0, 0, 1}),
+            new Shape(new int[] {0, 1, 1, 0, 2}));
+
+    /// A row of a token: what it holds is a formula of where it comes from. Every seventh is zero.
+    private static float[] row(int rank, int token, int hidden) {
+        float[] row = new float[hidden];
+        for (int column = 0; column < hidden && (rank + token) % 7 != 6; column++) {
+            row[column] = Math.scalb((rank * 31 + token * 7 + column) % 97 - 48.3f, (token + column) % 9 - 4);
+        }
+        return row;
+    }
+
+    private static Tensor tensor(float[][] rows, int width) {
+        Tensor tensor = Tensor.allocate(Arena.ofAuto(), DType.F32, rows.length, width);
+        for (int i = 0; i < rows.length; i++) {
+            tensor.select(0, i).copyFrom(Tensor.of(rows[i]));
+        }
+        return tensor;
+    }
+
+    private static Tensor chosen(int[][] chosen, int topK) {
+        int[] flat = Arrays.stream(chosen).flatMapToInt(Arrays::stream).toArray();
+        return Tensor.of(flat).reshape(chosen.length, topK);
+    }
+
+    private static void assertBits(float[][] expected, Tensor actual, String what) {
+        float[] flat = actual.toFloats();
+        int at = 0;
+        for (float[] row : expected) {
+            for (float value : row) {
+                assertEquals(Float.floatToRawIntBits(value), Float.floatToRawIntBits(flat[at++]), what);
+            }
+        }
+        assertEquals(flat.length, at, what);
+    }
+
+    /// Everything that a batch of all ranks goes through, and the plain twin's word for it.
+    private record Batch(Exchange.Desc desc, Shape shape, int[][][] chosen, PlainExchange plain) {
+        static Batch of(Exchange.Desc desc, Shape shape, int[][][] chosen) {
+            return new Batch(desc, shape, chosen, new PlainExchange(desc, shape, chosen));
+        }
+
+        float[][][] x() {
+            float[][][] x = new float[shape.size()][][];
+            for (int rank = 0; rank < x.length; rank++) {
+                x[rank] = new float[chosen[rank].length][];
+                for (int token = 0; token < x[rank].length; token++) {
+                    x[rank][token] = row(rank, token, desc.hidden());
+                }
+            }
+            return x;
+        }
+
+        float[][][] y() {
+            float[][][] y = new float[shape.size()][][];
+            for (int rank = 0; rank < y.length; rank++) {
+                y[rank] = new float[plain.rows(rank).size()][];
+                for (int i = 0; i < y[rank].length; i++) {
+                    y[rank][i] = row(rank + 3, i, desc.hidden());
+                }
+            }
+            return y;
+        }
+    }
+
+    /// A batch under way on one rank.
+    private static final class Flight {
+        private final Batch batch;
+        private final Exchange exchange;
+        private final int rank;
+        private final Exchange.Route route;
+        private final Tensor rows;
+        private final Tensor slots;
+        private Transfer transfer;
+
+        /// @param atOnce whether tokens leave with their counts
+        /// @param meanwhile what is done while they are under way
+        Flight(Batch batch, Exchange exchange, int rank, boolean atOnce, Runnable meanwhile) {
+            this.batch = batch;
+            this.exchange = exchange;
+            this.rank = rank;
+            Tensor chosen = chosen(batch.chosen[rank], batch.desc.topK());
+            Tensor x = tensor(batch.x()[rank], batch.desc.hidden());
+            if (atOnce) {
+                Exchange.Arriving arriving = exchange.begin(chosen, x, this::room);
+                meanwhile.run();
+                route = arriving.route();
+                rows = arriving.rows();
+                transfer = arriving;
+            } else {
+                route = exchange.route(chosen);
+                rows = room(route.rows());
+                transfer = exchange.dispatch(route, x, rows);
+                meanwhile.run();
+            }
+            slots = Tensor.allocate(
+                    Arena.ofAuto(), DType.F32, (long) route.tokens() * batch.desc.topK(), batch.desc.hidden());
+            assertArrayEquals(batch.plain.offsets(rank), route.offsets());
+            assertEquals(batch.chosen[rank].length, route.tokens());
+        }
+
+        private Tensor room(int count) {
+            return Tensor.allocate(Arena.ofAuto(), DType.F32, count, batch.desc.hidden());
+        }
+
+        void dispatched() {
+            transfer.await();
+            assertBits(batch.plain.dispatch(batch.x(), rank), rows, "dispatch");
+            transfer = exchange.combine(route, tensor(batch.y()[rank], batch.desc.hidden()), slots);
+        }
+
+        void combined() {
+            transfer.await();
+            assertBits(batch.plain.combine(batch.y(), rank), slots, "combine");
+        }
+
+        private static float weight(int rank, int slot) {
+            return rank * 1000 + slot + 0.1f;
+        }
+
+        void scalars() {
+            int topK = batch.desc.topK();
+            float[] weights = new float[route.tokens() * topK];
+            for (int i = 0; i < weights.length; i++) {
+                weights[i] = weight(rank, i);
+            }
+            Tensor there = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows());
+            exchange.dispatchScalars(route, Tensor.of(weights).reshape(route.tokens(), topK), there)
+                    .await();
+            float[] expected = new float[route.rows()];
+            for (int i = 0; i < expected.length; i++) {
+                PlainExchange.Row row = batch.plain.rows(rank).get(i);
+                expected[i] = weight(row.source(), row.token() * topK + row.choice());
+            }
+            assertArrayEquals(expected, there.toFloats());
+            Tensor back = Tensor.allocate(Arena.ofAuto(), DType.F32, route.tokens(), topK);
+            exchange.combineScalars(route, there, back).await();
+            assertArrayEquals(weights, back.toFloats());
+        }
+    }
+
+    private static int[][][] draw(Rng rng, Shape shape, int experts, int topK, int most, boolean one) {
+        int[][][] chosen = new int[shape.size()][][];
+        for (int rank = 0; rank < chosen.length; rank++) {
+            Rng of = rng.split(rank);
+            chosen[rank] = new int[of.below(0, most + 1)][];
+            for (int token = 0; token < chosen[rank].length; token++) {
+                int first = one ? 0 : of.split(token).below(0, experts);
+                int step = 1 + (one ? 0 : of.split(token).below(1, 3));
+                chosen[rank][token] = new int[topK];
+                for (int choice = 0; choice < topK; choice++) {
+                    chosen[rank][token][choice] = (first + choice * step) % experts;
+                }
+            }
+        }
+        return chosen;
+    }
+
+    /// Experts dealt at random to ranks, of which some may have none, and some experts twice.
+    private static Placement placement(Rng rng, int experts, int ranks, int replicas) {
+        int[][] slots = new int[ranks][0];
+        for (int i = 0; i < experts + replicas; i++) {
+            int rank = rng.below(i, ranks);
+            slots[rank] = Arrays.copyOf(slots[rank], slots[rank].length + 1);
+            slots[rank][slots[rank].length - 1] = i % experts;
+        }
+        return new Placement(experts, slots);
+    }
+
+    @Test
+    void agreesWithThePlainOne() {
+        int[] widths = {1, 2, 77, 128, 129, 300, 17000};
+        Exchange.Payload[] payloads = Exchange.Payload.values();
+        Property.of("TokenExchange")
+                .size("shape", 0, SHAPES.size() - 1)
+                .size("width", 0, widths.length - 1)
+                .size("experts", 1, 12)
+                .size("topK", 1, 8)
+                .size("tokens", 0, 33)
+                .size("replicas", 0, 4)
+                .size("dispatch", 0, 2)
+                .size("combine", 0, 2)
+                .flag("even")
+                .flag("one")
+                .flag("firstAtOnce")
+                .flag("secondAtOnce")
+                .cases(40)
+                .check(c -> {
+                    Shape shape = SHAPES.get(c.size("shape"));
+                    int experts = c.size("experts");
+                    int topK = Math.min(c.size("topK"), experts);
+                    int hidden = widths[c.size("width")];
+                    int tokens = hidden > 1000 ? c.size("tokens") / 8 : c.size("tokens");
+                    Placement placement = c.flag("even")
+                            ? Placement.even(experts, shape.size())
+                            : placement(c.rng("placement"), experts, shape.size(), c.size("replicas"));
+                    Exchange.Desc desc = new Exchange.Desc(
+                            hidden, topK, placement, payloads[c.size("dispatch")], payloads[c.size("combine")]);
+                    Batch a = Batch.of(desc, shape, draw(c.rng("a"), shape, experts, topK, tokens, c.flag("one")));
+                    Batch b = Batch.of(desc, shape, draw(c.rng("b"), shape, experts, topK, tokens, false));
+                    Ranks.run(shape, fabric -> {
+                        Exchange exchange = fabric.exchange(desc);
+                        List<Flight> both = new ArrayList<>();
+                        Flight first = new Flight(
+                                a,
+                                exchange,
+                                fabric.rank(),
+                                c.flag("firstAtOnce"),
+                                () -> both.add(
+                                        new Flight(b, exchange, fabric.rank(), c.flag("secondAtOnce"), () -> {})));
+                        Flight second = both.getFirst();
+                        first.dispatched();
+                        second.dispatched();
+                        second.scalars();
+                        first.combined();
+                        second.combined();
+                        first.scalars();
+                        fabric.barrier();
+                    });
+                });
+    }
+
+    @Test
+    void bringsATokenToEachMachineOnce() {
+        int tokens = 5;
+        int hidden = 40;
+        Exchange.Desc desc =
+                new Exchange.Desc(hidden, 8, Placement.even(8, 4), Exchange.Payload.BF16, Exchange.Payload.F32);
+        AtomicLong[][] sent = new AtomicLong[4][4];
+        for (AtomicLong[] of : sent) {
+            Arrays.setAll(of, _ -> new AtomicLong());
+        }
+        int[][] all = new int[tokens][];
+        Arrays.fill(all, new int[] {0, 1, 2, 3, 4, 5, 6, 7});
+        List<Fabric> fabrics =
+                Ranks.of(Shape.machines(2, 2), (rank, link) -> new CountingLink(link, sent[rank][link.peer()]));
+        Ranks.run(fabrics, fabric -> {
+            Exchange exchange = fabric.exchange(desc);
+            Exchange.Route route = exchange.route(chosen(all, 8));
+            for (AtomicLong to : sent[fabric.rank()]) {
+                to.set(0);
+            }
+            Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, tokens, hidden);
+            Tensor rows = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows(), hidden);
+            exchange.dispatch(route, x, rows).await();
+            fabric.barrier();
+        });
+        long once = (long) tokens * hidden * Short.BYTES;
+        long[][] expected = {{0, 2, 1, 0}, {2, 0, 0, 1}, {1, 0, 0, 2}, {0, 1, 2, 0}};
+        for (int from = 0; from < 4; from++) {
+            for (int to = 0; to < 4; to++) {
+                assertEquals(expected[from][to] * once, sent[from][to].get(), from + " to " + to);
+            }
+        }
+    }
+
+    /// Rank 0 begins to send more than its ring holds and then computes until rank 1 has all of it.
+    @Test
+    void travelsWhileARankComputes() {
+        int tokens = 200;
+        int hidden = 2000;
+        Exchange.Desc desc = new Exchange.Desc(
+                hidden, 1, new Placement(1, new int[][] {{}, {0}}), Exchange.Payload.F32, Exchange.Payload.F32);
+        CountDownLatch arrived = new CountDownLatch(1);
+        Ranks.run(Shape.oneMachine(2), fabric -> {
+            Exchange exchange = fabric.exchange(desc);
+            int mine = fabric.rank() == 0 ? tokens : 0;
+            Exchange.Route route = exchange.route(Tensor.of(new int[mine]).reshape(mine, 1));
+            Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, mine, hidden);
+            Tensor rows = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows(), hidden);
+            Transfer transfer = exchange.dispatch(route, x, rows);
+            if (fabric.rank() == 0) {
+                Thread serving = Thread.ofPlatform().daemon().start(() -> {
+                    while (arrived.getCount() > 0) {
+                        fabric.progress();
+                    }
+                });
+                await(arrived);
+                join(serving);
+            }
+            transfer.await();
+            arrived.countDown();
+        });
+    }
+
+    /// A rank that begins to send and receive, and then computes, has all rows when it asks for them.
+    @Test
+    void isServedWhileARankComputes() {
+        int tokens = 300;
+        int hidden = 2000;
+        Exchange.Desc desc =
+                new Exchange.Desc(hidden, 2, Placement.even(4, 2), Exchange.Payload.F32, Exchange.Payload.F32);
+        CountDownLatch arrived = new CountDownLatch(2);
+        Ranks.run(Shape.oneMachine(2), fabric -> {
+            Exchange exchange = fabric.exchange(desc);
+            int[][] choices = new int[tokens][];
+            float[][] values = new float[tokens][hidden];
+            for (int token = 0; token < tokens; token++) {
+                choices[token] = new int[] {token % 4, (token + 1) % 4};
+                Arrays.fill(values[token], token);
+            }
+            Tensor chosen = chosen(choices, 2);
+            Tensor x = tensor(values, hidden);
+            try (Serving _ = fabric.serve()) {
+                Exchange.Arriving arriving = exchange.begin(chosen, x, rows -> {
+                    Tensor room = Tensor.allocate(Arena.ofAuto(), DType.F32, rows, hidden);
+                    arrived.countDown();
+                    return room;
+                });
+                await(arrived);
+                arriving.await();
+                assertEquals(2 * tokens, arriving.rows().size(0));
+                assertEquals(
+                        fabric.rank() == 0 ? 297 : 299,
+                        arriving.rows().select(0, 2 * tokens - 1).get(0));
+            }
+        });
+    }
+
+    @Test
+    void namesMissingRoom() {
+        try (Fabric alone = Fabric.alone()) {
+            Exchange exchange = alone.exchange(
+                    new Exchange.Desc(1, 1, Placement.even(1, 1), Exchange.Payload.F32, Exchange.Payload.F32));
+            Tensor one = Tensor.of(1f).reshape(1, 1);
+            Exchange.Arriving arriving = exchange.begin(Tensor.of(0).reshape(1, 1), one, rows -> Tensor.of(0f));
+            IllegalStateException thrown = assertThrows(IllegalStateException.class, arriving::await);
+            assertEquals(
+                    "java.lang.IllegalArgumentException: rows is F32[1], expected F32[1, 1] with no gaps in a row",
+                    String.valueOf(thrown.getCause()));
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertTrue(latch.await(30, TimeUnit.SECONDS), "nothing travels");
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void refusesWhatDoesNotFit() {
+        try (Fabric alone = Fabric.alone()) {
+            Exchange.Desc desc =
+                    new Exchange.Desc(8, 2, Placement.even(4, 1), Exchange.Payload.F32, Exchange.Payload.F32);
+            Exchange exchange = alone.exchange(desc);
+            Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2));
+            Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, 1, 8);
+            assertMessage(
+                    "rows is F32[1, 8], expected F32[2, 8] with no gaps in a row",
+                    () -> exchange.dispatch(route, x, x));
+            assertMessage(
+                    "chosen is I32[1, 3], expected I32[tokens, 2]",
+                    () -> exchange.route(Tensor.of(0, 1, 2).reshape(1, 3)));
+            assertMessage(
+                    "expert 4 was chosen, expected 0 to 3",
+                    () -> exchange.route(Tensor.of(0, 4).reshape(1, 2)));
+            assertMessage(
+                    "the route is another exchange's",
+                    () -> alone.exchange(desc).dispatch(route, x, x));
+        }
+    }
+
+    private static void assertMessage(String message, Executable call) {
+        assertEquals(message, assertThrows(IllegalArgumentException.class, call).getMessage());
+    }
+}
