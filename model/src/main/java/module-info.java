@@ -3,6 +3,7 @@
 module wok.model {
     requires static transitive org.jspecify;
     requires transitive wok.kernel;
+    requires transitive wok.fabric;
     requires transitive wok.notice;
     requires tools.jackson.databind;
 

@@ -1,6 +1,7 @@
 package dev.wok.model;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -92,6 +93,38 @@ public record Batch(
                 && begins[begin] == begin
                 && keyStart[begin] == begin
                 && keyStart[begin + shared - 1] == begin;
+    }
+
+    /// Some of the sequences.
+    ///
+    /// @throws IllegalArgumentException where a document lies in these and in others
+    Batch sequences(int from, int to) {
+        requireApart(from);
+        requireApart(to);
+        int first = from * length;
+        int end = to * length;
+        return new Batch(
+                to - from,
+                length,
+                Arrays.copyOfRange(tokens, first, end),
+                Arrays.copyOfRange(targets, first, end),
+                Arrays.copyOfRange(positions, first, end),
+                shifted(keyStart, first, end),
+                shifted(begins, first, end));
+    }
+
+    /// @throws IllegalArgumentException where a document lies in this sequence and in the one before
+    void requireApart(int sequence) {
+        int row = sequence * length;
+        if (row < tokens.length && (keyStart[row] != row || begins[row] != row)) {
+            throw new IllegalArgumentException(
+                    "Batch: sequence %d goes on with a document of the one before, which lies in another part of the gradients"
+                            .formatted(sequence));
+        }
+    }
+
+    private static int[] shifted(int[] rows, int from, int to) {
+        return Arrays.stream(rows, from, to).map(row -> row - from).toArray();
     }
 
     /// @return the rows that have a target

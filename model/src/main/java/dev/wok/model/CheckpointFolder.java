@@ -15,12 +15,15 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -34,6 +37,7 @@ final class CheckpointFolder implements Source {
     private static final String MTP = "mtp.safetensors";
     private static final String SHARED = ".mlp.shared_experts.";
     private static final String SCALE = "_scale_inv";
+    private static final Pattern EXPERT = Pattern.compile("\\.experts\\.(\\d{1,6})\\.");
 
     private final Path folder;
     private final ModelConfig config;
@@ -254,8 +258,7 @@ final class CheckpointFolder implements Source {
         SequencedMap<String, Tensor> main = new LinkedHashMap<>();
         SequencedMap<String, Tensor> mtp = new LinkedHashMap<>();
         try (Arena arena = Arena.ofShared()) {
-            network.weights
-                    .named()
+            everything(network)
                     .forEach((name, tensor) -> (Weights.isMtp(network.config, name) ? mtp : main).put(name, tensor));
             for (int k = 0; k < network.config.numNextnPredictLayers(); k++) {
                 String prefix = "model.layers.%d.".formatted(network.config.numHiddenLayers() + k);
@@ -276,8 +279,62 @@ final class CheckpointFolder implements Source {
         }
     }
 
+    /// @return the tensors of a checkpoint by name; of experts that other ranks have, the sizes alone
+    private static SequencedMap<String, Tensor> everything(Network network) {
+        SequencedMap<String, Tensor> own = network.weights.named();
+        if (!network.ranks.share()) {
+            return own;
+        }
+        try (DryDevice device = Device.dry()) {
+            SequencedMap<String, Tensor> all = new Weights(network.config, device.memory(), DType.F32).named();
+            all.replaceAll(own::getOrDefault);
+            return all;
+        }
+    }
+
     private static void write(Network network, SequencedMap<String, Tensor> tensors, Path file) {
-        Safetensors.write(file, tensors, DType.F32, network.device()::download, Map.of("format", "pt"));
+        Map<Tensor, Integer> elsewhere = new IdentityHashMap<>();
+        tensors.forEach((name, tensor) -> {
+            int rank = rank(network, name);
+            if (rank != network.ranks.rank()) {
+                elsewhere.put(tensor, rank);
+            }
+        });
+        Safetensors.write(
+                file,
+                tensors,
+                DType.F32,
+                (here, host) -> {
+                    Integer rank = elsewhere.get(here);
+                    if (rank == null) {
+                        network.device().download(here, host);
+                    } else {
+                        network.ranks.fabric().receive(host.memory().asSlice(0, host.bytes()), rank);
+                    }
+                },
+                Map.of("format", "pt"));
+    }
+
+    /// @return who has a tensor of a checkpoint: this rank, of what all have alike
+    private static int rank(Network network, String name) {
+        MoeConfig moe = network.config.moe();
+        Matcher expert = EXPERT.matcher(name);
+        return moe != null && network.ranks.share() && expert.find()
+                ? network.ranks.of(moe, Integer.parseInt(expert.group(1)))
+                : network.ranks.rank();
+    }
+
+    /// Gives the first rank, which [#write]s, the experts that are here.
+    static void give(Network network) {
+        network.weights.named().forEach((name, tensor) -> {
+            if (Weights.isRouted(name)) {
+                try (Arena arena = Arena.ofShared()) {
+                    Tensor host = Tensor.allocate(arena, DType.F32, tensor.shape());
+                    network.device().download(tensor, host);
+                    network.ranks.fabric().send(host.memory().asSlice(0, host.bytes()), 0);
+                }
+            }
+        });
     }
 
     /// Transformers expects the shared experts' tensors even where there are none: empty ones.

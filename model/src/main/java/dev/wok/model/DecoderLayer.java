@@ -21,28 +21,39 @@ final class DecoderLayer {
             Tensor postRstd,
             FeedForwardSaved feedForward) {}
 
+    private final int index;
     private final double eps;
     private final AttentionLayer attention;
     private final @Nullable MoeLayer experts;
 
-    DecoderLayer(ModelConfig config, int index) {
+    /// @param spread the experts of all ranks, or null where there is one
+    DecoderLayer(ModelConfig config, int index, @Nullable SpreadExperts spread) {
+        this.index = index;
         eps = config.rmsNormEps();
         attention = AttentionLayer.of(config);
         MoeConfig moe = config.moe();
-        experts = moe != null && config.isMoe(index) ? new MoeLayer(moe) : null;
+        experts = moe != null && config.isMoe(index) ? new MoeLayer(moe, spread) : null;
     }
 
     /// @param balance how routing is counted; ignored by a dense layer
     /// @param y `[tokens, hidden]`, written
     Saved forward(Pass p, Weights.Layer w, Tensor x, RouterLayer.Balance balance, Tensor y) {
-        Tensor inputRstd = p.tensor(p.tokens());
-        Tensor normed = norm(p, x, w.inputNorm(), inputRstd);
-        Tensor middle = p.rows(x.dim(1));
-        AttentionLayer.Saved attended = attention.forward(p, w.attention(), normed, middle);
-        Residual.join(p, x, middle);
-        Tensor postRstd = p.tensor(p.tokens());
-        FeedForwardSaved fed = feed(p, w, middle, postRstd, balance, y);
-        return new Saved(x, inputRstd, attended, middle, postRstd, fed);
+        try (var _ = p.span("layer", index)) {
+            Tensor inputRstd = p.tensor(p.tokens());
+            Tensor normed = norm(p, x, w.inputNorm(), inputRstd);
+            Tensor middle = p.rows(x.dim(1));
+            AttentionLayer.Saved attended = attend(p, w, normed, middle);
+            Residual.join(p, x, middle);
+            Tensor postRstd = p.tensor(p.tokens());
+            FeedForwardSaved fed = feed(p, w, middle, postRstd, balance, y);
+            return new Saved(x, inputRstd, attended, middle, postRstd, fed);
+        }
+    }
+
+    private AttentionLayer.Saved attend(Pass p, Weights.Layer w, Tensor normed, Tensor middle) {
+        try (var _ = p.span("attention")) {
+            return attention.forward(p, w.attention(), normed, middle);
+        }
     }
 
     private FeedForwardSaved feed(
@@ -79,7 +90,8 @@ final class DecoderLayer {
 
     /// @param d `[tokens, hidden]`: the gradient of the output, becomes that of the input
     void backward(Pass p, Weights.Layer w, Weights.Layer g, Saved s, RouterLayer.Balance balance, Tensor d) {
-        try (var _ = p.workspace().scope()) {
+        try (var _ = p.scope();
+                var _ = p.span("layer", index)) {
             Tensor dNormed = p.rows(d.dim(1));
             switch (s.feedForward) {
                 case FeedForwardSaved.Mlp(var saved) ->
@@ -96,9 +108,20 @@ final class DecoderLayer {
                                     d,
                                     dNormed);
             }
-            p.kernels().rmsNorm().backward(s.middle, w.postNorm(), s.postRstd, dNormed, d, true, g.postNorm());
-            attention.backward(p, w.attention(), g.attention(), s.attention, d, dNormed);
-            p.kernels().rmsNorm().backward(s.x, w.inputNorm(), s.inputRstd, dNormed, d, true, g.inputNorm());
+            p.normBackward(s.middle, w.postNorm(), s.postRstd, dNormed, d, true, g.postNorm());
+            try (var _ = p.span("attention")) {
+                attention.backward(p, w.attention(), g.attention(), s.attention, d, dNormed);
+            }
+            p.normBackward(s.x, w.inputNorm(), s.inputRstd, dNormed, d, true, g.inputNorm());
+        }
+    }
+
+    /// Takes part in a pass that another rank makes.
+    ///
+    /// @param p without tokens
+    void serve(Pass p, Weights.Layer w) {
+        if (w.feedForward() instanceof Weights.Moe moe) {
+            moeLayer().serve(p, moe);
         }
     }
 

@@ -35,7 +35,7 @@ final class ExpertUse {
         before = new long[layers][];
         for (int i = 0; i < layers; i++) {
             Tensor load = counts.select(0, i);
-            balances.add(new RouterLayer.Balance(load, 1, 0, load));
+            balances.add(RouterLayer.Balance.of(load));
             before[i] = new long[moe != null && config.isMoe(i) ? experts : 0];
         }
     }

@@ -108,7 +108,7 @@ final class GroupedAttentionLayer implements AttentionLayer {
         Saved s = (Saved) saved;
         try (var _ = p.workspace().scope()) {
             if (g.oBias() != null) {
-                p.kernels().elementwise().biasGradient(dy, g.oBias());
+                p.biasGradient(dy, g.oBias());
             }
             Tensor dOut = p.tensor(p.tokens(), heads, gqa.headDim());
             p.linearBackward(AttentionLayer.flat(p, s.out), w.o(), dy, AttentionLayer.flat(p, dOut), false, g.o());
@@ -130,7 +130,7 @@ final class GroupedAttentionLayer implements AttentionLayer {
                 normsBackward(p, w, g, queriesAndKeys(s.inputs), s.rstd, dqk, queriesAndKeys(dInputs));
             }
             if (g.qkvBias() != null) {
-                p.kernels().elementwise().biasGradient(dInputs, g.qkvBias());
+                p.biasGradient(dInputs, g.qkvBias());
             }
             p.linearBackward(s.x, w.qkv(), dInputs, dx, false, g.qkv());
         }
@@ -140,16 +140,14 @@ final class GroupedAttentionLayer implements AttentionLayer {
             Pass p, Weights.Grouped w, Weights.Grouped g, Tensor qk, Tensor rstd, Tensor dNormed, Tensor dqk) {
         for (int head = 0; head < qk.dim(1); head++) {
             boolean query = head < heads;
-            p.kernels()
-                    .rmsNorm()
-                    .backward(
-                            qk.select(1, head),
-                            Objects.requireNonNull(query ? w.qNorm() : w.kNorm()),
-                            rstd.select(0, head),
-                            dNormed.select(1, head),
-                            dqk.select(1, head),
-                            false,
-                            Objects.requireNonNull(query ? g.qNorm() : g.kNorm()));
+            p.normBackward(
+                    qk.select(1, head),
+                    Objects.requireNonNull(query ? w.qNorm() : w.kNorm()),
+                    rstd.select(0, head),
+                    dNormed.select(1, head),
+                    dqk.select(1, head),
+                    false,
+                    Objects.requireNonNull(query ? g.qNorm() : g.kNorm()));
         }
     }
 

@@ -4,6 +4,7 @@ import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
+import dev.wok.kernel.Dense;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -46,17 +47,27 @@ final class HeadLayer {
             double factor,
             Tensor losses,
             Tensor dNormed) {
-        for (long from = 0; from < p.tokens(); from += CHUNK) {
-            long to = Math.min(p.tokens(), from + CHUNK);
-            try (var _ = p.workspace().scope()) {
-                Tensor rows = normed.slice(0, from, to);
-                Tensor logits = logits(p, head, rows);
-                p.kernels()
-                        .crossEntropy()
-                        .forwardBackward(logits, targets.slice(0, from, to), factor, losses.slice(0, from, to));
-                p.linearBackward(rows, head, logits, dNormed.slice(0, from, to), false, dHead);
+        p.parts().each((part, first, end) -> {
+            Tensor sum = p.parts().of(part, Weights.dense(dHead).value());
+            for (long from = first; from < end; from += CHUNK) {
+                long to = Math.min(end, from + CHUNK);
+                try (var _ = p.workspace().scope()) {
+                    Tensor rows = normed.slice(0, from, to);
+                    Tensor logits = logits(p, head, rows);
+                    p.kernels()
+                            .crossEntropy()
+                            .forwardBackward(logits, targets.slice(0, from, to), factor, losses.slice(0, from, to));
+                    backward(p, rows, head, logits, dNormed.slice(0, from, to), sum);
+                }
             }
-        }
+        });
+    }
+
+    /// @param dHead accumulated into
+    private static void backward(Pass p, Tensor rows, Weight head, Tensor dLogits, Tensor dRows, Tensor dHead) {
+        Dense dense = Weights.dense(head);
+        p.kernels().matmul().linearInput(dLogits, dense, dRows, false);
+        p.kernels().matmul().linearWeight(dLogits, rows, dense, dHead);
     }
 
     /// Shows a loss the logits of some rows, and takes their gradients further where they are wanted.
@@ -87,7 +98,13 @@ final class HeadLayer {
                 replace(device, loss, some, logits);
                 if (dHead != null && dNormed != null) {
                     Tensor dPicked = p.tensor(some.length, normed.dim(1));
-                    p.linearBackward(picked, head, logits, dPicked, false, dHead);
+                    backward(
+                            p,
+                            picked,
+                            head,
+                            logits,
+                            dPicked,
+                            Weights.dense(dHead).value());
                     p.kernels().embedding().backward(here, dPicked, dNormed);
                 }
             }

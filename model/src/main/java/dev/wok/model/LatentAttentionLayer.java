@@ -143,15 +143,8 @@ final class LatentAttentionLayer implements AttentionLayer {
             rotate(p, ropePart(dLatentRow), true);
             Tensor dLatent = p.rows(mla.kvLoraRank());
             p.linearBackward(s.latent, w.kvB(), AttentionLayer.flat(p, dkv), dLatent, false, g.kvB());
-            kernels.rmsNorm()
-                    .backward(
-                            latentPart(s.latentRow),
-                            w.kvANorm(),
-                            s.rstd,
-                            dLatent,
-                            latentPart(dLatentRow),
-                            false,
-                            g.kvANorm());
+            p.normBackward(
+                    latentPart(s.latentRow), w.kvANorm(), s.rstd, dLatent, latentPart(dLatentRow), false, g.kvANorm());
             p.linearBackward(s.x, w.kvA(), dLatentRow, dx, false, g.kvA());
             queriesBackward(p, w, g, s, dq, dx);
         }
@@ -167,16 +160,14 @@ final class LatentAttentionLayer implements AttentionLayer {
         Tensor dLatent = p.rows(mla.qLoraRank());
         p.linearBackward(queries.latent, w.q(), AttentionLayer.flat(p, dq), dLatent, false, g.q());
         Tensor dCompressed = p.rows(mla.qLoraRank());
-        p.kernels()
-                .rmsNorm()
-                .backward(
-                        queries.compressed,
-                        w.qANorm(),
-                        queries.rstd,
-                        dLatent,
-                        dCompressed,
-                        false,
-                        Objects.requireNonNull(g.qANorm()));
+        p.normBackward(
+                queries.compressed,
+                w.qANorm(),
+                queries.rstd,
+                dLatent,
+                dCompressed,
+                false,
+                Objects.requireNonNull(g.qANorm()));
         p.linearBackward(s.x, w.qA(), dCompressed, dx, true, Objects.requireNonNull(g.qA()));
     }
 

@@ -13,11 +13,23 @@ final class MlpLayer {
 
     /// @param y `[tokens, hidden]`, written
     static Saved forward(Pass p, Weights.Mlp w, Tensor x, Tensor y) {
-        Tensor gateUp = p.linear(x, w.gateUp());
-        Tensor activated = p.rows(gateUp.dim(1) / 2);
-        p.kernels().swiglu().forward(gateUp, activated);
-        p.kernels().matmul().linear(activated, w.down(), y, false);
-        return new Saved(x, gateUp, activated);
+        Saved saved = room(p, w, x);
+        forward(p, w, saved, y);
+        return saved;
+    }
+
+    /// @return what [#forward(Pass, Weights.Mlp, Saved, Tensor)] fills
+    static Saved room(Pass p, Weights.Mlp w, Tensor x) {
+        long width = w.gateUp().dim(0);
+        return new Saved(x, p.rows(width), p.rows(width / 2));
+    }
+
+    /// @param s written, but for its `x`
+    /// @param y `[tokens, hidden]`, written
+    static void forward(Pass p, Weights.Mlp w, Saved s, Tensor y) {
+        p.kernels().matmul().linear(s.x, w.gateUp(), s.gateUp, false);
+        p.kernels().swiglu().forward(s.gateUp, s.activated);
+        p.kernels().matmul().linear(s.activated, w.down(), y, false);
     }
 
     /// @param dx `[tokens, hidden]`, written

@@ -7,6 +7,8 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Replays;
 import dev.wok.device.Workspace;
+import dev.wok.fabric.Exchange.Payload;
+import dev.wok.fabric.Fabric;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Packed;
 import dev.wok.notice.BadInput;
@@ -57,6 +59,8 @@ public final class Model implements AutoCloseable {
 
     private @Nullable Memory scratch;
     private @Nullable Workspace workspace;
+    private @Nullable Guests visitors;
+    private Consumer<ReadKind> onRead = _ -> {};
 
     /// `[CHUNK, hidden]`: what was read last, after the final norm, for [#draft].
     private @Nullable Tensor hidden;
@@ -74,9 +78,24 @@ public final class Model implements AutoCloseable {
     /// @param right how many of those were chosen then
     public record DiskReads(long tokens, long chosen, long held, long bytes, long guessed, long right) {}
 
+    private Model(ModelConfig config, Kernels kernels, DType dtype) {
+        this(config, kernels, dtype, (Storage) null);
+    }
+
     private Model(ModelConfig config, Kernels kernels, DType dtype, @Nullable Storage storage) {
         memory = kernels.stream().device().memory();
         network = new Network(config, kernels, memory, dtype, storage, Weights.Supply.of(memory));
+        stepThreads = StepThreads.of(network.device(), FEW);
+        replays = Replays.on(kernels.stream());
+        mapped = null;
+    }
+
+    /// This rank's share.
+    private Model(ModelConfig config, Kernels kernels, DType dtype, Ranks ranks) {
+        ranks.require(config, kernels.stream().device(), dtype);
+        memory = kernels.stream().device().memory();
+        Weights.Supply supply = FlatMemory.of(config, ranks, memory, dtype);
+        network = new Network(config, kernels, memory, dtype, null, supply, ranks);
         stepThreads = StepThreads.of(network.device(), FEW);
         replays = Replays.on(kernels.stream());
         mapped = null;
@@ -108,39 +127,108 @@ public final class Model implements AutoCloseable {
     /// @param dtype F32, or F64 on the reference kernels
     /// @param seed of the weights
     public static Model create(ModelConfig config, Kernels kernels, DType dtype, long seed) {
-        Model model = new Model(config, kernels, dtype, null);
+        Model model = new Model(config, kernels, dtype);
+        model.draw(seed);
+        return model;
+    }
+
+    private void draw(long seed) {
         Rng rng = new Rng(seed).split("weights");
         try (Arena arena = Arena.ofShared()) {
-            for (Parameter parameter : model.parameters()) {
+            for (Parameter parameter : parameters()) {
                 Tensor host =
                         Tensor.allocate(arena, DType.F32, parameter.value().shape());
                 if (parameter.decayed()) {
-                    fillNormal(host, rng.split(parameter.name()), config.initializerRange());
+                    fillNormal(host, before(parameter), rng.split(parameter.name()), config().initializerRange());
                 } else if (!parameter.name().endsWith(".bias")) {
                     fillOnes(host);
                 }
-                model.network.device().upload(host, parameter.value());
+                network.device().upload(host, parameter.value());
             }
         }
-        model.weightsChanged();
+        weightsChanged();
+    }
+
+    /// @return the elements of a parameter that earlier ranks have
+    private long before(Parameter parameter) {
+        MoeConfig moe = config().moe();
+        return moe != null && Weights.isRouted(parameter.name())
+                ? parameter.value().stride(0) * network.ranks.firstExpert(moe)
+                : 0;
+    }
+
+    /// As [#create(ModelConfig, Kernels, DType, long)], this rank's share of the model: its routed
+    /// experts and everything else, laid out [#flat]. It has the values that the whole model has.
+    ///
+    /// @param fabric all of whose ranks make this call; stays the caller's
+    /// @throws BadInput where there are more ranks than routed experts
+    public static Model create(ModelConfig config, Kernels kernels, DType dtype, long seed, Fabric fabric) {
+        return create(config, kernels, dtype, seed, fabric, Payload.F32, Payload.F32);
+    }
+
+    /// As [#create(ModelConfig, Kernels, DType, long, Fabric)], where tokens travel narrower than
+    /// they are computed: those that stay on a rank are rounded alike.
+    ///
+    /// @param dispatch what tokens travel as on their way to experts, and gradients of results
+    /// @param combine what results travel as on their way back, and gradients of tokens
+    public static Model create(
+            ModelConfig config,
+            Kernels kernels,
+            DType dtype,
+            long seed,
+            Fabric fabric,
+            Payload dispatch,
+            Payload combine) {
+        Model model = new Model(config, kernels, dtype, Ranks.of(fabric, dispatch, combine));
+        model.draw(seed);
         return model;
+    }
+
+    /// As [#load(Path, Kernels, DType, Progress)], this rank's share of the model: its routed
+    /// experts and everything else, laid out [#flat]. Nothing else is read.
+    ///
+    /// @param fabric all of whose ranks make this call; stays the caller's
+    /// @throws BadInput where something is missing, malformed or of another shape, or there are
+    ///     more ranks than routed experts
+    public static Model load(Path folder, Kernels kernels, DType dtype, Fabric fabric, Progress progress) {
+        return load(folder, kernels, dtype, fabric, Payload.F32, Payload.F32, progress);
+    }
+
+    /// As [#load(Path, Kernels, DType, Fabric, Progress)], where tokens travel narrower than they
+    /// are computed: those that stay on a rank are rounded alike.
+    ///
+    /// @param dispatch what tokens travel as on their way to experts, and gradients of results
+    /// @param combine what results travel as on their way back, and gradients of tokens
+    public static Model load(
+            Path folder,
+            Kernels kernels,
+            DType dtype,
+            Fabric fabric,
+            Payload dispatch,
+            Payload combine,
+            Progress progress) {
+        try (Source source = Source.open(folder)) {
+            Ranks ranks = Ranks.of(fabric, dispatch, combine);
+            return read(source, new Model(source.config(progress), kernels, dtype, ranks), progress);
+        }
     }
 
     /// A model of zeros: on a dry device, it measures.
     ///
     /// @param dtype F32, or F64 on the reference kernels
     public static Model zeros(ModelConfig config, Kernels kernels, DType dtype) {
-        return new Model(config, kernels, dtype, null);
+        return new Model(config, kernels, dtype);
     }
 
-    private static void fillNormal(Tensor tensor, Rng rng, double deviation) {
+    /// @param first the number of the first element
+    private static void fillNormal(Tensor tensor, long first, Rng rng, double deviation) {
         int block = 1 << 14;
         long elements = tensor.elements();
         IntStream.range(0, Math.toIntExact((elements + block - 1) / block))
                 .parallel()
                 .forEach(b -> {
                     for (long i = (long) b * block; i < Math.min(elements, (b + 1L) * block); i++) {
-                        tensor.set(i, deviation * rng.normal(i));
+                        tensor.set(i, deviation * rng.normal(first + i));
                     }
                 });
     }
@@ -171,7 +259,7 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where something is missing, malformed or of another shape
     public static Model load(Path folder, Kernels kernels, DType dtype, Progress progress) {
         try (Source source = Source.open(folder)) {
-            return read(source, new Model(source.config(progress), kernels, dtype, null), progress);
+            return read(source, new Model(source.config(progress), kernels, dtype), progress);
         }
     }
 
@@ -272,6 +360,17 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /// @param ranks how many share the model
+    /// @return the bytes of the weights of a rank, of the one that has the most
+    public static long bytes(ModelConfig config, DType dtype, int ranks) {
+        try (DryDevice device = Device.dry();
+                Memory memory = device.memory()) {
+            Ranks first = Ranks.dry(ranks);
+            new Weights(config, FlatMemory.of(config, first, memory, dtype), dtype, null, first);
+            return memory.bytes();
+        }
+    }
+
     /// @param kernels that such a model is to run on
     /// @param forms how many orientations of a weight its passes use: 1 to infer, 2 to train
     /// @return the bytes of what the kernels keep of the weights beside their values
@@ -287,6 +386,8 @@ public final class Model implements AutoCloseable {
     /// Writes a checkpoint folder that transformers loads: config.json, generation_config.json,
     /// model.safetensors in F32. Multi-token prediction goes to mtp.safetensors, since transformers has
     /// no place for it.
+    ///
+    /// Of a model that ranks share, the first of them saves it while the others [#giveTensors].
     ///
     /// @param folder is made where it is missing
     /// @throws BadInput where it cannot be written
@@ -365,6 +466,62 @@ public final class Model implements AutoCloseable {
     /// @return where each tensor of a checkpoint lies
     SequencedMap<String, Place> places() {
         return Collections.unmodifiableSequencedMap(network.weights.places());
+    }
+
+    /// @return the ranks that share this model; a group of one where nobody else does
+    public Fabric fabric() {
+        return network.ranks.fabric();
+    }
+
+    /// @return what all ranks have alike
+    /// @throws IllegalStateException where the model was not made with a [Fabric]
+    public Flat flat() {
+        return network.flat();
+    }
+
+    /// @return this rank's routed experts, `[local experts, ..]` each, in the order of [#parameters]
+    public List<Parameter> expertParameters() {
+        return parameters().stream()
+                .filter(parameter -> Weights.isRouted(parameter.name()))
+                .toList();
+    }
+
+    /// A pass through the layers that reads into a cache.
+    public enum ReadKind {
+        /// Of the main model, as [#extend] and [#embed] do.
+        READ,
+        /// Of multi-token prediction, as [#draft] does.
+        DRAFT
+    }
+
+    /// Says before each pass that reads into a cache which one follows, so that other ranks can
+    /// [#serve] it.
+    public void onRead(Consumer<ReadKind> listener) {
+        onRead = listener;
+    }
+
+    /// Takes part with this rank's experts in a pass that another rank makes.
+    public void serve(ReadKind kind) {
+        try (var _ = workspace().scope()) {
+            Pass p = visited(network.pass(workspace(), new int[0], new int[0]));
+            switch (kind) {
+                case READ -> network.serve(p);
+                case DRAFT -> network.serveDraft(p);
+            }
+        }
+    }
+
+    /// @return the pass with room for tokens of other ranks, where there are any
+    private Pass visited(Pass p) {
+        if (network.ranks.exchange() && visitors == null) {
+            visitors = new Guests(network.device());
+        }
+        return p.with(p.parts(), visitors);
+    }
+
+    /// Gives rank 0 this rank's experts while it does [#save].
+    public void giveTensors() {
+        CheckpointFolder.give(network);
     }
 
     /// Says that values of [#parameters] were written: whoever writes them calls it before the next pass.
@@ -540,8 +697,12 @@ public final class Model implements AutoCloseable {
             network.kernels.embedding().forward(network.ints(workspace(), from), hidden(), picked);
             Reading reading = Reading.of(chunks, new int[0], false);
             Reading.Here here = reading.on(network.ints(workspace(), reading.values()));
-            Pass p = network.pass(workspace(), here);
-            Tensor normed = network.draft(p, picked, here.ids(), cache);
+            onRead.accept(ReadKind.DRAFT);
+            Pass p = visited(network.pass(workspace(), here));
+            Tensor normed;
+            try (var _ = Guests.scope(visitors)) {
+                normed = network.draft(p, picked, here.ids(), cache);
+            }
             return logits(normed, Reading.wanted(chunks));
         }
     }
@@ -604,7 +765,8 @@ public final class Model implements AutoCloseable {
     ///
     /// @return `[tokens, hidden]`, after the final norm, in the workspace
     private Tensor infer(CachePages cache, Reading.Here reading) {
-        Pass p = network.pass(workspace(), reading);
+        onRead.accept(ReadKind.READ);
+        Pass p = visited(network.pass(workspace(), reading));
         Tensor normed = network.infer(p, reading.ids(), cache);
         if (drafts()) {
             network.kernels.elementwise().cast(normed, hidden().slice(0, 0, p.tokens()));
@@ -682,11 +844,11 @@ public final class Model implements AutoCloseable {
         try (Memory values = network.device().memory();
                 DryDevice device = Device.dry()) {
             Workspace measuring = Workspace.measuring(device);
-            logits(
-                    new Network(network.config, Kernels.on(device.stream()), device.memory(), network.dtype),
-                    measuring,
-                    ids);
-            return host(logits(network, Workspace.of(values, measuring.peakBytes()), ids));
+            Network dry = new Network(network.config, Kernels.on(device.stream()), device.memory(), network.dtype);
+            logits(dry, pass(dry, measuring, ids), ids);
+            Pass p = visited(pass(network, Workspace.of(values, measuring.peakBytes()), ids));
+            onRead.accept(ReadKind.READ);
+            return host(logits(network, p, ids));
         }
     }
 
@@ -775,11 +937,14 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    private static Tensor logits(Network network, Workspace workspace, int[] ids) {
+    private static Pass pass(Network network, Workspace workspace, int[] ids) {
         int[] positions = IntStream.range(0, ids.length).toArray();
-        Pass p = network.pass(workspace, positions, new int[ids.length]);
+        return network.pass(workspace, positions, new int[ids.length]);
+    }
+
+    private static Tensor logits(Network network, Pass p, int[] ids) {
         network.use.reads(ids.length);
-        Tensor normed = network.infer(p, network.ints(workspace, ids), null);
+        Tensor normed = network.infer(p, network.ints(p.workspace(), ids), null);
         return p.linear(normed, network.weights.head);
     }
 
@@ -806,6 +971,9 @@ public final class Model implements AutoCloseable {
     @Override
     public void close() {
         replays.forget();
+        if (visitors != null) {
+            visitors.close();
+        }
         if (scratch != null) {
             scratch.close();
         }

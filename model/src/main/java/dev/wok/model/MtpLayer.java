@@ -1,6 +1,7 @@
 package dev.wok.model;
 
 import dev.wok.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /// Multi-token prediction (DeepSeek-V3 §2.2): one more layer, fed with the hidden state of a token and the
 /// embedding of the one that follows, predicts the token after that through the main model's head.
@@ -26,9 +27,10 @@ final class MtpLayer {
     private final double eps;
     private final DecoderLayer layer;
 
-    MtpLayer(ModelConfig config, int index) {
+    /// @param spread the experts of all ranks, or null where there is one
+    MtpLayer(ModelConfig config, int index, @Nullable SpreadExperts spread) {
         eps = config.rmsNormEps();
-        layer = new DecoderLayer(config, index);
+        layer = new DecoderLayer(config, index, spread);
     }
 
     /// @param hidden `[tokens, hidden]`
@@ -90,32 +92,37 @@ final class MtpLayer {
         return joined;
     }
 
+    /// Takes part in [#extend], which another rank does with tokens of its own.
+    ///
+    /// @param p without tokens
+    void serve(Pass p, Weights.Mtp w) {
+        layer.serve(p, w.layer());
+    }
+
     /// @param dNormed `[tokens, hidden]`: the gradient of the normalised output
     /// @param dh `[tokens, hidden]`: the gradient that a further depth gave the layer's output; overwritten
     /// @param dHidden `[tokens, hidden]`, added to
+    /// @param dEmbedded `[tokens, hidden]`, written: the gradient of the embeddings of the saved ids
     void backward(
             Pass p,
             Weights.Mtp w,
             Weights.Mtp g,
-            Tensor dEmbedding,
             Saved s,
             RouterLayer.Balance balance,
             Tensor dNormed,
             Tensor dh,
-            Tensor dHidden) {
+            Tensor dHidden,
+            Tensor dEmbedded) {
         long width = dh.dim(1);
-        var norm = p.kernels().rmsNorm();
-        norm.backward(s.h, w.norm(), s.rstd, dNormed, dh, true, g.norm());
+        p.normBackward(s.h, w.norm(), s.rstd, dNormed, dh, true, g.norm());
         layer.backward(p, w.layer(), g.layer(), s.layer, balance, dh);
         try (var _ = p.workspace().scope()) {
             Tensor dJoined = p.rows(2 * width);
             p.linearBackward(s.joined, w.projection(), dh, dJoined, false, g.projection());
-            Tensor dEmbedded = p.rows(width);
             Tensor first = dJoined.slice(1, 0, width);
-            norm.backward(s.embedded, w.embeddingNorm(), s.embeddedRstd, first, dEmbedded, false, g.embeddingNorm());
-            p.kernels().embedding().backward(s.ids, dEmbedded, dEmbedding);
+            p.normBackward(s.embedded, w.embeddingNorm(), s.embeddedRstd, first, dEmbedded, false, g.embeddingNorm());
             Tensor second = dJoined.slice(1, width, 2 * width);
-            norm.backward(s.hidden, w.hiddenNorm(), s.hiddenRstd, second, dHidden, true, g.hiddenNorm());
+            p.normBackward(s.hidden, w.hiddenNorm(), s.hiddenRstd, second, dHidden, true, g.hiddenNorm());
         }
     }
 }

@@ -32,6 +32,11 @@ final class Network {
     private final Tensor frequencies;
     private final int experts;
 
+    /// Who shares this model.
+    final Ranks ranks;
+
+    private final @Nullable FlatMemory flat;
+
     /// Of the main model's layers, for passes that only infer.
     final ExpertUse use;
 
@@ -49,23 +54,52 @@ final class Network {
             DType dtype,
             @Nullable Storage storage,
             Weights.Supply supply) {
+        this(config, kernels, memory, dtype, storage, supply, Ranks.alone());
+    }
+
+    /// @param ranks who shares the model
+    Network(
+            ModelConfig config,
+            Kernels kernels,
+            Memory memory,
+            DType dtype,
+            @Nullable Storage storage,
+            Weights.Supply supply,
+            Ranks ranks) {
         this.config = config;
         this.kernels = kernels;
         this.dtype = dtype;
-        weights = new Weights(config, supply, dtype, storage);
+        this.ranks = ranks;
+        flat = supply instanceof FlatMemory memoryOfAll ? memoryOfAll : null;
+        weights = new Weights(config, supply, dtype, storage, ranks);
         this.storage = storage;
+        MoeConfig moe = config.moe();
+        SpreadExperts spread =
+                moe != null && ranks.exchange() ? new SpreadExperts(ranks.exchange(config.hiddenSize(), moe)) : null;
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(new DecoderLayer(config, i));
+            layers.add(new DecoderLayer(config, i, spread));
         }
         for (int k = 0; k < config.numNextnPredictLayers(); k++) {
-            mtp.add(new MtpLayer(config, config.numHiddenLayers() + k));
+            mtp.add(new MtpLayer(config, config.numHiddenLayers() + k, spread));
         }
         Tensor host = Tensor.of(config.rope().frequencies(config.attention().rotaryDim()));
         frequencies = memory.tensor(dtype, host.dim(0));
         device().upload(host, frequencies);
-        MoeConfig moe = config.moe();
         experts = moe == null ? 0 : moe.nRoutedExperts();
         use = new ExpertUse(config, kernels, memory);
+    }
+
+    /// @return whether what all ranks have alike lies in one tensor
+    boolean isFlat() {
+        return flat != null;
+    }
+
+    /// @throws IllegalStateException where it does not
+    Flat flat() {
+        if (flat == null) {
+            throw new IllegalStateException("this model's weights lie one by one, make it with a fabric");
+        }
+        return flat.flat(weights.parameters());
     }
 
     Device device() {
@@ -135,7 +169,22 @@ final class Network {
         Tensor sin = workspace.tensor(dtype, tokens, frequencies.dim(0));
         kernels.rotary().table(positions, frequencies, config.rope().attentionScaling(), cos, sin);
         return new Pass(
-                kernels, workspace, dtype, tokens, positions, table, whole, keyStart, cos, sin, layerCache, reads);
+                kernels,
+                workspace,
+                dtype,
+                tokens,
+                positions,
+                table,
+                whole,
+                keyStart,
+                cos,
+                sin,
+                layerCache,
+                reads,
+                Parts.whole(tokens),
+                null,
+                Turn.ALONE,
+                ranks.fabric().timeline());
     }
 
     Tensor ints(Workspace workspace, int[] values) {
@@ -148,7 +197,7 @@ final class Network {
     RouterLayer.Balance unwatched(Workspace workspace) {
         Tensor load = workspace.tensor(DType.I32, Math.max(1, experts));
         kernels.elementwise().fill(load, 0);
-        return new RouterLayer.Balance(load, 1, 0, load);
+        return RouterLayer.Balance.of(load);
     }
 
     /// @param saved per layer, in order
@@ -161,16 +210,18 @@ final class Network {
     ///
     /// @param balances per layer, how routing is counted
     Saved forward(Pass p, Tensor ids, List<RouterLayer.Balance> balances) {
-        Tensor x = p.rows(config.hiddenSize());
-        kernels.embedding().forward(ids, weights.embedding, x);
-        List<DecoderLayer.Saved> saved = new ArrayList<>();
-        for (int i = 0; i < layers.size(); i++) {
-            Tensor y = p.rows(config.hiddenSize());
-            saved.add(layers.get(i).forward(p, weights.layers.get(i), x, balances.get(i), y));
-            x = y;
+        try (var _ = p.span("forward")) {
+            Tensor x = p.rows(config.hiddenSize());
+            kernels.embedding().forward(ids, weights.embedding, x);
+            List<DecoderLayer.Saved> saved = new ArrayList<>();
+            for (int i = 0; i < layers.size(); i++) {
+                Tensor y = p.rows(config.hiddenSize());
+                saved.add(layers.get(i).forward(p, weights.layers.get(i), x, balances.get(i), y));
+                x = y;
+            }
+            Tensor rstd = p.tensor(p.tokens());
+            return new Saved(ids, saved, x, rstd, finalNorm(p, x, rstd));
         }
-        Tensor rstd = p.tensor(p.tokens());
-        return new Saved(ids, saved, x, rstd, finalNorm(p, x, rstd));
     }
 
     private Tensor finalNorm(Pass p, Tensor x, Tensor rstd) {
@@ -188,7 +239,7 @@ final class Network {
         Tensor y = p.rows(config.hiddenSize());
         kernels.embedding().forward(ids, weights.embedding, x);
         for (int i = 0; i < layers.size(); i++) {
-            try (var _ = p.workspace().scope()) {
+            try (var _ = p.scope()) {
                 Weights.Layer w = weights.layers.get(i);
                 RouterLayer.Balance balance = use.of(i);
                 if (cache == null) {
@@ -218,17 +269,42 @@ final class Network {
                         p, weights.mtp.getFirst(), weights.embedding, hidden, ids, unwatched(p.workspace()), place);
     }
 
-    /// Takes the gradient of the normalised output back to the weights.
+    /// Takes part in [#infer], which another rank does with tokens of its own.
+    ///
+    /// @param p without tokens
+    void serve(Pass p) {
+        for (int i = 0; i < layers.size(); i++) {
+            layers.get(i).serve(p, weights.layers.get(i));
+        }
+    }
+
+    /// As [#serve], in [#draft].
+    void serveDraft(Pass p) {
+        mtp(0).serve(p, weights.mtp.getFirst());
+    }
+
+    /// Embeddings and their gradient.
+    ///
+    /// @param ids `[tokens]`, I32
+    /// @param d `[tokens, hidden]`
+    record LookedUp(Tensor ids, Tensor d) {}
+
+    /// Takes the gradient of the normalised output back to the weights. The embedding's are added
+    /// at the very end: passes that take turns reach that place in their order.
     ///
     /// @param dNormed `[tokens, hidden]`
-    void backward(Pass p, Weights g, Saved s, List<RouterLayer.Balance> balances, Tensor dNormed) {
-        try (var _ = p.workspace().scope()) {
+    /// @param further embeddings that were looked up beside the model's input
+    void backward(
+            Pass p, Weights g, Saved s, List<RouterLayer.Balance> balances, Tensor dNormed, List<LookedUp> further) {
+        try (var _ = p.scope();
+                var _ = p.span("backward")) {
             Tensor d = p.rows(config.hiddenSize());
-            kernels.rmsNorm().backward(s.out, weights.norm, s.rstd, dNormed, d, false, g.norm);
+            p.normBackward(s.out, weights.norm, s.rstd, dNormed, d, false, g.norm);
             for (int i = layers.size() - 1; i >= 0; i--) {
                 layers.get(i).backward(p, weights.layers.get(i), g.layers.get(i), s.saved.get(i), balances.get(i), d);
             }
-            kernels.embedding().backward(s.ids, d, g.embedding);
+            further.forEach(f -> p.embeddingBackward(f.ids, f.d, g.embedding));
+            p.embeddingBackward(s.ids, d, g.embedding);
         }
     }
 

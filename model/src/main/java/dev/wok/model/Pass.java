@@ -1,6 +1,7 @@
 package dev.wok.model;
 
 import dev.wok.device.Workspace;
+import dev.wok.fabric.Timeline;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PageTable;
@@ -25,6 +26,10 @@ import org.jspecify.annotations.Nullable;
 /// @param layerCache one layer's pages, which all layers use in turn, where a pass without a cache
 ///     that lasts is to compute as one with; null elsewhere
 /// @param reads of experts from disk, or null where memory holds them
+/// @param parts of the rows, for gradients
+/// @param visitors where rows of other ranks lie, or null where there is one rank
+/// @param turn where passes take turns
+/// @param timeline of this rank
 record Pass(
         Kernels kernels,
         Workspace workspace,
@@ -37,7 +42,57 @@ record Pass(
         Tensor cos,
         Tensor sin,
         @Nullable Tensor layerCache,
-        @Nullable ExpertReads reads) {
+        @Nullable ExpertReads reads,
+        Parts parts,
+        @Nullable Guests visitors,
+        Turn turn,
+        Timeline timeline) {
+
+    /// @return the same with other parts, and room for what comes from other ranks
+    Pass with(Parts parts, @Nullable Guests visitors) {
+        return with(parts, visitors, turn);
+    }
+
+    /// @return the same with other parts, and room for what comes from other ranks while another
+    ///     pass computes
+    Pass with(Parts parts, @Nullable Guests visitors, Turn turn) {
+        return new Pass(
+                kernels,
+                workspace,
+                dtype,
+                tokens,
+                positions,
+                table,
+                whole,
+                keyStart,
+                cos,
+                sin,
+                layerCache,
+                reads,
+                parts,
+                visitors,
+                turn,
+                timeline);
+    }
+
+    /// Begins a span of computing, in the layer that is computed.
+    Timeline.Span span(String name) {
+        return span(name, -1);
+    }
+
+    /// Begins a span of computing.
+    Timeline.Span span(String name, int layer) {
+        return timeline.span(Timeline.Kind.COMPUTE, name, layer);
+    }
+
+    Guests guests() {
+        return Objects.requireNonNull(visitors, "this pass meets no other ranks");
+    }
+
+    /// Begins a scope of all memory for values of this pass.
+    Workspace.Scope scope() {
+        return Guests.scope(workspace, visitors);
+    }
 
     PageTable pages() {
         return Objects.requireNonNull(table, "this pass has no cache");
@@ -112,6 +167,33 @@ record Pass(
     void linearBackward(Tensor x, Weight weight, Tensor dy, Tensor dx, boolean accumulate, Weight dWeight) {
         Dense dense = Weights.dense(weight);
         kernels.matmul().linearInput(dy, dense, dx, accumulate);
-        kernels.matmul().linearWeight(dy, x, dense, Weights.dense(dWeight).value());
+        Tensor sum = Weights.dense(dWeight).value();
+        parts.each((part, from, to) ->
+                kernels.matmul().linearWeight(dy.slice(0, from, to), x.slice(0, from, to), dense, parts.of(part, sum)));
+    }
+
+    /// [dev.wok.kernel.RmsNorm#backward] over rows of the pass.
+    void normBackward(Tensor x, Tensor weight, Tensor rstd, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
+        parts.each((part, from, to) -> kernels.rmsNorm()
+                .backward(
+                        x.slice(0, from, to),
+                        weight,
+                        rstd.slice(0, from, to),
+                        dy.slice(0, from, to),
+                        dx.slice(0, from, to),
+                        accumulate,
+                        parts.of(part, dWeight)));
+    }
+
+    /// [dev.wok.kernel.Elementwise#biasGradient] over rows of the pass.
+    void biasGradient(Tensor dy, Tensor dBias) {
+        parts.each(
+                (part, from, to) -> kernels.elementwise().biasGradient(dy.slice(0, from, to), parts.of(part, dBias)));
+    }
+
+    /// [dev.wok.kernel.Embedding#backward] over rows of the pass.
+    void embeddingBackward(Tensor ids, Tensor dOut, Tensor dTable) {
+        parts.each((part, from, to) ->
+                kernels.embedding().backward(ids.slice(0, from, to), dOut.slice(0, from, to), parts.of(part, dTable)));
     }
 }

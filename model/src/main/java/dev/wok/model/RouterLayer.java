@@ -14,9 +14,20 @@ final class RouterLayer {
     ///
     /// @param load `[experts]`, I32, the choices are added to it
     /// @param length tokens of a sequence
-    /// @param alpha weight of the balance loss in the pass; 0 for none
-    /// @param loss `[1]`, the balance loss is added to it
-    record Balance(Tensor load, int length, double alpha, Tensor loss) {}
+    /// @param alpha weight of the balance loss; 0 for none
+    /// @param sequences of the step
+    /// @param losses `[parts]`, each part's balance loss is added to its own
+    record Balance(Tensor load, int length, double alpha, int sequences, Tensor losses) {
+        /// One that counts alone.
+        static Balance of(Tensor load) {
+            return new Balance(load, 1, 0, 1, load);
+        }
+
+        /// @return the weight of some rows' loss, which is a mean over their sequences
+        private double alpha(int rows) {
+            return alpha * (rows / length) / sequences;
+        }
+    }
 
     /// @param x `[tokens, hidden]`
     /// @param scores `[tokens, experts]`
@@ -64,21 +75,44 @@ final class RouterLayer {
         p.kernels().routing().plan(chosen, plan, balance.load);
         Tensor fractions = null;
         if (balance.alpha > 0) {
-            fractions = p.tensor(p.tokens() / balance.length, desc.experts());
-            p.kernels()
-                    .balanceLoss()
-                    .forward(scores, desc.topK(), balance.length, balance.alpha, fractions, balance.loss);
+            Tensor all = p.tensor(p.tokens() / balance.length, desc.experts());
+            p.parts()
+                    .each((part, from, to) -> p.kernels()
+                            .balanceLoss()
+                            .forward(
+                                    scores.slice(0, from, to),
+                                    desc.topK(),
+                                    balance.length,
+                                    balance.alpha(to - from),
+                                    sequences(all, balance, from, to),
+                                    balance.losses.slice(0, part, part + 1)));
+            fractions = all;
         }
         return new Saved(x, scores, chosen, choice.weights, plan, fractions);
+    }
+
+    /// @return the sequences that these rows are
+    private static Tensor sequences(Tensor fractions, Balance balance, int from, int to) {
+        return fractions.slice(0, from / balance.length, to / balance.length);
     }
 
     /// @param dWeights `[tokens, topK]`
     /// @param dx `[tokens, hidden]`, added to
     void backward(Pass p, Weights.Moe w, Weights.Moe g, Saved s, Balance balance, Tensor dWeights, Tensor dx) {
         Tensor dScores = null;
-        if (s.fractions != null) {
-            dScores = p.rows(desc.experts());
-            p.kernels().balanceLoss().backward(s.scores, balance.length, balance.alpha, s.fractions, dScores);
+        Tensor fractions = s.fractions;
+        if (fractions != null) {
+            Tensor all = p.rows(desc.experts());
+            p.parts()
+                    .each((_, from, to) -> p.kernels()
+                            .balanceLoss()
+                            .backward(
+                                    s.scores.slice(0, from, to),
+                                    balance.length,
+                                    balance.alpha(to - from),
+                                    sequences(fractions, balance, from, to),
+                                    all.slice(0, from, to)));
+            dScores = all;
         }
         Tensor dLogits = p.rows(desc.experts());
         p.kernels().routing().backward(desc, s.scores, s.chosen, dWeights, dScores, dLogits);

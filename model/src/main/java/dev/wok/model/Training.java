@@ -4,13 +4,23 @@ import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
+import dev.wok.fabric.Serving;
+import dev.wok.fabric.Timeline;
 import dev.wok.kernel.Kernels;
+import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -31,8 +41,45 @@ public final class Training implements AutoCloseable {
     /// @param alike whether documents may begin alike ([Batch#begins]), for losses of logits. Each
     ///     counts as a whole towards the tokens of a micro-batch; for the loads and the balance of
     ///     the experts a common beginning counts once
+    /// @param gradientParts how many parts of a micro-batch's sequences have sums of their own of
+    ///     what all ranks have alike, a multiple of the ranks: the parts' sums are added in order,
+    ///     so that a step has the same bits for any number of ranks; 1 where documents may begin
+    ///     alike
+    /// @param takeTurns whether two micro-batches of ranks that share a model take turns, so that the
+    ///     tokens of one travel while the other computes. It takes the memory of both and changes no
+    ///     bit
     public record Settings(
-            int sequences, int length, double mtpLossWeight, double balanceAlpha, boolean asSampled, boolean alike) {
+            int sequences,
+            int length,
+            double mtpLossWeight,
+            double balanceAlpha,
+            boolean asSampled,
+            boolean alike,
+            int gradientParts,
+            boolean takeTurns) {
+        /// Micro-batches one after the other.
+        public Settings(
+                int sequences,
+                int length,
+                double mtpLossWeight,
+                double balanceAlpha,
+                boolean asSampled,
+                boolean alike,
+                int gradientParts) {
+            this(sequences, length, mtpLossWeight, balanceAlpha, asSampled, alike, gradientParts, false);
+        }
+
+        /// Gradients in one part.
+        public Settings(
+                int sequences,
+                int length,
+                double mtpLossWeight,
+                double balanceAlpha,
+                boolean asSampled,
+                boolean alike) {
+            this(sequences, length, mtpLossWeight, balanceAlpha, asSampled, alike, 1);
+        }
+
         /// Logits in the form that training computes faster, of documents that have nothing in common.
         public Settings(int sequences, int length, double mtpLossWeight, double balanceAlpha) {
             this(sequences, length, mtpLossWeight, balanceAlpha, false, false);
@@ -60,13 +107,35 @@ public final class Training implements AutoCloseable {
     public record Result(double loss, double mtpLoss, double balanceLoss, int[][] load) {}
 
     private final Network network;
+    private final Ranks ranks;
     private final Settings settings;
     private final Memory memory;
     private final Weights gradients;
-    private final Workspace workspace;
+
+    /// The gradients of each part in one tensor, or none where they lie one by one.
+    private final List<Tensor> flat = new ArrayList<>();
+
+    /// See [Parts].
+    private final List<Map<Tensor, Tensor>> furtherParts = new ArrayList<>();
+
+    /// Parts on this rank.
+    private final int parts;
+
+    /// Rows of a part, at most.
+    private final int partRows;
+
+    private final Room room;
+
+    /// Of the second of two passes that take turns, or null where none do.
+    private final @Nullable Room second;
+
+    private final @Nullable ExecutorService secondThread;
     private final Tensor losses;
     private final Tensor mtpLosses;
-    private final Tensor balanceLoss;
+
+    /// By layer: passes that take turns add to one layer's in their order.
+    private final List<Tensor> balanceLosses = new ArrayList<>();
+
     private final List<Tensor> loads = new ArrayList<>();
     private final List<@Nullable Tensor> biases = new ArrayList<>();
     private long stepTargets = 1;
@@ -79,40 +148,122 @@ public final class Training implements AutoCloseable {
     private Training(Network network, Settings settings, @Nullable Workspace measuring) {
         this.network = network;
         this.settings = settings;
+        ranks = network.ranks;
+        requireParts(settings);
+        parts = settings.gradientParts / ranks.size();
+        partRows = settings.gradientParts == 1
+                ? settings.tokens()
+                : Math.multiplyExact(Math.ceilDiv(settings.sequences, settings.gradientParts), settings.length);
         memory = network.device().memory();
-        gradients = new Weights(network.config, memory, network.dtype);
-        losses = memory.tensor(network.dtype, settings.tokens());
-        mtpLosses = memory.tensor(network.dtype, settings.tokens());
-        balanceLoss = memory.tensor(network.dtype, 1);
+        if (network.isFlat() || settings.gradientParts > 1) {
+            FlatMemory first = FlatMemory.of(network.config, ranks, memory, network.dtype);
+            gradients = gradients(first);
+            for (int part = 1; part < parts; part++) {
+                furtherParts.add(together(gradients, gradients(first.another(memory))));
+            }
+        } else {
+            gradients = new Weights(network.config, memory, network.dtype);
+        }
+        losses = memory.tensor(network.dtype, (long) parts * partRows);
+        mtpLosses = memory.tensor(network.dtype, (long) parts * partRows);
         List<Weights.Layer> layers = new ArrayList<>(network.weights.layers);
         network.weights.mtp.forEach(m -> layers.add(m.layer()));
         for (Weights.Layer layer : layers) {
             if (layer.feedForward() instanceof Weights.Moe moe) {
                 loads.add(memory.tensor(DType.I32, moe.gate().dim(0)));
+                balanceLosses.add(memory.tensor(network.dtype, parts));
                 biases.add(moe.bias());
             }
         }
-        workspace = measuring != null
-                ? measuring
-                : Workspace.of(memory, workspaceBytes(network.config, network.dtype, settings));
+        if (measuring != null) {
+            room = room(measuring);
+            second = null;
+        } else {
+            long bytes = Measured.of(network.config, network.dtype, settings, ranks.size()).workspace;
+            room = room(Workspace.of(memory, bytes));
+            second = settings.takeTurns && ranks.share() ? room(Workspace.of(memory, bytes)) : null;
+        }
+        secondThread = second == null ? null : Executors.newSingleThreadExecutor(Training::secondThread);
     }
 
-    private static long workspaceBytes(ModelConfig config, DType dtype, Settings settings) {
-        try (DryDevice device = Device.dry()) {
-            Workspace workspace = Workspace.measuring(device);
-            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype);
-            Training training = new Training(dry, settings, workspace);
-            int tokens = settings.tokens();
-            int[] alone = IntStream.range(0, tokens).toArray();
-            int[] none = new int[tokens];
-            Batch most = new Batch(settings.sequences, settings.length, none, none, none, alone);
-            if (settings.alike && tokens > 2) {
-                training.accumulate(alike(tokens - 1), (_, _) -> {});
-            }
-            training.accumulate(most);
-            training.accumulate(most, (_, _) -> {});
-            return workspace.peakBytes();
+    /// Memory for the values of a pass.
+    private record Room(Workspace workspace, @Nullable Guests visitors) {
+        Workspace.Scope scope() {
+            return Guests.scope(workspace, visitors);
         }
+
+        void close() {
+            if (visitors != null) {
+                visitors.close();
+            }
+        }
+    }
+
+    private Room room(Workspace workspace) {
+        return new Room(workspace, ranks.exchange() ? new Guests(network.device()) : null);
+    }
+
+    private static Thread secondThread(Runnable work) {
+        return Thread.ofPlatform().daemon().name("wok-turns").unstarted(work);
+    }
+
+    private void requireParts(Settings settings) {
+        if (settings.gradientParts % ranks.size() != 0) {
+            throw new BadInput("gradients in %d parts do not spread evenly over %d ranks, expected a multiple."
+                    .formatted(settings.gradientParts, ranks.size()));
+        }
+        if (settings.gradientParts > 1 && settings.alike) {
+            throw new IllegalArgumentException(
+                    "Training: gradients in %d parts of documents that may begin alike, expected 1"
+                            .formatted(settings.gradientParts));
+        }
+    }
+
+    private Weights gradients(FlatMemory memory) {
+        flat.add(memory.values());
+        return new Weights(network.config, memory, network.dtype, null, ranks);
+    }
+
+    private static Map<Tensor, Tensor> together(Weights first, Weights other) {
+        Map<Tensor, Tensor> together = new IdentityHashMap<>();
+        for (int i = 0; i < first.parameters().size(); i++) {
+            together.put(
+                    first.parameters().get(i).value(), other.parameters().get(i).value());
+        }
+        return together;
+    }
+
+    /// What a micro-batch of the largest size takes on a rank.
+    ///
+    /// @param visitors bytes of rows that come from other ranks, where as many come to each
+    private record Measured(long workspace, long visitors) {
+        static Measured of(ModelConfig config, DType dtype, Settings settings, int ranks) {
+            try (DryDevice device = Device.dry()) {
+                Workspace workspace = Workspace.measuring(device);
+                Training training = new Training(dry(config, device, dtype, ranks), settings, workspace);
+                int sequences = Math.ceilDiv(settings.sequences, ranks);
+                int tokens = Math.multiplyExact(sequences, settings.length);
+                int[] alone = IntStream.range(0, tokens).toArray();
+                int[] none = new int[tokens];
+                Share most =
+                        new Share(new Batch(sequences, settings.length, none, none, none, alone), Parts.whole(tokens));
+                if (settings.alike && tokens > 2) {
+                    training.accumulateLogits(alike(tokens - 1), (_, _) -> {});
+                }
+                training.accumulate(most, training.room, Turn.ALONE);
+                if (settings.gradientParts == 1) {
+                    training.accumulateLogits(most.batch, (_, _) -> {});
+                }
+                Guests visitors = training.room.visitors;
+                return new Measured(workspace.peakBytes(), visitors == null ? 0 : visitors.peakBytes());
+            }
+        }
+    }
+
+    private static Network dry(ModelConfig config, DryDevice device, DType dtype, int ranks) {
+        Memory memory = device.memory();
+        return new Network(
+                config, Kernels.on(device.stream()), memory, dtype, null, Weights.Supply.of(memory), Ranks.dry(ranks));
     }
 
     /// Documents of a token each, but the last one begins like the first.
@@ -128,9 +279,19 @@ public final class Training implements AutoCloseable {
 
     /// @return the bytes that training takes beside the model's weights: gradients and the values of a micro-batch
     public static long bytes(ModelConfig config, DType dtype, Settings settings) {
+        return bytes(config, dtype, settings, 1);
+    }
+
+    /// As [#bytes(ModelConfig, DType, Settings)], on a rank of a group. Tokens that come from other
+    /// ranks are counted half as often again as an even spread brings: what it takes beyond that is
+    /// known only when they come.
+    ///
+    /// @param ranks how many share the model
+    public static long bytes(ModelConfig config, DType dtype, Settings settings, int ranks) {
         try (DryDevice device = Device.dry()) {
-            Network dry = new Network(config, Kernels.on(device.stream()), device.memory(), dtype);
-            return new Training(dry, settings).bytes();
+            Training training = new Training(dry(config, device, dtype, ranks), settings);
+            long visitors = Measured.of(config, dtype, settings, ranks).visitors;
+            return training.bytes() + (training.second == null ? 1 : 2) * (visitors + visitors / 2);
         }
     }
 
@@ -139,7 +300,9 @@ public final class Training implements AutoCloseable {
         return memory.bytes();
     }
 
-    /// Begins a step: gradients, losses and loads are zero.
+    /// Begins a step: gradients, losses and loads are zero. Of a model that ranks share, all of
+    /// them make this call and [#accumulate(Batch)], [#result], [#moveBiases] and [#evaluate], with
+    /// the same arguments.
     ///
     /// @param targets how many tokens of all the step's micro-batches have a target
     /// @param sequences how many sequences they hold
@@ -147,42 +310,129 @@ public final class Training implements AutoCloseable {
         stepTargets = Math.max(1, targets);
         stepSequences = Math.max(1, sequences);
         var elementwise = network.kernels.elementwise();
-        gradients.parameters().forEach(p -> elementwise.fill(p.value(), 0));
+        flat.forEach(values -> elementwise.fill(values, 0));
+        gradients.parameters().stream()
+                .filter(p -> flat.isEmpty() || Weights.isRouted(p.name()))
+                .forEach(p -> elementwise.fill(p.value(), 0));
         loads.forEach(load -> elementwise.fill(load, 0));
         elementwise.fill(losses, 0);
         elementwise.fill(mtpLosses, 0);
-        elementwise.fill(balanceLoss, 0);
+        balanceLosses.forEach(of -> elementwise.fill(of, 0));
+    }
+
+    /// What this rank has of a micro-batch.
+    ///
+    /// @param batch its sequences
+    private record Share(Batch batch, Parts parts) {}
+
+    /// Deals the sequences to parts.
+    private Share share(Batch batch) {
+        if (settings.gradientParts == 1) {
+            return new Share(batch, Parts.whole(batch.tokens().length));
+        }
+        int first = ranks.rank() * parts;
+        int[] bounds = new int[parts + 1];
+        for (int part = 0; part <= parts; part++) {
+            bounds[part] = firstSequence(batch, first + part);
+        }
+        for (int part = 1; part < parts; part++) {
+            batch.requireApart(bounds[part]);
+        }
+        Batch own = batch.sequences(bounds[0], bounds[parts]);
+        int from = bounds[0];
+        for (int part = 0; part <= parts; part++) {
+            bounds[part] = (bounds[part] - from) * batch.length();
+        }
+        return new Share(own, new Parts(bounds, furtherParts));
+    }
+
+    private int firstSequence(Batch batch, int part) {
+        return (int) ((long) batch.sequences() * part / settings.gradientParts);
     }
 
     /// Adds a micro-batch's losses, loads and gradients.
     ///
-    /// @param batch at most as large as the settings say
+    /// @param batch at most as large as the settings say, and whole whatever rank this is; where
+    ///     gradients have several parts, no document lies in more than one of them
     public void accumulate(Batch batch) {
+        accumulate(fitting(batch), room, Turn.ALONE);
+    }
+
+    /// Adds a step's micro-batches in their order, and notes when each is computed. Two at a time
+    /// take turns where the settings say so.
+    public void accumulate(List<Batch> batches) {
+        List<Share> shares = batches.stream().map(this::fitting).toList();
+        Room other = second;
+        if (other == null || secondThread == null) {
+            for (int i = 0; i < shares.size(); i++) {
+                numbered(i, shares.get(i), room, Turn.ALONE);
+            }
+        } else {
+            try (Serving _ = ranks.fabric().serve()) {
+                takeTurns(shares, other, secondThread);
+            }
+        }
+    }
+
+    private void takeTurns(List<Share> shares, Room other, ExecutorService thread) {
+        for (int i = 0; i + 1 < shares.size(); i += 2) {
+            int one = i;
+            int two = i + 1;
+            Turns.run(
+                    ranks.fabric().timeline(),
+                    thread,
+                    turn -> numbered(one, shares.get(one), room, turn),
+                    turn -> numbered(two, shares.get(two), other, turn));
+        }
+        if (shares.size() % 2 == 1) {
+            numbered(shares.size() - 1, shares.getLast(), room, Turn.ALONE);
+        }
+    }
+
+    private void numbered(int number, Share share, Room where, Turn turn) {
+        try (var _ = ranks.fabric().timeline().span(Timeline.Kind.COMPUTE, Timeline.MICRO_BATCH, number)) {
+            accumulate(share, where, turn);
+        }
+    }
+
+    private Share fitting(Batch batch) {
         requireFits(batch);
         requireApart(batch);
-        try (var _ = workspace.scope()) {
-            Pass p = pass(batch);
-            Tensor ids = network.ints(workspace, batch.tokens());
-            Tensor targets = network.ints(workspace, batch.targets());
-            List<RouterLayer.Balance> balances = balances(batch);
+        return share(batch);
+    }
+
+    private void accumulate(Share share, Room where, Turn turn) {
+        Batch batch = share.batch;
+        try (var _ = where.scope()) {
+            Pass p = pass(share, where, turn);
+            Tensor ids = network.ints(where.workspace, batch.tokens());
+            Tensor targets = network.ints(where.workspace, batch.targets());
+            List<RouterLayer.Balance> balances = balances(p, batch);
             int layers = network.config.numHiddenLayers();
             Network.Saved saved = network.forward(p, ids, balances.subList(0, layers));
             Tensor dNormed = p.rows(network.config.hiddenSize());
             Tensor rowLosses = p.tensor(p.tokens());
-            HeadLayer.lossesAndGradients(
-                    p,
-                    network.weights.head,
-                    gradients.head,
-                    saved.normed(),
-                    targets,
-                    1.0 / stepTargets,
-                    rowLosses,
-                    dNormed);
-            add(rowLosses, losses);
-            if (network.config.numNextnPredictLayers() > 0) {
-                predictFurther(p, batch, balances.subList(layers, balances.size()), saved.normed(), rowLosses, dNormed);
+            turn.follow();
+            try (var _ = p.span("head")) {
+                HeadLayer.lossesAndGradients(
+                        p,
+                        network.weights.head,
+                        gradients.head,
+                        saved.normed(),
+                        targets,
+                        1.0 / stepTargets,
+                        rowLosses,
+                        dNormed);
             }
-            network.backward(p, gradients, saved, balances.subList(0, layers), dNormed);
+            add(p, rowLosses, losses);
+            List<Network.LookedUp> further = List.of();
+            if (network.config.numNextnPredictLayers() > 0) {
+                further = predictFurther(
+                        p, batch, balances.subList(layers, balances.size()), saved.normed(), rowLosses, dNormed);
+            } else {
+                headsAreDone(p);
+            }
+            network.backward(p, gradients, saved, balances.subList(0, layers), dNormed, further);
         }
     }
 
@@ -192,16 +442,29 @@ public final class Training implements AutoCloseable {
     /// @param batch at most as large as the settings say
     /// @param loss is shown the logits before each target; what its gradients add up to over a step
     ///     is the caller's
+    /// @throws IllegalStateException where ranks share the model, or gradients have several parts
     public void accumulate(Batch batch, LogitLoss loss) {
         requireFits(batch);
-        try (var _ = workspace.scope()) {
-            Pass p = pass(batch);
-            List<RouterLayer.Balance> balances = balances(batch).subList(0, network.config.numHiddenLayers());
-            Network.Saved saved = network.forward(p, network.ints(workspace, batch.tokens()), balances);
+        requireOnePart();
+        accumulateLogits(batch, loss);
+    }
+
+    private void requireOnePart() {
+        if (settings.gradientParts > 1) {
+            throw new IllegalStateException(
+                    "losses of logits have gradients in one part, these have %d".formatted(settings.gradientParts));
+        }
+    }
+
+    private void accumulateLogits(Batch batch, LogitLoss loss) {
+        try (var _ = room.scope()) {
+            Pass p = pass(batch, room);
+            List<RouterLayer.Balance> balances = balances(p, batch).subList(0, network.config.numHiddenLayers());
+            Network.Saved saved = network.forward(p, network.ints(p.workspace(), batch.tokens()), balances);
             Tensor dNormed = p.rows(network.config.hiddenSize());
             Weights w = network.weights;
             HeadLayer.gradients(p, w.head, gradients.head, saved.normed(), batch.targetRows(), loss, dNormed);
-            network.backward(p, gradients, saved, balances, dNormed);
+            network.backward(p, gradients, saved, balances, dNormed, List.of());
         }
     }
 
@@ -209,24 +472,45 @@ public final class Training implements AutoCloseable {
     /// nothing.
     public void score(Batch batch, LogitLoss loss) {
         requireFits(batch);
-        try (var _ = workspace.scope()) {
-            Pass p = pass(batch);
-            Tensor normed = network.infer(p, network.ints(workspace, batch.tokens()), null);
+        requireOnePart();
+        try (var _ = room.scope()) {
+            Pass p = pass(batch, room);
+            Tensor normed = network.infer(p, network.ints(p.workspace(), batch.tokens()), null);
             HeadLayer.gradients(p, network.weights.head, null, normed, batch.targetRows(), loss, null);
         }
     }
 
-    private Pass pass(Batch batch) {
-        return settings.asSampled ? network.passAsSampled(workspace, batch) : network.pass(workspace, batch);
+    private Pass pass(Batch batch, Room where) {
+        return settings.asSampled
+                ? network.passAsSampled(where.workspace, batch)
+                : network.pass(where.workspace, batch);
     }
 
-    private void add(Tensor rowLosses, Tensor sum) {
-        Tensor part = sum.slice(0, 0, rowLosses.dim(0));
-        network.kernels.elementwise().add(part, rowLosses, part);
+    private Pass pass(Share share, Room where, Turn turn) {
+        return pass(share.batch, where).with(share.parts, where.visitors, turn);
+    }
+
+    /// @param sum `[parts * partRows]`
+    private void add(Pass p, Tensor rowLosses, Tensor sum) {
+        p.parts().each((part, from, to) -> {
+            long at = (long) part * partRows;
+            Tensor rows = sum.slice(0, at, at + to - from);
+            network.kernels.elementwise().add(rows, rowLosses.slice(0, from, to), rows);
+        });
+    }
+
+    /// Lets the pass that takes turns with this one add to the head's gradient. Where the head is
+    /// the embedding, this one adds to it once more, at its very end.
+    private void headsAreDone(Pass p) {
+        if (!network.config.tieWordEmbeddings()) {
+            p.turn().lead();
+        }
     }
 
     /// Forward and backward of all depths of multi-token prediction; adds to the main model's gradient.
-    private void predictFurther(
+    ///
+    /// @return embeddings whose gradient is not added yet
+    private List<Network.LookedUp> predictFurther(
             Pass p, Batch batch, List<RouterLayer.Balance> balances, Tensor normed, Tensor rowLosses, Tensor dNormed) {
         int depths = network.config.numNextnPredictLayers();
         double factor = settings.mtpLossWeight / depths / stepTargets;
@@ -235,16 +519,18 @@ public final class Training implements AutoCloseable {
         List<Tensor> dOutputs = new ArrayList<>();
         Tensor hidden = normed;
         for (int k = 0; k < depths; k++) {
-            Tensor ids = network.ints(workspace, batch.following(k + 1));
+            Tensor ids = network.ints(p.workspace(), batch.following(k + 1));
             MtpLayer.Saved s = network.mtp(k).forward(p, w.mtp.get(k), w.embedding, hidden, ids, balances.get(k));
-            Tensor targets = network.ints(workspace, batch.followingTargets(k + 1));
+            Tensor targets = network.ints(p.workspace(), batch.followingTargets(k + 1));
             Tensor dOutput = p.rows(network.config.hiddenSize());
             HeadLayer.lossesAndGradients(p, w.head, gradients.head, s.normed(), targets, factor, rowLosses, dOutput);
-            add(rowLosses, mtpLosses);
+            add(p, rowLosses, mtpLosses);
             saved.add(s);
             dOutputs.add(dOutput);
             hidden = s.h();
         }
+        headsAreDone(p);
+        List<Network.LookedUp> further = new ArrayList<>();
         Tensor dh = p.rows(network.config.hiddenSize());
         Tensor dPrevious = p.rows(network.config.hiddenSize());
         network.kernels.elementwise().fill(dh, 0);
@@ -252,33 +538,39 @@ public final class Training implements AutoCloseable {
             if (k > 0) {
                 network.kernels.elementwise().fill(dPrevious, 0);
             }
+            further.add(new Network.LookedUp(saved.get(k).ids(), p.rows(network.config.hiddenSize())));
             network.mtp(k)
                     .backward(
                             p,
                             w.mtp.get(k),
                             gradients.mtp.get(k),
-                            gradients.embedding,
                             saved.get(k),
                             balances.get(k),
                             dOutputs.get(k),
                             dh,
-                            k > 0 ? dPrevious : dNormed);
+                            k > 0 ? dPrevious : dNormed,
+                            further.getLast().d());
             Tensor swap = dh;
             dh = dPrevious;
             dPrevious = swap;
         }
+        return further;
     }
 
     /// One per layer; dense layers have one that counts nothing.
-    private List<RouterLayer.Balance> balances(Batch batch) {
-        double alpha = settings.balanceAlpha * batch.sequences() / stepSequences;
-        RouterLayer.Balance none = network.unwatched(workspace);
+    private List<RouterLayer.Balance> balances(Pass p, Batch batch) {
+        RouterLayer.Balance none = network.unwatched(p.workspace());
         List<RouterLayer.Balance> balances = new ArrayList<>();
         int next = 0;
         for (int i = 0; i < network.config.numHiddenLayers() + network.config.numNextnPredictLayers(); i++) {
             balances.add(
                     network.config.isMoe(i)
-                            ? new RouterLayer.Balance(loads.get(next++), batch.length(), alpha, balanceLoss)
+                            ? new RouterLayer.Balance(
+                                    loads.get(next),
+                                    batch.length(),
+                                    settings.balanceAlpha,
+                                    stepSequences,
+                                    balanceLosses.get(next++))
                             : none);
         }
         return balances;
@@ -290,6 +582,11 @@ public final class Training implements AutoCloseable {
         } else {
             requireApart(batch);
             requireFits(batch.tokens().length);
+            int most = Math.ceilDiv(batch.sequences(), settings.gradientParts) * batch.length();
+            if (most > partRows) {
+                throw new IllegalArgumentException(
+                        "Training: a part of %d tokens, the settings say at most %d".formatted(most, partRows));
+            }
         }
     }
 
@@ -309,15 +606,63 @@ public final class Training implements AutoCloseable {
     /// Waits for the step's micro-batches and reads what they found.
     public Result result() {
         double depths = Math.max(1, network.config.numNextnPredictLayers());
+        double[] mine = new double[3 * parts];
+        List<Tensor> balances = balanceLosses.stream().map(this::host).toList();
+        for (int part = 0; part < parts; part++) {
+            long from = (long) part * partRows;
+            mine[3 * part] = sum(losses.slice(0, from, from + partRows));
+            mine[3 * part + 1] = sum(mtpLosses.slice(0, from, from + partRows));
+            for (Tensor balance : balances) {
+                mine[3 * part + 2] += balance.get(part);
+            }
+        }
+        double[] sums = new double[3];
+        double[] all = gathered(mine);
+        for (int i = 0; i < all.length; i++) {
+            sums[i % 3] += all[i];
+        }
+        return new Result(sums[0] / stepTargets, sums[1] / stepTargets / depths, sums[2], load());
+    }
+
+    /// @return what all ranks have, in their order
+    private double[] gathered(double... mine) {
+        if (!ranks.share()) {
+            return mine;
+        }
+        ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(mine.length, Double.BYTES));
+        bytes.asDoubleBuffer().put(mine);
+        return ranks.fabric().allGather(bytes.array()).stream()
+                .flatMapToDouble(theirs -> {
+                    double[] values = new double[theirs.length / Double.BYTES];
+                    ByteBuffer.wrap(theirs).asDoubleBuffer().get(values);
+                    return Arrays.stream(values);
+                })
+                .toArray();
+    }
+
+    /// @return the load of all ranks
+    private int[][] load() {
         int[][] load = new int[loads.size()][];
         for (int i = 0; i < load.length; i++) {
             load[i] = host(loads.get(i)).toInts();
         }
-        return new Result(
-                sum(losses, settings.tokens()) / stepTargets,
-                sum(mtpLosses, settings.tokens()) / stepTargets / depths,
-                host(balanceLoss).get(0),
-                load);
+        if (ranks.share()) {
+            double[] all = gathered(Arrays.stream(load)
+                    .flatMapToInt(Arrays::stream)
+                    .asDoubleStream()
+                    .toArray());
+            int from = 0;
+            int each = all.length / ranks.size();
+            for (int[] layer : load) {
+                for (int e = 0; e < layer.length; e++, from++) {
+                    layer[e] = 0;
+                    for (int rank = 0; rank < ranks.size(); rank++) {
+                        layer[e] += (int) all[rank * each + from];
+                    }
+                }
+            }
+        }
+        return load;
     }
 
     private Tensor host(Tensor here) {
@@ -326,24 +671,53 @@ public final class Training implements AutoCloseable {
         return host;
     }
 
-    private double sum(Tensor here, int count) {
+    private double sum(Tensor here) {
         Tensor host = host(here);
         double sum = 0;
-        for (long i = 0; i < count; i++) {
+        for (long i = 0; i < host.elements(); i++) {
             sum += host.get(i);
         }
         return sum;
     }
 
     /// @return the gradients, in the order of [Model#parameters]
+    /// @throws IllegalStateException where they have several parts: see [#flatParts]
     public List<Tensor> gradients() {
+        requireWhole();
         return gradients.parameters().stream().map(Parameter::value).toList();
+    }
+
+    /// @return the gradients of what all ranks have alike, a tensor for each of this rank's parts,
+    ///     laid out as [Model#flat]
+    /// @throws IllegalStateException where there is one part, and the model is not flat
+    public List<Tensor> flatParts() {
+        if (flat.isEmpty()) {
+            throw new IllegalStateException("these gradients lie one by one, expected a model with a fabric");
+        }
+        return Collections.unmodifiableList(flat);
+    }
+
+    /// @return the gradients of this rank's routed experts, in the order of [Model#expertParameters]
+    public List<Tensor> expertGradients() {
+        return gradients.parameters().stream()
+                .filter(parameter -> Weights.isRouted(parameter.name()))
+                .map(Parameter::value)
+                .toList();
+    }
+
+    private void requireWhole() {
+        if (settings.gradientParts > 1) {
+            throw new IllegalStateException(
+                    "gradients in %d parts are not summed yet".formatted(settings.gradientParts));
+        }
     }
 
     /// @param name as in a checkpoint
     /// @return the gradient of a checkpoint's tensor, a view of one of [#gradients]
     /// @throws IllegalArgumentException where there is none of that name
+    /// @throws IllegalStateException where gradients have several parts: see [#flatParts]
     public Tensor gradient(String name) {
+        requireWhole();
         if (gradients.places().get(name) instanceof Place.Values(Tensor gradient)) {
             return gradient;
         }
@@ -355,10 +729,14 @@ public final class Training implements AutoCloseable {
     ///
     /// @param gamma how far
     public void moveBiases(double gamma) {
+        if (biases.stream().allMatch(Objects::isNull)) {
+            return;
+        }
+        int[][] all = ranks.share() ? load() : new int[0][];
         for (int i = 0; i < loads.size(); i++) {
             Tensor bias = biases.get(i);
             if (bias != null) {
-                network.kernels.routing().balance(loads.get(i), gamma, bias);
+                network.kernels.routing().balance(ranks.share() ? Tensor.of(all[i]) : loads.get(i), gamma, bias);
             }
         }
     }
@@ -368,18 +746,32 @@ public final class Training implements AutoCloseable {
     /// @return the sum of the cross-entropy over the batch's targets, in nats
     public double evaluate(Batch batch) {
         requireFits(batch);
-        try (var _ = workspace.scope()) {
-            Pass p = pass(batch);
-            Tensor targets = network.ints(workspace, batch.targets());
-            Tensor normed = network.infer(p, network.ints(workspace, batch.tokens()), null);
+        Share share = share(batch);
+        try (var _ = room.scope()) {
+            Pass p = pass(share, room, Turn.ALONE);
+            Tensor targets = network.ints(p.workspace(), share.batch.targets());
+            Tensor normed = network.infer(p, network.ints(p.workspace(), share.batch.tokens()), null);
             Tensor rowLosses = p.tensor(p.tokens());
             HeadLayer.losses(p, network.weights.head, normed, targets, rowLosses);
-            return sum(rowLosses, p.tokens());
+            double[] mine = new double[parts];
+            p.parts().each((part, from, to) -> mine[part] = sum(rowLosses.slice(0, from, to)));
+            double sum = 0;
+            for (double part : gathered(mine)) {
+                sum += part;
+            }
+            return sum;
         }
     }
 
     @Override
     public void close() {
+        if (secondThread != null) {
+            secondThread.close();
+        }
+        room.close();
+        if (second != null) {
+            second.close();
+        }
         memory.close();
     }
 }

@@ -71,8 +71,8 @@ final class Weights {
 
     /// @param gate `[experts, hidden]`, exact
     /// @param bias `[experts]`, null where the choice has none
-    /// @param gateUp `[experts, 2 * inner, hidden]`
-    /// @param down `[experts, hidden, inner]`
+    /// @param gateUp `[this rank's experts, 2 * inner, hidden]`
+    /// @param down `[this rank's experts, hidden, inner]`
     /// @param shared null where there are none
     record Moe(
             Weight gate,
@@ -88,6 +88,8 @@ final class Weights {
 
     static final String EMBEDDING = "model.embed_tokens.weight";
     static final String HEAD = "lm_head.weight";
+
+    private static final String CORRECTION = "gate.e_score_correction_bias";
 
     /// What the name of a packed weight's scales ends in.
     static final String SCALES = "_scales";
@@ -109,6 +111,7 @@ final class Weights {
     final List<Mtp> mtp = new ArrayList<>();
 
     private final ModelConfig config;
+    private final Ranks ranks;
     private final Supply supply;
     private final DType dtype;
     private final @Nullable Storage storage;
@@ -126,7 +129,13 @@ final class Weights {
     /// @param dtype of all but packed matrices
     /// @param storage of packed matrices, or null for such as can be trained
     Weights(ModelConfig config, Supply supply, DType dtype, @Nullable Storage storage) {
+        this(config, supply, dtype, storage, Ranks.alone());
+    }
+
+    /// @param ranks say which routed experts are here
+    Weights(ModelConfig config, Supply supply, DType dtype, @Nullable Storage storage, Ranks ranks) {
         this.config = config;
+        this.ranks = ranks;
         this.supply = supply;
         this.dtype = dtype;
         this.storage = storage;
@@ -159,6 +168,16 @@ final class Weights {
     /// @return whether a checkpoint's tensor belongs to multi-token prediction
     static boolean isMtp(ModelConfig config, String name) {
         return layer(name) >= config.numHiddenLayers();
+    }
+
+    /// @return whether a tensor is a routed expert's, or holds some of them
+    static boolean isRouted(String name) {
+        return name.contains(".experts.");
+    }
+
+    /// @return whether a tensor is a router's correction bias, which no optimizer moves
+    static boolean isCorrection(String name) {
+        return name.endsWith(CORRECTION);
     }
 
     /// @return the layer that a checkpoint's tensor belongs to, or -1
@@ -307,11 +326,12 @@ final class Weights {
         int inner = moe.moeIntermediateSize();
         int hidden = config.hiddenSize();
         Weight gate = gate(prefix + "gate.weight", experts);
-        Tensor bias = moe.correctionBias() ? correction(prefix + "gate.e_score_correction_bias", experts) : null;
+        Tensor bias = moe.correctionBias() ? correction(prefix + CORRECTION, experts) : null;
         List<Part> gateUp = new ArrayList<>();
         List<Part> down = new ArrayList<>();
-        for (int e = 0; e < experts; e++) {
-            String expert = "%sexperts.%d.".formatted(prefix, e);
+        int here = ranks.experts(moe);
+        for (int e = 0; e < here; e++) {
+            String expert = "%sexperts.%d.".formatted(prefix, ranks.firstExpert(moe) + e);
             long from = 2L * inner * e;
             gateUp.add(new Part(expert + "gate_proj.weight", from, inner));
             gateUp.add(new Part(expert + "up_proj.weight", from + inner, inner));
@@ -320,8 +340,8 @@ final class Weights {
         return new Moe(
                 gate,
                 bias,
-                matrices(prefix + "experts.gate_up_proj.weight", experts, 2 * inner, hidden, gateUp),
-                matrices(prefix + "experts.down_proj.weight", experts, hidden, inner, down),
+                matrices(prefix + "experts.gate_up_proj.weight", here, 2 * inner, hidden, gateUp),
+                matrices(prefix + "experts.down_proj.weight", here, hidden, inner, down),
                 moe.nSharedExperts() == 0 ? null : mlp(prefix + "shared_experts.", inner * moe.nSharedExperts()));
     }
 

@@ -1,0 +1,128 @@
+package dev.wok.model;
+
+import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
+import dev.wok.device.Workspace;
+import dev.wok.tensor.DType;
+import dev.wok.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/// Memory for rows that come from other ranks, handed out like a [Workspace]'s: how many come is
+/// known only when they do, so that it grows. On a dry device it measures.
+///
+/// Contents are whatever the last user left there. One thread at a time.
+final class Guests implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+
+    private record Block(Arena owner, MemorySegment memory) {}
+
+    private final Device device;
+    private final List<Block> blocks = new ArrayList<>();
+    private Tensor identity = Tensor.of(new int[0]);
+
+    /// The block that the next tensor is taken from, and what is taken of it.
+    private int block;
+
+    private long top;
+    private long used;
+    private long peak;
+
+    Guests(Device device) {
+        this.device = device;
+    }
+
+    /// @return a contiguous tensor with undefined contents, valid until the enclosing scope closes
+    Tensor tensor(DType dtype, long... shape) {
+        Tensor sizes = Tensor.of(MemorySegment.NULL, dtype, shape);
+        long bytes = Math.addExact(sizes.bytes(), ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        used += bytes;
+        peak = Math.max(peak, used);
+        if (!(device instanceof HostDevice host) || bytes == 0) {
+            return sizes;
+        }
+        while (block < blocks.size() && blocks.get(block).memory.byteSize() - top < bytes) {
+            block++;
+            top = 0;
+        }
+        if (block == blocks.size()) {
+            add(host, Math.max(bytes, total()));
+        }
+        long from = top;
+        top += bytes;
+        return sizes.over(blocks.get(block).memory.asSlice(from, sizes.bytes()));
+    }
+
+    private long total() {
+        return blocks.stream().mapToLong(b -> b.memory.byteSize()).sum();
+    }
+
+    private void add(HostDevice host, long bytes) {
+        Arena owner = Arena.ofShared();
+        blocks.add(new Block(owner, host.scratch(owner, bytes)));
+    }
+
+    /// @return 0, 1, 2 and so on, `[count]`, I32, until more are asked for
+    Tensor identity(int count) {
+        if (identity.dim(0) < count) {
+            identity = Tensor.of(
+                    IntStream.range(0, Math.max(count, 2 * identity.size(0))).toArray());
+        }
+        return identity.slice(0, 0, count);
+    }
+
+    /// @return the largest number of bytes that were in use at once
+    long peakBytes() {
+        return peak;
+    }
+
+    /// Begins a scope: what is taken from now on is given back when it closes.
+    Workspace.Scope scope() {
+        int from = block;
+        long mark = top;
+        long before = used;
+        return () -> {
+            block = from;
+            top = mark;
+            used = before;
+            if (used == 0 && blocks.size() > 1 && device instanceof HostDevice host) {
+                join(host);
+            }
+        };
+    }
+
+    /// @param visitors null where none come
+    static Workspace.Scope scope(@Nullable Guests visitors) {
+        return visitors == null ? () -> {} : visitors.scope();
+    }
+
+    /// @return a scope of both
+    static Workspace.Scope scope(Workspace workspace, @Nullable Guests visitors) {
+        Workspace.Scope own = workspace.scope();
+        Workspace.Scope theirs = scope(visitors);
+        return () -> {
+            own.close();
+            theirs.close();
+        };
+    }
+
+    /// Makes one block of several that nobody uses.
+    private void join(HostDevice host) {
+        long bytes = total();
+        close();
+        add(host, bytes);
+    }
+
+    /// Gives the memory back; it can be asked for more.
+    @Override
+    public void close() {
+        blocks.forEach(b -> b.owner.close());
+        blocks.clear();
+        block = 0;
+        top = 0;
+    }
+}
