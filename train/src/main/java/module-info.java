@@ -3,6 +3,7 @@
 module wok.train {
     requires static transitive org.jspecify;
     requires transitive wok.notice;
+    requires transitive wok.fabric;
     requires transitive wok.model;
     requires transitive wok.text;
     requires wok.device;

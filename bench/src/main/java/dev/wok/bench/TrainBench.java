@@ -47,7 +47,7 @@ final class TrainBench {
             double[] seconds = new double[STEPS];
             double[] peaks = new double[STEPS];
             try (Progress.Task task = progress.start("measuring " + preset, WARM_UP + STEPS + 1, "steps");
-                    Model model = Model.create(config, kernels, DType.F32, 1);
+                    Model model = Trainer.model(config, settings, kernels);
                     TrainingStep step = Trainer.step(model, settings)) {
                 for (int i = 0; i < WARM_UP + STEPS; i++) {
                     double peak = limit.measure();

@@ -17,6 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -85,31 +87,58 @@ public record Checkpoint(Path folder, State state) {
     /// @throws BadInput where it cannot be written; the checkpoints before it stay
     public static Checkpoint write(
             Path parent, State state, SequencedMap<String, Tensor> optimizer, Device device, Durable.Filling filling) {
+        return write(parent, state, file -> writeOptimizer(file, optimizer, device::download), filling);
+    }
+
+    /// As above.
+    ///
+    /// @param optimizer writes its state into a file
+    static Checkpoint write(Path parent, State state, Consumer<Path> optimizer, Durable.Filling filling) {
         Path folder = parent.resolve(name(state.step));
         if (Files.exists(folder)) {
             return new Checkpoint(folder, state);
         }
         Durable.folder(folder, part -> {
             filling.write(part);
-            Safetensors.write(part.resolve(OPTIMIZER), optimizer, DType.F32, device::download, Map.of());
+            optimizer.accept(part.resolve(OPTIMIZER));
             Durable.write(part.resolve(STATE), state.json(Seal.files(part)));
         });
         return new Checkpoint(folder, state);
+    }
+
+    /// @param state by name
+    /// @param download copies one of its tensors to the host; called in their order
+    static void writeOptimizer(Path file, SequencedMap<String, Tensor> state, BiConsumer<Tensor, Tensor> download) {
+        Safetensors.write(file, state, DType.F32, download, Map.of());
     }
 
     /// Gives the optimizer the state that was saved.
     ///
     /// @param optimizer its state by name, on the device
     public void restore(SequencedMap<String, Tensor> optimizer, Device device) {
-        Path file = folder.resolve(OPTIMIZER);
+        restore(optimizer(folder), optimizer, device);
+    }
+
+    /// @param folder of a checkpoint
+    /// @return the file with the optimizer's state
+    static Path optimizer(Path folder) {
+        return folder.resolve(OPTIMIZER);
+    }
+
+    static void restore(Path file, SequencedMap<String, Tensor> optimizer, Device device) {
         try (Safetensors stored = Safetensors.open(file)) {
             optimizer.forEach((name, here) -> {
                 Tensor tensor = stored.tensor(name);
-                if (!Arrays.equals(tensor.shape(), here.shape())) {
-                    throw new BadInput("%s: %s is %s, the model needs %s.".formatted(file, name, tensor, here));
-                }
+                requireShape(file, name, tensor, here.shape());
                 device.upload(tensor, here);
             });
+        }
+    }
+
+    static void requireShape(Path file, String name, Tensor stored, long[] shape) {
+        if (!Arrays.equals(stored.shape(), shape)) {
+            throw new BadInput(
+                    "%s: %s is %s, the model needs %s.".formatted(file, name, stored, Arrays.toString(shape)));
         }
     }
 

@@ -35,12 +35,26 @@ public record Compute(
     ///
     /// @param progress shows what has to be measured first
     public <T> T with(Progress progress, Function<Kernels, T> work) {
-        int all = threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
-        try (Device opened = deviceName().open(all)) {
+        return with(allThreads(), progress, work);
+    }
+
+    /// @return the threads that compute: all that this machine has where the setting leaves it open
+    int allThreads() {
+        return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+    }
+
+    /// As above, on so many of the threads.
+    <T> T with(int share, Progress progress, Function<Kernels, T> work) {
+        try (Device opened = deviceName().open(share)) {
             Backend chosen = chosenBackend();
             Tuning.ensure(opened, chosen, progress);
             return work.apply(Kernels.on(opened.stream(), chosen, chosenPrecision(chosen)));
         }
+    }
+
+    /// @return whether the device is this machine's processor
+    boolean isOnProcessor() {
+        return deviceName().kind() == DeviceName.Kind.CPU;
     }
 
     /// @return the same with kernels and precision by name, where they are left open: what a run that

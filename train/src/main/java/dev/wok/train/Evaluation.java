@@ -7,14 +7,17 @@ import dev.wok.text.TokenShards;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 
 /// How well a model predicts the held-out text.
 final class Evaluation {
     private Evaluation() {}
 
+    /// @param evaluate measures a batch: the sum of the cross-entropy over its targets, in nats
     /// @param sequences rows of a batch, `length` tokens each
     /// @return bits per UTF-8 byte of the held-out documents: nats of all their tokens / ln 2 / their bytes
-    static double bitsPerByte(TrainingStep step, TokenShards heldOut, int sequences, int length, Progress progress) {
+    static double bitsPerByte(
+            ToDoubleFunction<Batch> evaluate, TokenShards heldOut, int sequences, int length, Progress progress) {
         double nats = 0;
         long bytes = 0;
         long shown = 0;
@@ -27,7 +30,7 @@ final class Evaluation {
                 rows.add(row.sequence());
                 bytes += row.bytes();
                 if (rows.size() == sequences || !all.hasNext()) {
-                    nats += step.evaluate(batch(rows));
+                    nats += evaluate.applyAsDouble(batch(rows));
                     rows.clear();
                     task.advance(bytes - shown);
                     shown = bytes;

@@ -84,6 +84,7 @@ public final class Report {
         parts.put("balance", ReportHtml.escape(balance(run)));
         parts.put("smoothed", Long.toString(metrics.smoothedOver()));
         parts.put("beside", ReportBeside.html(run, beside));
+        parts.put("timeline", ReportTimeline.html(run.traces()));
         parts.put("loss", run.isTuned() ? "What the steps make small" : "Mean cross-entropy in nats per token");
         parts.put("samples", ReportSamples.html(run.samples()));
         parts.put("sources", run.isTuned() ? "Began with" : "The text");

@@ -26,6 +26,7 @@ final class ReportFigures {
                 "smoothed; last step " + decimals(run.figure("loss"), 3));
         figure("tokens", amount(run.figure("tokens")), "in " + whole(run.steps()) + " steps");
         figure("tokens per second", amount(run.speed()), "over " + duration(run.figure("seconds")));
+        ranks(ReportFiles.number(run.file(), "ranks"), ReportFiles.number(run.file(), "machines"));
         figure(
                 "parameters",
                 amount(ReportFiles.number(run.result(), "parameters")),
@@ -35,6 +36,12 @@ final class ReportFigures {
                 decimals(run.figure("max_violation"), 3),
                 "fullest expert over its layer's mean, less 1");
         return html.toString();
+    }
+
+    private void ranks(double ranks, double machines) {
+        if (ranks > 1) {
+            figure("ranks", whole(ranks), machines > 1 ? "on " + whole(machines) + " machines" : "on one machine");
+        }
     }
 
     private void heldOut(double bits, double gzip) {
@@ -47,7 +54,7 @@ final class ReportFigures {
                 .formatted(percent(run.heldOut("pass_at_1_low")), percent(run.heldOut("pass_at_1_high")));
     }
 
-    private static String percent(double share) {
+    static String percent(double share) {
         return Double.isNaN(share) ? NONE : String.format(Locale.ROOT, "%.1f %%", 100 * share);
     }
 

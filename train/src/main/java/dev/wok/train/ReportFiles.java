@@ -43,32 +43,54 @@ final class ReportFiles {
 
     /// @param several whether a step may have several lines
     static long lines(Path file, boolean several, Consumer<JsonNode> each) {
-        if (!Files.isRegularFile(file)) {
-            return 0;
+        Steps steps = new Steps(several, each);
+        texts(file, steps::line);
+        return steps.leftOut;
+    }
+
+    /// Lines of which each is to have a step.
+    private static final class Steps {
+        private final boolean several;
+        private final Consumer<JsonNode> each;
+        private long leftOut;
+        private long last = -1;
+
+        Steps(boolean several, Consumer<JsonNode> each) {
+            this.several = several;
+            this.each = each;
         }
-        long leftOut = 0;
-        long last = -1;
+
+        void line(String line) {
+            JsonNode node = parse(line);
+            JsonNode step = node.path("step");
+            if (step.isIntegralNumber()
+                    && step.canConvertToLong()
+                    && (step.longValue() > last || several && step.longValue() == last)) {
+                last = step.longValue();
+                each.accept(node);
+            } else {
+                leftOut++;
+            }
+        }
+    }
+
+    /// Reads a file's lines, if it is there.
+    static void texts(Path file, Consumer<String> each) {
+        if (!Files.isRegularFile(file)) {
+            return;
+        }
         try (BufferedReader reader =
                 new BufferedReader(new InputStreamReader(Files.newInputStream(file), StandardCharsets.UTF_8))) {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                JsonNode node = parse(line);
-                JsonNode step = node.path("step");
-                if (step.isIntegralNumber()
-                        && step.canConvertToLong()
-                        && (step.longValue() > last || several && step.longValue() == last)) {
-                    last = step.longValue();
-                    each.accept(node);
-                } else {
-                    leftOut++;
-                }
+                each.accept(line);
             }
         } catch (IOException e) {
             throw BadInput.reading(file, e);
         }
-        return leftOut;
     }
 
-    private static JsonNode parse(String line) {
+    /// @return an empty object for what is none
+    static JsonNode parse(String line) {
         try {
             return Logs.JSON.readTree(line);
         } catch (JacksonException e) {

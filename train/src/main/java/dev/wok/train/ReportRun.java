@@ -1,5 +1,6 @@
 package dev.wok.train;
 
+import dev.wok.fabric.Trace;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -12,6 +13,7 @@ import tools.jackson.databind.JsonNode;
 /// @param name the folder's
 /// @param file run.json, or an empty object
 /// @param result result.json, or an empty object
+/// @param traces timelines of some steps
 /// @param leftOut how many lines of its records were damaged
 record ReportRun(
         String name,
@@ -20,6 +22,7 @@ record ReportRun(
         ReportMetrics metrics,
         List<JsonNode> evaluations,
         List<JsonNode> samples,
+        List<Trace> traces,
         long leftOut) {
 
     static ReportRun read(Path folder) {
@@ -36,6 +39,7 @@ record ReportRun(
                 metrics,
                 evaluations,
                 samples,
+                TraceFile.read(folder.resolve("trace.json")),
                 leftOut);
     }
 

@@ -1,11 +1,13 @@
 package dev.wok.train;
 
+import dev.wok.fabric.Shape;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,13 +28,18 @@ record RunFile(
         @Nullable Path init) {
 
     /// @param corpus lines for people about what was read; empty before it was
-    void write(Path file, List<String> corpus) {
+    /// @param group the ranks that make the run, or null before they are together
+    void write(Path file, List<String> corpus, @Nullable Shape group) {
         Map<String, Object> root = new LinkedHashMap<>();
         root.put("name", preset);
         root.put("data", data.stream().map(Path::toString).toList());
         root.put("init", init == null ? null : init.toString());
         root.put("settings", settings.values());
         root.put("corpus", corpus);
+        if (group != null) {
+            root.put("ranks", group.size());
+            root.put("machines", Arrays.stream(group.machines()).distinct().count());
+        }
         Durable.write(file, Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
     }
 
@@ -41,8 +48,11 @@ record RunFile(
         try {
             JsonNode root = Logs.JSON.readTree(Files.readAllBytes(file));
             Map<String, String> values = SettingKeys.texts(root.required("settings"));
-            // Earlier versions knew no other device.
+            // Earlier versions knew no other device, no parts, no timeline and no overlap.
             values.putIfAbsent("device", "cpu");
+            values.putIfAbsent("gradient_parts", "1");
+            values.putIfAbsent("trace_steps", "0");
+            values.putIfAbsent("overlap", SettingKeys.AUTO);
             List<Path> data = new ArrayList<>();
             if (!root.required("data").isArray()) {
                 throw new BadInput("data is %s, expected a list of paths".formatted(root.path("data")));

@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 /// tokenizer/          tokenizer.json, tokenizer_config.json
 /// data/               train.tokens, held_out.tokens, corpus.json
 /// metrics.jsonl       a line per step; evaluations.jsonl, samples.jsonl likewise
+/// trace.json          a timeline of some steps, where it was asked for
 /// checkpoints/        step-00000100/: a checkpoint folder, the optimizer's state, state.json
 /// model/              the finished model; adapter/ likewise
 /// result.json         the figures at the end
@@ -38,6 +39,7 @@ public final class RunFolder implements AutoCloseable {
             "metrics.jsonl",
             "evaluations.jsonl",
             "samples.jsonl",
+            "trace.json",
             "checkpoints",
             "model",
             "adapter",
@@ -172,6 +174,8 @@ public final class RunFolder implements AutoCloseable {
         }
     }
 
+    /// A run that was killed as it began leaves the part of its description, which the next one writes again.
+    ///
     /// @throws BadInput where a folder holds no run, but something under a name that a run would write to
     private static void requireNothingOfOthers(Path root) {
         if (holdsRun(root)) {
@@ -179,7 +183,6 @@ public final class RunFolder implements AutoCloseable {
         }
         List<Path> written = new ArrayList<>(WRITTEN.stream().map(root::resolve).toList());
         written.addAll(written.stream().map(Durable::part).toList());
-        written.add(Durable.part(root.resolve(RUN)));
         for (Path path : written) {
             if (Files.exists(path)) {
                 throw ofOthers(root, path);
@@ -268,6 +271,11 @@ public final class RunFolder implements AutoCloseable {
     /// @return the figures at the end
     public Path result() {
         return root.resolve("result.json");
+    }
+
+    /// @return what each rank did in some steps
+    Path trace() {
+        return root.resolve("trace.json");
     }
 
     Path report() {

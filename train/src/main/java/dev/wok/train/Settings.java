@@ -31,6 +31,8 @@ public record Settings(
                     Compute.class,
                     Run.class));
 
+    private static final String PARTS = "gradient_parts";
+
     /// The model's shape, in config.json's words; `q_lora_rank` 0 is its `null`.
     public record Architecture(
             @Key(value = "token ids: three special ones, 256 bytes, and merges", min = 1, max = 1 << 24)
@@ -105,8 +107,8 @@ public record Settings(
 
             @Key("added to the mean square in RMSNorm") double rmsNormEps) {}
 
-    /// How many tokens a step sees. Micro-batches are accumulated; their size changes memory and
-    /// rounding, no more.
+    /// How many tokens a step sees. Micro-batches are accumulated; their size and their parts change
+    /// memory and rounding, no more.
     public record Batches(
             @Key("optimizer steps; 0 where only minutes limit the run")
             long steps,
@@ -120,7 +122,13 @@ public record Settings(
             @Key(value = "sequences in a step", min = 1) int batchSequences,
 
             @Key(value = "sequences computed together; divides batch_sequences", min = 1)
-            int microBatchSequences) {}
+            int microBatchSequences,
+
+            @Key(
+                    value = "parts of a micro-batch whose gradients are summed one after the other, so that as many"
+                            + " ranks, or any that divide them, compute the same bits; divides micro_batch_sequences",
+                    min = 1)
+            int gradientParts) {}
 
     /// AdamW and its schedule. Shares are of the whole run.
     public record Optimizer(
@@ -222,7 +230,21 @@ public record Settings(
             String samplePrompt,
 
             @Key(value = "tokens in a sample of text", free = true)
-            int sampleTokens) {}
+            int sampleTokens,
+
+            @Key(value = "steps of which trace.json shows a timeline, as 3 or 3-5; 0 for none", free = true)
+            String traceSteps,
+
+            @Key(
+                    value = "whether two micro-batches of a run on ranks take turns, so that the tokens of one travel"
+                            + " while the other is computed; takes the memory of both, changes no number",
+                    oneOf = {"auto", "on", "off"},
+                    free = true)
+            String overlap) {
+        public Run {
+            TracedSteps.parse(traceSteps);
+        }
+    }
 
     public Settings {
         if (architecture.maxPositionEmbeddings() < batches.sequenceLength()) {
@@ -233,6 +255,10 @@ public record Settings(
         if (batches.batchSequences() % batches.microBatchSequences() != 0) {
             throw new BadInput("micro_batch_sequences %d does not divide batch_sequences %d."
                     .formatted(batches.microBatchSequences(), batches.batchSequences()));
+        }
+        if (batches.microBatchSequences() % batches.gradientParts() != 0) {
+            throw new BadInput("gradient_parts %d does not divide micro_batch_sequences %d."
+                    .formatted(batches.gradientParts(), batches.microBatchSequences()));
         }
         if (batches.steps() == 0 && batches.minutes() == 0) {
             throw new BadInput("steps and minutes are both 0, so the run would never end; give one of them.");
@@ -255,7 +281,8 @@ public record Settings(
     }
 
     /// A preset with some of its values changed. Where only one of `minutes` and `steps` is given, the other
-    /// does not limit the run.
+    /// does not limit the run. Where `micro_batch_sequences` is given without `gradient_parts`, these are as
+    /// many of the preset's as divide it.
     ///
     /// @param options values by key, as a person writes them; lists are separated by commas
     /// @throws BadInput for a key that does not exist (it names the nearest one), a value of the wrong
@@ -267,7 +294,20 @@ public record Settings(
             values.put(options.containsKey("minutes") ? "steps" : "minutes", "0");
         }
         values.putAll(options);
+        if (options.containsKey("micro_batch_sequences") && !options.containsKey(PARTS)) {
+            values.put(PARTS, String.valueOf(commonParts(values)));
+        }
         return of(values);
+    }
+
+    private static int commonParts(Map<String, String> values) {
+        int usual = (int) KEYS.parse(PARTS, values.getOrDefault(PARTS, "1"));
+        int sequences = (int) KEYS.parse("micro_batch_sequences", values.getOrDefault("micro_batch_sequences", "1"));
+        int parts = usual;
+        while (sequences % parts != 0 || usual % parts != 0) {
+            parts--;
+        }
+        return parts;
     }
 
     /// @return all values by key, in the order of the records: numbers, booleans, strings and lists of
@@ -301,7 +341,10 @@ public record Settings(
 
     /// @return a checksum of all values that decide about the numbers of a run
     public String fingerprint() {
-        return KEYS.fingerprint(values());
+        SequencedMap<String, Object> values = values();
+        // One part is what earlier versions computed, which did not know the key.
+        values.remove(PARTS, 1);
+        return KEYS.fingerprint(values);
     }
 
     /// @return a line for each key: its value, its meaning, what it may be

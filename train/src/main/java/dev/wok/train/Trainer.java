@@ -1,5 +1,6 @@
 package dev.wok.train;
 
+import dev.wok.fabric.Fabric;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
 import dev.wok.model.Batch;
@@ -53,7 +54,8 @@ public final class Trainer implements AutoCloseable {
     /// @param sample the last sample of text, empty where there was none
     public record Outcome(boolean finished, long steps, SequencedMap<String, Object> result, String sample) {}
 
-    private static final int WEIGHTS_AND_MOMENTS = 3;
+    private static final int MOMENTS = 2;
+    private static final int WEIGHTS_AND_MOMENTS = 1 + MOMENTS;
 
     /// Orientations of a weight that training multiplies by: forward and backward.
     private static final int FORMS = 2;
@@ -106,7 +108,7 @@ public final class Trainer implements AutoCloseable {
         }
         RunFolder folder = RunFolder.begin(out);
         try {
-            run.write(folder.run(), List.of());
+            run.write(folder.run(), List.of(), null);
             return new Trainer(folder, true, run, progress, sampler);
         } catch (RuntimeException e) {
             folder.discard(e);
@@ -163,11 +165,25 @@ public final class Trainer implements AutoCloseable {
     /// @throws BadInput where the text, the settings and this machine do not fit together
     /// @throws IllegalStateException where the loss is no number any more
     public Outcome run() {
-        if (Files.exists(folder.result()) && Files.isDirectory(folder.model())) {
-            return finished();
-        }
+        return run(Ranks.alone());
+    }
+
+    /// As [#run()], on a group of ranks that this one leads. The bits are the same for as many ranks as
+    /// `gradient_parts` says, and for any number that divides it.
+    ///
+    /// @param ranks who shares the work in this sitting; another one may have others
+    /// @throws BadInput where the settings do not allow so many
+    /// @throws dev.wok.fabric.Departed where a rank goes before its time; the checkpoints stay
+    public Outcome run(Ranks ranks) {
         try {
-            return prepareAndTrain();
+            requireRanks(ranks.size());
+            return ranks.lead(progress, fabric -> {
+                try (Leader leader = new Leader(fabric)) {
+                    Outcome outcome = isFinished() ? finished() : prepareAndTrain(leader);
+                    leader.ends(outcome.finished());
+                    return outcome;
+                }
+            });
         } catch (RuntimeException | Error e) {
             if (fresh && !begun) {
                 folder.discard(e);
@@ -176,37 +192,91 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private Outcome prepareAndTrain() {
-        Compute compute = run.settings().compute();
-        int threads = compute.threads() == 0 ? Runtime.getRuntime().availableProcessors() : compute.threads();
-        return compute.with(progress, kernels -> prepareAndTrain(kernels, threads));
+    private boolean isFinished() {
+        return Files.exists(folder.result()) && Files.isDirectory(folder.model());
     }
 
-    private Outcome prepareAndTrain(Kernels kernels, int threads) {
+    private void requireRanks(int ranks) {
+        int parts = run.settings().batches().gradientParts();
+        if (parts % ranks != 0) {
+            throw new BadInput(
+                    "the run has gradient_parts %d, which %d ranks do not divide; take a number of ranks that does, or start a run with --set gradient_parts=%d."
+                            .formatted(parts, ranks, ranks));
+        }
+        int experts = run.settings().architecture().nRoutedExperts();
+        if (ranks > experts) {
+            throw new BadInput(
+                    "%d ranks cannot share n_routed_experts %d, expected one or more for each; use fewer ranks."
+                            .formatted(ranks, experts));
+        }
+        if (ranks > 1 && !run.settings().compute().isOnProcessor()) {
+            throw new BadInput("device is %s, expected cpu for a run on %d ranks."
+                    .formatted(run.settings().compute().device(), ranks));
+        }
+    }
+
+    private Outcome prepareAndTrain(Leader leader) {
         Settings settings = run.settings();
-        Optional<Checkpoint> checkpoint = Checkpoint.newest(folder.checkpoints(), progress);
+        return settings.compute()
+                .with(
+                        RunModel.threads(settings, leader.fabric()),
+                        progress,
+                        kernels -> prepareAndTrain(kernels, leader));
+    }
+
+    private Outcome prepareAndTrain(Kernels kernels, Leader leader) {
+        Settings settings = run.settings();
+        Optional<Checkpoint> checkpoint =
+                leader.meanwhile("looking for a checkpoint", () -> Checkpoint.newest(folder.checkpoints(), progress));
         requireMemory(
                 checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1),
                 kernels,
-                settings);
-        try (Preparation prepared = Preparation.of(folder, run, checkpoint.isEmpty(), threads, progress)) {
+                settings,
+                leader.fabric());
+        adviseTurns(settings, leader.fabric().size());
+        try (Preparation prepared = leader.meanwhile("preparing the text", () -> prepare(checkpoint.isEmpty()))) {
             checkpoint.ifPresent(c -> requireSame(c.state(), prepared.train().fingerprint()));
             requirePrompt(
                     settings.run(),
                     prepared.tokenizer(),
                     settings.architecture().maxPositionEmbeddings());
-            run.write(folder.run(), prepared.summary());
-            try (Model model = checkpoint.isPresent()
-                            ? Model.load(checkpoint.get().folder(), kernels, DType.F32, progress)
-                            : first(prepared.tokenizer(), kernels);
+            run.write(folder.run(), prepared.summary(), leader.fabric().shape());
+            Order.Begin share = share(checkpoint, prepared.tokenizer());
+            leader.begin(share);
+            try (Model model = RunModel.of(share, settings, kernels, leader.fabric(), progress);
                     TrainingStep step = step(model, settings)) {
-                checkpoint.ifPresent(
-                        c -> c.restore(step.state(), kernels.stream().device()));
-                try (Loop loop = new Loop(prepared, model, step, checkpoint.map(Checkpoint::state))) {
+                checkpoint.ifPresent(c -> step.descent().restore(Checkpoint.optimizer(c.folder())));
+                leader.ready();
+                try (Loop loop = new Loop(leader, prepared, model, step, checkpoint.map(Checkpoint::state))) {
                     return loop.run();
                 }
             }
         }
+    }
+
+    private void adviseTurns(Settings settings, int ranks) {
+        Settings.Batches batches = settings.batches();
+        int micro = batches.microBatchSequences();
+        if (fresh && RunModel.mayTakeTurns(settings, ranks) && batches.batchSequences() == micro) {
+            String advice = micro % (2 * batches.gradientParts()) == 0
+                    ? "with micro_batch_sequences=%d one is computed while the tokens of the other travel."
+                            .formatted(micro / 2)
+                    : "of two, one would be computed while the tokens of the other travel.";
+            progress.say("a step is one micro-batch, so its ranks wait for tokens that travel; %s".formatted(advice));
+        }
+    }
+
+    private Preparation prepare(boolean first) {
+        return Preparation.of(folder, run, first, run.settings().compute().allThreads(), progress);
+    }
+
+    private Order.Begin share(Optional<Checkpoint> checkpoint, Tokenizer tokenizer) {
+        return new Order.Begin(
+                SettingKeys.texts(run.settings().values()),
+                checkpoint.map(c -> c.folder().toAbsolutePath()).orElse(run.init()),
+                checkpoint.isPresent(),
+                tokenizer.bosId().orElse(-1),
+                tokenizer.eosId().orElse(-1));
     }
 
     private Outcome finished() {
@@ -231,15 +301,6 @@ public final class Trainer implements AutoCloseable {
         }
         progress.say("%s is finished already.".formatted(folder.root()));
         return new Outcome(true, ((Number) result.getOrDefault("steps", 0L)).longValue(), result, "");
-    }
-
-    private Model first(Tokenizer tokenizer, Kernels kernels) {
-        if (run.init() != null) {
-            return Model.load(run.init(), kernels, DType.F32, progress);
-        }
-        ModelConfig config =
-                config(tokenizer.bosId().orElse(-1), tokenizer.eosId().orElse(-1));
-        return Model.create(config, kernels, DType.F32, run.settings().compute().seed());
     }
 
     private ModelConfig config(int bosId, int eosId) {
@@ -296,49 +357,57 @@ public final class Trainer implements AutoCloseable {
                 eosId < 0 ? List.of() : List.of(eosId));
     }
 
-    private static Training.Settings microBatch(Settings settings) {
-        return new Training.Settings(
-                settings.batches().microBatchSequences(),
-                settings.batches().sequenceLength(),
-                settings.balance().mtpLossWeight(),
-                settings.balance().balanceAlpha());
+    /// @return a model as a run with these settings begins with
+    public static Model model(ModelConfig config, Settings settings, Kernels kernels) {
+        return RunModel.create(config, settings, kernels, Fabric.alone());
     }
 
-    /// @param model stays the caller's
+    /// @param model from [#model]; stays the caller's
     /// @return the steps of a run with these settings
     public static TrainingStep step(Model model, Settings settings) {
         return new TrainingStep(
-                model, microBatch(settings), settings.optimizer().constants());
+                model,
+                RunModel.microBatch(settings, model.kernels(), model.fabric().size()),
+                settings.optimizer().constants());
     }
 
-    private static void requireMemory(ModelConfig config, Kernels kernels, Settings settings) {
+    /// @param fabric whose ranks on this machine share its memory
+    private static void requireMemory(ModelConfig config, Kernels kernels, Settings settings, Fabric fabric) {
         Settings.Batches batches = settings.batches();
         MachineMemory.Room room = MachineMemory.room(kernels.stream().device());
+        int ranks = fabric.size();
+        int here = RunModel.ranksHere(fabric);
+        double share = (double) here / ranks;
         // To count exactly what is far too large would take long, so a lower bound goes first.
         double tokens = (double) batches.microBatchSequences() * batches.sequenceLength();
         double values = 4 * tokens * config.hiddenSize() * config.numHiddenLayers();
-        requireFree(room, "at least ", values, WEIGHTS_AND_MOMENTS * 4.0 * config.parameters());
+        requireFree(room, "at least ", "", share * values, share * WEIGHTS_AND_MOMENTS * 4.0 * config.parameters());
         if (tokens > Integer.MAX_VALUE) {
             throw new BadInput("a micro-batch of %,.0f tokens was asked for, expected fewer than 2^31; lower %s."
                     .formatted(tokens, "micro_batch_sequences or sequence_length"));
         }
-        long weights = WEIGHTS_AND_MOMENTS * Model.bytes(config, DType.F32)
-                + Model.formBytes(config, kernels, DType.F32, FORMS);
+        long whole = Model.bytes(config, DType.F32);
+        double weights = (double) here * Model.bytes(config, DType.F32, ranks);
+        double forms = weights / whole * Model.formBytes(config, kernels, DType.F32, FORMS);
         long sampling = settings.run().sampleTokens() == 0 ? 0 : Model.inferenceBytes(config, DType.F32);
-        requireFree(
-                room, "", Training.bytes(config, DType.F32, microBatch(settings)) + sampling + room.heap(), weights);
+        Training.Settings microBatch = RunModel.microBatch(settings, kernels, ranks);
+        double training = (double) here * Training.bytes(config, DType.F32, microBatch, ranks);
+        String turns = microBatch.takeTurns() ? "; overlap=off needs the memory of one micro-batch less" : "";
+        requireFree(room, "", turns, training + sampling + room.heap(), weights + forms + share * MOMENTS * whole);
     }
 
-    private static void requireFree(MachineMemory.Room room, String bound, double batch, double weights) {
+    private static void requireFree(
+            MachineMemory.Room room, String bound, String advice, double batch, double weights) {
         if (batch + weights > room.free()) {
             throw new BadInput(
-                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients, a micro-batch and samples), %s has %,d MB free; lower micro_batch_sequences, sequence_length or the model."
+                    "the run needs %s%,.0f MB (weights and optimizer %,.0f MB, the rest for gradients, a micro-batch and samples), %s has %,d MB free; lower micro_batch_sequences, sequence_length or the model%s."
                             .formatted(
                                     bound,
                                     (batch + weights) / (1 << 20),
                                     weights / (1 << 20),
                                     room.place(),
-                                    room.free() >> 20));
+                                    room.free() >> 20,
+                                    advice));
         }
     }
 
@@ -372,9 +441,11 @@ public final class Trainer implements AutoCloseable {
         private final Settings settings = run.settings();
         private final Settings.Batches batches = settings.batches();
         private final Schedule schedule = Schedule.of(settings.optimizer());
+        private final Leader leader;
         private final Preparation prepared;
         private final Model model;
         private final TrainingStep training;
+        private final StepTraces traces;
         private final Packing packing;
         private final Logs logs;
         private long step;
@@ -388,10 +459,12 @@ public final class Trainer implements AutoCloseable {
         private long sampledAt = -1;
         private long savedAt = -1;
 
-        Loop(Preparation prepared, Model model, TrainingStep training, Optional<Checkpoint.State> from) {
+        Loop(Leader leader, Preparation prepared, Model model, TrainingStep training, Optional<Checkpoint.State> from) {
+            this.leader = leader;
             this.prepared = prepared;
             this.model = model;
             this.training = training;
+            traces = new StepTraces(model.fabric(), settings.run(), folder.trace(), progress);
             packing = new Packing(
                     prepared.train(),
                     batches.sequenceLength(),
@@ -459,15 +532,17 @@ public final class Trainer implements AutoCloseable {
             double rate = schedule.rate(at);
             double gamma =
                     at <= settings.balance().gammaUntil() ? settings.balance().gamma() : 0;
-            TrainingStep.Result result = training.run(microBatches(), step + 1, rate, gamma);
-            requireFinite(result);
+            traces.begin(step + 1);
+            TrainingStep.Result result = leader.step(training, microBatches(), step + 1, rate, gamma);
             double seconds = (System.nanoTime() - begin) * 1e-9;
+            List<Map<String, Object>> timeline = traces.end(step + 1);
+            requireFinite(result);
             long stepTokens = (long) batches.batchSequences() * batches.sequenceLength();
             step++;
             tokens += stepTokens;
             elapsed += seconds;
             lastLoss = result.losses().loss();
-            record(result, rate, stepTokens / seconds);
+            record(result, rate, stepTokens / seconds, timeline);
             task.detail("loss %.3f  %,.0f tokens/s  lr %.1e".formatted(lastLoss, stepTokens / seconds, rate));
         }
 
@@ -504,7 +579,8 @@ public final class Trainer implements AutoCloseable {
             }
         }
 
-        private void record(TrainingStep.Result result, double rate, double tokensPerSecond) {
+        private void record(
+                TrainingStep.Result result, double rate, double tokensPerSecond, List<Map<String, Object>> timeline) {
             List<ExpertLoad> loads =
                     Arrays.stream(result.losses().load()).map(ExpertLoad::of).toList();
             lastViolation =
@@ -525,6 +601,9 @@ public final class Trainer implements AutoCloseable {
             line.put("load_entropy", loads.stream().map(ExpertLoad::entropy).toList());
             line.put("load", relative(result.losses().load()));
             line.put("seconds", rounded(elapsed, 3));
+            if (!timeline.isEmpty()) {
+                line.put("timeline", timeline);
+            }
             logs.metric(line);
         }
 
@@ -567,7 +646,11 @@ public final class Trainer implements AutoCloseable {
             }
             evaluatedAt = step;
             lastBitsPerByte = Evaluation.bitsPerByte(
-                    training, prepared.heldOut(), batches.microBatchSequences(), batches.sequenceLength(), progress);
+                    batch -> leader.evaluate(training, batch),
+                    prepared.heldOut(),
+                    batches.microBatchSequences(),
+                    batches.sequenceLength(),
+                    progress);
             if (savedAt == step) {
                 return;
             }
@@ -584,8 +667,10 @@ public final class Trainer implements AutoCloseable {
             }
             sampledAt = step;
             String prompt = settings.run().samplePrompt();
-            lastSample = sampler.sample(
-                    model, prepared.tokenizer(), prompt, settings.run().sampleTokens());
+            lastSample = leader.reading(
+                    model,
+                    () -> sampler.sample(
+                            model, prepared.tokenizer(), prompt, settings.run().sampleTokens()));
             if (savedAt == step) {
                 return;
             }
@@ -600,25 +685,20 @@ public final class Trainer implements AutoCloseable {
             if (savedAt == step) {
                 return;
             }
-            if (!training.isFinite()) {
+            if (!leader.isFinite(training)) {
                 throw new IllegalStateException(
                         "the weights after step %d have no finite norm: the run diverged. Lower learning_rate and start again; %s"
                                 .formatted(step, wholeCheckpoints()));
             }
             Checkpoint.State state = new Checkpoint.State(
                     step, tokens, elapsed, prepared.train().fingerprint(), run.fingerprint(), logs.force());
-            Checkpoint.write(
-                    folder.checkpoints(),
-                    state,
-                    training.state(),
-                    model.kernels().stream().device(),
-                    this::writeModel);
+            Checkpoint.write(folder.checkpoints(), state, file -> leader.save(training, file), this::writeModel);
             savedAt = step;
             Checkpoint.keep(folder.checkpoints(), settings.run().keepCheckpoints());
         }
 
         private void writeModel(Path to) throws IOException {
-            model.save(to);
+            leader.save(model, to);
             prepared.tokenizer().save(to);
         }
 

@@ -1,14 +1,13 @@
 package dev.wok.train;
 
+import dev.wok.fabric.Timeline;
 import dev.wok.model.Batch;
 import dev.wok.model.Model;
 import dev.wok.model.Training;
-import dev.wok.tensor.Tensor;
 import java.util.List;
-import java.util.SequencedMap;
 
 /// One step of training after another on a model: gradients over micro-batches, clipping by the global norm, AdamW,
-/// the router biases' move. One thread at a time.
+/// the router biases' move. Where ranks share the model, all of them make the same calls. One thread at a time.
 public final class TrainingStep implements AutoCloseable {
     /// What a step found.
     ///
@@ -23,14 +22,16 @@ public final class TrainingStep implements AutoCloseable {
 
     private final Model model;
     private final Training training;
-    private final Optimizer optimizer;
+    private final Descent descent;
 
-    /// @param model stays the caller's
+    /// @param model stays the caller's; made with a [dev.wok.fabric.Fabric] where gradients have several parts
     /// @param settings of a micro-batch
     public TrainingStep(Model model, Training.Settings settings, Optimizer.Constants constants) {
         this.model = model;
         training = model.training(settings);
-        optimizer = new Optimizer(model.kernels(), model.parameters(), constants);
+        descent = settings.gradientParts() == 1 && model.fabric().size() == 1
+                ? new WholeDescent(model, constants)
+                : new SharedDescent(model, constants);
     }
 
     /// Learns from a step's micro-batches.
@@ -44,21 +45,43 @@ public final class TrainingStep implements AutoCloseable {
             targets += batch.targetCount();
             sequences += batch.sequences();
         }
+        try (Timeline.Span _ = span("step")) {
+            return run(microBatches, targets, sequences, step, learningRate, gamma);
+        }
+    }
+
+    private Timeline.Span span(String name) {
+        return model.fabric().timeline().span(Timeline.Kind.COMPUTE, name, -1);
+    }
+
+    private Result run(
+            List<Batch> microBatches, long targets, int sequences, long step, double learningRate, double gamma) {
         training.begin(targets, sequences);
-        microBatches.forEach(training::accumulate);
-        List<Tensor> gradients = training.gradients();
-        double norm = optimizer.norm(gradients);
+        training.accumulate(microBatches);
+        double norm = norm();
         Result result = new Result(training.result(), norm);
         if (!result.isFinite()) {
             return result;
         }
-        optimizer.update(gradients, step, learningRate);
+        update(step, learningRate);
         model.weightsChanged();
         if (gamma > 0) {
             training.moveBiases(gamma);
         }
         model.kernels().stream().synchronize();
         return result;
+    }
+
+    private double norm() {
+        try (Timeline.Span _ = span("reduce")) {
+            return descent.norm(training);
+        }
+    }
+
+    private void update(long step, double learningRate) {
+        try (Timeline.Span _ = span("optimizer")) {
+            descent.update(training, step, learningRate);
+        }
     }
 
     /// Measures a batch without learning from it.
@@ -68,19 +91,14 @@ public final class TrainingStep implements AutoCloseable {
         return training.evaluate(batch);
     }
 
-    /// @return whether the weights have a finite norm
-    boolean isFinite() {
-        return optimizer.isFinite();
-    }
-
-    /// @return the optimizer's state by name, on the device: `m.` and `v.` before each parameter's name
-    SequencedMap<String, Tensor> state() {
-        return optimizer.state();
+    /// @return the weights' and the optimizer's part in this
+    Descent descent() {
+        return descent;
     }
 
     @Override
     public void close() {
         training.close();
-        optimizer.close();
+        descent.close();
     }
 }

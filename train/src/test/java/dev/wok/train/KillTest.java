@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
+import dev.wok.fabric.Fabric;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
@@ -132,6 +133,7 @@ class KillTest {
             Trainer.class,
             Tokenizer.class,
             Model.class,
+            Fabric.class,
             Kernels.class,
             Device.class,
             Tensor.class,

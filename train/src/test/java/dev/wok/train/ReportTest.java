@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.fabric.Timeline;
+import dev.wok.fabric.Trace;
 import dev.wok.notice.BadInput;
 import dev.wok.testkit.Thrown;
 import java.io.IOException;
@@ -65,6 +67,27 @@ class ReportTest {
                 step % 7,
                 40 + step % 3,
                 step);
+    }
+
+    private static Trace.Entry span(Timeline.Kind kind, String name, int lane, double from, double to) {
+        return new Trace.Entry(kind, name, 1, 0, lane, Math.round(from * 1e6), Math.round(to * 1e6));
+    }
+
+    /// A rank whose second thread computes for half of the time in which the first one waits for the exchange.
+    private static Trace trace(int rank, long step) {
+        return new Trace(
+                rank,
+                step,
+                List.of("main", "<second>"),
+                List.of(
+                        span(Timeline.Kind.COMPUTE, "attention", 0, 0, 6),
+                        span(Timeline.Kind.EXCHANGE, "dispatch", 0, 6, 10),
+                        span(Timeline.Kind.WAIT, "wait", 0, 6, 10),
+                        span(Timeline.Kind.COMPUTE, "experts", 0, 10, 16),
+                        span(Timeline.Kind.COMPUTE, "router", 1, 6, 8),
+                        span(Timeline.Kind.COMPUTE, "router", 1, 8.001, 8.002),
+                        span(Timeline.Kind.WAIT, "wait", 1, 8.002, 8.004)),
+                0);
     }
 
     private void wholeRun() throws IOException {
@@ -187,6 +210,28 @@ class ReportTest {
     }
 
     @Test
+    void drawsTheLastStepThatWasTraced() throws IOException {
+        wholeRun();
+        assertFalse(page().contains("Timeline of step"));
+        TraceFile.write(folder.resolve("trace.json"), List.of(trace(0, 2), trace(1, 2), trace(0, 3), trace(1, 3)));
+        String page = page();
+        assertBalanced(page);
+        for (String shown : List.of(
+                "Timeline of step 3",
+                "<b>rank 1</b>",
+                "aria-label=\"rank 1, &lt;second&gt;\">",
+                "<span>in flight 1</span>",
+                "<rect class=\"compute\" x=\"0.00\" width=\"375.00\" height=\"1\"><title>attention, layer 1, micro-batch 0: 6.000 ms from 0.000 ms on</title>",
+                "<rect class=\"exchange\" x=\"375.00\" width=\"250.00\"",
+                "<rect class=\"wait\" x=\"500.06\" width=\"0.19\" height=\"1\"><title>wait, layer 1, micro-batch 0 and 1 more: 0.003 ms",
+                "<span style=\"left:87.50%\">14 ms</span>",
+                "<tr><td>2</td><th scope=\"row\">1</th><td class=\"number\">16.0</td><td class=\"number\">14.0</td><td class=\"number\">4.000</td><td class=\"number\">1.999</td><td class=\"number\">50.0 %</td></tr>")) {
+            assertTrue(page.contains(shown), shown);
+        }
+        assertEquals(2 * 3, page.split("<svg ", -1).length - 1);
+    }
+
+    @Test
     void anEmptyFolderGivesAPage() throws IOException {
         String page = page();
         assertBalanced(page);
@@ -236,9 +281,11 @@ class ReportTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"run.json", "metrics.jsonl", "evaluations.jsonl", "samples.jsonl", "result.json"})
+    @ValueSource(
+            strings = {"run.json", "metrics.jsonl", "evaluations.jsonl", "samples.jsonl", "result.json", "trace.json"})
     void anyFileMayBeMissingCutOffOrDamaged(String name) throws IOException {
         wholeRun();
+        TraceFile.write(folder.resolve("trace.json"), List.of(trace(0, 3)));
         Path file = folder.resolve(name);
         String whole = Files.readString(file);
         for (String damaged :

@@ -68,9 +68,14 @@ class SettingsTest {
     @CsvSource({
         "sequence_length, 1000000, max_position_embeddings",
         "micro_batch_sequences, 3, batch_sequences",
+        "gradient_parts, 3, micro_batch_sequences 8",
         "min_learning_rate, 1, learning_rate",
         "warmup_share, 0.9, decay_share",
-        "held_out, 0, held_out"
+        "held_out, 0, held_out",
+        "trace_steps, 5-3, a step such as 3",
+        "trace_steps, 3-19, at most 16 steps",
+        "trace_steps, 0-2, or 0 for none",
+        "trace_steps, all, \"all\" was given"
     })
     void contradictionsAreRefused(String key, String value, String named) {
         String message = refusal(key, value);
@@ -92,6 +97,18 @@ class SettingsTest {
         assertTrue(message.contains(named), message);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, 1", "2, 2", "8, 4", "4, 4"})
+    void partsFollowMicroBatches(String sequences, int parts) {
+        Settings settings = Settings.of("nano", Map.of("micro_batch_sequences", sequences));
+        assertEquals(parts, settings.batches().gradientParts());
+        assertEquals(
+                1,
+                Settings.of("nano", Map.of("micro_batch_sequences", sequences, "gradient_parts", "1"))
+                        .batches()
+                        .gradientParts());
+    }
+
     @Test
     void listsMayHaveBlanks() {
         assertEquals(
@@ -99,6 +116,14 @@ class SettingsTest {
                 Settings.of("nano", Map.of("include", "*.kt, *.{a, b} ,*.txt"))
                         .text()
                         .include());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0, false", "3, 3, true", "3, 4, false", "3-18, 18, true", "3-18, 2, false"})
+    void stepsAreTracedOnRequest(String steps, long step, boolean traced) {
+        String kept = Settings.of("nano", Map.of("trace_steps", steps)).run().traceSteps();
+        assertEquals(traced, TracedSteps.parse(kept).contains(step));
+        assertTrue(Settings.KEYS.isFree("trace_steps"));
     }
 
     @Test

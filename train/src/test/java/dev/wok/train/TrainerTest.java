@@ -175,25 +175,30 @@ class TrainerTest {
         assertTrue(Files.exists(whole.resolve("report.html")));
     }
 
-    /// As earlier versions wrote it.
+    /// As earlier versions wrote it: without a device, and without parts.
     @Test
-    void aRunThatNamesNoDeviceGoesOn() throws IOException {
+    void aRunOfAnEarlierVersionGoesOn() throws IOException {
+        Path expected = folder.resolve("expected");
+        try (Trainer trainer = TinyRun.start(expected, corpus, Map.of("gradient_parts", "1"))) {
+            assertTrue(trainer.run().finished());
+        }
+        assertNotEquals(TinyRun.metrics(whole), TinyRun.metrics(expected), "two parts round differently");
         Path out = folder.resolve("earlier");
-        try (Stream<Path> files = Files.walk(whole)) {
+        try (Stream<Path> files = Files.walk(expected)) {
             for (Path file : files.toList()) {
-                Files.copy(file, out.resolve(whole.relativize(file).toString()));
+                Files.copy(file, out.resolve(expected.relativize(file).toString()));
             }
         }
         Durable.delete(out.resolve("checkpoints/step-00000012"));
         Durable.delete(out.resolve("model"));
         Durable.delete(out.resolve("result.json"));
         ObjectNode run = (ObjectNode) Logs.JSON.readTree(Files.readAllBytes(out.resolve("run.json")));
-        ((ObjectNode) run.required("settings")).remove("device");
+        ((ObjectNode) run.required("settings")).remove(List.of("device", "gradient_parts"));
         Files.write(out.resolve("run.json"), Logs.JSON.writeValueAsBytes(run));
         try (Trainer trainer = TinyRun.resume(out, Map.of())) {
             assertTrue(trainer.run().finished());
         }
-        assertSameRun(whole, out);
+        assertSameRun(expected, out);
     }
 
     @Test
@@ -257,6 +262,16 @@ class TrainerTest {
             assertFalse(trainer.requestStop(), "nothing runs yet");
             assertTrue(message(() -> TinyRun.resume(out, Map.of())).contains("in use by another run"));
         }
+    }
+
+    @Test
+    void aRunThatWasKilledAsItBeganBeginsAgain() throws IOException {
+        Path out = Files.createDirectory(folder.resolve("killed"));
+        Files.writeString(out.resolve("run.json.part"), "{");
+        try (Trainer trainer = TinyRun.start(out, corpus, Map.of("steps", "1"))) {
+            assertTrue(trainer.run().finished());
+        }
+        assertFalse(Files.exists(out.resolve("run.json.part")));
     }
 
     @Test
