@@ -7,6 +7,7 @@ module wok.cli {
     requires wok.api;
     requires wok.bench;
     requires wok.device;
+    requires wok.fabric;
     requires wok.generate;
     requires wok.kernel;
     requires wok.model;
@@ -16,6 +17,7 @@ module wok.cli {
     requires wok.text;
     requires wok.train;
     requires wok.tune;
+    requires java.management;
     requires java.net.http;
 
     opens dev.wok.cli to

@@ -1,5 +1,6 @@
 package dev.wok.cli;
 
+import dev.wok.fabric.Departed;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -43,6 +44,7 @@ final class Failures {
                 say(String.valueOf(bad.getMessage()));
                 return ExitCode.USAGE;
             }
+            case Departed gone -> say(String.valueOf(gone.getMessage()));
             case OutOfMemoryError e ->
                 say(("out of memory (%s). Take a smaller model or batch, or give Java a larger heap:"
                                 + " WOK_JAVA_OPTIONS=-Xmx8g wok ...")

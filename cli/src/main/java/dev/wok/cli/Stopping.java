@@ -2,6 +2,7 @@ package dev.wok.cli;
 
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /// Lets Ctrl-C end a run of training such that it can go on: the step is finished and saved first.
@@ -13,11 +14,21 @@ final class Stopping {
     /// @param requestStop asks it to save and return; says whether there is anything to wait for
     /// @param resume the command that goes on
     static <T> T during(BooleanSupplier requestStop, Display display, String resume, Supplier<T> sitting) {
+        return during(ended -> stop(requestStop, display, resume, ended), sitting);
+    }
+
+    /// Runs something that only another process ends: a signal to end waits until that has come.
+    static <T> T atTheEnd(Supplier<T> work) {
+        return during(Stopping::await, work);
+    }
+
+    /// @param atShutdown is given what tells that the work has ended
+    private static <T> T during(Consumer<CountDownLatch> atShutdown, Supplier<T> work) {
         CountDownLatch ended = new CountDownLatch(1);
-        Thread hook = new Thread(() -> stop(requestStop, display, resume, ended));
+        Thread hook = new Thread(() -> atShutdown.accept(ended));
         Runtime.getRuntime().addShutdownHook(hook);
         try {
-            return sitting.get();
+            return work.get();
         } finally {
             ended.countDown();
             Interruption.removeHook(hook);
@@ -31,6 +42,10 @@ final class Stopping {
             return;
         }
         display.say("stopping: finishing the step and saving ...");
+        await(ended);
+    }
+
+    private static void await(CountDownLatch ended) {
         try {
             ended.await();
         } catch (InterruptedException e) {

@@ -2,10 +2,17 @@ package dev.wok.cli;
 
 import dev.wok.api.Answer;
 import dev.wok.device.DeviceName;
+import dev.wok.fabric.Departed;
+import dev.wok.fabric.Fabric;
+import dev.wok.fabric.Membership;
 import dev.wok.generate.Sampling;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
 import dev.wok.text.Tokenizer;
+import dev.wok.train.Follower;
+import dev.wok.train.Ranks;
+import dev.wok.train.RunFolder;
 import dev.wok.train.Settings;
 import dev.wok.train.Trainer;
 import java.nio.file.Files;
@@ -13,9 +20,11 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
 
 /// `wok train`: from text to a model folder.
@@ -27,11 +36,19 @@ import picocli.CommandLine.Option;
             "Ctrl-C finishes the step, saves, and says how to go on."
         },
         sortOptions = false,
-        footer = {"", "Example:", "  wok train --preset mini --data book.txt --out runs/book"})
+        footer = {
+            "",
+            "With WOK_RANK, WOK_SIZE, WOK_RENDEZVOUS (HOST:PORT of rank 0) and WOK_SECRET set, this process is one rank of a group that somebody else starts: Slurm, Kubernetes, a shell loop.",
+            "",
+            "Example:",
+            "  wok train --preset nano --data book.txt --out runs/book --on processes:2"
+        })
 final class TrainCommand implements Callable<Integer> {
     private static final Sampling SAMPLING =
             Sampling.atTemperature(0.7).withTopK(50).withTopP(0.95);
     private static final Path RUNS = Path.of("runs");
+    private static final int DONE = 0;
+    private static final int INTERRUPTED = 130;
 
     private final Console console;
     private final Display display;
@@ -70,6 +87,22 @@ final class TrainCommand implements Callable<Integer> {
 
     @Option(names = "--resume", description = "Go on with the run in --out from its last checkpoint.")
     boolean resume;
+
+    @Option(
+            names = "--restartable",
+            description = "Start the run in --out, or go on with it where there is one: for who starts this again.")
+    boolean restartable;
+
+    @Option(names = "--on", paramLabel = "WHERE", description = "Share the work among ranks: " + On.EXPECTED + ".")
+    @Nullable
+    String on;
+
+    @Option(
+            names = "--ranks",
+            paramLabel = "N",
+            description = "How many, with --on spark://HOST:PORT (docs/how-to/spark.md).")
+    @Nullable
+    String ranks;
 
     @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Change any setting; may be given again.")
     Map<String, String> set = Map.of();
@@ -111,20 +144,91 @@ final class TrainCommand implements Callable<Integer> {
             Settings.of(name, options).help().forEach(console.out()::println);
             return 0;
         }
+        Parent.watch(console);
+        Optional<Membership> membership = Membership.of(console.environment());
+        if (membership.isPresent() && on != null) {
+            throw new BadInput(
+                    "--on %s was given, but WOK_RANK says that this process is a rank of a group; leave one out."
+                            .formatted(on));
+        }
+        if (membership.isEmpty()) {
+            return lead(name, options, ranks());
+        }
+        if (!Parent.isThere(console)) {
+            display.say("rank %d of %d looks for its group at %s."
+                    .formatted(
+                            membership.get().rank(),
+                            membership.get().size(),
+                            membership.get().rendezvous()));
+        }
+        if (membership.get().rank() > 0) {
+            return follow(membership.get());
+        }
+        try (Fabric fabric = Fabric.join(membership.get(), display)) {
+            return lead(name, options, Ranks.joined(fabric));
+        }
+    }
+
+    private int lead(String name, Map<String, String> options, Ranks ranks) {
         if (device != null) {
             DeviceName.parse("--device", device).requireHere();
         }
         Path folder = folder(name);
-        try (Trainer trainer = resume
+        try (Trainer trainer = resume || (restartable && RunFolder.holdsRun(folder))
                 ? Trainer.resume(folder, preset, options, data, init, display, TrainCommand::sample)
                 : Trainer.start(folder, name, Settings.of(name, options), data, init, display, TrainCommand::sample)) {
             return Stopping.during(trainer::requestStop, display, resume(folder), () -> {
-                Trainer.Outcome outcome = trainer.run();
+                Trainer.Outcome outcome = trainer.run(ranks);
                 say(folder, trainer.preset(), outcome);
                 // On Ctrl-C the process ends as soon as the hook is let go.
                 console.out().flush();
-                return outcome.finished() ? 0 : 130;
+                return outcome.finished() ? DONE : INTERRUPTED;
             });
+        } catch (Departed e) {
+            throw RunFolder.holdsRun(folder) ? withWay(e, folder) : e;
+        }
+    }
+
+    private static Departed withWay(Departed e, Path folder) {
+        Departed said = new Departed(e.rank(), "%s Go on with: %s".formatted(e.getMessage(), resume(folder)));
+        said.initCause(e);
+        return said;
+    }
+
+    private Ranks ranks() {
+        if (ranks != null && (on == null || !(On.parse(on) instanceof On.Cluster))) {
+            throw new BadInput(
+                    "--ranks %s goes with --on spark://HOST:PORT; here their number is part of --on: threads:%s."
+                            .formatted(ranks, ranks));
+        }
+        return switch (on == null ? new On.Threads(1) : On.parse(on)) {
+            case On.Threads(int count) -> count == 1 ? Ranks.alone() : Ranks.threads(count);
+            case On.Processes(int count, var transport) -> new RankProcesses(count, transport, console.environment());
+            case On.Cluster(String master) ->
+                throw new BadInput(
+                        "--on %s: Spark is no part of this program; start wok with its launcher, where wok-spark is built too."
+                                .formatted(master));
+        };
+    }
+
+    private int follow(Membership membership) {
+        String name = "rank %d: ".formatted(membership.rank());
+        try {
+            Fabric joined = Fabric.join(membership, Progress.silent());
+            return Stopping.atTheEnd(() -> {
+                try (Fabric fabric = joined) {
+                    return Follower.run(fabric, display) ? DONE : INTERRUPTED;
+                }
+            });
+        } catch (BadInput e) {
+            throw new BadInput(name + e.getMessage(), e);
+        } catch (Departed e) {
+            if (e.rank() == 0 && Parent.isThere(console)) {
+                return ExitCode.SOFTWARE;
+            }
+            Departed said = new Departed(e.rank(), name + e.getMessage());
+            said.initCause(e);
+            throw said;
         }
     }
 
@@ -156,8 +260,9 @@ final class TrainCommand implements Callable<Integer> {
         if (out != null) {
             return out;
         }
-        if (resume) {
-            throw new BadInput("--resume needs the run's folder: --out DIR, such as --out runs/%s.".formatted(name));
+        if (resume || restartable) {
+            throw new BadInput("%s needs the run's folder: --out DIR, such as --out runs/%s."
+                    .formatted(resume ? "--resume" : "--restartable", name));
         }
         Path folder = RUNS.resolve(name);
         for (int n = 2; Files.exists(folder); n++) {

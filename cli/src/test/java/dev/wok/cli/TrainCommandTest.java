@@ -1,17 +1,23 @@
 package dev.wok.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -134,5 +140,64 @@ class TrainCommandTest {
         assertTrue(run.err().contains(reason), run.err());
         assertEquals(1, run.errLines().size(), run.err());
         assertFalse(Files.exists(out), "nothing is left of it");
+    }
+
+    /// The other rank is a copy of this process.
+    @Test
+    void processesTrainTheSameModel() throws IOException {
+        Path alone = folder.resolve("alone");
+        Path shared = folder.resolve("shared");
+        assertEquals(0, train(alone).code());
+        Captured trained = train(shared, "--on", "processes:2", "--restartable");
+        assertEquals(0, trained.code(), trained.err());
+        for (String file : List.of("model/model.safetensors", "samples.jsonl", "evaluations.jsonl")) {
+            assertArrayEquals(Files.readAllBytes(alone.resolve(file)), Files.readAllBytes(shared.resolve(file)), file);
+        }
+        assertTrue(train(shared, "--on", "threads:2", "--restartable").err().contains("is finished already"));
+    }
+
+    @Test
+    void aRankWithoutItsGroupSaysThatItWaitsAndEndsWhenAsked() throws Exception {
+        List<String> command = new ArrayList<>(RankProcesses.ownCommand());
+        command.add("train");
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment()
+                .putAll(Map.of(
+                        "WOK_RANK", "1",
+                        "WOK_SIZE", "2",
+                        "WOK_RENDEZVOUS", "127.0.0.1:1",
+                        "WOK_SECRET", "0123456789abcdef"));
+        Process rank = builder.start();
+        try (BufferedReader said = rank.inputReader()) {
+            String line = said.readLine();
+            while (line != null && line.startsWith("WARNING: ")) { // Java's own
+                line = said.readLine();
+            }
+            assertEquals("rank 1 of 2 looks for its group at 127.0.0.1:1.", line);
+            rank.destroy();
+            assertTrue(rank.waitFor(30, TimeUnit.SECONDS), "it goes on waiting");
+        } finally {
+            rank.destroyForcibly();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "threads|\"threads\" was given, expected threads:N, processes:N",
+                "threads:0|0 ranks were asked for, expected 1 to 1024",
+                "processes:2000|2000 ranks were asked for",
+                "threads:2,tcp|leave ,tcp out",
+                "processes:2,ib|\"processes:2,ib\" was given",
+                "threads:3|3 ranks do not divide",
+                "spark://host:7077|its launcher"
+            })
+    void whereToComputeIsChecked(String on, String expected) {
+        Path out = folder.resolve("refused");
+        Captured refused = train(out, "--on", on);
+        assertEquals(2, refused.code());
+        assertTrue(refused.err().contains(expected), refused.err());
+        assertFalse(Files.exists(out));
     }
 }
