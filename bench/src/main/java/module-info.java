@@ -9,6 +9,7 @@ module wok.bench {
     requires wok.model;
     requires wok.generate;
     requires wok.emit;
+    requires wok.fabric;
     requires transitive wok.kernel;
     requires transitive wok.notice;
     requires static jdk.incubator.vector;

@@ -105,6 +105,16 @@ public final class Bench {
                 test -> ServeBench.measure(test, folder, connections, seconds, progress));
     }
 
+    /// Measures groups of ranks that are processes of this machine: frames between two of them, tokens
+    /// of a mixture-of-experts layer to their experts and back, sums. Where Open MPI is installed,
+    /// against the same over it.
+    ///
+    /// @param only the names of the measurements that are wanted, or none for all
+    /// @throws BadInput where there is no such measurement, where processes cannot be started, or one of them fails
+    public static List<Row> fabric(List<String> only, Progress progress) {
+        return FabricBench.run(only, progress);
+    }
+
     /// @return the shapes that [#makeModel] knows
     public static Set<String> shapes() {
         return Shapes.all().keySet();

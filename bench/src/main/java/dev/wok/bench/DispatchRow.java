@@ -37,7 +37,7 @@ final class DispatchRow {
     }
 
     /// @return microseconds
-    private static double roundTrip() {
+    static double roundTrip() {
         AtomicInteger ball = new AtomicInteger();
         Thread other = Thread.ofPlatform().daemon().start(() -> {
             for (int i = 0; i < ROUND_TRIPS; i++) {

@@ -53,15 +53,20 @@ final class Limits {
     /// @param bytes of memory that bandwidth is measured over: more than all caches hold
     /// @throws BadInput on a processor for which there is no machine code, in a Java process without the Vector API
     static Limits of(HostDevice device, Processor processor, long bytes) {
+        return new Limits(device, loops(device, processor), bytes);
+    }
+
+    /// @throws BadInput on a processor for which there is no machine code, in a Java process without the Vector API
+    static Loops loops(HostDevice device, Processor processor) {
         Optional<InstructionSet> isa = processor.used().or(processor::best);
         if (isa.isPresent()) {
-            return new Limits(device, new MachineLoops(device, isa.get()), bytes);
+            return new MachineLoops(device, isa.get());
         }
         if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
             throw new BadInput("the limits of this processor are measured through the Vector API: start Java with"
                     + " --add-modules jdk.incubator.vector (the wok launcher does).");
         }
-        return new Limits(device, new VectorLoops(), bytes);
+        return new VectorLoops();
     }
 
     boolean has(Kind kind) {

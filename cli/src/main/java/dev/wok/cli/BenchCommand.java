@@ -47,7 +47,8 @@ final class BenchCommand implements Callable<Integer> {
             description =
                     "kernels: single kernels. train: a training step. generate: a prompt of 512 tokens and 128 new"
                             + " ones. batch: many texts at once. speculate: a text with tokens guessed. serve: a server"
-                            + " against its engine. make-model: writes a model of random weights for that.")
+                            + " against its engine. fabric: tokens between processes. make-model: writes a model of"
+                            + " random weights.")
     String name = "";
 
     @Option(names = "--tune", description = "Find the fastest tiles of matrix products anew and keep them; no NAME.")
@@ -57,7 +58,7 @@ final class BenchCommand implements Callable<Integer> {
             names = "--only",
             paramLabel = "ROW",
             split = ",",
-            description = "Of the kernels only these, separated by commas.")
+            description = "Of the kernels, or of what fabric measures, only these, separated by commas.")
     List<String> only = new ArrayList<>();
 
     @Option(names = "--svg", paramLabel = "FILE", description = "Draw the kernels under the machine's limits as well.")
@@ -153,13 +154,14 @@ final class BenchCommand implements Callable<Integer> {
             case "kernels" -> kernels();
             case "train" -> train();
             case "generate", "batch", "speculate", "serve" -> generate();
+            case "fabric" -> fabric();
             case "make-model" -> makeModel();
             case "" ->
                 throw new BadInput(
-                        "name a measurement, kernels, train, generate, batch, speculate or serve, or give --tune.");
+                        "name a measurement, kernels, train, generate, batch, speculate, serve or fabric, or give --tune.");
             default ->
                 throw new BadInput(
-                        "there is no measurement %s; there are kernels, train, generate, batch, speculate, serve and make-model."
+                        "there is no measurement %s; there are kernels, train, generate, batch, speculate, serve, fabric and make-model."
                                 .formatted(name));
         };
         if (json) {
@@ -327,7 +329,8 @@ final class BenchCommand implements Callable<Integer> {
     private void refuseOthers(String measurement) {
         boolean generates = List.of("generate", "batch", "speculate", "serve").contains(measurement);
         boolean makes = measurement.equals("make-model");
-        refuse(!measurement.equals("kernels") && !only.isEmpty(), "--only", "kernels");
+        boolean hasRows = measurement.equals("kernels") || measurement.equals("fabric");
+        refuse(!hasRows && !only.isEmpty(), "--only", "kernels");
         refuse(!measurement.equals("kernels") && svg != null, "--svg", "kernels");
         refuse(!generates && model != null, "--model", "generate");
         refuse(!generates && dtype != null, "--dtype", "generate");
@@ -355,6 +358,15 @@ final class BenchCommand implements Callable<Integer> {
             }
         }
         return run.rows();
+    }
+
+    private List<Row> fabric() {
+        refuseOthers("fabric");
+        refuse(preset != null, "--preset", "train");
+        refuse(backend != null, "--backend", "kernels");
+        refuse(threads != null, "--threads", "kernels");
+        refuse(!device.equals("cpu"), "--device", "kernels");
+        return Bench.fabric(only, display);
     }
 
     private List<Row> train() {

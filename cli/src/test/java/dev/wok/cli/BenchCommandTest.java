@@ -12,7 +12,7 @@ class BenchCommandTest {
         Captured run = Captured.run("bench", "speed");
         assertEquals(2, run.code());
         assertEquals(
-                "wok: there is no measurement speed; there are kernels, train, generate, batch, speculate, serve and make-model.\n",
+                "wok: there is no measurement speed; there are kernels, train, generate, batch, speculate, serve, fabric and make-model.\n",
                 run.err());
     }
 
@@ -24,6 +24,19 @@ class BenchCommandTest {
         assertEquals(
                 "wok: --preset belongs to wok bench train, not to wok bench kernels.\n",
                 Captured.run("bench", "kernels", "--preset", "nano").err());
+    }
+
+    @Test
+    void theExchangeIsMeasuredAsItIs() {
+        assertEquals(
+                "wok: --threads belongs to wok bench kernels, not to wok bench fabric.\n",
+                Captured.run("bench", "fabric", "--threads", "2").err());
+        assertEquals(
+                "wok: --preset belongs to wok bench train, not to wok bench fabric.\n",
+                Captured.run("bench", "fabric", "--preset", "nano").err());
+        assertTrue(Captured.run("bench", "fabric", "--only", "gpu")
+                .err()
+                .startsWith("wok: --only gpu: expected some of link, exchange_r2_t128_h2048, "));
     }
 
     @Test
@@ -74,7 +87,7 @@ class BenchCommandTest {
                 "wok: --tune goes with --threads and --json only.\n",
                 Captured.run("bench", "kernels", "--tune").err());
         assertEquals(
-                "wok: name a measurement, kernels, train, generate, batch, speculate or serve, or give --tune.\n",
+                "wok: name a measurement, kernels, train, generate, batch, speculate, serve or fabric, or give --tune.\n",
                 Captured.run("bench").err());
     }
 

@@ -1,0 +1,390 @@
+/*
+ * The peer of `wok bench fabric`: what Wok's exchange does, over MPI_Alltoallv. Rank 0 reads a line per measurement from
+ * its standard input and answers each with a line:
+ *
+ *   latency BYTES TRIPS BATCHES                        ranks 0 and 1, there and back; nanoseconds one way per batch
+ *   exchange HIDDEN TOKENS TOPK EXPERTS WARMUP REPEATS nanoseconds of route, dispatch and combine per repeat
+ *   end
+ *
+ * Tokens are float32, travel as bfloat16 and become float32 rows, sorted by expert, rank they come from, and token; rows
+ * travel back as bfloat16 to a slot for each choice. A token travels once to each rank. What stays on a rank does not go
+ * through MPI. Experts are a power of two; the formulas in `chosen` and `value` are those of FabricJob.java.
+ */
+#define _GNU_SOURCE
+#include <mpi.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NONE, LATENCY, EXCHANGE, END, FIELDS = 7, IDLE_MICROS = 500 };
+
+static int rank, size;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+/* As Wok's tensors: in huge pages where they are large. */
+static void huge(void *p, size_t bytes) {
+    uintptr_t page = 4096, begin = ((uintptr_t) p + page - 1) / page * page;
+    if (bytes > (4 << 20)) {
+        madvise((void *) begin, (uintptr_t) p + bytes - begin, MADV_HUGEPAGE);
+    }
+}
+
+static void *room(size_t bytes) {
+    void *p = NULL;
+    size_t whole = (bytes + 64) / 64 * 64;
+    if (posix_memalign(&p, 64, whole) != 0) {
+        fprintf(stderr, "no memory for %zu bytes\n", whole);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+    huge(p, whole);
+    memset(p, 0, whole);
+    return p;
+}
+
+static int chosen(uint32_t token, int k, int experts) {
+    uint32_t h = token * 2654435761u;
+    h ^= h >> 15;
+    h *= 2246822519u;
+    h ^= h >> 13;
+    return (int) ((h + (uint32_t) k * ((h >> 16) | 1)) & (uint32_t) (experts - 1));
+}
+
+static float value(uint32_t token, int column) {
+    return (float) ((int) ((token * 131u + (uint32_t) column * 29u) % 509u) - 254) / 64;
+}
+
+static void narrow(const float *restrict from, uint16_t *restrict to, int n) {
+    const uint32_t *bits = (const uint32_t *) from;
+    for (int i = 0; i < n; i++) {
+        to[i] = (uint16_t) ((bits[i] + 0x7fff + ((bits[i] >> 16) & 1)) >> 16);
+    }
+}
+
+static void widen(const uint16_t *restrict from, float *restrict to, int n) {
+    uint32_t *bits = (uint32_t *) to;
+    for (int i = 0; i < n; i++) {
+        bits[i] = (uint32_t) from[i] << 16;
+    }
+}
+
+/* One direction's parts by rank: how many, and where they begin. */
+struct parts {
+    int *count, *at;
+};
+
+static struct parts parts(void) {
+    return (struct parts) {room(size * sizeof(int)), room((size + 1) * sizeof(int))};
+}
+
+static void place(struct parts p) {
+    for (int r = 0; r < size; r++) {
+        p.at[r + 1] = p.at[r] + p.count[r];
+    }
+}
+
+static void drop(struct parts p) {
+    free(p.count);
+    free(p.at);
+}
+
+struct job {
+    int hidden, tokens, topk, experts, mine;
+    int *choices;                    /* [tokens * topk] */
+    float *x, *rows, *slots;
+    struct parts out, in;            /* tokens that go and come */
+    struct parts out_choices, in_choices;
+    struct parts wire_out, wire_in;  /* in values, none for this rank */
+    int *out_token;                  /* tokens by rank they go to */
+    uint32_t *out_choice, *in_choice; /* position among the tokens of a pair of ranks << 12 | expert of the rank */
+    int *out_slot, *in_row;          /* slot and row of each choice */
+    int *next;                       /* [experts of the rank + 1] */
+    uint16_t *send, *receive, *one;
+};
+
+static void wire(struct job *j, struct parts to, struct parts of) {
+    for (int r = 0; r < size; r++) {
+        to.count[r] = r == rank ? 0 : of.count[r] * j->hidden;
+    }
+    place(to);
+}
+
+/* Counts first, then which of the tokens each expert gets. */
+static void route(struct job *j) {
+    int *seen = j->next;
+    memset(j->out.count, 0, size * sizeof(int));
+    memset(j->out_choices.count, 0, size * sizeof(int));
+    for (int t = 0; t < j->tokens; t++) {
+        uint64_t ranks = 0;
+        for (int k = 0; k < j->topk; k++) {
+            int to = j->choices[t * j->topk + k] / j->mine;
+            j->out.count[to] += !(ranks >> to & 1);
+            j->out_choices.count[to]++;
+            ranks |= 1ull << to;
+        }
+    }
+    place(j->out);
+    place(j->out_choices);
+    int counts[2 * 64], theirs[2 * 64], token_at[64], choice_at[64];
+    for (int r = 0; r < size; r++) {
+        counts[2 * r] = j->out.count[r];
+        counts[2 * r + 1] = j->out_choices.count[r];
+        token_at[r] = j->out.at[r];
+        choice_at[r] = j->out_choices.at[r];
+    }
+    MPI_Request request;
+    MPI_Ialltoall(counts, 2, MPI_INT, theirs, 2, MPI_INT, MPI_COMM_WORLD, &request);
+    for (int t = 0; t < j->tokens; t++) {
+        uint64_t ranks = 0;
+        for (int k = 0; k < j->topk; k++) {
+            int slot = t * j->topk + k, to = j->choices[slot] / j->mine;
+            if (!(ranks >> to & 1)) {
+                j->out_token[token_at[to]++] = t;
+                ranks |= 1ull << to;
+            }
+            j->out_slot[choice_at[to]] = slot;
+            j->out_choice[choice_at[to]++] =
+                (uint32_t) (token_at[to] - 1 - j->out.at[to]) << 12 | (uint32_t) (j->choices[slot] % j->mine);
+        }
+    }
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    for (int r = 0; r < size; r++) {
+        j->in.count[r] = theirs[2 * r];
+        j->in_choices.count[r] = theirs[2 * r + 1];
+    }
+    place(j->in);
+    place(j->in_choices);
+    MPI_Alltoallv(j->out_choice, j->out_choices.count, j->out_choices.at, MPI_UINT32_T, j->in_choice,
+        j->in_choices.count, j->in_choices.at, MPI_UINT32_T, MPI_COMM_WORLD);
+    int all = j->in_choices.at[size];
+    memset(seen, 0, (j->mine + 1) * sizeof(int));
+    for (int c = 0; c < all; c++) {
+        seen[(j->in_choice[c] & 0xfff) + 1]++;
+    }
+    for (int e = 0; e < j->mine; e++) {
+        seen[e + 1] += seen[e];
+    }
+    for (int c = 0; c < all; c++) {
+        j->in_row[c] = seen[j->in_choice[c] & 0xfff]++;
+    }
+}
+
+/* The tokens that came from a rank, to their rows. */
+static void spread(struct job *j, int from, const uint16_t *tokens) {
+    size_t h = j->hidden;
+    for (int c = j->in_choices.at[from]; c < j->in_choices.at[from + 1]; c++) {
+        widen(tokens + (j->in_choice[c] >> 12) * h, j->rows + j->in_row[c] * h, j->hidden);
+    }
+}
+
+static void dispatch(struct job *j) {
+    size_t h = j->hidden;
+    wire(j, j->wire_out, j->out);
+    wire(j, j->wire_in, j->in);
+    for (int r = 0; r < size; r++) {
+        if (r == rank) {
+            continue;
+        }
+        uint16_t *to = j->send + j->wire_out.at[r];
+        for (int i = j->out.at[r]; i < j->out.at[r + 1]; i++, to += h) {
+            narrow(j->x + j->out_token[i] * h, to, j->hidden);
+        }
+    }
+    MPI_Alltoallv(j->send, j->wire_out.count, j->wire_out.at, MPI_UINT16_T, j->receive, j->wire_in.count,
+        j->wire_in.at, MPI_UINT16_T, MPI_COMM_WORLD);
+    for (int r = 0; r < size; r++) {
+        if (r != rank) {
+            spread(j, r, j->receive + j->wire_in.at[r]);
+        }
+    }
+    int held = -1;
+    for (int c = j->in_choices.at[rank]; c < j->in_choices.at[rank + 1]; c++) {
+        int token = (int) (j->in_choice[c] >> 12);
+        if (token != held) {
+            narrow(j->x + j->out_token[j->out.at[rank] + token] * h, j->one, j->hidden);
+            held = token;
+        }
+        widen(j->one, j->rows + j->in_row[c] * h, j->hidden);
+    }
+}
+
+static void combine(struct job *j) {
+    size_t h = j->hidden;
+    wire(j, j->wire_out, j->in_choices);
+    wire(j, j->wire_in, j->out_choices);
+    for (int r = 0; r < size; r++) {
+        if (r == rank) {
+            continue;
+        }
+        uint16_t *to = j->send + j->wire_out.at[r];
+        for (int c = j->in_choices.at[r]; c < j->in_choices.at[r + 1]; c++, to += h) {
+            narrow(j->rows + j->in_row[c] * h, to, j->hidden);
+        }
+    }
+    MPI_Alltoallv(j->send, j->wire_out.count, j->wire_out.at, MPI_UINT16_T, j->receive, j->wire_in.count,
+        j->wire_in.at, MPI_UINT16_T, MPI_COMM_WORLD);
+    for (int r = 0; r < size; r++) {
+        if (r == rank) {
+            continue;
+        }
+        const uint16_t *from = j->receive + j->wire_in.at[r];
+        for (int c = j->out_choices.at[r]; c < j->out_choices.at[r + 1]; c++, from += h) {
+            widen(from, j->slots + j->out_slot[c] * h, j->hidden);
+        }
+    }
+    int to = j->out_choices.at[rank];
+    for (int c = j->in_choices.at[rank]; c < j->in_choices.at[rank + 1]; c++, to++) {
+        narrow(j->rows + j->in_row[c] * h, j->one, j->hidden);
+        widen(j->one, j->slots + j->out_slot[to] * h, j->hidden);
+    }
+}
+
+static void check(struct job *j) {
+    for (int t = 0; t < j->tokens; t++) {
+        for (int k = 0; k < j->topk; k++) {
+            for (int c = (t * j->topk + k) % 61; c < j->hidden; c += 61) {
+                if (j->slots[((size_t) t * j->topk + k) * j->hidden + c]
+                    != value((uint32_t) (rank * j->tokens + t), c)) {
+                    fprintf(stderr, "rank %d, token %d, choice %d, column %d is wrong\n", rank, t, k, c);
+                    MPI_Abort(MPI_COMM_WORLD, 1);
+                }
+            }
+        }
+    }
+}
+
+static void exchange(const int *f) {
+    struct job j = {.hidden = f[1], .tokens = f[2], .topk = f[3], .experts = f[4], .mine = f[4] / size};
+    int repeats = f[6], most = j.tokens * j.topk;
+    size_t h = j.hidden;
+    struct parts *all[] = {&j.out, &j.in, &j.out_choices, &j.in_choices, &j.wire_out, &j.wire_in};
+    for (int i = 0; i < 6; i++) {
+        *all[i] = parts();
+    }
+    j.choices = room(most * sizeof(int));
+    j.out_token = room(most * sizeof(int));
+    j.out_choice = room(most * sizeof(int));
+    j.out_slot = room(most * sizeof(int));
+    j.in_choice = room((size_t) most * size * sizeof(int));
+    j.in_row = room((size_t) most * size * sizeof(int));
+    j.next = room((j.mine + 1) * sizeof(int));
+    j.one = room(h * sizeof(uint16_t));
+    j.x = room(j.tokens * h * sizeof(float));
+    j.slots = room(most * h * sizeof(float));
+    for (int t = 0; t < j.tokens; t++) {
+        uint32_t token = (uint32_t) (rank * j.tokens + t);
+        for (int k = 0; k < j.topk; k++) {
+            j.choices[t * j.topk + k] = chosen(token, k, j.experts);
+        }
+        for (int c = 0; c < j.hidden; c++) {
+            j.x[t * h + c] = value(token, c);
+        }
+    }
+    route(&j);
+    size_t rows = j.in_choices.at[size], wired = rows > (size_t) most ? rows : (size_t) most;
+    j.rows = room(rows * h * sizeof(float));
+    j.send = room(wired * h * sizeof(uint16_t));
+    j.receive = room(wired * h * sizeof(uint16_t));
+    double *nanos = room(repeats * sizeof(double));
+    for (int i = -f[5]; i < repeats; i++) {
+        MPI_Barrier(MPI_COMM_WORLD);
+        double begin = now();
+        route(&j);
+        dispatch(&j);
+        combine(&j);
+        MPI_Barrier(MPI_COMM_WORLD);
+        if (i >= 0) {
+            nanos[i] = now() - begin;
+        }
+    }
+    check(&j);
+    if (rank == 0) {
+        for (int i = 0; i < repeats; i++) {
+            printf("%.0f ", nanos[i]);
+        }
+        printf("\n");
+    }
+    void *held[] = {j.choices, j.out_token, j.out_choice, j.out_slot, j.in_choice, j.in_row, j.next, j.one, j.x,
+        j.slots, j.rows, j.send, j.receive, nanos};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
+        free(held[i]);
+    }
+    for (int i = 0; i < 6; i++) {
+        drop(*all[i]);
+    }
+}
+
+static void latency(const int *f) {
+    int bytes = f[1];
+    char *there = room(bytes), *back = room(bytes);
+    for (int batch = -1; batch < f[3]; batch++) {
+        double begin = now();
+        for (int i = 0; i < f[2]; i++) {
+            if (rank == 0) {
+                MPI_Send(there, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD);
+                MPI_Recv(back, bytes, MPI_BYTE, 1, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            } else if (rank == 1) {
+                MPI_Recv(back, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+                MPI_Send(there, bytes, MPI_BYTE, 0, 0, MPI_COMM_WORLD);
+            }
+        }
+        if (rank == 0 && batch >= 0) {
+            printf("%.1f ", (now() - begin) / f[2] / 2);
+        }
+    }
+    if (rank == 0) {
+        printf("\n");
+    }
+    free(there);
+    free(back);
+}
+
+/* Ranks that have nothing to do sleep: others are measured meanwhile. */
+static void next_line(int *fields) {
+    if (rank == 0) {
+        char line[256], word[32] = "end";
+        memset(fields, 0, FIELDS * sizeof(int));
+        if (fgets(line, sizeof line, stdin) != NULL) {
+            sscanf(line, "%31s %d %d %d %d %d %d", word, fields + 1, fields + 2, fields + 3, fields + 4, fields + 5,
+                fields + 6);
+        }
+        fields[0] = !strcmp(word, "latency") ? LATENCY : !strcmp(word, "exchange") ? EXCHANGE : END;
+        for (int r = 1; r < size; r++) {
+            MPI_Send(fields, FIELDS, MPI_INT, r, 1, MPI_COMM_WORLD);
+        }
+        return;
+    }
+    for (int here = 0; !here; ) {
+        MPI_Iprobe(0, 1, MPI_COMM_WORLD, &here, MPI_STATUS_IGNORE);
+        if (!here) {
+            usleep(IDLE_MICROS);
+        }
+    }
+    MPI_Recv(fields, FIELDS, MPI_INT, 0, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+int main(int argc, char **argv) {
+    MPI_Init(&argc, &argv);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    int fields[FIELDS] = {NONE};
+    while (size <= 64 && fields[0] != END) {
+        next_line(fields);
+        if (fields[0] == LATENCY) {
+            latency(fields);
+        } else if (fields[0] == EXCHANGE) {
+            exchange(fields);
+        }
+        fflush(stdout);
+    }
+    MPI_Finalize();
+    return 0;
+}
