@@ -55,4 +55,18 @@ final class FrameLayout {
     static int bytes(int payload) {
         return LINE + (payload + LINE - 1 & -LINE);
     }
+
+    /// Looks at the head of a frame that has come.
+    ///
+    /// @param room the most bytes that it may have
+    /// @param came its number, and `number` the one that is due
+    /// @throws Departed where it is another, or none
+    static void requireNext(Peer peer, long mark, int room, long came, long number) {
+        if (!is(mark, DATA, room)) {
+            throw peer.sends("a frame with the mark %016x".formatted(mark));
+        }
+        if (came != number) {
+            throw peer.sends("frame %d where frame %d is due".formatted(came, number));
+        }
+    }
 }

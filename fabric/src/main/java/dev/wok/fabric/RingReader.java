@@ -40,13 +40,7 @@ final class RingReader {
 
     private MemorySegment hold(long mark) {
         int room = Math.min(layout.capacity(), layout.bytes() - at() - FrameLayout.LINE);
-        if (!FrameLayout.is(mark, FrameLayout.DATA, room)) {
-            throw peer.sends("a frame with the mark %016x".formatted(mark));
-        }
-        long came = frames.get(LONG, at() + FrameLayout.NUMBER);
-        if (came != number) {
-            throw peer.sends("frame %d where frame %d is due".formatted(came, number));
-        }
+        FrameLayout.requireNext(peer, mark, room, frames.get(LONG, at() + FrameLayout.NUMBER), number);
         MemorySegment frame = frames.asSlice(at() + FrameLayout.LINE, FrameLayout.length(mark));
         held = frame;
         return frame;

@@ -103,13 +103,7 @@ final class SocketReader {
             return false;
         }
         long mark = mark();
-        if (!FrameLayout.is(mark, FrameLayout.DATA, capacity)) {
-            throw peer.sends("a frame with the mark %016x".formatted(mark));
-        }
-        long came = memory.get(LONG, first + FrameLayout.NUMBER);
-        if (came != number) {
-            throw peer.sends("frame %d where frame %d is due".formatted(came, number));
-        }
+        FrameLayout.requireNext(peer, mark, capacity, memory.get(LONG, first + FrameLayout.NUMBER), number);
         return end - first >= FrameLayout.bytes(FrameLayout.length(mark));
     }
 
