@@ -88,9 +88,8 @@ public final class EmulatedGpu implements Gpu {
         return new LaunchReport(report.instructions(), report.bankConflicts());
     }
 
-    /// From now on launches are checked and nothing runs, uploads do nothing, and new memory of the device has
-    /// addresses
-    /// alone: for whoever wants to know what would be launched.
+    /// From now on launches are checked and nothing runs, uploads do nothing, and new memory of the
+    /// device has addresses alone: for whoever wants to know what would be launched.
     public void idle() {
         isIdle = true;
     }

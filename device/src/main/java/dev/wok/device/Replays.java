@@ -7,9 +7,9 @@ import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// Work that comes again and again with the same addresses and sizes, and only other numbers in memory: a GPU keeps it
-/// as
-/// a graph and launches that as a whole, which spares the launches one by one; elsewhere it is done anew.
+/// Work that comes again and again with the same addresses and sizes, and only other numbers in
+/// memory: a GPU keeps it as a graph and launches that as a whole, which spares the launches one by
+/// one; elsewhere it is done anew.
 ///
 /// One thread at a time.
 public final class Replays {

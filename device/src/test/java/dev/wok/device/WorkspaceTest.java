@@ -12,9 +12,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class WorkspaceTest {
-    /// Random nesting of scopes and tensors: living tensors never overlap, lie on multiples of 64 bytes, and a
-    /// workspace
-    /// of the measured peak is just enough.
+    /// Random nesting of scopes and tensors: living tensors never overlap, lie on multiples of 64
+    /// bytes, and a workspace of the measured peak is just enough.
     @Test
     void livingTensorsDoNotOverlap() {
         Property.of("Workspace").size("steps", 1, 60).cases(40).check(c -> {

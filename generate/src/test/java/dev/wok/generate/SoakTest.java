@@ -26,9 +26,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/// Texts come and are cancelled at random, begin alike and have any length, with tokens guessed or not: each is, bit
-/// for
-/// bit, the one that was generated alone without guesses, and memory does not grow.
+/// Texts come and are cancelled at random, begin alike and have any length, with tokens guessed or
+/// not: each is, bit for bit, the one that was generated alone without guesses, and memory does not
+/// grow.
 class SoakTest {
     private static final int REQUESTS = 60;
     private static final int THREADS = 6;

@@ -7,16 +7,19 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Refusal of something the user gave: a file, an option, a setting. Its message is the one line that the user
 /// reads, so it says what was given, what was expected and what to do. The command prints it without a stack trace
-/// and exits with 2.
-public final class BadInput extends RuntimeException {
+/// and exits with 2, or with 1 where the same may go another time ([DiskFull]).
+public sealed class BadInput extends RuntimeException permits DiskFull {
     private static final long serialVersionUID = 1L;
     private static final int LONGEST = 1000;
+    /// What systems say of a full disk, and of a user's share of it.
+    private static final List<String> FULL = List.of("no space left", "not enough space", "quota exceeded");
     private static final Pattern CONTROL = Pattern.compile("[\\p{Cntrl}\\u0080-\\u009f\\u2028\\u2029]+");
 
     /// @param message given, expected, what to do. Line ends and control characters, which what was given may hold,
@@ -54,6 +57,7 @@ public final class BadInput extends RuntimeException {
     }
 
     /// The refusal of a file or folder that could not be written. What was half written is removed.
+    /// Where the disk is full it is a [DiskFull].
     ///
     /// @param partial what to remove, if it is there
     public static BadInput writing(Path path, IOException cause, Path... partial) {
@@ -64,11 +68,9 @@ public final class BadInput extends RuntimeException {
                 cause.addSuppressed(e);
             }
         }
-        if (said(cause).toLowerCase(Locale.ROOT).contains("no space left")) {
-            return new BadInput(
-                    "the disk is full: %s was not written, nothing half-written is left. Free some space and run again."
-                            .formatted(path),
-                    cause);
+        String said = said(cause).toLowerCase(Locale.ROOT);
+        if (FULL.stream().anyMatch(said::contains)) {
+            return new DiskFull(path, cause);
         }
         if (cause instanceof AccessDeniedException) {
             return new BadInput("%s may not be written by this user; choose another folder.".formatted(path), cause);

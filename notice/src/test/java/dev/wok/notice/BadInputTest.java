@@ -2,6 +2,7 @@ package dev.wok.notice;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,6 +13,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -45,6 +47,9 @@ class BadInputTest {
                 BadInput.writing(path, new IOException("No space left on device"), partial, folder.resolve("absent"))
                         .getMessage());
         assertFalse(Files.exists(partial));
+        for (String full : List.of("Disk quota exceeded", "There is not enough space on the disk")) {
+            assertInstanceOf(DiskFull.class, BadInput.writing(path, new FileSystemException("out", null, full)));
+        }
         assertEquals(
                 "out may not be written by this user; choose another folder.",
                 BadInput.writing(path, new AccessDeniedException("out")).getMessage());

@@ -10,9 +10,8 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// Python's values and what Python does with them: `String`, `Long`, `Double`, `Boolean`, lists, [Tuple], maps,
-/// [#NONE];
-/// and what templates have besides: [Undefined], [Namespace], [Function].
+/// Python's values and what Python does with them: `String`, `Long`, `Double`, `Boolean`, lists,
+/// [Tuple], maps, [#NONE]; and what templates have besides: [Undefined], [Namespace], [Function].
 final class JinjaValues {
     /// Python's `None`.
     static final Object NONE = new Object() {

@@ -2,9 +2,9 @@ package dev.wok.text;
 
 import dev.wok.notice.BadInput;
 
-/// A regular expression over UTF-16 text, as the Hugging Face library (Oniguruma, Ruby syntax) reads it: leftmost
-/// match,
-/// alternatives in order, backtracking, every `\p`, `\s` and class in full Unicode, `^` and `$` at line ends.
+/// A regular expression over UTF-16 text, as the Hugging Face library (Oniguruma, Ruby syntax) reads
+/// it: leftmost match, alternatives in order, backtracking, every `\p`, `\s` and class in full
+/// Unicode, `^` and `$` at line ends.
 ///
 /// Tokenizers split text with short patterns of character classes. Those run here several times as fast as in
 /// `java.util.regex`: a class is a bitmap, a repeated class one loop, and the first character chooses which

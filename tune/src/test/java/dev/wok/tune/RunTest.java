@@ -381,7 +381,7 @@ class RunTest {
         try (Run run = resume(out)) {
             String message = message(run::run);
             assertTrue(message.contains("step-00000004 is not whole: method/drawn.txt is missing or damaged"), message);
-            assertTrue(message.contains("remove it to resume from the checkpoint before"), message);
+            assertTrue(message.contains("step-00000004 to resume from the checkpoint before."), message);
         }
     }
 

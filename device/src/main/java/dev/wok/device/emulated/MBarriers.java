@@ -223,9 +223,8 @@ final class MBarriers {
 
     private static final List<String> OPERATORS = List.of("add", "min", "max", "inc", "dec", "and", "or", "xor");
 
-    /// `st.async{.weak}{.mbarrier::complete_tx::bytes}{.shared::cluster}{.vec}.type [a], b, [mbar]`, and `red.async`
-    /// with an
-    /// operator before the type.
+    /// `st.async{.weak}{.mbarrier::complete_tx::bytes}{.shared::cluster}{.vec}.type [a], b, [mbar]`,
+    /// and `red.async` with an operator before the type.
     static Step async(Call call) {
         boolean isReduction = call.statement.opcode().equals("red");
         Space space = Space.GENERIC;

@@ -5,13 +5,12 @@ import org.jspecify.annotations.Nullable;
 
 /// Who touched which word of memory in a launch, and whether anything orders two touches of the same bytes.
 ///
-/// Each word of four bytes has a chain of records: the last ordinary write, and the reads and strong writes since then,
-/// each with a mask of bytes.
-/// Two accesses race where both touch a byte, one of them writes, not both are strong (atomic, volatile, relaxed,
-/// acquire, release), and the later one's [Clock] does not know the earlier one (as in C. Flanagan and S. Freund,
-/// FastTrack, 2009). Clocks are kept by warp, and by lane where lanes tell or hear something apart from the others.
-/// Lanes
-/// of one warp are ordered by barriers that they took part in, not by running side by side.
+/// Each word of four bytes has a chain of records: the last ordinary write, and the reads and strong
+/// writes since then, each with a mask of bytes. Two accesses race where both touch a byte, one of
+/// them writes, not both are strong (atomic, volatile, relaxed, acquire, release), and the later one's
+/// [Clock] does not know the earlier one (as in C. Flanagan and S. Freund, FastTrack, 2009). Clocks
+/// are kept by warp, and by lane where lanes tell or hear something apart from the others. Lanes of
+/// one warp are ordered by barriers that they took part in, not by running side by side.
 final class Races {
     static final int WRITE = 1;
     static final int STRONG = 2;

@@ -33,9 +33,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/// PTX that NVIDIA's compiler wrote for small kernels (`cuda/*.cu` beside it): the emulated GPU computes what plain
-/// Java
-/// does. The texts that are checked in are the compiler's for `sm_90a`, without comments.
+/// PTX that NVIDIA's compiler wrote for small kernels (`cuda/*.cu` beside it): the emulated GPU
+/// computes what plain Java does. The texts that are checked in are the compiler's for `sm_90a`,
+/// without comments.
 class ForeignTest {
     private static final List<String> FILES = List.of("basics", "calls", "halves", "matrices", "pipelines", "waits");
 

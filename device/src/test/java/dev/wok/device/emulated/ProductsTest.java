@@ -19,11 +19,10 @@ import org.junit.jupiter.api.TestFactory;
 
 /// `mma` and `wgmma` against plain products. Numbers are small and whole, so that every sum is exact.
 ///
-/// Where numbers lie in registers is written down here from the tables of the PTX ISA, in bytes: with `g = lane / 4`
-/// and
-/// `t = lane % 4`, register `i` of A holds row `g + 8 * (i % 2)`, bytes `4t + 16 * (i / 2)` and the next three;
-/// register
-/// `i` of B column `g`, bytes `4t + 16i`; C and D row `g + 8 * (i / 2)`, column `2t + i % 2`.
+/// Where numbers lie in registers is written down here from the tables of the PTX ISA, in bytes: with
+/// `g = lane / 4` and `t = lane % 4`, register `i` of A holds row `g + 8 * (i % 2)`, bytes `4t + 16 *
+/// (i / 2)` and the next three; register `i` of B column `g`, bytes `4t + 16i`; C and D row `g + 8 *
+/// (i / 2)`, column `2t + i % 2`.
 class ProductsTest {
     private static final String HEAD = ".version 8.5\n.target sm_90a\n.address_size 64\n";
 
