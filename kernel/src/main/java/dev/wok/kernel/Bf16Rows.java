@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
 /// Rows of float32 to bfloat16 and back, in machine code, rounded as [dev.wok.tensor.Bf16] rounds.
-/// Memory is native; any thread.
+/// Memory is native; any thread. What was stored past the caches others see after [#fence].
 public interface Bf16Rows {
     /// @param device holds the code
     /// @return nothing where no machine code is written for the processor, or where the environment
@@ -19,17 +19,26 @@ public interface Bf16Rows {
     ///
     /// @param at bytes
     /// @param toAt bytes
-    void narrow(MemorySegment from, long at, int count, MemorySegment to, long toAt);
+    /// @param past whether to store past the caches, for what another processor reads next or
+    ///     nobody does soon: the memory is not fetched first, nor taken from who has it
+    void narrow(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past);
 
     /// Bfloat16 to float32.
     ///
     /// @param at bytes
     /// @param toAt bytes
-    void widen(MemorySegment from, long at, int count, MemorySegment to, long toAt);
+    /// @param past whether to store past the caches, for what another processor reads next or
+    ///     nobody does soon: the memory is not fetched first, nor taken from who has it
+    void widen(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past);
 
     /// Rounds float32 to values that bfloat16 has.
     ///
     /// @param at bytes
     /// @param toAt bytes
-    void round(MemorySegment from, long at, int count, MemorySegment to, long toAt);
+    /// @param past whether to store past the caches, for what another processor reads next or
+    ///     nobody does soon: the memory is not fetched first, nor taken from who has it
+    void round(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past);
+
+    /// Makes what this thread has stored past the caches visible before what it stores from now on.
+    void fence();
 }

@@ -11,8 +11,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// For a row `r` of expert `e` and token `t`: `a_r = swiglu(x_t G_e^T)`, `y_t += sum over its rows w_r
 /// D_e a_r`. A token's rows are added in the order of its choices. Shapes below: `rows = tokens *
-/// topK`, `inner` the experts' intermediate size. Dense weights may be BF16 where all else is F32.
-/// Cost: `2 * rows * hidden * inner` FLOPs per product and unit of width.
+/// topK`, `inner` the experts' intermediate size. Where a plan has a [Routing.Plan#rowToken], a token
+/// has any number of rows, weights are `[rows, 1]`, and rows are not added up here. Dense weights
+/// may be BF16 where all else is F32. Cost: `2 * rows * hidden * inner` FLOPs per product and unit of
+/// width.
 ///
 /// `x_t`, `a_r`, `dy_t` (in the weights' gradient `w_r dy_t`), `dGateUp_r` and the experts' weights
 /// enter their matrix products in the kernels' [Precision]; with a [Packed] weight as [Matmul#linear]
@@ -54,6 +56,7 @@ public abstract class Experts {
     public final void down(
             Tensor activated, Routing.Plan plan, Weight weight, Tensor weights, Tensor scratch, Tensor y) {
         String op = "Experts.down";
+        requireSlots(op, plan);
         requireTokens(op, plan, y, "y");
         requireWeights(op, plan, weights, "weights", y);
         Shape.require(op, scratch, "scratch", rows(plan), y.dim(1));
@@ -103,6 +106,12 @@ public abstract class Experts {
         if (rows.elements() > 0) {
             join(rows, slotRow, weights, y);
         }
+    }
+
+    /// @return whether [#combine] adds rows of float32 as [RowSums] does: one after the other, in
+    ///     float32
+    public boolean addsRowByRow() {
+        return true;
     }
 
     /// Gradients through [#down]: of the activations and of the tokens' weights.
@@ -158,6 +167,7 @@ public abstract class Experts {
     /// @param dx `[tokens, hidden]`, added to
     public final void gateUpBackward(Tensor dGateUp, Routing.Plan plan, Dense weight, Tensor scratch, Tensor dx) {
         String op = "Experts.gateUpBackward";
+        requireSlots(op, plan);
         requireTokens(op, plan, dx, "dx");
         Shape.require(op, scratch, "scratch", rows(plan), dx.dim(1));
         Shape.requireRows(op, scratch, "scratch", dx.dtype());
@@ -206,9 +216,21 @@ public abstract class Experts {
         return plan.offsets().dim(0) - 1;
     }
 
-    /// One row per token; the plan's rows are a whole number of choices for each.
+    private static void requireSlots(String op, Routing.Plan plan) {
+        if (plan.rowToken() != null) {
+            throw new IllegalArgumentException("%s: tokens have any number of rows, expected topK each".formatted(op));
+        }
+    }
+
+    /// One row per token; unless the plan says whose each of its rows is, they are a whole number of
+    /// choices for each.
     private static void requireTokens(String op, Routing.Plan plan, Tensor x, String name) {
-        requireTokens(op, rows(plan), x, name);
+        if (plan.rowToken() == null) {
+            requireTokens(op, rows(plan), x, name);
+        } else {
+            Shape.require(op, x, name, -1, -1);
+            Shape.requireRows(op, x, name);
+        }
     }
 
     private static void requireTokens(String op, long rows, Tensor x, String name) {
@@ -221,11 +243,20 @@ public abstract class Experts {
     }
 
     private static void requireWeights(String op, Routing.Plan plan, Tensor weights, String name, Tensor y) {
-        requireWeights(op, rows(plan), weights, name, y);
+        if (plan.rowToken() == null) {
+            requireWeights(op, rows(plan), weights, name, y);
+        } else {
+            Shape.require(op, weights, name, rows(plan), 1);
+            requireNumbers(op, weights, name, y);
+        }
     }
 
     private static void requireWeights(String op, long rows, Tensor weights, String name, Tensor y) {
         Shape.require(op, weights, name, y.dim(0), y.dim(0) == 0 ? -1 : rows / y.dim(0));
+        requireNumbers(op, weights, name, y);
+    }
+
+    private static void requireNumbers(String op, Tensor weights, String name, Tensor y) {
         Shape.require(op, weights, name, y.dtype());
         Shape.requireContiguous(op, weights, name);
     }

@@ -8,11 +8,10 @@ import dev.wok.tensor.Tensor;
 /// Matrix products of 8-bit numbers with scales (DeepSeek-V3, §3.3): E4M3, of which 128 neighbours along `k` share a
 /// factor, in the left operand in each row, in the right operand in 128 rows.
 ///
-/// With `g` a group of 128 of `k`, `c[m, n] = sum_g a_scale[m, g] * b_scale[n / 128, g] * sum_(k in g) a[m, k] * b[n,
-/// k]`.
-/// The sum of a group is what the tensor cores make of it; the sum over groups is in float32, so that no long sum is
-/// left
-/// to the fewer bits that tensor cores keep of products of E4M3. Cost: `2 * m * n * k` FLOPs.
+/// With `g` a group of 128 of `k`, `c[m, n] = sum_g a_scale[m, g] * b_scale[n / 128, g] * sum_(k in g)
+/// a[m, k] * b[n, k]`. The sum of a group is what the tensor cores make of it; the sum over groups is
+/// in float32, so that no long sum is left to the fewer bits that tensor cores keep of products of
+/// E4M3. Cost: `2 * m * n * k` FLOPs.
 public abstract class Fp8Matmul {
     /// Neighbours along `k`, and rows of the right operand, that share a scale.
     public static final int GROUP = 128;

@@ -51,7 +51,14 @@ public abstract class Routing {
     /// @param offsets `[experts + 1]`, I32: rows `offsets[e]` to `offsets[e + 1]` belong to expert `e`
     /// @param rowSlot `[tokens * topK]`, I32: the slot of each row; within an expert, slots ascend
     /// @param slotRow `[tokens * topK]`, I32: the row of each slot
-    public record Plan(Tensor offsets, Tensor rowSlot, Tensor slotRow) {
+    /// @param rowToken `[rows]`, I32: the token of each row; or null where that is `rowSlot / topK`. Where
+    ///     it is given a token has any number of rows and slots are the rows, so that weights of slots
+    ///     are `[rows, 1]`
+    public record Plan(
+            Tensor offsets,
+            Tensor rowSlot,
+            Tensor slotRow,
+            @Nullable Tensor rowToken) {
         public Plan {
             Shape.require("Routing.Plan", offsets, "offsets", -1);
             Shape.require("Routing.Plan", rowSlot, "rowSlot", -1);
@@ -59,6 +66,15 @@ public abstract class Routing {
             Shape.requireRows("Routing.Plan", offsets, "offsets", DType.I32);
             Shape.requireRows("Routing.Plan", rowSlot, "rowSlot", DType.I32);
             Shape.requireRows("Routing.Plan", slotRow, "slotRow", DType.I32);
+            if (rowToken != null) {
+                Shape.require("Routing.Plan", rowToken, "rowToken", rowSlot.dim(0));
+                Shape.requireRows("Routing.Plan", rowToken, "rowToken", DType.I32);
+            }
+        }
+
+        /// A plan in which each token has `topK` rows.
+        public Plan(Tensor offsets, Tensor rowSlot, Tensor slotRow) {
+            this(offsets, rowSlot, slotRow, null);
         }
     }
 

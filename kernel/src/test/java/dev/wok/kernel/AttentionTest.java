@@ -91,9 +91,9 @@ class AttentionTest {
             return sum;
         }
 
-        /// The largest error of an exponent `scale q . k - max`, over all pairs: the products' sum, and the roundings
-        /// of
-        /// the scaled sum and of the difference, whose size is at most twice the sum of absolute products.
+        /// The largest error of an exponent `scale q . k - max`, over all pairs: the products' sum,
+        /// and the roundings of the scaled sum and of the difference, whose size is at most twice the
+        /// sum of absolute products.
         double exponentError() {
             double most = 0;
             int share = (int) (q.dim(1) / k.dim(1));

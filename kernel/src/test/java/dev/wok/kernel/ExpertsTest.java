@@ -6,6 +6,7 @@ import static dev.wok.kernel.Contract.abs;
 import static dev.wok.kernel.Contract.dot;
 import static dev.wok.kernel.Contract.map;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
@@ -20,9 +21,12 @@ import dev.wok.testkit.Property;
 import dev.wok.testkit.Property.Case;
 import dev.wok.testkit.Seeds;
 import dev.wok.testkit.Tensors;
+import java.util.List;
+import java.util.Objects;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -506,6 +510,106 @@ class ExpertsTest {
                         return map(sums, sum -> (l.rows() + 1) * U * sum);
                     });
                 }));
+    }
+
+    /// Rows that say whose they are have the bits of rows that hold their tokens. Some tokens have no
+    /// row, some one for each expert that has rows at all.
+    @Test
+    void rowsSayTheirTokens() {
+        sizes("Experts, rows that say their tokens", 20).cases(8).check(c -> {
+            Plan plan = anyNumberOfRows(c);
+            for (Precision precision : Precision.values()) {
+                rowsSayTheirTokens(Contract.reference(precision), c, plan);
+                Contract.fast(precision).forEach(kernels -> rowsSayTheirTokens(kernels, c, plan));
+            }
+        });
+        Property.of("Experts, rows that say their tokens, several blocks")
+                .size("tokens", 257, 270)
+                .size("experts", 1, 3)
+                .size("hidden", 257, 270)
+                .size("inner", 241, 258)
+                .flag("bytes")
+                .cases(2)
+                .check(c -> {
+                    Plan plan = anyNumberOfRows(c);
+                    for (Precision precision : Precision.values()) {
+                        Contract.fast(precision).forEach(kernels -> rowsSayTheirTokens(kernels, c, plan));
+                    }
+                });
+    }
+
+    private static Plan anyNumberOfRows(Case c) {
+        int tokens = c.size("tokens");
+        int experts = c.size("experts");
+        int[] offsets = new int[experts + 1];
+        IntStream.Builder rowsOf = IntStream.builder();
+        for (int e = 0; e < experts; e++) {
+            long expert = e;
+            int[] of = IntStream.range(0, e % 3 == 2 ? 0 : tokens)
+                    .filter(t -> t % 5 == 4 || t % 5 > 0 && c.rng("chosen").below(expert * tokens + t, 4) == 0)
+                    .toArray();
+            IntStream.of(of).forEach(rowsOf::add);
+            offsets[e + 1] = offsets[e] + of.length;
+        }
+        int[] rowToken = rowsOf.build().toArray();
+        Tensor identity = Tensor.of(IntStream.range(0, rowToken.length).toArray());
+        return new Plan(Tensor.of(offsets), identity, identity, Tensor.of(rowToken));
+    }
+
+    private static void rowsSayTheirTokens(Kernels kernels, Case c, Plan plan) {
+        int hidden = c.size("hidden");
+        int[] rowToken = Objects.requireNonNull(plan.rowToken()).toInts();
+        Plan plain = new Plan(plan.offsets(), plan.rowSlot(), plan.slotRow());
+        Tensor x = Tensors.normal(c.rng("x"), DType.F32, c.size("tokens"), hidden);
+        Tensor rows = Tensors.of(
+                i -> x.get((long) rowToken[(int) (i / hidden)] * hidden + i % hidden),
+                DType.F32,
+                rowToken.length,
+                hidden);
+        List<Tensor> expected = results(kernels, c, plain, rows);
+        List<Tensor> actual = results(kernels, c, plan, x);
+        for (int i = 0; i < expected.size(); i++) {
+            Close.assertSame("result %d on %s".formatted(i, kernels.choice()), expected.get(i), actual.get(i));
+        }
+    }
+
+    /// @param x tokens, and gradients of their results
+    private static List<Tensor> results(Kernels kernels, Case c, Plan plan, Tensor x) {
+        long rows = plan.rowSlot().dim(0);
+        long experts = plan.offsets().dim(0) - 1;
+        long inner = c.size("inner");
+        Activations entering = c.flag("bytes") ? Activations.INT8 : Activations.FLOAT;
+        Tensor up = Tensors.normal(c.rng("up"), DType.F32, experts, 2 * inner, x.dim(1));
+        Tensor down = Tensors.normal(c.rng("down"), DType.F32, experts, x.dim(1), inner);
+        Tensor weights = Tensors.normal(c.rng("g"), DType.F32, rows, 1);
+        Tensor gateUp = Tensors.zeros(DType.F32, rows, 2 * inner);
+        Tensor activated = Tensors.zeros(DType.F32, rows, inner);
+        Tensor packed = Tensors.zeros(DType.F32, rows, 2 * inner);
+        Tensor dActivated = Tensors.zeros(DType.F32, rows, inner);
+        Tensor dWeights = Tensors.zeros(DType.F32, rows, 1);
+        Tensor dDown = Tensors.zeros(DType.F32, down.shape());
+        Tensor dUp = Tensors.zeros(DType.F32, up.shape());
+        Experts layer = kernels.experts();
+        layer.gateUp(x, plan, Packed.of(up, Packed.Element.INT8, 32, entering, MEMORY), packed, activated);
+        layer.gateUp(x, plan, Weight.of(up), gateUp, activated);
+        layer.downBackward(x, plan, Weight.of(down), weights, activated, dActivated, dWeights);
+        layer.downWeightGradient(x, plan, weights, activated, dDown);
+        layer.gateUpWeightGradient(gateUp, plan, x, dUp);
+        return List.of(packed, gateUp, activated, dActivated, dWeights, dDown, dUp);
+    }
+
+    @Test
+    void rowsOfAnyNumberHaveNoSum() {
+        Tensor none = Tensor.of(new int[0]);
+        Plan plan = new Plan(Tensor.of(0), none, none, none);
+        Tensor x = Tensors.zeros(DType.F32, 0, 1);
+        Weight weight = Weight.of(Tensors.zeros(DType.F32, 0, 1, 1));
+        assertEquals(
+                "Experts.down: tokens have any number of rows, expected topK each",
+                assertThrows(
+                                IllegalArgumentException.class,
+                                () -> REFERENCE.experts().down(x, plan, weight, x, x, x))
+                        .getMessage());
     }
 
     /// No token, no work: an empty batch passes through every operation.

@@ -128,6 +128,7 @@ public enum Op {
     VPACKSSDW(Form.RVM, 1, 1, 0x6B, 0, Tuple.FULL),
     VPACKUSDW(Form.RVM, 2, 1, 0x2B, 0, Tuple.FULL),
     VPACKSSWB(Form.RVM, 1, 1, 0x63, 0, Tuple.WHOLE),
+    VPACKUSWB(Form.RVM, 1, 1, 0x67, 0, Tuple.WHOLE),
 
     VUNPCKLPS(Form.RVM, 1, 0, 0x14, 0, Tuple.FULL),
     VUNPCKHPS(Form.RVM, 1, 0, 0x15, 0, Tuple.FULL),

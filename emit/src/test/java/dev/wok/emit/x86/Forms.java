@@ -143,6 +143,7 @@ final class Forms {
             VPACKSSDW       xy xyz v* v v/m/b4
             VPACKUSDW       xy xyz v* v v/m/b4
             VPACKSSWB       xy xyz v* v v/m
+            VPACKUSWB       xy xyz v* v v/m
             VUNPCKLPS       xy xyz v* v v/m/b4
             VUNPCKHPS       xy xyz v* v v/m/b4
             VUNPCKLPD       xy xyz v* v v/m/b8

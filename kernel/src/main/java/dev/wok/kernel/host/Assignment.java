@@ -4,18 +4,21 @@ import dev.wok.kernel.Routing;
 import dev.wok.tensor.Tensor;
 
 /// A [Routing.Plan] as plain Java arrays: kernels ask for each row.
-public record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) {
+///
+/// @param sources `[rows]`: that of a row, divided by `each`, is its token
+public record Assignment(int[] offsets, int[] rowSlot, int[] sources, int each) {
     /// A plan of which [#token] is not asked.
     public static Assignment of(Routing.Plan plan) {
         return of(plan, plan.rowSlot().dim(0));
     }
 
     public static Assignment of(Routing.Plan plan, long tokens) {
-        return new Assignment(
-                plan.offsets().toInts(),
-                plan.rowSlot().toInts(),
-                plan.slotRow().toInts(),
-                Math.toIntExact(plan.rowSlot().dim(0) / tokens));
+        int[] offsets = plan.offsets().toInts();
+        int[] rowSlot = plan.rowSlot().toInts();
+        Tensor rowToken = plan.rowToken();
+        return rowToken == null
+                ? new Assignment(offsets, rowSlot, rowSlot, Math.toIntExact(rowSlot.length / tokens))
+                : new Assignment(offsets, rowSlot, rowToken.toInts(), 1);
     }
 
     public int experts() {
@@ -23,7 +26,7 @@ public record Assignment(int[] offsets, int[] rowSlot, int[] slotRow, int topK) 
     }
 
     public int token(int row) {
-        return rowSlot[row] / topK;
+        return sources[row] / each;
     }
 
     public int count(int expert) {

@@ -121,7 +121,14 @@ final class ExpertsPtx extends Experts {
     }
 
     private static int topK(Routing.Plan plan, Tensor tokens) {
+        requireSlots(plan);
         return plan.rowSlot().size(0) / tokens.size(0);
+    }
+
+    private static void requireSlots(Routing.Plan plan) {
+        if (plan.rowToken() != null) {
+            throw new IllegalArgumentException("Experts on a GPU: tokens have any number of rows, expected topK each");
+        }
     }
 
     @Override
@@ -162,6 +169,7 @@ final class ExpertsPtx extends Experts {
 
     @Override
     protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {
+        requireSlots(plan);
         packed.multiplyGrouped(x, true, plan, weight, gateUp);
         swiglu.forward(gateUp, activated);
     }
@@ -228,6 +236,7 @@ final class ExpertsPtx extends Experts {
 
     @Override
     protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
+        requireSlots(plan);
         DType dtype = rounds() ? DType.BF16 : DType.F32;
         Tensor slopes = AlignedRows.scratch(programs, "Experts.weighted", dtype, activated.dim(0), dy.dim(1));
         if (slopes.elements() == 0) {

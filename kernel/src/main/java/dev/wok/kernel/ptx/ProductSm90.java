@@ -30,11 +30,11 @@ import org.jspecify.annotations.Nullable;
 
 /// Products in bf16 or E4M3 by `wgmma`, for sm_90a.
 ///
-/// One thread lets the copy engine fill a ring of stages (`cp.async.bulk.tensor`); groups of four warps multiply what
-/// has come, 64 rows each, straight from shared memory, in whichever orientation it lies there. Two mbarriers for each
-/// stage hand it over: full, when its bytes have come, and empty, when every multiplying warp is through with it.
-/// Blocks
-/// of a cluster have rows of tiles below each other: each copies its own rows, and a part of the columns for all.
+/// One thread lets the copy engine fill a ring of stages (`cp.async.bulk.tensor`); groups of four
+/// warps multiply what has come, 64 rows each, straight from shared memory, in whichever orientation
+/// it lies there. Two mbarriers for each stage hand it over: full, when its bytes have come, and
+/// empty, when every multiplying warp is through with it. Blocks of a cluster have rows of tiles below
+/// each other: each copies its own rows, and a part of the columns for all.
 ///
 /// @param n columns of a block's tile
 /// @param groups of four warps that multiply

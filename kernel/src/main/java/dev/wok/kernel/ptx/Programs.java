@@ -20,9 +20,8 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
-/// The kernels of one GPU, each written and assembled when it is first asked for; and memory for what they leave to
-/// each
-/// other.
+/// The kernels of one GPU, each written and assembled when it is first asked for; and memory for what
+/// they leave to each other.
 class Programs {
     private final Gpu gpu;
     private final Target target;

@@ -6,6 +6,7 @@ import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
 import dev.wok.tensor.Tensor;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 final class ExpertsReference extends Experts {
@@ -32,13 +33,22 @@ final class ExpertsReference extends Experts {
     /// Visits every row with its expert, slot and token.
     private static void rows(Routing.Plan plan, long tokens, Row body) {
         int experts = plan.offsets().size(0) - 1;
-        int topK = (int) (plan.rowSlot().dim(0) / tokens);
+        IntUnaryOperator tokenOf = tokenOf(plan, tokens);
         for (int e = 0; e < experts; e++) {
             for (int row = plan.offsets().getInt(e); row < plan.offsets().getInt(e + 1); row++) {
-                int slot = plan.rowSlot().getInt(row);
-                body.visit(e, row, slot, slot / topK);
+                body.visit(e, row, plan.rowSlot().getInt(row), tokenOf.applyAsInt(row));
             }
         }
+    }
+
+    /// @return the token of each row
+    private static IntUnaryOperator tokenOf(Routing.Plan plan, long tokens) {
+        Tensor rowToken = plan.rowToken();
+        if (rowToken != null) {
+            return rowToken::getInt;
+        }
+        int topK = Math.toIntExact(plan.rowSlot().dim(0) / tokens);
+        return row -> plan.rowSlot().getInt(row) / topK;
     }
 
     @Override
@@ -100,6 +110,12 @@ final class ExpertsReference extends Experts {
         });
     }
 
+    /// It adds in float64.
+    @Override
+    public boolean addsRowByRow() {
+        return false;
+    }
+
     @Override
     protected void join(Tensor rows, Tensor slotRow, @Nullable Tensor weights, Tensor y) {
         long topK = slotRow.dim(0) / y.dim(0);
@@ -140,10 +156,10 @@ final class ExpertsReference extends Experts {
 
     @Override
     protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
-        int topK = weights.size(1);
+        IntUnaryOperator tokenOf = tokenOf(plan, dy.dim(0));
         outerProducts(plan, dWeight, (row, j, i) -> {
-            int slot = plan.rowSlot().getInt(row);
-            return precision.operand(weights.get(slot) * dy.get(slot / topK * dy.stride(0) + j))
+            double weight = weights.get(plan.rowSlot().getInt(row));
+            return precision.operand(weight * dy.get(tokenOf.applyAsInt(row) * dy.stride(0) + j))
                     * operand(activated, row * activated.stride(0) + i);
         });
     }
@@ -185,9 +201,9 @@ final class ExpertsReference extends Experts {
 
     @Override
     protected void gateUpWeights(Tensor dGateUp, Routing.Plan plan, Tensor x, Tensor dWeight) {
-        int topK = Math.toIntExact(plan.rowSlot().dim(0) / x.dim(0));
+        IntUnaryOperator tokenOf = tokenOf(plan, x.dim(0));
         outerProducts(plan, dWeight, (row, j, i) -> {
-            int token = plan.rowSlot().getInt(row) / topK;
+            int token = tokenOf.applyAsInt(row);
             return operand(dGateUp, row * dGateUp.stride(0) + j) * operand(x, token * x.stride(0) + i);
         });
     }

@@ -1,49 +1,89 @@
 package dev.wok.kernel.x86;
 
 import static dev.wok.emit.x86.Reg.RDI;
-import static dev.wok.emit.x86.Reg.RDX;
 import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
 import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 import dev.wok.emit.x86.X86;
 import dev.wok.kernel.Bf16Rows;
 import dev.wok.kernel.Processor;
 import dev.wok.tensor.Bf16;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.ref.Reference;
-import java.util.Objects;
 import java.util.Optional;
 
 /// Whole vectors in machine code; what is left of a row in Java.
 public final class Bf16RowsX86 implements Bf16Rows {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
-    private static final int COPIES = 4;
 
-    private final int lanes;
-    private final Program narrow;
-    private final Program widen;
-    private final Program round;
+    /// How far a row is asked for before it is narrowed: rows come from memory, one here and one
+    /// there.
+    private static final int AHEAD = 2048;
+
+    /// A loop that stores to the caches and one that stores past them.
+    private record Ways(RowLoop near, RowLoop past) {
+        int run(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean goesPast) {
+            RowLoop loop = goesPast && RowLoop.isAligned(to, toAt) ? past : near;
+            return loop.run(from, at, count, to, toAt, 0);
+        }
+    }
+
+    /// One vector of a row.
+    private interface Body {
+        void write(Lanes lanes, int copy, boolean past);
+    }
+
+    private final Ways narrow;
+    private final Ways widen;
+    private final Ways round;
+    private final Program fence;
 
     Bf16RowsX86(HostDevice device, Isa isa) {
-        lanes = isa.lanes();
         int bytes = isa.bytes();
-        narrow = load(device, isa, bytes, bytes / 2, (l, i) -> {
+        narrow = load(device, isa, Float.BYTES, Short.BYTES, (l, i, past) -> {
+            l.x.prefetch(Mem.at(RDI, AHEAD + i * bytes));
             l.load(l.v(i), Mem.at(RDI, i * bytes));
-            l.storeAsBf16(Mem.at(RSI, i * bytes / 2), l.v(i), l.v(COPIES + i), l.v(2 * COPIES + i), false);
+            l.storeAsBf16(Mem.at(RSI, i * bytes / 2), l.v(i), first(l, i), second(l, i), past);
         });
-        widen = load(device, isa, bytes / 2, bytes, (l, i) -> {
+        widen = load(device, isa, Short.BYTES, Float.BYTES, (l, i, past) -> {
             l.loadBf16(l.v(i), Mem.at(RDI, i * bytes / 2));
-            l.store(Mem.at(RSI, i * bytes), l.v(i));
+            l.store(Mem.at(RSI, i * bytes), l.v(i), past);
         });
-        round = load(device, isa, bytes, bytes, (l, i) -> {
+        round = load(device, isa, Float.BYTES, Float.BYTES, (l, i, past) -> {
             l.load(l.v(i), Mem.at(RDI, i * bytes));
-            l.roundToBf16(l.v(i), l.v(COPIES + i), l.v(2 * COPIES + i));
-            l.store(Mem.at(RSI, i * bytes), l.v(i));
+            l.roundToBf16(l.v(i), first(l, i), second(l, i));
+            l.store(Mem.at(RSI, i * bytes), l.v(i), past);
         });
+        fence = fence(device);
+    }
+
+    private static Program fence(HostDevice device) {
+        X86 x = new X86();
+        x.sfence();
+        x.ret();
+        return device.load(x.bytes());
+    }
+
+    private static Ways load(HostDevice device, Isa isa, int size, int toSize, Body body) {
+        return new Ways(
+                load(device, isa, size, toSize, (l, i) -> body.write(l, i, false)),
+                load(device, isa, size, toSize, (l, i) -> body.write(l, i, true)));
+    }
+
+    private static RowLoop load(HostDevice device, Isa isa, int size, int toSize, RowLoop.Body body) {
+        return RowLoop.load(device, isa, size, toSize, _ -> {}, body, Lanes::endUnfenced);
+    }
+
+    private static Vec first(Lanes l, int copy) {
+        return l.v(RowLoop.COPIES + copy);
+    }
+
+    private static Vec second(Lanes l, int copy) {
+        return l.v(2 * RowLoop.COPIES + copy);
     }
 
     /// @return nothing where no machine code is written for the processor, or where the environment
@@ -54,70 +94,30 @@ public final class Bf16RowsX86 implements Bf16Rows {
                 : Optional.empty();
     }
 
-    private interface Body {
-        /// @param copy which vector of those that are at the pointers
-        void write(Lanes lanes, int copy);
-    }
-
-    /// A loop over `rdx` vectors from `rdi` to `rsi`.
-    private static Program load(HostDevice device, Isa isa, int read, int written, Body body) {
-        X86 x = new X86();
-        Lanes lanes = new Lanes(x, isa);
-        lanes.countDown(RDX, COPIES, step -> {
-            for (int copy = 0; copy < step; copy++) {
-                body.write(lanes, copy);
-            }
-            x.add(RDI, step * read);
-            x.add(RSI, step * written);
-        });
-        lanes.end();
-        return device.load(x.bytes());
-    }
-
     @Override
-    public void narrow(MemorySegment from, long at, int count, MemorySegment to, long toAt) {
-        run(narrow, from, at, Float.BYTES, count, to, toAt, Short.BYTES);
-        for (int i = count / lanes * lanes; i < count; i++) {
+    public void narrow(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past) {
+        for (int i = narrow.run(from, at, count, to, toAt, past); i < count; i++) {
             to.set(SHORT, toAt + (long) Short.BYTES * i, Bf16.bits(from.get(FLOAT, at + (long) Float.BYTES * i)));
         }
     }
 
     @Override
-    public void widen(MemorySegment from, long at, int count, MemorySegment to, long toAt) {
-        run(widen, from, at, Short.BYTES, count, to, toAt, Float.BYTES);
-        for (int i = count / lanes * lanes; i < count; i++) {
+    public void widen(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past) {
+        for (int i = widen.run(from, at, count, to, toAt, past); i < count; i++) {
             to.set(FLOAT, toAt + (long) Float.BYTES * i, Bf16.value(from.get(SHORT, at + (long) Short.BYTES * i)));
         }
     }
 
     @Override
-    public void round(MemorySegment from, long at, int count, MemorySegment to, long toAt) {
-        run(round, from, at, Float.BYTES, count, to, toAt, Float.BYTES);
-        for (int i = count / lanes * lanes; i < count; i++) {
+    public void round(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past) {
+        for (int i = round.run(from, at, count, to, toAt, past); i < count; i++) {
             float value = from.get(FLOAT, at + (long) Float.BYTES * i);
             to.set(FLOAT, toAt + (long) Float.BYTES * i, Bf16.value(Bf16.bits(value)));
         }
     }
 
-    private void run(
-            Program program,
-            MemorySegment from,
-            long at,
-            int size,
-            int count,
-            MemorySegment to,
-            long toAt,
-            int toSize) {
-        Objects.checkFromIndexSize(at, (long) size * count, from.byteSize());
-        Objects.checkFromIndexSize(toAt, (long) toSize * count, to.byteSize());
-        if (!from.isNative() || !to.isNative() || to.isReadOnly()) {
-            throw new IllegalArgumentException("machine code works on native memory that may be written");
-        }
-        int vectors = count / lanes;
-        if (vectors > 0) {
-            program.call(from.address() + at, to.address() + toAt, vectors);
-            Reference.reachabilityFence(from);
-            Reference.reachabilityFence(to);
-        }
+    @Override
+    public void fence() {
+        fence.call(0);
     }
 }

@@ -265,9 +265,8 @@ final class Blocks {
         boolean sees(int row, int k);
     }
 
-    /// `c = a b` or `c += a b`, row by row: there are infinities or NaN in rows of `b` that do not count. The left
-    /// operand
-    /// has zeros for them, but zero times an infinity is none.
+    /// `c = a b` or `c += a b`, row by row: there are infinities or NaN in rows of `b` that do not
+    /// count. The left operand has zeros for them, but zero times an infinity is none.
     ///
     /// @param b `[k, n]`, not packed
     void multiplySeen(Left a, int rows, Tensor b, Seen seen, long c, long cStride, boolean accumulate) {

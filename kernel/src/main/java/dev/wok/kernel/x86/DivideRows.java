@@ -17,9 +17,9 @@ import dev.wok.emit.x86.Mem;
 
 /// Divides rows of weighted sums by the sums of their weights.
 ///
-/// Arguments ([Arguments]): the rows, where the quotients go, the sums (a vector for each row, whose lanes' sum
-/// replaces
-/// the first lane), rows (1 or more), columns, bytes between rows of the sums, and between those of the quotients.
+/// Arguments ([Arguments]): the rows, where the quotients go, the sums (a vector for each row, whose
+/// lanes' sum replaces the first lane), rows (1 or more), columns, bytes between rows of the sums, and
+/// between those of the quotients.
 final class DivideRows {
     private DivideRows() {}
 

@@ -91,7 +91,7 @@ final class ExpertsX86 extends Experts {
         Span.address(activated);
         Assignment rows = Assignment.of(plan, x.dim(0));
         PackedGemm.Left tokens = packed.enter(x, weight, precision);
-        multiply(rows, inOrder(rows, tokens), weight, gateUp);
+        multiply(rows, x.dim(0) == 1 ? _ -> tokens : inOrder(rows, tokens), weight, gateUp);
         workers.run((gateUp.size(0) + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, _) -> {
             int row = task * ROWS_PER_TASK;
             activate(gateUp, activated, row, Math.min(ROWS_PER_TASK, gateUp.size(0) - row));
@@ -103,13 +103,9 @@ final class ExpertsX86 extends Experts {
         return weight.exact() ? Precision.F32 : precision;
     }
 
-    /// The rows of each expert, one behind the other. Where there is one token, it is every expert's row.
+    /// The rows of each expert, one behind the other.
     private IntFunction<PackedGemm.Left> inOrder(Assignment rows, PackedGemm.Left tokens) {
-        int count = rows.rowSlot().length;
-        if (count == rows.topK()) {
-            return _ -> tokens;
-        }
-        PackedGemm.Left sorted = packed.gather(tokens, count, rows::token);
+        PackedGemm.Left sorted = packed.gather(tokens, rows.rowSlot().length, rows::token);
         return e -> sorted.from(rows.offsets()[e]);
     }
 

@@ -81,6 +81,12 @@ final class Lanes {
         if (streams) {
             x.sfence();
         }
+        endUnfenced();
+    }
+
+    /// Cleans up and returns; the caller sees to it that what was stored past the caches is visible
+    /// to others.
+    void endUnfenced() {
         x.vzeroupper();
         x.ret();
     }
@@ -351,6 +357,13 @@ final class Lanes {
         reduce(VMAXPS, value, temporary);
     }
 
+    /// The largest lane as an int, in the lowest lane of `value`.
+    ///
+    /// @param temporary overwritten
+    void largestInt(Vec value, Vec temporary) {
+        reduce(VPMAXSD, value, temporary);
+    }
+
     private void reduce(dev.wok.emit.x86.Op op, Vec value, Vec temporary) {
         if (isa.bytes() == 64) {
             x.op(VEXTRACTF64X4, temporary.as(32), value, imm(1));
@@ -477,9 +490,8 @@ final class Lanes {
         x.op(VPANDD, a, a, c(0xFFFF0000));
     }
 
-    /// Rounds to bf16, nearest even, packed in the lower half of `to`. The processor's own instruction takes denormal
-    /// numbers
-    /// for zero; without it they are rounded too.
+    /// Rounds to bf16, nearest even, packed in the lower half of `to`. The processor's own instruction
+    /// takes denormal numbers for zero; without it they are rounded too.
     ///
     /// @param from overwritten where the processor has no instruction for it
     /// @param t overwritten

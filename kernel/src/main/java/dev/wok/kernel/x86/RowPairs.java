@@ -13,9 +13,8 @@ import dev.wok.emit.x86.Label;
 import dev.wok.emit.x86.Vec;
 import dev.wok.tensor.DType;
 
-/// What [PackColumns] and [PackPanels] have in common: they go through a table of rows, two at a time where a group is
-/// a
-/// pair, and bring the elements of two rows together.
+/// What [PackColumns] and [PackPanels] have in common: they go through a table of rows, two at a time
+/// where a group is a pair, and bring the elements of two rows together.
 ///
 /// @param scaled whether rows are multiplied by factors: a bf16 element is then a float32 number, else its bits
 record RowPairs(Cast cast, boolean scaled) {

@@ -1,6 +1,7 @@
 package dev.wok.kernel.ptx;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.wok.device.Device;
 import dev.wok.device.EmulatedGpu;
@@ -117,6 +118,21 @@ class ExpertsPtxTest {
             assertRow(name + " dWeights", all.dWeights, t, alone.dWeights, 0);
             assertRow(name + " dx", all.dx, t, alone.dx, 0);
         }
+    }
+
+    @Test
+    void refusesTokensOfAnyNumberOfRows() {
+        Plan plan = plan(1, 0, 0);
+        Plan other = new Plan(plan.offsets(), plan.rowSlot(), plan.slotRow(), here(Tensor.of(0, 0)));
+        Tensor x = empty(DType.F32, 1, 4);
+        Weight up = Weight.of(empty(DType.F32, 1, 4, 4));
+        Tensor gateUp = empty(DType.F32, 2, 4);
+        Tensor activated = empty(DType.F32, 2, 2);
+        Experts experts = experts(Target.SM_80, Precision.F32);
+        assertEquals(
+                "Experts on a GPU: tokens have any number of rows, expected topK each",
+                assertThrows(IllegalArgumentException.class, () -> experts.gateUp(x, other, up, gateUp, activated))
+                        .getMessage());
     }
 
     /// A row is the same bits alone and among others, in whatever tile.

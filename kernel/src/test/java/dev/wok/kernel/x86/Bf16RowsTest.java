@@ -30,33 +30,39 @@ class Bf16RowsTest {
     void everyInstructionSetRoundsAsTheDefinitionDoes() {
         try (HostDevice device = Device.host(1);
                 Arena arena = Arena.ofConfined()) {
-            MemorySegment from = arena.allocate(4 + 4L * MOST);
-            MemorySegment half = arena.allocate(2 + 2L * MOST);
-            MemorySegment back = arena.allocate(4 + 4L * MOST);
-            MemorySegment round = arena.allocate(4 + 4L * MOST);
             for (Isa isa : Isa.found(device)) {
                 Bf16RowsX86 rows = new Bf16RowsX86(device, isa);
                 for (int count = 0; count <= MOST; count++) {
-                    Rng rng = new Rng(count);
-                    for (int i = 0; i < count; i++) {
-                        from.set(ValueLayout.JAVA_INT, 4 + 4L * i, bits(rng, i));
-                    }
-                    half.fill((byte) 0);
-                    rows.narrow(from, 4, count, half, 2);
-                    rows.widen(half, 2, count, back, 4);
-                    rows.round(from, 4, count, round, 4);
-                    for (int i = 0; i < count; i++) {
-                        short expected = Bf16.bits(from.get(ValueLayout.JAVA_FLOAT, 4 + 4L * i));
-                        String where = "%s, %d of %d".formatted(isa, i, count);
-                        assertEquals(expected, half.get(ValueLayout.JAVA_SHORT, 2 + 2L * i), where);
-                        assertEquals(expected << 16, back.get(ValueLayout.JAVA_INT, 4 + 4L * i), where);
-                        assertEquals(expected << 16, round.get(ValueLayout.JAVA_INT, 4 + 4L * i), where);
-                    }
-                    for (long at = 2 + 2L * count; at < half.byteSize(); at++) {
-                        assertEquals(0, half.get(ValueLayout.JAVA_BYTE, at), "beyond the row's end");
-                    }
+                    assertRounds(rows, arena, count, 2, false, isa.toString());
+                    assertRounds(rows, arena, count, 2, true, isa + " past the caches, unaligned");
+                    assertRounds(rows, arena, count, 64, true, isa + " past the caches");
                 }
             }
+        }
+    }
+
+    /// @param gap bytes before the row of bfloat16, twice as many before those of float32
+    private static void assertRounds(Bf16RowsX86 rows, Arena arena, int count, int gap, boolean past, String what) {
+        MemorySegment from = arena.allocate(4 + 4L * count);
+        MemorySegment half = arena.allocate(gap + 2L * MOST, 64);
+        MemorySegment back = arena.allocate(2 * gap + 4L * count, 64);
+        MemorySegment round = arena.allocate(2 * gap + 4L * count, 64);
+        Rng rng = new Rng(count);
+        for (int i = 0; i < count; i++) {
+            from.set(ValueLayout.JAVA_INT, 4 + 4L * i, bits(rng, i));
+        }
+        rows.narrow(from, 4, count, half, gap, past);
+        rows.widen(half, gap, count, back, 2L * gap, past);
+        rows.round(from, 4, count, round, 2L * gap, past);
+        for (int i = 0; i < count; i++) {
+            short expected = Bf16.bits(from.get(ValueLayout.JAVA_FLOAT, 4 + 4L * i));
+            String where = "%s, %d of %d".formatted(what, i, count);
+            assertEquals(expected, half.get(ValueLayout.JAVA_SHORT, gap + 2L * i), where);
+            assertEquals(expected << 16, back.get(ValueLayout.JAVA_INT, 2L * gap + 4L * i), where);
+            assertEquals(expected << 16, round.get(ValueLayout.JAVA_INT, 2L * gap + 4L * i), where);
+        }
+        for (long at = gap + 2L * count; at < half.byteSize(); at++) {
+            assertEquals(0, half.get(ValueLayout.JAVA_BYTE, at), "beyond the row's end");
         }
     }
 
@@ -67,11 +73,11 @@ class Bf16RowsTest {
             MemorySegment memory = arena.allocate(400);
             for (Isa isa : Isa.found(device)) {
                 Bf16RowsX86 rows = new Bf16RowsX86(device, isa);
-                assertThrows(IndexOutOfBoundsException.class, () -> rows.narrow(memory, 4, 100, memory, 0));
-                assertThrows(IndexOutOfBoundsException.class, () -> rows.widen(memory, 0, 101, memory, 0));
+                assertThrows(IndexOutOfBoundsException.class, () -> rows.narrow(memory, 4, 100, memory, 0, false));
+                assertThrows(IndexOutOfBoundsException.class, () -> rows.widen(memory, 0, 101, memory, 0, false));
                 assertThrows(
                         IllegalArgumentException.class,
-                        () -> rows.round(MemorySegment.ofArray(new float[8]), 0, 8, memory, 0));
+                        () -> rows.round(MemorySegment.ofArray(new float[8]), 0, 8, memory, 0, false));
             }
         }
     }

@@ -221,7 +221,7 @@ class EmulatorTest {
 
     // ---------------------------------------------------------------------------------------------- without AVX-512
 
-    private static final Set<Op> BYTES = EnumSet.of(VPABSB, VPSHUFB, VPACKSSWB, VPUNPCKLBW, VPUNPCKHBW);
+    private static final Set<Op> BYTES = EnumSet.of(VPABSB, VPSHUFB, VPACKSSWB, VPACKUSWB, VPUNPCKLBW, VPUNPCKHBW);
     private static final Set<Op> WORDS =
             EnumSet.of(VPADDW, VPMADDUBSW, VPACKSSDW, VPACKUSDW, VPUNPCKLWD, VPUNPCKHWD, VPSLLW, VPSRLW);
     /// Whose lanes come from beyond 256 bits.

@@ -8,6 +8,7 @@ import java.util.function.IntUnaryOperator;
 final class Meanings {
     static final Body MOVE = (v, to, _, _, b, bytes, _) -> System.arraycopy(v, b, v, to, bytes >> 2);
 
+    private static final int BYTE = 0xFF;
     private static final int WORD = 0xFFFF;
     private static final Map<String, Body> BODIES = new HashMap<>();
 
@@ -207,7 +208,8 @@ final class Meanings {
         body("vbroadcastf64x4", Shuffles.repeatBlock(8));
         body("vpackssdw", Shuffles.packWords(Integers::clampToWord));
         body("vpackusdw", Shuffles.packWords(value -> Math.clamp(value, 0, WORD)));
-        body("vpacksswb", Shuffles::packBytes);
+        body("vpacksswb", Shuffles.packBytes(Shuffles::clampToByte));
+        body("vpackuswb", Shuffles.packBytes(value -> Math.clamp(value, 0, BYTE)));
         body("vpunpcklbw", Shuffles.interleave(1, false));
         body("vpunpckhbw", Shuffles.interleave(1, true));
         body("vpunpcklwd", Shuffles.interleave(2, false));

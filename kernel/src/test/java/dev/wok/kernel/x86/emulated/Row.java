@@ -162,6 +162,7 @@ record Row(
             vpackssdw       1 1 6B   i 0 RVM  f/4  f 2 x
             vpackusdw       1 2 2B   i 0 RVM  f/4  f 2 x
             vpacksswb       1 1 63   i i RVM  f    f 1 x
+            vpackuswb       1 1 67   i i RVM  f    f 1 x
             vunpcklps       0 1 14   i 0 RVM  f/4  f 4 x
             vunpckhps       0 1 15   i 0 RVM  f/4  f 4 x
             vunpcklpd       1 1 14   i 1 RVM  f/8  f 8 x

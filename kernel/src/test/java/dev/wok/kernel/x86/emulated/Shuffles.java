@@ -59,13 +59,16 @@ final class Shuffles {
         };
     }
 
-    static void packBytes(int[] v, int to, int was, int a, int b, int bytes, int immediate) {
-        for (int first = 0; first < bytes; first += 16) {
-            for (int i = 0; i < 8; i++) {
-                Pieces.put8(v, to, first + i, clampToByte(Pieces.get16(v, a, first / 2 + i)));
-                Pieces.put8(v, to, first + 8 + i, clampToByte(Pieces.get16(v, b, first / 2 + i)));
+    /// Narrows words to bytes.
+    static Body packBytes(IntUnaryOperator clamp) {
+        return (v, to, _, a, b, bytes, _) -> {
+            for (int first = 0; first < bytes; first += 16) {
+                for (int i = 0; i < 8; i++) {
+                    Pieces.put8(v, to, first + i, clamp.applyAsInt(Pieces.get16(v, a, first / 2 + i)));
+                    Pieces.put8(v, to, first + 8 + i, clamp.applyAsInt(Pieces.get16(v, b, first / 2 + i)));
+                }
             }
-        }
+        };
     }
 
     static int clampToByte(int value) {
