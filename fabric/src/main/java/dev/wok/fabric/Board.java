@@ -95,7 +95,15 @@ final class Board {
     /// @param self the rank that cannot go on
     /// @param rank because of which
     Departed failure(int self, int rank, String message) {
-        Departed failure = new Departed(rank, message);
+        return noted(self, new Departed(rank, message));
+    }
+
+    /// A failure because a rank was waited for in vain.
+    Departed hung(int self, int rank, String message) {
+        return noted(self, new Departed(rank, message, true));
+    }
+
+    private Departed noted(int self, Departed failure) {
         failures.compareAndSet(self, null, failure);
         return failure;
     }

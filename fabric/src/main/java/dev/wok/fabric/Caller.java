@@ -20,39 +20,49 @@ import java.util.function.Supplier;
 /// @param until when it is given up, as `System.nanoTime()`
 record Caller(Secret secret, Duration patience, long until) {
     private static final Duration PAUSE = Duration.ofMillis(100);
+    /// The other says each time that it has refused this one.
+    private static final Duration REFUSED_PAUSE = Duration.ofSeconds(1);
 
-    /// The other rank cannot be reached yet.
+    /// The other rank cannot be reached yet, or lets nobody in.
     private static final class NotYet extends IOException {
         private static final long serialVersionUID = 1;
+        private final boolean refused;
 
-        NotYet(String message) {
+        NotYet(String message, boolean refused) {
             super(message);
+            this.refused = refused;
         }
     }
 
     /// Connects, again and again where nobody is there yet.
     ///
-    /// @param where the other listens
+    /// @param rank the other
+    /// @param where it listens
     /// @param claims what to say once it is known which address this side has
-    Line call(Supplier<InetSocketAddress> where, Function<SocketChannel, Claims> claims) throws InterruptedException {
+    /// @throws Departed where it cannot be reached in time
+    Line call(int rank, Supplier<InetSocketAddress> where, Function<SocketChannel, Claims> claims)
+            throws InterruptedException {
         while (true) {
             InetSocketAddress at = where.get();
-            String why;
+            NotYet why;
             try {
                 return greet(connect(at), claims, at);
+            } catch (NotYet e) {
+                why = e;
             } catch (IOException e) {
-                why = e instanceof NotYet ? e.getMessage() : "it cannot be reached (%s)".formatted(e.getMessage());
+                why = new NotYet("it cannot be reached (%s)".formatted(e.getMessage()), false);
             }
             if (System.nanoTime() >= until) {
-                throw new BadInput("%s: %s; start rank 0 there, and let every rank reach it.".formatted(at, why));
+                String advice = why.refused ? "" : "; start rank %d there, and let every rank reach it".formatted(rank);
+                throw new Departed(rank, "%s: %s%s.".formatted(Meeting.text(at), why.getMessage(), advice));
             }
-            Thread.sleep(PAUSE);
+            Thread.sleep(why.refused ? REFUSED_PAUSE : PAUSE);
         }
     }
 
     private SocketChannel connect(InetSocketAddress at) throws IOException {
         if (at.isUnresolved()) {
-            throw new NotYet("no such host is known");
+            throw new NotYet("no such host is known", false);
         }
         SocketChannel channel = SocketChannel.open();
         try {
@@ -72,9 +82,11 @@ record Caller(Secret secret, Duration patience, long until) {
                 greet(line, say.apply(channel), at);
                 return line;
             } catch (MessageLayout.Malformed e) {
-                throw new BadInput("%s is no rank of this group: %s.".formatted(at, e.getMessage()), e);
+                throw new BadInput("%s is no rank of this group: %s.".formatted(Meeting.text(at), e.getMessage()), e);
+            } catch (NotYet e) {
+                throw e;
             } catch (IOException e) {
-                throw new NotYet(deadline.passed() ? "it does not answer" : "it ended the connection");
+                throw new NotYet(deadline.passed() ? "it does not answer" : "it ended the connection", false);
             }
         } catch (IOException | RuntimeException e) {
             channel.close();
@@ -88,8 +100,10 @@ record Caller(Secret secret, Duration patience, long until) {
         line.send(new Hello(claims, nonce, secret.hello(challenge, nonce, claims)));
         switch (line.receive()) {
             case Welcome(byte[] proof) when Secret.same(proof, secret.welcome(challenge, nonce, claims)) -> {}
-            case Refused(String why) ->
-                throw new BadInput("rank %d at %s refuses rank %d: %s.".formatted(claims.to(), at, claims.rank(), why));
+            case Refused(String why, boolean forNow) when forNow -> throw new NotYet(why, true);
+            case Refused(String why, boolean _) ->
+                throw new BadInput("rank %d at %s refuses rank %d: %s."
+                        .formatted(claims.to(), Meeting.text(at), claims.rank(), why));
             case Message _ -> throw new MessageLayout.Malformed("it does not know the group's secret");
         }
     }

@@ -5,11 +5,12 @@ import java.util.Arrays;
 /// Where the tokens of one rank go, by rank.
 ///
 /// @param tokens of the rank
+/// @param ranks `[tokens * topK]`: where each choice is
 /// @param tokensOf `[ranks][]`: those that go there, ascending
 /// @param choicesOf `[ranks][]`: their choices that are there, `token * topK + choice`, ascending
 /// @param slotsOf `[ranks]`: of each of these tokens its slots there, in the order of the choices
-record Choices(int tokens, int[][] tokensOf, int[][] choicesOf, Rows.Spread[] slotsOf) {
-    Rows.Spread to(int rank) {
+record Choices(int tokens, int[] ranks, int[][] tokensOf, int[][] choicesOf, Lists[] slotsOf) {
+    Lists to(int rank) {
         return slotsOf[rank];
     }
 
@@ -35,7 +36,7 @@ record Choices(int tokens, int[][] tokensOf, int[][] choicesOf, Rows.Spread[] sl
 
     /// @param ranks of a machine, ascending
     /// @return of each token that goes to any of them to which, counted among them
-    Rows.Spread across(int[] ranks) {
+    Lists across(int[] ranks) {
         int[] to = tokensTo(ranks);
         int[] from = new int[to.length + 1];
         int[] places =
@@ -52,6 +53,6 @@ record Choices(int tokens, int[][] tokensOf, int[][] choicesOf, Rows.Spread[] sl
             }
             from[i + 1] = count;
         }
-        return new Rows.Spread(from, places);
+        return new Lists(from, places);
     }
 }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 final class Choosing {
     private final int experts;
     private final int topK;
+    private final int ranks;
     private final int[] firstSlots;
     private final int[] rankOf;
     private final Replicas replicas;
@@ -15,9 +16,10 @@ final class Choosing {
         this.experts = placement.experts();
         this.topK = desc.topK();
         this.replicas = Replicas.of(placement, shape, rank);
+        this.ranks = placement.ranks();
         this.firstSlots = placement.firstSlots();
-        this.rankOf = new int[firstSlots[placement.ranks()]];
-        for (int other = 0; other < placement.ranks(); other++) {
+        this.rankOf = new int[firstSlots[ranks]];
+        for (int other = 0; other < ranks; other++) {
             if (placement.slots()[other].length > RouteLayout.MOST_PLACES) {
                 throw new IllegalArgumentException("%d slots on rank %d, at most %d can be told apart"
                         .formatted(placement.slots()[other].length, other, RouteLayout.MOST_PLACES));
@@ -29,32 +31,50 @@ final class Choosing {
     /// @param chosen `[tokens * topK]`: each token's experts
     Choices of(int[] chosen) {
         int[] slots = slots(chosen);
-        int ranks = firstSlots.length - 1;
+        int[] rankOfChoice = new int[slots.length];
+        boolean[] first = new boolean[slots.length];
         int[] tokens = new int[ranks];
         int[] choices = new int[ranks];
-        each(slots, (rank, choice, first) -> {
+        int[] last = new int[ranks];
+        Arrays.fill(last, -1);
+        for (int i = 0, k = 0, token = 0; i < slots.length; i++) {
+            int rank = rankOf[slots[i]];
+            rankOfChoice[i] = rank;
+            first[i] = last[rank] != token;
+            last[rank] = token;
             choices[rank]++;
-            tokens[rank] += first ? 1 : 0;
-        });
+            tokens[rank] += first[i] ? 1 : 0;
+            if (++k == topK) {
+                k = 0;
+                token++;
+            }
+        }
+        return lists(slots, rankOfChoice, first, tokens, choices);
+    }
+
+    /// @param first whether a choice is its token's first on its rank
+    /// @param tokens `[ranks]`, and `choices`: how many there are there
+    private Choices lists(int[] slots, int[] rankOfChoice, boolean[] first, int[] tokens, int[] choices) {
         int[][] tokensOf = new int[ranks][];
         int[][] choicesOf = new int[ranks][];
-        Rows.Spread[] slotsOf = new Rows.Spread[ranks];
+        Lists[] slotsOf = new Lists[ranks];
         for (int rank = 0; rank < ranks; rank++) {
             tokensOf[rank] = new int[tokens[rank]];
             choicesOf[rank] = new int[choices[rank]];
-            slotsOf[rank] = new Rows.Spread(new int[tokens[rank] + 1], new int[choices[rank]]);
+            slotsOf[rank] = new Lists(new int[tokens[rank] + 1], new int[choices[rank]]);
         }
-        Arrays.fill(tokens, 0);
-        Arrays.fill(choices, 0);
-        each(slots, (rank, choice, first) -> {
-            if (first) {
-                tokensOf[rank][tokens[rank]++] = choice / topK;
+        int[] nextToken = new int[ranks];
+        int[] nextChoice = new int[ranks];
+        for (int i = 0; i < slots.length; i++) {
+            int rank = rankOfChoice[i];
+            if (first[i]) {
+                tokensOf[rank][nextToken[rank]++] = i / topK;
             }
-            choicesOf[rank][choices[rank]] = choice;
-            slotsOf[rank].rows()[choices[rank]++] = slots[choice] - firstSlots[rank];
-            slotsOf[rank].from()[tokens[rank]] = choices[rank];
-        });
-        return new Choices(chosen.length / topK, tokensOf, choicesOf, slotsOf);
+            choicesOf[rank][nextChoice[rank]] = i;
+            slotsOf[rank].all()[nextChoice[rank]++] = slots[i] - firstSlots[rank];
+            slotsOf[rank].from()[nextToken[rank]] = nextChoice[rank];
+        }
+        return new Choices(slots.length / topK, rankOfChoice, tokensOf, choicesOf, slotsOf);
     }
 
     /// @return `[tokens * topK]`: the slots, counted through those of all ranks
@@ -68,22 +88,5 @@ final class Choosing {
             slots[i] = replicas.slotFor(chosen[i], i / topK);
         }
         return slots;
-    }
-
-    /// One choice of a token.
-    @FunctionalInterface
-    private interface Visit {
-        /// @param first whether it is the token's first on this rank
-        void choice(int rank, int choice, boolean first);
-    }
-
-    private void each(int[] slots, Visit visit) {
-        int[] last = new int[firstSlots.length - 1];
-        Arrays.fill(last, -1);
-        for (int i = 0; i < slots.length; i++) {
-            int rank = rankOf[slots[i]];
-            visit.choice(rank, i, last[rank] != i / topK);
-            last[rank] = i / topK;
-        }
     }
 }

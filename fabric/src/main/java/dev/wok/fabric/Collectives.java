@@ -68,7 +68,7 @@ final class Collectives {
         return all;
     }
 
-    void allGather(MemorySegment all, long[] bounds) {
+    Transfer allGather(MemorySegment all, long[] bounds) {
         requireBounds(bounds, all.byteSize());
         MemorySegment mine = range(all, bounds, traffic.rank());
         Operation operation = new Operation(traffic, "gather");
@@ -83,7 +83,7 @@ final class Collectives {
                 }
             }
         });
-        operation.await();
+        return operation;
     }
 
     private static MemorySegment range(MemorySegment all, long[] bounds, int rank) {
@@ -101,7 +101,7 @@ final class Collectives {
         }
     }
 
-    void reduceScatter(List<MemorySegment> parts, long[] bounds, MemorySegment sum) {
+    Transfer reduceScatter(List<MemorySegment> parts, long[] bounds, MemorySegment sum) {
         if (parts.isEmpty()) {
             throw new IllegalArgumentException("no parts to sum, expected one at least on every rank");
         }
@@ -109,7 +109,20 @@ final class Collectives {
         requireBounds(bounds, least / Float.BYTES);
         Summing operation = new Summing(traffic, parts, bounds, sum);
         traffic.begin(operation::begin);
-        operation.await();
+        return operation;
+    }
+
+    Transfer move(List<Passage> out, List<Passage> in, Urgency urgency) {
+        Kind kind = switch (urgency) {
+            case AT_ONCE -> Kind.POINT;
+            case BEHIND -> Kind.MOVE;
+        };
+        Operation operation = new Operation(traffic, "move");
+        traffic.begin(() -> {
+            out.forEach(p -> operation.send(new Outgoing.Bytes(kind, p.bytes()), p.peer()));
+            in.forEach(p -> operation.receive(new Incoming.Bytes(kind, traffic.peer(p.peer()), p.bytes())));
+        });
+        return operation;
     }
 
     void send(MemorySegment bytes, int to) {

@@ -118,15 +118,17 @@ final class Door implements AutoCloseable {
         try {
             line.send(new Challenge(challenge));
             Hello hello = line.receive(Hello.class);
-            String why = judge(hello, challenge);
-            if (why == null) {
-                why = enter(
-                        new Arrival(hello.claims(), line), secret.welcome(challenge, hello.nonce(), hello.claims()));
+            String wrong = judge(hello, challenge);
+            Refused refusal = wrong != null
+                    ? new Refused(wrong, false)
+                    : enter(
+                            new Arrival(hello.claims(), line),
+                            secret.welcome(challenge, hello.nonce(), hello.claims()));
+            if (refusal == null) {
+                return null;
             }
-            if (why != null) {
-                line.send(new Refused(why));
-            }
-            return why;
+            line.send(refusal);
+            return refusal.why();
         } catch (MessageLayout.Malformed e) {
             return e.getMessage();
         } catch (IOException _) {
@@ -154,8 +156,9 @@ final class Door implements AutoCloseable {
         return null;
     }
 
-    /// Lets a rank in whose place is free.
-    private @Nullable String enter(Arrival arrival, byte[] proof) throws IOException {
+    /// Lets a rank in whose place is free. While the group works, whoever has the place may have gone
+    /// without that being known here yet: then the group ends, and another one gathers.
+    private @Nullable Refused enter(Arrival arrival, byte[] proof) throws IOException {
         Claims claims = arrival.claims;
         lock.lock();
         try {
@@ -163,8 +166,9 @@ final class Door implements AutoCloseable {
             Arrival there = arrivals.get(place);
             if (claims.rank() == rank || there != null && !(gathering && ended(there.line))) {
                 Seat seat = there == null ? null : there.claims.seat();
-                return "it says that it is rank %d, which is there already%s; give each rank its own WOK_RANK"
+                String why = "it says that it is rank %d, which is there already%s; give each rank its own WOK_RANK"
                         .formatted(claims.rank(), seat == null ? "" : " (%s)".formatted(seat));
+                return new Refused(why, there != null && !gathering);
             }
             arrival.line.send(new Welcome(proof));
             arrivals.put(place, arrival);

@@ -2,6 +2,7 @@ package dev.wok.fabric;
 
 import dev.wok.tensor.Tensor;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /// Tokens of a mixture-of-experts layer to the ranks of their experts, and back (DeepSeek-V3 §3.2.2). Counts travel
 /// first, then payload. Ranks hold consecutive tokens of a batch: all of rank 0 precede all of rank 1.
@@ -29,8 +30,15 @@ public interface Exchange {
         /// @return tokens of this rank
         int tokens();
 
-        /// @return rows that come to this rank's experts
+        /// @return tokens that come to this rank, each once: by the rank that they come from, and then in
+        ///     their order there
+        int arrivals();
+
+        /// @return rows of this rank's experts, one for each choice
         int rows();
+
+        /// @return `[rows]`: which of the [#arrivals] each row is
+        int[] rowToken();
 
         /// @return `[slots of this rank + 1]`: rows `offsets[s]` to `offsets[s + 1]` belong to the expert in slot `s`;
         ///     among them earlier ranks come first, and of a rank earlier tokens
@@ -42,16 +50,16 @@ public interface Exchange {
         /// Waits until it is known how many come from everywhere.
         Route route();
 
-        /// @return `[rows, hidden]`: each expert's tokens, here after [#await]
-        Tensor rows();
+        /// @return `[arrivals, hidden]`, here after [#await]
+        Tensor tokens();
     }
 
     /// [#route] and [#dispatch] at once: tokens leave without waiting for what others have counted.
     ///
     /// @param chosen `[tokens, topK]`, I32: each token's experts
     /// @param x `[tokens, hidden]`, F32
-    /// @param room makes `[rows, hidden]`, F32, for so many rows as come, before [Arriving#route]
-    ///     returns: once, on any thread
+    /// @param room makes `[arrivals, hidden]`, F32, for so many tokens as come, before
+    ///     [Arriving#route] returns: once, on any thread
     Arriving begin(Tensor chosen, Tensor x, IntFunction<Tensor> room);
 
     /// Counts and tells where tokens go.
@@ -59,11 +67,12 @@ public interface Exchange {
     /// @param chosen `[tokens, topK]`, I32: each token's experts
     Route route(Tensor chosen);
 
-    /// Brings tokens to their experts. What stays on this rank is rounded like what travels.
+    /// Brings tokens to the ranks of their experts. What stays on this rank is rounded like what
+    /// travels.
     ///
     /// @param x `[tokens, hidden]`, F32
-    /// @param rows `[rows, hidden]`, F32, written: each expert's tokens
-    Transfer dispatch(Route route, Tensor x, Tensor rows);
+    /// @param tokens `[arrivals, hidden]`, F32, written
+    Transfer dispatch(Route route, Tensor x, Tensor tokens);
 
     /// Brings one number per choice to its row, exactly.
     ///
@@ -71,12 +80,28 @@ public interface Exchange {
     /// @param rows `[rows]`, F32, written
     Transfer dispatchScalars(Route route, Tensor slots, Tensor rows);
 
-    /// Brings rows back to the slots that they were made for; what is done with them there, in the order of a token's
-    /// choices, is the caller's.
+    /// Rows on their way home, where they are added to the tokens that they were made for.
+    interface Results extends Transfer {
+        /// Says what they are added to, from now on until [#await] returns: in the order of a
+        /// token's choices, `y_t = fma(w_tk, row, y_t)` in float32. Once, before this rank waits
+        /// for anything of the exchange: what comes stays with who sends it until then.
+        ///
+        /// @param weights `[tokens, topK]`, F32, or null for ones
+        /// @param y `[tokens, hidden]`, F32, added to
+        void addTo(@Nullable Tensor weights, Tensor y);
+    }
+
+    /// Brings rows home and adds them up there. What stays on this rank is rounded like what travels.
+    ///
+    /// @param rows `[rows, hidden]`, F32
+    Results combine(Route route, Tensor rows);
+
+    /// Brings rows back to the slots that they were made for, for who adds them up in another way
+    /// than [#combine].
     ///
     /// @param rows `[rows, hidden]`, F32
     /// @param slots `[tokens * topK, hidden]`, F32, written
-    Transfer combine(Route route, Tensor rows, Tensor slots);
+    Transfer combineSlots(Route route, Tensor rows, Tensor slots);
 
     /// Brings one number per row back to its slot, exactly.
     ///

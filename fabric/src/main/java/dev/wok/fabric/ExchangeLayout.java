@@ -11,7 +11,7 @@ import java.nio.ByteOrder;
 ///  0  version
 ///  1  kind
 ///  2  zeros
-///  4  number of the message, counted on this way between two ranks
+///  4  number of the message, counted on this way between two ranks, moves apart from all others
 ///  8  bytes of this frame's payload
 /// 12  zeros
 /// 16  bytes of the message that went before
@@ -34,7 +34,10 @@ final class ExchangeLayout {
         DISPATCH("dispatch"),
         DISPATCH_SCALARS("dispatch of scalars"),
         COMBINE("combine"),
-        COMBINE_SCALARS("combine of scalars");
+        COMBINE_SCALARS("combine of scalars"),
+
+        /// In no hurry: numbered apart from all others, which overtake it.
+        MOVE("move");
 
         private final String text;
 
@@ -99,6 +102,11 @@ final class ExchangeLayout {
                     .formatted(frame.byteSize() - HEADER, kind, bytes, total(frame)));
         }
         return (int) bytes;
+    }
+
+    /// @return whether this is of a message in no hurry
+    static boolean isBehind(MemorySegment frame) {
+        return frame.byteSize() >= HEADER && frame.get(INT, 0) >>> Byte.SIZE == Kind.MOVE.ordinal();
     }
 
     /// @return bytes of the message

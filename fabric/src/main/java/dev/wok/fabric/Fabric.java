@@ -16,8 +16,6 @@ import org.jspecify.annotations.Nullable;
 /// One thread at a time, but for [#close] and [#progress].
 public final class Fabric implements AutoCloseable {
     private static final RingLayout THREADS = new RingLayout(1 << 21);
-    private static final Duration PATIENCE = Duration.ofMinutes(1);
-    private static final Duration LIMIT = Duration.ofMinutes(10);
 
     private final Timeline timeline = new Timeline();
     private final Group group;
@@ -47,7 +45,7 @@ public final class Fabric implements AutoCloseable {
     ///
     /// @param shape which of them are taken to lie on one machine
     public static List<Fabric> threads(Shape shape) {
-        return threads(shape, PATIENCE, LIMIT, Progress.silent());
+        return threads(shape, Membership.PATIENCE, Membership.LIMIT, Progress.silent());
     }
 
     /// Ranks that are threads of this process: each is for a thread of its own.
@@ -75,7 +73,8 @@ public final class Fabric implements AutoCloseable {
 
     /// Joins the ranks of a group, on this machine or on many, and waits until all are there.
     ///
-    /// @throws dev.wok.notice.BadInput where the group cannot be joined: it says which rank is missing or refused
+    /// @throws dev.wok.notice.BadInput where this rank is refused, or cannot listen
+    /// @throws Departed where another one ends meanwhile or does not come
     public static Fabric join(Membership membership, Progress progress) {
         if (membership.rank() == 0) {
             try (Rendezvous rendezvous = Rendezvous.open(membership, progress)) {
@@ -113,6 +112,11 @@ public final class Fabric implements AutoCloseable {
 
     public Shape shape() {
         return group.shape();
+    }
+
+    /// @return how long a rank waits for another before it gives up
+    public Duration limit() {
+        return group.watchdog().limit();
     }
 
     /// @return what this rank does when, for whoever does it to note
@@ -163,9 +167,15 @@ public final class Fabric implements AutoCloseable {
     ///
     /// @param parts this rank's, each of `bounds[size]` floats; at least one on every rank
     /// @param bounds `[size + 1]`, ascending from 0: rank `r` gets the sum of floats `bounds[r]` to `bounds[r + 1]`
-    /// @param sum where this rank's range of the sum goes; may be the beginning of that range in its first part
+    /// @param sum where this rank's range of the sum goes; may be the beginning of that range in its first part.
+    ///     Native memory, as all parts are
     public void reduceScatter(List<MemorySegment> parts, long[] bounds, MemorySegment sum) {
-        collectives.reduceScatter(parts, bounds, sum);
+        beginReduceScatter(parts, bounds, sum).await();
+    }
+
+    /// [#reduceScatter] that goes on while this rank does something else.
+    public Transfer beginReduceScatter(List<MemorySegment> parts, long[] bounds, MemorySegment sum) {
+        return collectives.reduceScatter(parts, bounds, sum);
     }
 
     /// Gives every rank what each has of an array.
@@ -173,7 +183,12 @@ public final class Fabric implements AutoCloseable {
     /// @param all `bounds[size]` bytes, of which this rank's range is filled
     /// @param bounds `[size + 1]`, in bytes
     public void allGather(MemorySegment all, long[] bounds) {
-        collectives.allGather(all, bounds);
+        beginAllGather(all, bounds).await();
+    }
+
+    /// [#allGather(MemorySegment, long\[\])] that goes on while this rank does something else.
+    public Transfer beginAllGather(MemorySegment all, long[] bounds) {
+        return collectives.allGather(all, bounds);
     }
 
     /// Sends bytes to one rank, which calls [#receive].
@@ -184,6 +199,16 @@ public final class Fabric implements AutoCloseable {
     /// @param bytes written: as many as the other rank sends
     public void receive(MemorySegment bytes, int from) {
         collectives.receive(bytes, from);
+    }
+
+    /// Moves bytes between ranks, many at once. [Transfer#await] has its place among the calls that
+    /// all ranks make in one order.
+    ///
+    /// @param out what this rank gives, to others; two ranks list what goes between them in one order
+    /// @param in where what comes from others is written
+    /// @param urgency the same on all ranks
+    public Transfer move(List<Passage> out, List<Passage> in, Urgency urgency) {
+        return collectives.move(out, in, urgency);
     }
 
     /// Leaves the group; the other ranks learn that this one has gone.

@@ -7,6 +7,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param links by rank; null at the own one
 record Group(int rank, Shape shape, @Nullable Link[] links, Watchdog watchdog) {
+    private static final int PROCESSORS = Runtime.getRuntime().availableProcessors();
+
     Group {
         Optional<LinkDelay> delay = LinkDelay.of(System.getenv());
         links = delay.isPresent() ? ShapedLink.all(links, delay.get()) : links;
@@ -14,6 +16,14 @@ record Group(int rank, Shape shape, @Nullable Link[] links, Watchdog watchdog) {
 
     int size() {
         return shape.size();
+    }
+
+    /// Begins a wait, to be closed.
+    ///
+    /// @param operation what waits, as "dispatch"
+    /// @param from the rank that it waits for, or -1 where nobody knows which
+    Waiting waiting(String operation, int from) {
+        return new Waiting(watchdog, shape.beside(rank) <= PROCESSORS, operation, from);
     }
 
     /// @return the link to another rank

@@ -26,14 +26,21 @@ abstract class Incoming {
         return true;
     }
 
-    /// Reads a frame's bytes.
+    /// Reads bytes of a frame, of which the first is the message's at [#position].
     ///
-    /// @return false where it has to come again with the same frame
-    abstract boolean take(MemorySegment frame, long at, int bytes);
+    /// @return how many it has read: where it cannot go on yet, it comes again with the rest
+    abstract int take(MemorySegment frame, long at, int bytes);
 
     void expect(long bytes, long expected) {
         if (bytes != expected) {
             throw peer.sends("a %s of %d bytes where %d were expected".formatted(kind, bytes, expected));
+        }
+    }
+
+    /// @param piece bytes of a piece of a row, and `left` how many the frame still has
+    void requireWhole(int piece, int left) {
+        if (piece > left) {
+            throw peer.sends("a frame of a %s that ends inside a row".formatted(kind));
         }
     }
 
@@ -52,9 +59,9 @@ abstract class Incoming {
         }
 
         @Override
-        boolean take(MemorySegment frame, long at, int bytes) {
+        int take(MemorySegment frame, long at, int bytes) {
             Copies.bytes(frame, at, to, position, bytes);
-            return true;
+            return bytes;
         }
     }
 
@@ -78,13 +85,13 @@ abstract class Incoming {
         }
 
         @Override
-        boolean take(MemorySegment frame, long at, int count) {
+        int take(MemorySegment frame, long at, int count) {
             int end = (int) position + count;
             if (end > bytes.length) {
                 bytes = Arrays.copyOf(bytes, (int) Math.min(total, Math.max(end, 2L * bytes.length)));
             }
             Copies.bytes(frame, at, bytes, (int) position, count);
-            return true;
+            return count;
         }
     }
 }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +52,12 @@ final class Joining {
         return Duration.ofNanos(Math.max(1, caller.until() - System.nanoTime()));
     }
 
+    /// @return how long a rank may take that was there already; one that has gone meanwhile will not come
+    private Duration soon() {
+        Duration usual = membership.patience().compareTo(GREETING) < 0 ? GREETING : membership.patience();
+        return usual.compareTo(left()) < 0 ? usual : left();
+    }
+
     /// Opens this rank's door.
     Door door(InetSocketAddress at, Duration greeting) throws IOException {
         return new Door(membership.rank(), membership.size(), secret, greeting, progress, at);
@@ -60,13 +67,15 @@ final class Joining {
     Fabric lead(Door door) throws IOException, InterruptedException {
         List<Integer> missing = door.gather(membership.limit());
         if (!missing.isEmpty()) {
-            throw new BadInput("%s of %d did not come to %s within %d s; start %s with the same rendezvous and secret."
-                    .formatted(
-                            named(missing),
-                            membership.size(),
-                            Meeting.text(door.address()),
-                            membership.limit().toSeconds(),
-                            missing.size() == 1 ? "it" : "them"));
+            throw new Departed(
+                    missing.getFirst(),
+                    "%s of %d did not come to %s within %d s; start %s with the same rendezvous and secret."
+                            .formatted(
+                                    named(missing),
+                                    membership.size(),
+                                    Meeting.text(door.address()),
+                                    membership.limit().toSeconds(),
+                                    missing.size() == 1 ? "it" : "them"));
         }
         List<Seat> seats = new ArrayList<>();
         seats.add(Machine.seat(door.address()));
@@ -75,12 +84,31 @@ final class Joining {
             seats.add(arrival.claims().seat());
             lines[rank] = arrival.line();
         }
-        for (Line line : lines) {
-            if (line != null) {
-                line.send(new Table(seats));
-            }
+        for (int rank = 1; rank < membership.size(); rank++) {
+            tell(rank, new Table(seats));
         }
         return link(door, seats);
+    }
+
+    private void tell(int rank, Table table) {
+        try {
+            Objects.requireNonNull(lines[rank]).send(table);
+        } catch (IOException e) {
+            throw gone(
+                    rank,
+                    "rank %d (%s) ended before the group of %d was complete; see what it says."
+                            .formatted(rank, table.seats().get(rank), membership.size()),
+                    e);
+        }
+    }
+
+    /// Another rank has ended, or does not come: that is no fault of what was given, and may go another time.
+    static Departed gone(int rank, String why, @Nullable IOException cause) {
+        Departed gone = new Departed(rank, why);
+        if (cause != null) {
+            gone.initCause(cause);
+        }
+        return gone;
     }
 
     /// Any other rank joins.
@@ -88,7 +116,7 @@ final class Joining {
         Door[] door = new Door[1];
         try {
             Meeting meeting = Meeting.of(membership.rendezvous(), membership.rank());
-            Line zero = caller.call(meeting::address, channel -> {
+            Line zero = caller.call(0, meeting::address, channel -> {
                 door[0] = door[0] == null ? doorLike(channel) : door[0];
                 return claims(door[0], 0, Purpose.LIFELINE);
             });
@@ -124,7 +152,8 @@ final class Joining {
         } catch (MessageLayout.Malformed e) {
             throw new BadInput("rank 0 sends what cannot be: %s.".formatted(e.getMessage()), e);
         } catch (IOException e) {
-            throw new BadInput(
+            throw gone(
+                    0,
                     "rank 0 ended before the group of %d was complete; see what it says.".formatted(membership.size()),
                     e);
         }
@@ -144,7 +173,9 @@ final class Joining {
     /// Calls at the door of a lower rank.
     Line call(Door door, int rank, Seat seat, Purpose purpose) throws InterruptedException {
         Meeting meeting = Meeting.of(membership.rendezvous(), membership.rank());
-        return caller.call(rank == 0 ? meeting::address : () -> address(rank, seat), _ -> claims(door, rank, purpose));
+        Caller soon = new Caller(secret, GREETING, System.nanoTime() + soon().toNanos());
+        return soon.call(
+                rank, rank == 0 ? meeting::address : () -> address(rank, seat), _ -> claims(door, rank, purpose));
     }
 
     private static InetSocketAddress address(int rank, Seat seat) {
@@ -172,10 +203,14 @@ final class Joining {
 
     /// Waits for a higher rank to call.
     Door.Arrival come(Door door, int rank, Purpose purpose) throws InterruptedException {
-        Door.Arrival arrival = door.await(rank, purpose, left());
+        Duration soon = soon();
+        Door.Arrival arrival = door.await(rank, purpose, soon);
         if (arrival == null) {
-            throw new BadInput("rank %d did not link with rank %d within %d s; see what it says."
-                    .formatted(rank, membership.rank(), membership.limit().toSeconds()));
+            throw gone(
+                    rank,
+                    "rank %d did not link with rank %d within %d s; see what it says."
+                            .formatted(rank, membership.rank(), soon.toSeconds()),
+                    null);
         }
         return arrival;
     }

@@ -18,7 +18,7 @@ final class Line implements AutoCloseable {
         this.channel = channel;
         if (channel.getRemoteAddress() instanceof InetSocketAddress address) {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
-            peer = "%s:%d".formatted(address.getAddress().getHostAddress(), address.getPort());
+            peer = Meeting.text(address);
         } else {
             peer = "a process of this machine";
         }

@@ -13,6 +13,11 @@ interface Link extends AutoCloseable {
     /// @return the largest frame, in bytes: 64 KiB or more
     int capacity();
 
+    /// @return whether the other rank reads frames from the memory that this one writes them to
+    default boolean isMemory() {
+        return false;
+    }
+
     /// Room for the next frame, to be filled and sent.
     ///
     /// @return at least so many bytes; null where there is no room yet
@@ -23,6 +28,10 @@ interface Link extends AutoCloseable {
     ///
     /// @param bytes how many of them: at most what was reserved
     void send(int bytes);
+
+    /// @return whether so little of what was sent is still under way that what is in no hurry may
+    ///     follow
+    boolean hasSpare();
 
     /// @return the next frame that has come, as it was sent; null where there is none. The same one until [#release]
     @Nullable

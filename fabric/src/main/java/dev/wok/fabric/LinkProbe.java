@@ -54,7 +54,7 @@ public final class LinkProbe {
     private MemorySegment room(int bytes) {
         MemorySegment room = link.reserve(bytes);
         if (room == null) {
-            try (Waiting waiting = group.watchdog().waiting("probe", link.peer())) {
+            try (Waiting waiting = group.waiting("probe", link.peer())) {
                 while (room == null) {
                     link.progress();
                     waiting.turn();
@@ -68,7 +68,7 @@ public final class LinkProbe {
     private MemorySegment next() {
         MemorySegment came = link.receive();
         if (came == null) {
-            try (Waiting waiting = group.watchdog().waiting("probe", link.peer())) {
+            try (Waiting waiting = group.waiting("probe", link.peer())) {
                 while (came == null) {
                     link.progress();
                     waiting.turn();

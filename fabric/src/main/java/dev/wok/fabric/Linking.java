@@ -9,11 +9,9 @@ import dev.wok.fabric.Message.Way;
 import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.StandardProtocolFamily;
+import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Base64;
@@ -74,6 +72,7 @@ final class Linking {
         switch (failure.get()) {
             case null -> {}
             case BadInput refusal -> throw refusal;
+            case Departed gone -> throw gone;
             case Exception e -> throw new IllegalStateException(e);
         }
         if (rank == 0 && made.length > 1) {
@@ -122,7 +121,8 @@ final class Linking {
                     "rank %d (%s) sends what cannot be: %s.".formatted(peer.rank(), lifeline.seat(), e.getMessage()),
                     e);
         } catch (IOException e) {
-            throw new BadInput(
+            throw Joining.gone(
+                    peer.rank(),
                     "rank %d (%s) ended before rank %d had linked with it; see what it says."
                             .formatted(peer.rank(), lifeline.seat(), rank),
                     e);
@@ -169,27 +169,27 @@ final class Linking {
     }
 
     private Made unix(Lifeline lifeline) throws IOException, InterruptedException {
-        Path folder = Files.createTempDirectory("wok-");
-        Path path = folder.resolve("socket");
-        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            server.bind(UnixDomainSocketAddress.of(path));
-            door.serve(server);
-            lifeline.line().send(new Offer(Way.UNIX, path.toString(), 0));
+        try (UnixSocket socket = UnixSocket.open(Path.of(System.getProperty("java.io.tmpdir")))) {
+            door.serve(socket.server());
+            lifeline.line().send(new Offer(Way.UNIX, socket.path().toString(), 0));
+            requireWay(Way.UNIX, lifeline);
             return new Made(Way.UNIX, come(lifeline));
-        } finally {
-            Files.deleteIfExists(path);
-            Files.deleteIfExists(folder);
+        }
+    }
+
+    /// @throws BadInput where the other cannot take it
+    private void requireWay(Way way, Lifeline lifeline) throws IOException {
+        String why = lifeline.line().receive(Answer.class).why();
+        if (!why.isEmpty()) {
+            throw new BadInput("ranks %d and %d cannot use %s: %s"
+                    .formatted(rank, lifeline.peer().rank(), way.text(), why));
         }
     }
 
     private Made ucx(Lifeline lifeline) throws IOException, InterruptedException {
-        Peer peer = lifeline.peer();
         offerUcx(lifeline);
-        String why = lifeline.line().receive(Answer.class).why();
-        if (!why.isEmpty()) {
-            throw new BadInput("ranks %d and %d cannot use UCX: %s".formatted(rank, peer.rank(), why));
-        }
-        return ucx(lifeline.line().receive(Offer.class), peer);
+        requireWay(Way.UCX, lifeline);
+        return ucx(lifeline.line().receive(Offer.class), lifeline.peer());
     }
 
     private void offerUcx(Lifeline lifeline) throws IOException {
@@ -238,9 +238,18 @@ final class Linking {
                     }
                 }
                 case UNIX -> {
-                    UnixDomainSocketAddress at = UnixDomainSocketAddress.of(offer.path());
-                    Line line = joining.caller()
-                            .greet(SocketChannel.open(at), _ -> joining.claims(door, peer.rank(), Purpose.FRAMES), at);
+                    UnixDomainSocketAddress at;
+                    SocketChannel channel;
+                    try {
+                        at = UnixDomainSocketAddress.of(offer.path());
+                        channel = SocketChannel.open(at);
+                    } catch (SocketException | IllegalArgumentException e) {
+                        lifeline.line().send(new Answer(UnixSocket.refusal(offer.path(), e)));
+                        continue;
+                    }
+                    lifeline.line().send(new Answer(""));
+                    Line line =
+                            joining.caller().greet(channel, _ -> joining.claims(door, peer.rank(), Purpose.FRAMES), at);
                     return new Made(Way.UNIX, new SocketLink(line.channel(), peer));
                 }
                 case UCX -> {

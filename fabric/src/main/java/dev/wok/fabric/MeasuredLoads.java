@@ -7,6 +7,14 @@ import java.util.Arrays;
 /// @param sum `[experts]`: weighted loads
 /// @param weight theirs together
 public record MeasuredLoads(double[] sum, double weight) {
+    /// @throws IllegalArgumentException where there is a sum below 0 or none that is a number
+    public MeasuredLoads {
+        Placement.requireLoads(sum, sum.length);
+        if (!(weight >= 0 && weight < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException("loads of weight %s, expected 0 or more".formatted(weight));
+        }
+    }
+
     /// Nothing measured yet.
     public static MeasuredLoads none(int experts) {
         return new MeasuredLoads(new double[experts], 0);

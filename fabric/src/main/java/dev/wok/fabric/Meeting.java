@@ -1,8 +1,8 @@
 package dev.wok.fabric;
 
 import dev.wok.notice.BadInput;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 
 /// Where a group meets.
 ///
@@ -40,12 +40,13 @@ record Meeting(String host, int port) {
         return new InetSocketAddress(host, port);
     }
 
-    static String text(InetSocketAddress address) {
-        return text(address.getAddress(), address.getPort());
+    /// Writes an address as [#of] reads it: a host by the name that was given, else by its number; of
+    /// a Unix socket, its path.
+    static String text(SocketAddress address) {
+        return address instanceof InetSocketAddress at ? text(at.getHostString(), at.getPort()) : address.toString();
     }
 
-    private static String text(InetAddress address, int port) {
-        String host = address.getHostAddress();
+    static String text(String host, int port) {
         return (host.indexOf(':') < 0 ? "%s:%d" : "[%s]:%d").formatted(host, port);
     }
 }

@@ -31,8 +31,8 @@ public record Membership(
 
     private static final int MOST_RANKS = 1024;
     private static final int SHORTEST_SECRET = 16;
-    private static final Duration PATIENCE = Duration.ofMinutes(1);
-    private static final Duration LIMIT = Duration.ofMinutes(10);
+    static final Duration PATIENCE = Duration.ofMinutes(1);
+    static final Duration LIMIT = Duration.ofMinutes(10);
 
     /// @throws dev.wok.notice.BadInput where a value cannot be
     public Membership {
@@ -71,7 +71,21 @@ public record Membership(
                 variables.text("WOK_RENDEZVOUS"),
                 variables.secret(),
                 variables.transport(),
-                variables.seconds("WOK_PATIENCE", PATIENCE),
-                variables.seconds("WOK_LIMIT", LIMIT)));
+                patience(environment),
+                limit(environment)));
+    }
+
+    /// Reads `WOK_PATIENCE`, which holds for ranks that are threads too.
+    ///
+    /// @return how long the watchdog waits for another rank before it names it
+    public static Duration patience(Map<String, String> environment) {
+        return new Variables(environment).seconds("WOK_PATIENCE", PATIENCE);
+    }
+
+    /// Reads `WOK_LIMIT`, which holds for ranks that are threads too.
+    ///
+    /// @return how long a rank waits before it gives up
+    public static Duration limit(Map<String, String> environment) {
+        return new Variables(environment).seconds("WOK_LIMIT", LIMIT);
     }
 }

@@ -57,7 +57,9 @@ sealed interface Message {
     record Welcome(byte[] proof) implements Message {}
 
     /// It is not.
-    record Refused(String why) implements Message {}
+    ///
+    /// @param forNow whether that may change: its place is taken by one that may be about to go
+    record Refused(String why, boolean forNow) implements Message {}
 
     /// @param seats of all ranks
     record Table(List<Seat> seats) implements Message {}

@@ -143,7 +143,10 @@ final class MessageLayout {
                 to.write(proof);
             }
             case Welcome(byte[] proof) -> to.write(proof);
-            case Refused(String why) -> write(why, to);
+            case Refused(String why, boolean forNow) -> {
+                write(why, to);
+                to.writeBoolean(forNow);
+            }
             case Table(List<Seat> seats) -> {
                 to.writeInt(seats.size());
                 for (Seat seat : seats) {
@@ -197,7 +200,7 @@ final class MessageLayout {
             case 1 -> new Challenge(nonce(from));
             case 2 -> new Hello(claims(from), nonce(from), nonce(from));
             case 3 -> new Welcome(nonce(from));
-            case 4 -> new Refused(text(from));
+            case 4 -> new Refused(text(from), from.get() != 0);
             case 5 -> table(from);
             case 6 -> new Offer(choice(Way.values(), from), text(from), from.getInt());
             case 7 -> new Answer(text(from));

@@ -8,6 +8,8 @@ abstract class Outgoing {
     final ExchangeLayout.Kind kind;
     final long total;
     long position;
+    /// Whether another processor reads frames where they are written.
+    boolean isForOthers;
 
     /// @param total bytes of it
     Outgoing(ExchangeLayout.Kind kind, long total) {

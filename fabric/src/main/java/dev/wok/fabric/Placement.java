@@ -1,6 +1,10 @@
 package dev.wok.fabric;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Which rank holds which experts of a layer: a slot is room for one, an expert may have several (replicas).
 ///
@@ -34,8 +38,59 @@ public record Placement(int experts, int[][] slots) {
         return new Placement(experts, slots);
     }
 
+    /// As [#even(int, int)], with slots for more than one of each: those that are left over hold the
+    /// experts once more from the first on.
+    ///
+    /// @param replicas slots beyond one for each expert
+    public static Placement even(int experts, int ranks, int replicas) {
+        int[][] slots = even(experts + replicas, ranks).slots;
+        return new Placement(
+                experts,
+                Arrays.stream(slots)
+                        .map(rank ->
+                                Arrays.stream(rank).map(slot -> slot % experts).toArray())
+                        .toArray(int[][]::new));
+    }
+
+    /// Room for an expert.
+    ///
+    /// @param slot of the rank
+    public record Slot(int rank, int slot) {}
+
+    /// @return the slots of an expert by rank, and of a rank from the first on. The first one counts
+    ///     where one has to
+    public List<Slot> slotsOf(int expert) {
+        List<Slot> all = new ArrayList<>();
+        for (int rank = 0; rank < slots.length; rank++) {
+            for (int slot = 0; slot < slots[rank].length; slot++) {
+                if (slots[rank][slot] == expert) {
+                    all.add(new Slot(rank, slot));
+                }
+            }
+        }
+        return all;
+    }
+
     public int ranks() {
         return slots.length;
+    }
+
+    /// @return whether the other one has as many experts, and as many slots on each rank
+    public boolean isAlike(Placement other) {
+        return experts == other.experts
+                && Arrays.equals(slots, other.slots, Comparator.comparingInt(rank -> rank.length));
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Placement(int theirs, int[][] itsSlots)
+                && experts == theirs
+                && Arrays.deepEquals(slots, itsSlots);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.deepHashCode(slots);
     }
 
     /// @return `[ranks + 1]`: slots `first[r]` to `first[r + 1]` of all are those of rank `r`

@@ -5,10 +5,14 @@ import dev.wok.notice.Progress;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /// Where rank 0 listens for the other ranks of its group, open before they are started, so that its port can be told
 /// to them.
 public final class Rendezvous implements AutoCloseable {
+    private static final long PAUSE = TimeUnit.MILLISECONDS.toNanos(500);
+
     private final Joining joining;
     private final Door door;
     private final String address;
@@ -27,24 +31,34 @@ public final class Rendezvous implements AutoCloseable {
     public static Rendezvous open(Membership membership, Progress progress) {
         Joining joining = new Joining(membership, progress);
         Meeting meeting = Meeting.of(membership.rendezvous(), membership.rank());
-        InetSocketAddress at = meeting.address();
         if (membership.rank() != 0) {
             throw new IllegalArgumentException("rank %d opens no rendezvous".formatted(membership.rank()));
         }
-        if (at.isUnresolved()) {
-            throw new BadInput("the rendezvous is %s; no such host is known.".formatted(membership.rendezvous()));
-        }
+        InetSocketAddress at = known(meeting, membership);
         try {
             Door door = door(joining, at);
-            String host = meeting.host().indexOf(':') < 0 ? meeting.host() : "[%s]".formatted(meeting.host());
             return new Rendezvous(
-                    joining, door, "%s:%d".formatted(host, door.address().getPort()));
+                    joining, door, Meeting.text(meeting.host(), door.address().getPort()));
         } catch (IOException e) {
             throw new BadInput(
                     "rank 0 cannot listen at %s: %s; choose another port."
                             .formatted(membership.rendezvous(), e.getMessage()),
                     e);
         }
+    }
+
+    /// The name may come to be known only when this process is there, as that of a pod.
+    private static InetSocketAddress known(Meeting meeting, Membership membership) {
+        long began = System.nanoTime();
+        InetSocketAddress at = meeting.address();
+        while (at.isUnresolved()) {
+            if (System.nanoTime() - began >= membership.patience().toNanos()) {
+                throw new BadInput("the rendezvous is %s; no such host is known.".formatted(membership.rendezvous()));
+            }
+            LockSupport.parkNanos(PAUSE);
+            at = meeting.address();
+        }
+        return at;
     }
 
     /// The address may be one that leads here without being this machine's, as that of a service is: then rank 0
@@ -67,7 +81,8 @@ public final class Rendezvous implements AutoCloseable {
 
     /// Waits until all ranks are here. What listens is the group's from then on.
     ///
-    /// @throws BadInput where the group cannot be joined: it says which rank is missing or refused
+    /// @throws BadInput where the group cannot be joined because of what was given
+    /// @throws Departed where a rank ends meanwhile or does not come
     public Fabric join() {
         try {
             Fabric fabric = joining.lead(door);

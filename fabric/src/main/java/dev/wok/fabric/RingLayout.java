@@ -9,10 +9,9 @@ package dev.wok.fabric;
 /// 4096  frames, around and around; none crosses the end
 /// ```
 ///
-/// Writer and reader have cache lines of their own, two apart because processors fetch them in pairs. The reader knows
-/// of a frame by its mark alone, so a short one costs it two lines. Before the writer marks a frame, it clears where
-/// the
-/// next mark will be: what lies there is an old payload.
+/// Writer and reader have cache lines of their own, two apart because processors fetch them in pairs.
+/// The reader knows of a frame by its mark alone, so a short one costs it two lines. Before the writer
+/// marks a frame, it clears where the next mark will be: what lies there is an old payload.
 ///
 /// @param bytes of frames: a power of two
 record RingLayout(int bytes) {

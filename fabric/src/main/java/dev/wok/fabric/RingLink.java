@@ -41,6 +41,11 @@ final class RingLink implements Link {
     }
 
     @Override
+    public boolean isMemory() {
+        return true;
+    }
+
+    @Override
     public @Nullable MemorySegment reserve(int bytes) {
         MemorySegment room = out.reserve(bytes);
         full = room == null;
@@ -50,6 +55,11 @@ final class RingLink implements Link {
     @Override
     public void send(int bytes) {
         out.send(bytes);
+    }
+
+    @Override
+    public boolean hasSpare() {
+        return out.hasSpare();
     }
 
     @Override

@@ -55,6 +55,12 @@ final class RingWriter {
         written = next;
     }
 
+    /// @return whether less than a quarter is unread
+    boolean hasSpare() {
+        long read = (long) WORD.getAcquire(ring, RingLayout.CONSUMED);
+        return written - read < layout.bytes() / 4;
+    }
+
     /// @return whether the reader says that it has read what was written, and no more
     boolean sane() {
         long read = (long) WORD.getAcquire(ring, RingLayout.CONSUMED);

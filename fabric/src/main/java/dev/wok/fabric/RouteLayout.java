@@ -3,9 +3,8 @@ package dev.wok.fabric;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/// The bytes of a message that says where tokens go: for each of some tokens a list of places, which are slots of a
-/// rank
-/// or ranks of a machine.
+/// The bytes of a message that says where tokens go: for each of some tokens a list of places, which
+/// are slots of a rank or ranks of a machine.
 ///
 /// ```
 ///  0      tokens n
@@ -23,7 +22,7 @@ final class RouteLayout {
 
     private RouteLayout() {}
 
-    static byte[] write(Rows.Spread lists) {
+    static byte[] write(Lists lists) {
         int tokens = lists.count();
         int places = lists.from()[tokens];
         ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(HEADER + tokens + (long) places * Character.BYTES))
@@ -33,7 +32,7 @@ final class RouteLayout {
             bytes.put((byte) (lists.from()[token + 1] - lists.from()[token]));
         }
         for (int i = 0; i < places; i++) {
-            bytes.putChar((char) lists.rows()[i]);
+            bytes.putChar((char) lists.all()[i]);
         }
         return bytes.array();
     }
@@ -41,7 +40,7 @@ final class RouteLayout {
     /// @param most how many places a token may have
     /// @param limit places are from 0 to below this
     /// @throws Departed where the bytes are none such
-    static Rows.Spread read(byte[] message, Peer peer, int most, int limit) {
+    static Lists read(byte[] message, Peer peer, int most, int limit) {
         ByteBuffer bytes = ByteBuffer.wrap(message).order(ByteOrder.LITTLE_ENDIAN);
         int tokens = message.length < HEADER ? -1 : bytes.getInt();
         int places = message.length < HEADER ? -1 : bytes.getInt();
@@ -67,6 +66,6 @@ final class RouteLayout {
                 throw peer.sends("a route to place %d of %d".formatted(rows[i], limit));
             }
         }
-        return new Rows.Spread(from, rows);
+        return new Lists(from, rows);
     }
 }

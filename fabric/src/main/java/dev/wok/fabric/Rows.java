@@ -3,33 +3,29 @@ package dev.wok.fabric;
 import dev.wok.tensor.Copies;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// Messages of rows, gathered from a tensor, spread to another.
+/// Messages of rows, gathered from a tensor, scattered to another.
 final class Rows {
+    /// What stands for a row's place where it has none.
+    static final int NONE = -1;
+
     private Rows() {}
 
     /// Where rows lie: the memory of a tensor whose rows have no gaps inside.
     record Place(MemorySegment memory, long stride) {
+        /// What a rank's share of the third-level cache keeps at most.
+        private static final long CACHED = 1 << 25;
+
+        /// @return whether what is written here first leaves the caches before the last is written
+        boolean isLarge() {
+            return memory.byteSize() > CACHED;
+        }
+
         long at(int row) {
             return row * stride;
-        }
-    }
-
-    /// Rows of a message to rows of a tensor: `rows[from[i]]` to `rows[from[i + 1]]` get the message's row `i`.
-    record Spread(int[] from, int[] rows) {
-        int count() {
-            return from.length - 1;
-        }
-
-        /// One row each.
-        static Spread each(int[] rows) {
-            int[] from = new int[rows.length + 1];
-            Arrays.setAll(from, i -> i);
-            return new Spread(from, rows);
         }
     }
 
@@ -53,38 +49,41 @@ final class Rows {
 
         @Override
         void fill(MemorySegment frame, long at, int bytes) {
-            wire.pieces(
-                    position,
-                    bytes,
-                    (row, column, columns, offset) ->
-                            wire.encode(source.memory, source.at(rows[row]) + column, columns, frame, at + offset));
+            for (int done = 0; done < bytes; ) {
+                long here = position + done;
+                int columns = wire.columns(here);
+                long from = source.at(rows[wire.row(here)]) + wire.column(here);
+                wire.encode(source.memory, from, columns, frame, at + done, isForOthers);
+                done += wire.bytes(columns);
+            }
+            wire.fence();
         }
     }
 
-    /// Receives rows and spreads them.
+    /// Receives rows of a tensor.
     static class Scatter extends Incoming {
         private final Wire wire;
         private @Nullable Place target;
-        private Spread spread;
+        private int[] rows;
 
-        Scatter(ExchangeLayout.Kind kind, Peer peer, Wire wire, Place target, Spread spread) {
+        Scatter(ExchangeLayout.Kind kind, Peer peer, Wire wire, Place target, int[] rows) {
             super(kind, peer);
             this.wire = wire;
             this.target = target;
-            this.spread = spread;
+            this.rows = rows;
         }
 
         /// Receives rows of which it is not known yet how many come, and where they go: see [#to].
         Scatter(ExchangeLayout.Kind kind, Peer peer, Wire wire) {
             super(kind, peer);
             this.wire = wire;
-            this.spread = Spread.each(new int[0]);
+            this.rows = new int[0];
         }
 
         /// Says where the rows go.
-        final void to(Place place, Spread rows) {
+        final void to(Place place, int[] places) {
             target = place;
-            spread = rows;
+            rows = places;
         }
 
         @Override
@@ -94,25 +93,30 @@ final class Rows {
 
         @Override
         final void begin(long bytes) {
-            expect(bytes, spread.count() * wire.rowBytes());
+            expect(bytes, rows.length * wire.rowBytes());
         }
 
         @Override
-        boolean take(MemorySegment frame, long at, int bytes) {
+        int take(MemorySegment frame, long at, int bytes) {
             Place place = Objects.requireNonNull(target);
-            boolean whole = wire.pieces(position, bytes, (row, column, columns, offset) -> {
-                for (int i = spread.from[row]; i < spread.from[row + 1]; i++) {
-                    wire.decode(frame, at + offset, columns, place.memory, place.at(spread.rows[i]) + column);
+            for (int done = 0; done < bytes; ) {
+                long here = position + done;
+                int columns = wire.columns(here);
+                requireWhole(wire.bytes(columns), bytes - done);
+                int row = rows[wire.row(here)];
+                if (row != NONE) {
+                    long to = place.at(row) + wire.column(here);
+                    wire.decode(frame, at + done, columns, place.memory, to, place.isLarge());
                 }
-            });
-            if (!whole) {
-                throw peer.sends("a frame of a %s that ends inside a row".formatted(kind));
+                done += wire.bytes(columns);
             }
-            return true;
+            wire.fence();
+            return bytes;
         }
     }
 
-    /// Receives rows, spreads them, and passes them on to ranks of this machine as they came.
+    /// Receives rows, some of them for this rank, and passes them on to ranks of this machine as they
+    /// came.
     static final class Relay extends Scatter {
         private final Wire wire;
         private final List<Forward> forwards = new ArrayList<>();
@@ -120,8 +124,8 @@ final class Rows {
         private long frameAt;
         private long end;
 
-        Relay(Peer peer, Wire wire, Place target, Spread spread) {
-            super(ExchangeLayout.Kind.DISPATCH, peer, wire, target, spread);
+        Relay(Peer peer, Wire wire, Place target, int[] rows) {
+            super(ExchangeLayout.Kind.DISPATCH, peer, wire, target, rows);
             this.wire = wire;
         }
 
@@ -133,20 +137,20 @@ final class Rows {
         }
 
         @Override
-        boolean take(MemorySegment bytes, long at, int count) {
+        int take(MemorySegment bytes, long at, int count) {
             if (frame == null) {
-                super.take(bytes, at, count);
+                int _ = super.take(bytes, at, count);
                 frame = bytes;
                 frameAt = at;
                 end = position + count;
             }
             for (Forward forward : forwards) {
                 if (forward.begun() < end) {
-                    return false;
+                    return 0;
                 }
             }
             frame = null;
-            return true;
+            return count;
         }
 
         /// What goes on to one rank.

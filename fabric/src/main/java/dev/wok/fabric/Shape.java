@@ -18,6 +18,15 @@ public record Shape(int[] machines) {
         return new Shape(of);
     }
 
+    /// @return the ranks of a rank's machine, itself among them
+    int beside(int rank) {
+        int count = 0;
+        for (int machine : machines) {
+            count += machine == machines[rank] ? 1 : 0;
+        }
+        return count;
+    }
+
     public int size() {
         return machines.length;
     }

@@ -67,6 +67,11 @@ final class ShapedLink implements Link {
     }
 
     @Override
+    public boolean hasSpare() {
+        return link.hasSpare();
+    }
+
+    @Override
     public @Nullable MemorySegment receive() {
         MemorySegment frame = held;
         if (frame == null) {

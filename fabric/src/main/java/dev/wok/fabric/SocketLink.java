@@ -55,6 +55,11 @@ final class SocketLink implements Link {
     }
 
     @Override
+    public boolean hasSpare() {
+        return flush();
+    }
+
+    @Override
     public @Nullable MemorySegment receive() {
         return in.receive();
     }

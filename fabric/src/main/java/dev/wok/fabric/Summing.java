@@ -2,19 +2,23 @@ package dev.wok.fabric;
 
 import dev.wok.fabric.ExchangeLayout.Kind;
 import dev.wok.tensor.Copies;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Sums parts of all ranks in their order, block by block: of a block the parts of rank 0 are added, then those of rank
 /// 1, and so on. What comes before its turn waits in its link.
+///
+/* A block of one or two parts is written once, where the sum goes. Of more the first are summed apart, since the sum may
+ * go where this rank's first part still lies.
+ */
 final class Summing extends Operation {
-    /// Floats that are summed at once: they stay in the first-level cache.
-    private static final int BLOCK = 1 << 13;
+    /// Floats that are summed at once: they stay in the second-level cache, and fit every link's frame.
+    private static final int BLOCK = ExchangeLayout.PAYLOAD / Float.BYTES;
 
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    /// Half of a large last-level cache: whoever reads a sum of as many bytes finds the rest of it in memory.
+    private static final long LARGE = 1 << 24;
 
     private final Traffic traffic;
     private final List<MemorySegment> parts;
@@ -22,10 +26,13 @@ final class Summing extends Operation {
     private final MemorySegment sum;
     private final long first;
     private final long count;
-    private final float[] block = new float[BLOCK];
+    private final boolean past;
+    private final MemorySegment apart = Arena.ofAuto().allocate((long) BLOCK * Float.BYTES, ExchangeLayout.HEADER);
     private long begun;
     private int turn;
-    private boolean fresh = true;
+    /// What the block is summed up to, in float32 from `soFarAt` on; null before its first part.
+    private @Nullable MemorySegment soFar;
+    private long soFarAt;
 
     /// @param bounds see [Fabric#reduceScatter]
     Summing(Traffic traffic, List<MemorySegment> parts, long[] bounds, MemorySegment sum) {
@@ -36,6 +43,8 @@ final class Summing extends Operation {
         this.sum = sum;
         this.first = bounds[traffic.rank()];
         this.count = bounds[traffic.rank() + 1] - first;
+        this.past = count * Float.BYTES >= LARGE
+                && sum.asOverlappingSlice(parts.getFirst()).isEmpty();
     }
 
     void begin() {
@@ -50,48 +59,46 @@ final class Summing extends Operation {
                 }
             }
         }
-    }
-
-    /// Adds this rank's own parts when it is their turn.
-    @Override
-    boolean work() {
-        if (begun == count || turn != traffic.rank()) {
-            return false;
-        }
-        for (MemorySegment part : parts) {
-            add(part, (first + begun) * Float.BYTES);
-        }
-        next();
-        return true;
+        addOwn();
     }
 
     private int size() {
         return (int) Math.min(BLOCK, count - begun);
     }
 
-    private void add(MemorySegment from, long at) {
-        int size = size();
-        if (fresh) {
-            Copies.floats(from, at, block, 0, size);
+    /// Adds this rank's own parts where it is their turn.
+    private void addOwn() {
+        while (turn == traffic.rank() && begun < count) {
+            for (int i = 0; i < parts.size(); i++) {
+                add(parts.get(i), (first + begun) * Float.BYTES, true, i == parts.size() - 1);
+            }
+            turn();
+        }
+    }
+
+    /// @param stays whether the part lies there until the block is summed
+    /// @param last of this rank's parts
+    private void add(MemorySegment part, long at, boolean stays, boolean last) {
+        boolean done = last && turn == traffic.size() - 1;
+        MemorySegment to = done ? sum : apart;
+        long toAt = done ? begun * Float.BYTES : 0;
+        if (soFar != null) {
+            Wire.Code.SUMS.sum(soFar, soFarAt, part, at, size(), to, toAt, done && past);
+        } else if (done || !stays) {
+            Copies.bytes(part, at, to, toAt, (long) size() * Float.BYTES);
         } else {
-            plus(from, at, size);
+            to = part;
+            toAt = at;
         }
-        fresh = false;
+        soFar = to;
+        soFarAt = toAt;
     }
 
-    private void plus(MemorySegment from, long at, int size) {
-        for (int i = 0; i < size; i++) {
-            block[i] += from.get(FLOAT, at + (long) Float.BYTES * i);
-        }
-    }
-
-    private void next() {
+    private void turn() {
         if (++turn == traffic.size()) {
-            int size = size();
-            Copies.floats(block, 0, sum, begun * Float.BYTES, size);
-            begun += size;
+            begun += size();
             turn = 0;
-            fresh = true;
+            soFar = null;
         }
     }
 
@@ -138,19 +145,21 @@ final class Summing extends Operation {
         }
 
         @Override
-        boolean take(MemorySegment frame, long at, int bytes) {
+        int take(MemorySegment frame, long at, int bytes) {
             if (turn != peer.rank()) {
-                return false;
+                return 0;
             }
             if (bytes != size() * Float.BYTES) {
                 throw peer.sends("%d bytes of a sum in a frame, expected %d".formatted(bytes, size() * Float.BYTES));
             }
-            add(frame, at);
-            if (++taken == theirs) {
+            boolean last = ++taken == theirs;
+            add(frame, at, false, last);
+            if (last) {
                 taken = 0;
-                Summing.this.next();
+                turn();
+                addOwn();
             }
-            return true;
+            return bytes;
         }
     }
 }

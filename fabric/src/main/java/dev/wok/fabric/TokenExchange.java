@@ -111,15 +111,15 @@ final class TokenExchange implements Exchange {
         Counting counting = new Counting(choices);
         traffic.begin(counting::begin);
         Routed routed = counting.routed();
-        Tensor rows = room.apply(routed.rows());
-        return new Counted(routed, rows, dispatch(routed, x, rows));
+        Tensor tokens = room.apply(routed.arrivals());
+        return new Counted(routed, tokens, dispatch(routed, x, tokens));
     }
 
     /// Tokens whose counts were waited for.
-    private record Counted(Route route, Tensor rows, Transfer tokens) implements Arriving {
+    private record Counted(Route route, Tensor tokens, Transfer transfer) implements Arriving {
         @Override
         public void await() {
-            tokens.await();
+            transfer.await();
         }
     }
 
@@ -127,12 +127,12 @@ final class TokenExchange implements Exchange {
     /// by a message without bytes.
     private final class Straight implements Arriving {
         private final Counting counting;
-        private final Own tokens;
+        private final Own own;
         private final Rows.Place from;
         private final List<Rows.Scatter> scatters = new ArrayList<>();
         private final IntFunction<Tensor> room;
         private @Nullable Routed routed;
-        private @Nullable Tensor rows;
+        private @Nullable Tensor here;
         private @Nullable RuntimeException failure;
 
         Straight(Choices choices, Rows.Place from, IntFunction<Tensor> room) {
@@ -142,7 +142,7 @@ final class TokenExchange implements Exchange {
                     place();
                 }
             };
-            this.tokens = new Own(Kind.DISPATCH.toString(), there, from, choices.tokensOf()[traffic.rank()]);
+            this.own = new Own(Kind.DISPATCH.toString(), there, from, choices.tokensOf()[traffic.rank()]);
             this.from = from;
             this.room = room;
         }
@@ -150,12 +150,12 @@ final class TokenExchange implements Exchange {
         void begin() {
             counting.begin();
             for (int peer : machines.neighbours(traffic.rank())) {
-                tokens.send(
+                own.send(
                         new Rows.Gather(
                                 Kind.DISPATCH, there, from, counting.choices.tokensOf()[peer]),
                         peer);
                 scatters.add(new Rows.Scatter(Kind.DISPATCH, traffic.peer(peer), there));
-                tokens.receive(scatters.getLast());
+                own.receive(scatters.getLast());
             }
             if (!counting.travels()) {
                 place();
@@ -166,12 +166,12 @@ final class TokenExchange implements Exchange {
         private void place() {
             Routed found = counting.here();
             try {
-                Tensor made = room.apply(found.rows());
-                Rows.Place to = TokenExchange.place(made, "rows", found.rows(), desc.hidden());
-                tokens.to(to, found.arrivals()[traffic.rank()]);
-                scatters.forEach(scatter -> scatter.to(to, found.arrivals()[scatter.peer.rank()]));
+                Tensor made = room.apply(found.arrivals());
+                Rows.Place to = TokenExchange.place(made, "tokens", found.arrivals(), desc.hidden());
+                own.to(to, found.arrived().from(traffic.rank()));
+                scatters.forEach(scatter -> scatter.to(to, found.arrived().from(scatter.peer.rank())));
                 routed = found;
-                rows = made;
+                here = made;
             } catch (RuntimeException e) {
                 failure = e;
             }
@@ -185,47 +185,46 @@ final class TokenExchange implements Exchange {
 
         private Routed found() {
             if (failure != null) {
-                throw new IllegalStateException("no room for rows", failure);
+                throw new IllegalStateException("no room for tokens", failure);
             }
             return Objects.requireNonNull(routed);
         }
 
         @Override
-        public Tensor rows() {
+        public Tensor tokens() {
             Route _ = route();
-            return Objects.requireNonNull(rows);
+            return Objects.requireNonNull(here);
         }
 
         @Override
         public void await() {
             Route _ = route();
-            tokens.await();
+            own.await();
         }
     }
 
     private Routed routed(Choices choices, List<Incoming.Unknown> routes, List<Incoming.Unknown> relays) {
-        int[] offsets = new int[desc.placement().slots()[traffic.rank()].length + 1];
-        Rows.Spread[] arriving = new Rows.Spread[traffic.size()];
-        arriving[traffic.rank()] = choices.to(traffic.rank());
+        int slots = desc.placement().slots()[traffic.rank()].length;
+        Lists[] slotsOf = new Lists[traffic.size()];
+        slotsOf[traffic.rank()] = choices.to(traffic.rank());
         for (Incoming.Unknown message : routes) {
-            arriving[message.peer.rank()] =
-                    RouteLayout.read(message.bytes(), message.peer, desc.topK(), offsets.length - 1);
+            slotsOf[message.peer.rank()] = RouteLayout.read(message.bytes(), message.peer, desc.topK(), slots);
         }
-        Rows.Spread[] arrivals = Routed.rows(arriving, offsets);
+        Arrivals arrived = Arrivals.of(slotsOf, slots);
         int[] here = machines.ranks(machines.of(traffic.rank()));
         List<Routed.Passing> passing = new ArrayList<>();
         for (Incoming.Unknown message : relays) {
             int most = Math.min(desc.topK(), here.length);
-            Rows.Spread places = RouteLayout.read(message.bytes(), message.peer, most, here.length);
-            Rows.Spread rows = arrivals[message.peer.rank()];
-            passing.add(Routed.passing(message.peer, here, traffic.rank(), places, rows));
+            Lists places = RouteLayout.read(message.bytes(), message.peer, most, here.length);
+            int[] tokens = arrived.from(message.peer.rank());
+            passing.add(Routed.passing(message.peer, here, traffic.rank(), places, tokens));
         }
         int[][] across = new int[machines.count()][];
         Arrays.setAll(across, machine -> choices.tokensTo(machines.ranks(machine)));
-        return new Routed(this, choices, offsets, arrivals, across, passing);
+        return new Routed(this, choices, arrived, across, passing);
     }
 
-    private static Outgoing message(Kind kind, Rows.Spread lists) {
+    private static Outgoing message(Kind kind, Lists lists) {
         return new Outgoing.Bytes(kind, MemorySegment.ofArray(RouteLayout.write(lists)));
     }
 
@@ -236,16 +235,17 @@ final class TokenExchange implements Exchange {
     }
 
     @Override
-    public Transfer dispatch(Route route, Tensor x, Tensor rows) {
+    public Transfer dispatch(Route route, Tensor x, Tensor tokens) {
         Routed routed = routed(route);
         Rows.Place from = place(x, "x", route.tokens(), desc.hidden());
-        Rows.Place to = place(rows, "rows", route.rows(), desc.hidden());
+        Rows.Place to = place(tokens, "tokens", route.arrivals(), desc.hidden());
+        Arrivals arrived = routed.arrived();
         Own operation = new Own("dispatch", there, from, routed.choices().tokensOf()[traffic.rank()]);
-        operation.to(to, routed.arrivals()[traffic.rank()]);
+        operation.to(to, arrived.from(traffic.rank()));
         traffic.begin(() -> {
             for (int peer : machines.neighbours(traffic.rank())) {
                 gather(operation, Kind.DISPATCH, there, from, routed.choices().tokensOf()[peer], peer);
-                scatter(operation, Kind.DISPATCH, there, peer, to, routed.arrivals()[peer]);
+                scatter(operation, Kind.DISPATCH, there, peer, to, arrived.from(peer));
             }
             for (int machine = 0; machine < machines.count(); machine++) {
                 if (machine != machines.of(traffic.rank())) {
@@ -259,7 +259,7 @@ final class TokenExchange implements Exchange {
             for (int source : machines.strangers(traffic.rank())) {
                 int relay = machines.relay(source, machines.of(traffic.rank()));
                 if (relay != traffic.rank()) {
-                    scatter(operation, Kind.DISPATCH, there, relay, to, routed.arrivals()[source]);
+                    scatter(operation, Kind.DISPATCH, there, relay, to, arrived.from(source));
                 }
             }
         });
@@ -267,10 +267,10 @@ final class TokenExchange implements Exchange {
     }
 
     private void pass(Operation operation, Routed.Passing passing, Rows.Place to) {
-        if (passing.spread().count() == 0) {
+        if (passing.tokens().length == 0) {
             return;
         }
-        Rows.Relay relay = new Rows.Relay(operation.peer(passing.source()), there, to, passing.spread());
+        Rows.Relay relay = new Rows.Relay(operation.peer(passing.source()), there, to, passing.tokens());
         operation.receive(relay);
         for (Routed.Onward onward : passing.onward()) {
             operation.send(relay.forward(onward.tokens()), onward.rank());
@@ -283,8 +283,8 @@ final class TokenExchange implements Exchange {
         }
     }
 
-    private static void scatter(Operation operation, Kind kind, Wire wire, int peer, Rows.Place to, Rows.Spread rows) {
-        if (rows.count() > 0) {
+    private static void scatter(Operation operation, Kind kind, Wire wire, int peer, Rows.Place to, int[] rows) {
+        if (rows.length > 0) {
             operation.receive(new Rows.Scatter(kind, operation.peer(peer), wire, to, rows));
         }
     }
@@ -296,7 +296,67 @@ final class TokenExchange implements Exchange {
     }
 
     @Override
-    public Transfer combine(Route route, Tensor rows, Tensor slots) {
+    public Results combine(Route route, Tensor rows) {
+        Homeward results = new Homeward(routed(route), place(rows, "rows", route.rows(), desc.hidden()));
+        traffic.begin(results::begin);
+        return results;
+    }
+
+    /// Rows on their way home.
+    private final class Homeward extends Operation implements Results {
+        private final Routed routed;
+        private final Rows.Place from;
+        private final Merge merge;
+
+        Homeward(Routed routed, Rows.Place from) {
+            super(traffic, Kind.COMBINE.toString());
+            this.routed = routed;
+            this.from = from;
+            int own = traffic.rank();
+            int[] ownRows = routed.arrived().rowsOf()[own];
+            this.merge = new Merge(back, own, desc.topK(), routed.choices().ranks(), from, ownRows);
+        }
+
+        void begin() {
+            for (int peer = 0; peer < traffic.size(); peer++) {
+                if (peer != traffic.rank()) {
+                    gather(this, Kind.COMBINE, back, from, routed.arrived().rowsOf()[peer], peer);
+                    if (routed.choices().choicesOf()[peer].length > 0) {
+                        receive(merge.from(traffic.peer(peer)));
+                    }
+                }
+            }
+        }
+
+        @Override
+        public void addTo(@Nullable Tensor weights, Tensor y) {
+            Rows.Place tokens = place(y, "y", routed.tokens(), desc.hidden());
+            float[] factors = null;
+            if (weights != null) {
+                Rows.Place _ = scalars(weights, "weights", routed.tokens(), desc.topK());
+                factors = weights.toFloats();
+            }
+            begin(tokens, factors);
+        }
+
+        private void begin(Rows.Place tokens, float @Nullable [] factors) {
+            boolean _ = traffic.guarded(() -> {
+                merge.to(tokens, factors);
+                return true;
+            });
+        }
+
+        @Override
+        boolean work() {
+            if (!merge.isReady()) {
+                throw new IllegalStateException("results have no tokens to be added to: call addTo before await");
+            }
+            return merge.own(AT_ONCE);
+        }
+    }
+
+    @Override
+    public Transfer combineSlots(Route route, Tensor rows, Tensor slots) {
         Rows.Place from = place(rows, "rows", route.rows(), desc.hidden());
         Rows.Place to = place(slots, "slots", (long) route.tokens() * desc.topK(), desc.hidden());
         return home(routed(route), Kind.COMBINE, back, from, to);
@@ -310,17 +370,24 @@ final class TokenExchange implements Exchange {
 
     /// From slots at home to rows.
     private Transfer out(Routed routed, Kind kind, Wire wire, Rows.Place slots, Rows.Place rows) {
-        return straight(kind, wire, slots, routed.choices().choicesOf(), rows, rowsOf(routed));
+        return straight(
+                kind,
+                wire,
+                slots,
+                routed.choices().choicesOf(),
+                rows,
+                routed.arrived().rowsOf());
     }
 
     /// From rows to slots at home.
     private Transfer home(Routed routed, Kind kind, Wire wire, Rows.Place rows, Rows.Place slots) {
         return straight(
-                kind, wire, rows, rowsOf(routed), slots, routed.choices().choicesOf());
-    }
-
-    private static int[][] rowsOf(Routed routed) {
-        return Arrays.stream(routed.arrivals()).map(Rows.Spread::rows).toArray(int[][]::new);
+                kind,
+                wire,
+                rows,
+                routed.arrived().rowsOf(),
+                slots,
+                routed.choices().choicesOf());
     }
 
     /// Rows from each rank to each other, with none between.
@@ -330,12 +397,12 @@ final class TokenExchange implements Exchange {
     private Transfer straight(Kind kind, Wire wire, Rows.Place from, int[][] send, Rows.Place to, int[][] receive) {
         int rank = traffic.rank();
         Own operation = new Own(kind.toString(), wire, from, send[rank]);
-        operation.to(to, Rows.Spread.each(receive[rank]));
+        operation.to(to, receive[rank]);
         traffic.begin(() -> {
             for (int peer = 0; peer < traffic.size(); peer++) {
                 if (peer != rank) {
                     gather(operation, kind, wire, from, send[peer], peer);
-                    scatter(operation, kind, wire, peer, to, Rows.Spread.each(receive[peer]));
+                    scatter(operation, kind, wire, peer, to, receive[peer]);
                 }
             }
         });
@@ -372,7 +439,7 @@ final class TokenExchange implements Exchange {
         private final Rows.Place from;
         private final int[] rows;
         private Rows.@Nullable Place to;
-        private Rows.Spread spread = Rows.Spread.each(new int[0]);
+        private int[] toRows = {};
         private int done;
 
         Own(String name, Wire wire, Rows.Place from, int[] rows) {
@@ -382,9 +449,9 @@ final class TokenExchange implements Exchange {
             this.rows = rows;
         }
 
-        void to(Rows.Place place, Rows.Spread each) {
+        void to(Rows.Place place, int[] places) {
             to = place;
-            spread = each;
+            toRows = places;
         }
 
         @Override
@@ -396,10 +463,10 @@ final class TokenExchange implements Exchange {
             int end = Math.min(rows.length, done + AT_ONCE);
             boolean some = done < end;
             for (; done < end; done++) {
-                for (int i = spread.from()[done]; i < spread.from()[done + 1]; i++) {
-                    wire.carry(from.memory(), from.at(rows[done]), place.memory(), place.at(spread.rows()[i]));
-                }
+                long target = place.at(toRows[done]);
+                wire.carry(from.memory(), from.at(rows[done]), place.memory(), target, place.isLarge());
             }
+            wire.fence();
             return some;
         }
     }

@@ -98,7 +98,7 @@ final class Traffic {
     void await(Operation operation) {
         int from = guarded(() -> advance(operation));
         while (from >= 0) {
-            try (Waiting waiting = group.watchdog().waiting(operation.toString(), from)) {
+            try (Waiting waiting = group.waiting(operation.toString(), from)) {
                 long before = moves;
                 int now = from;
                 while (now == from && moves == before) {

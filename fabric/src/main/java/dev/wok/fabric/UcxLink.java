@@ -156,6 +156,12 @@ final class UcxLink implements Link {
     }
 
     @Override
+    public boolean hasSpare() {
+        readNotes();
+        return sent - released < OFTEN;
+    }
+
+    @Override
     public @Nullable MemorySegment receive() {
         if (received >= last || !in.isDone(received)) {
             return null;

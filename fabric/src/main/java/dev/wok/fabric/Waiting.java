@@ -4,9 +4,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /// A wait for another rank, by one thread: it spins, then yields, then sleeps in between, and lets the watchdog look.
+/// Where ranks are more than processors it yields at once: who spins takes a processor from whom it
+/// waits for.
 ///
 /// ```java
-/// try (Waiting waiting = watchdog.waiting("dispatch", from)) {
+/// try (Waiting waiting = group.waiting("dispatch", from)) {
 ///     while ((frame = link.receive()) == null) {
 ///         link.progress();
 ///         waiting.turn();
@@ -14,7 +16,9 @@ import java.util.concurrent.locks.LockSupport;
 /// }
 /// ```
 final class Waiting implements AutoCloseable {
-    private static final int SPINS = Runtime.getRuntime().availableProcessors() > 1 ? 5_000 : 0;
+    /// About 100 µs.
+    private static final int SPINS = 5_000;
+
     /// Spinning and yielding end about here: who waits longer can bear what it costs to be woken.
     private static final long AWAKE = TimeUnit.MILLISECONDS.toNanos(2);
     private static final long SLEEP = TimeUnit.MICROSECONDS.toNanos(50);
@@ -23,28 +27,31 @@ final class Waiting implements AutoCloseable {
     private final Watchdog watchdog;
     private final String operation;
     private final int from;
+    private final int spins;
     private int turns;
     private long began;
     private long looked;
     private boolean named;
 
-    Waiting(Watchdog watchdog, String operation, int from) {
+    /// @param spins whether each rank has a processor to itself
+    Waiting(Watchdog watchdog, boolean spins, String operation, int from) {
         this.watchdog = watchdog;
         this.operation = operation;
         this.from = from;
+        this.spins = spins ? SPINS : 0;
     }
 
     /// A turn in which nothing came.
     ///
     /// @throws Departed where it is of no use to wait on
     void turn() {
-        if (turns < SPINS) {
+        if (turns < spins) {
             turns++;
             Thread.onSpinWait();
             return;
         }
         long now = System.nanoTime();
-        if (turns == SPINS) {
+        if (turns == spins) {
             turns++;
             began = now;
             looked = now;
@@ -65,7 +72,7 @@ final class Waiting implements AutoCloseable {
         board.status(watchdog.rank(), board.status(watchdog.rank()).waiting(operation, from, began));
         watchdog.checkAlive();
         if (waited >= watchdog.limit().toNanos()) {
-            throw board.failure(watchdog.rank(), watchdog.culprit(from), watchdog.story(operation, from, waited));
+            throw board.hung(watchdog.rank(), watchdog.culprit(from), watchdog.story(operation, from, waited));
         }
         if (!named && waited >= watchdog.patience().toNanos()) {
             named = true;

@@ -5,8 +5,10 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 
 /// Looks after the waits of one rank: names the rank and the operation that it waits for once it has waited for long,
 /// and ends a wait for what will not come. Any thread.
@@ -16,14 +18,6 @@ import java.util.concurrent.TimeUnit;
 record Watchdog(int rank, Board board, Duration patience, Duration limit, Progress progress) {
     /// A process that lives says so every second.
     private static final Duration SILENCE = Duration.ofSeconds(3);
-
-    /// Begins a wait, to be closed.
-    ///
-    /// @param operation what waits, as "dispatch"
-    /// @param from the rank that it waits for, or -1 where nobody knows which
-    Waiting waiting(String operation, int from) {
-        return new Waiting(this, operation, from);
-    }
 
     /// @return the link's other end, for what is to be said of it
     Peer peer(int other) {
@@ -78,13 +72,27 @@ record Watchdog(int rank, Board board, Duration patience, Duration limit, Progre
             chain.put(next, status);
             next = awaited(status);
         }
+        if (next >= 0) {
+            // A circle: some rank of it waits for several, and says one of them.
+            silentBeside(chain).ifPresent(other -> chain.put(other, board.status(other)));
+        }
         return chain;
+    }
+
+    /// @return a rank outside of the chain that gives no sign of life
+    private OptionalInt silentBeside(SequencedMap<Integer, Board.Status> chain) {
+        return IntStream.range(0, board.ranks())
+                .filter(other -> other != rank && !chain.containsKey(other) && isSilent(board.status(other)))
+                .findFirst();
     }
 
     /// @return the rank that another waits for; -1 where it waits for none, or said so long ago that it may be frozen
     private static int awaited(Board.Status status) {
-        boolean silent = tellsOfItself(status) && System.nanoTime() - status.seen() > SILENCE.toNanos();
-        return silent ? -1 : status.waitsFor();
+        return isSilent(status) ? -1 : status.waitsFor();
+    }
+
+    private static boolean isSilent(Board.Status status) {
+        return tellsOfItself(status) && System.nanoTime() - status.seen() > SILENCE.toNanos();
     }
 
     private static String heard(Board.Status status) {

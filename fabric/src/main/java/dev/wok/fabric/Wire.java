@@ -1,13 +1,14 @@
 package dev.wok.fabric;
 
 import dev.wok.device.Device;
+import dev.wok.device.HostDevice;
 import dev.wok.kernel.Bf16Rows;
+import dev.wok.kernel.E4m3Rows;
+import dev.wok.kernel.RowSums;
 import dev.wok.tensor.Copies;
-import dev.wok.tensor.E4m3;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Optional;
 
 /// How rows of float32 travel: their bytes one row after the other. A row that no frame would hold is cut into
@@ -17,23 +18,21 @@ import java.util.Optional;
  * vector instructions (a loop that rounds and narrows in one it does not).
  */
 abstract sealed class Wire {
-    static final int GROUP = 128;
-
     private static final ValueLayout.OfInt INT = ExchangeLayout.INT;
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final int width;
     private final int piece;
     private final int pieces;
+    private final long rowBytes;
     private final MemorySegment scratch = Arena.ofAuto().allocate(ExchangeLayout.PAYLOAD, ExchangeLayout.HEADER);
 
     /// @param width columns of a row
-    /// @param most columns that a frame holds, a multiple of [#GROUP]
+    /// @param most columns that a frame holds, a multiple of [E4m3Rows#GROUP]
     private Wire(int width, int most) {
         this.width = width;
         this.piece = Math.min(width, most);
         this.pieces = Math.ceilDiv(width, piece);
+        this.rowBytes = (long) (pieces - 1) * bytes(piece) + bytes(columnsOf(pieces - 1));
     }
 
     static Wire of(Exchange.Payload payload, int width) {
@@ -49,10 +48,17 @@ abstract sealed class Wire {
     abstract int bytes(int columns);
 
     /// Writes some columns as they travel.
-    abstract void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt);
+    ///
+    /// @param past whether past the caches, where there is a way
+    abstract void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past);
 
     /// The other way round.
-    abstract void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt);
+    ///
+    /// @param past whether past the caches, where there is a way
+    abstract void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past);
+
+    /// Makes what was written past the caches visible to others before what follows.
+    void fence() {}
 
     final int width() {
         return width;
@@ -60,15 +66,14 @@ abstract sealed class Wire {
 
     /// @return bytes of a row
     final long rowBytes() {
-        return (long) (pieces - 1) * bytes(piece) + bytes(columns(pieces - 1));
+        return rowBytes;
     }
 
     /// @param position where a message's next piece begins
     /// @return bytes of as many whole pieces as there is room for
     final int fit(long position, long total, int room) {
         if (pieces == 1) {
-            int unit = bytes(width);
-            return (int) Math.min(room / unit * (long) unit, total - position);
+            return (int) Math.min(room / rowBytes * rowBytes, total - position);
         }
         return unit(position);
     }
@@ -76,62 +81,58 @@ abstract sealed class Wire {
     /// @param position where a message's next piece begins
     /// @return bytes of this piece
     final int unit(long position) {
-        return bytes(columns(pieces == 1 ? 0 : pieceAt(position)));
+        return bytes(columns(position));
     }
 
-    private int columns(int index) {
+    /// @param position where a message's next piece begins
+    /// @return the row of the message that it is of
+    final int row(long position) {
+        return (int) (position / rowBytes);
+    }
+
+    /// @param position where a message's next piece begins
+    /// @return its first column, in bytes of float32
+    final long column(long position) {
+        return pieces == 1 ? 0 : (long) piece(position) * piece * Float.BYTES;
+    }
+
+    /// @param position where a message's next piece begins
+    /// @return how many columns it has
+    final int columns(long position) {
+        return pieces == 1 ? width : columnsOf(piece(position));
+    }
+
+    private int piece(long position) {
+        return (int) (position % rowBytes / bytes(piece));
+    }
+
+    private int columnsOf(int index) {
         return Math.min(piece, width - index * piece);
     }
 
-    private int pieceAt(long position) {
-        return (int) (position % rowBytes() / bytes(piece));
-    }
+    /// Adds some columns as they travel, decoded and times `weight`, to what is there.
+    abstract void add(float weight, MemorySegment from, long at, int columns, MemorySegment y, long yAt);
 
-    /// Goes through the pieces of a frame.
-    ///
-    /// @param position of the frame's first byte in its message
-    /// @return whether the frame ends where a piece does
-    final boolean pieces(long position, int bytes, Piece each) {
-        long row = position / rowBytes();
-        int index = pieces == 1 ? 0 : pieceAt(position);
-        int done = 0;
-        while (done < bytes) {
-            int columns = columns(index);
-            int size = bytes(columns);
-            if (size > bytes - done) {
-                return false;
-            }
-            each.at(Math.toIntExact(row), (long) index * piece * Float.BYTES, columns, done);
-            done += size;
-            if (++index == pieces) {
-                index = 0;
-                row++;
-            }
+    /// Adds a row of this rank to another, rounded like what travels.
+    void addOwn(float weight, MemorySegment from, long at, MemorySegment y, long yAt) {
+        for (int index = 0; index < pieces; index++) {
+            long column = (long) index * piece * Float.BYTES;
+            encode(from, at + column, columnsOf(index), scratch, 0, false);
+            add(weight, scratch, 0, columnsOf(index), y, yAt + column);
         }
-        return true;
-    }
-
-    /// Some columns of a row.
-    @FunctionalInterface
-    interface Piece {
-        /// @param row of the message
-        /// @param column in bytes of float32
-        /// @param columns how many
-        /// @param at where they are in the frame's payload
-        void at(int row, long column, int columns, int at);
     }
 
     /// Brings a row from one place to another of this rank, rounded like what travels.
-    void carry(MemorySegment from, long at, MemorySegment to, long toAt) {
+    void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
         for (int index = 0; index < pieces; index++) {
             long column = (long) index * piece * Float.BYTES;
-            encode(from, at + column, columns(index), scratch, 0);
-            decode(scratch, 0, columns(index), to, toAt + column);
+            encode(from, at + column, columnsOf(index), scratch, 0, false);
+            decode(scratch, 0, columnsOf(index), to, toAt + column, past);
         }
     }
 
     private static int whole(int bytes) {
-        return bytes / GROUP * GROUP;
+        return bytes / E4m3Rows.GROUP * E4m3Rows.GROUP;
     }
 
     private static final class Floats extends Wire {
@@ -145,7 +146,7 @@ abstract sealed class Wire {
         }
 
         @Override
-        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
+        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
             if (columns == 1) {
                 to.set(INT, toAt, from.get(INT, at));
             } else {
@@ -154,19 +155,32 @@ abstract sealed class Wire {
         }
 
         @Override
-        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
-            encode(from, at, columns, to, toAt);
+        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
+            encode(from, at, columns, to, toAt, past);
         }
 
         @Override
-        void carry(MemorySegment from, long at, MemorySegment to, long toAt) {
-            encode(from, at, width(), to, toAt);
+        void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
+            encode(from, at, width(), to, toAt, past);
+        }
+
+        @Override
+        void add(float weight, MemorySegment from, long at, int columns, MemorySegment y, long yAt) {
+            Code.SUMS.add(weight, from, at, columns, y, yAt);
+        }
+
+        @Override
+        void addOwn(float weight, MemorySegment from, long at, MemorySegment y, long yAt) {
+            add(weight, from, at, width(), y, yAt);
         }
     }
 
     /// Machine code for this processor, where there is some, for as long as the process lives.
-    private static final class Code {
-        static final Optional<Bf16Rows> ROWS = Bf16Rows.of(Device.host(1));
+    static final class Code {
+        private static final HostDevice HOST = Device.host(1);
+        static final Optional<Bf16Rows> ROWS = Bf16Rows.of(HOST);
+        static final E4m3Rows BYTES = E4m3Rows.of(HOST);
+        static final RowSums SUMS = RowSums.of(HOST);
     }
 
     private static sealed class Halves extends Wire {
@@ -186,7 +200,7 @@ abstract sealed class Wire {
         }
 
         @Override
-        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
+        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
             for (int first = 0; first < columns; first += BLOCK) {
                 int count = Math.min(BLOCK, columns - first);
                 round(from, at + (long) first * Float.BYTES, count);
@@ -210,7 +224,7 @@ abstract sealed class Wire {
         }
 
         @Override
-        void carry(MemorySegment from, long at, MemorySegment to, long toAt) {
+        void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
             for (int first = 0; first < width(); first += BLOCK) {
                 int count = Math.min(BLOCK, width() - first);
                 round(from, at + (long) first * Float.BYTES, count);
@@ -231,13 +245,18 @@ abstract sealed class Wire {
         }
 
         @Override
-        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
+        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
             for (int i = 0; i < columns; i++) {
                 to.set(
                         INT,
                         toAt + (long) Integer.BYTES * i,
                         from.get(ExchangeLayout.SHORT, at + (long) Short.BYTES * i) << 16);
             }
+        }
+
+        @Override
+        void add(float weight, MemorySegment from, long at, int columns, MemorySegment y, long yAt) {
+            Code.SUMS.addBf16(weight, from, at, columns, y, yAt);
         }
     }
 
@@ -251,74 +270,58 @@ abstract sealed class Wire {
         }
 
         @Override
-        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
-            code.narrow(from, at, columns, to, toAt);
+        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
+            code.narrow(from, at, columns, to, toAt, past);
         }
 
         @Override
-        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
-            code.widen(from, at, columns, to, toAt);
+        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
+            code.widen(from, at, columns, to, toAt, past);
         }
 
         @Override
-        void carry(MemorySegment from, long at, MemorySegment to, long toAt) {
-            code.round(from, at, width(), to, toAt);
+        void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
+            code.round(from, at, width(), to, toAt, past);
+        }
+
+        @Override
+        void fence() {
+            code.fence();
         }
     }
 
-    /// Before the values of a piece the scales of its groups. A group's scale is its largest magnitude over 448; of one
-    /// that holds NaN or an infinity it is NaN.
+    /// Before the values of a piece the scales of its groups, see [E4m3Rows].
     private static final class Bytes extends Wire {
-        private static final float LEAST = Float.MIN_NORMAL;
+        private final MemorySegment decoded;
 
         Bytes(int width) {
             super(width, whole(ExchangeLayout.PAYLOAD / 2));
+            decoded = Arena.ofAuto().allocate((long) columns(0) * Float.BYTES, ExchangeLayout.HEADER);
         }
 
         @Override
         int bytes(int columns) {
-            return columns + Math.ceilDiv(columns, GROUP) * Float.BYTES;
+            return scales(columns) + columns;
+        }
+
+        private static int scales(int columns) {
+            return E4m3Rows.groups(columns) * Float.BYTES;
         }
 
         @Override
-        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
-            int scales = Math.ceilDiv(columns, GROUP) * Float.BYTES;
-            for (int group = 0, first = 0; first < columns; group++, first += GROUP) {
-                int count = Math.min(GROUP, columns - first);
-                long source = at + (long) first * Float.BYTES;
-                float scale = scale(from, source, count);
-                to.set(FLOAT, toAt + (long) group * Float.BYTES, scale);
-                for (int i = 0; i < count; i++) {
-                    float value = from.get(FLOAT, source + (long) Float.BYTES * i) / scale;
-                    to.set(ValueLayout.JAVA_BYTE, toAt + scales + first + i, E4m3.bits(value));
-                }
-            }
-        }
-
-        private static float scale(MemorySegment from, long at, int count) {
-            float greatest = 0;
-            float spoiled = 0;
-            for (int i = 0; i < count; i++) {
-                float value = from.get(FLOAT, at + (long) Float.BYTES * i);
-                greatest = Math.max(greatest, Math.abs(value));
-                spoiled += value * 0;
-            }
-            return Math.max(greatest / E4m3.MAX, LEAST) + spoiled;
+        void encode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
+            Code.BYTES.encode(from, at, columns, to, toAt, toAt + scales(columns));
         }
 
         @Override
-        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt) {
-            int scales = Math.ceilDiv(columns, GROUP) * Float.BYTES;
-            for (int group = 0, first = 0; first < columns; group++, first += GROUP) {
-                int count = Math.min(GROUP, columns - first);
-                float scale = from.get(FLOAT, at + (long) group * Float.BYTES);
-                long values = at + scales + first;
-                long target = toAt + (long) first * Float.BYTES;
-                for (int i = 0; i < count; i++) {
-                    float value = E4m3.value(from.get(ValueLayout.JAVA_BYTE, values + i));
-                    to.set(FLOAT, target + (long) Float.BYTES * i, value * scale);
-                }
-            }
+        void decode(MemorySegment from, long at, int columns, MemorySegment to, long toAt, boolean past) {
+            Code.BYTES.decode(from, at, at + scales(columns), columns, to, toAt);
+        }
+
+        @Override
+        void add(float weight, MemorySegment from, long at, int columns, MemorySegment y, long yAt) {
+            decode(from, at, columns, decoded, 0, false);
+            Code.SUMS.add(weight, decoded, 0, columns, y, yAt);
         }
     }
 }

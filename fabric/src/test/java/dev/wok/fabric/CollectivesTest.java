@@ -85,6 +85,44 @@ final class CollectivesTest {
                 });
     }
 
+    /// What is begun later and waited for first gets through, though sums and weights fill the links before it.
+    @Test
+    void goesOnWhileOthersTravel() {
+        int length = 400_000;
+        int ranks = 3;
+        long[] bounds = {0, 100_000, 100_001, length};
+        float[] sum = part(0, length);
+        for (int rank = 1; rank < ranks; rank++) {
+            float[] part = part(rank, length);
+            for (int i = 0; i < length; i++) {
+                sum[i] += part[i];
+            }
+        }
+        Ranks.run(Shape.oneMachine(ranks), fabric -> {
+            int from = (int) bounds[fabric.rank()];
+            int to = (int) bounds[fabric.rank() + 1];
+            MemorySegment part = floats(part(fabric.rank(), length));
+            MemorySegment mine = part.asSlice(4L * from, 4L * (to - from));
+            Transfer sums = fabric.beginReduceScatter(List.of(part), bounds, mine);
+            byte[] given = bytes(fabric.rank(), 4 * length);
+            MemorySegment all = Arena.ofAuto().allocate(4 * length, 1);
+            MemorySegment.copy(given, 4 * from, all, ValueLayout.JAVA_BYTE, 4L * from, 4 * (to - from));
+            Transfer gather = fabric.beginAllGather(
+                    all, Arrays.stream(bounds).map(b -> 4 * b).toArray());
+            assertArrayEquals(bytes(1, 70_000), fabric.broadcast(bytes(fabric.rank(), 70_000), 1));
+            gather.await();
+            for (int rank = 0; rank < ranks; rank++) {
+                int at = (int) bounds[rank] * 4;
+                int end = (int) bounds[rank + 1] * 4;
+                assertArrayEquals(
+                        Arrays.copyOfRange(bytes(rank, 4 * length), at, end),
+                        all.asSlice(at, end - at).toArray(ValueLayout.JAVA_BYTE));
+            }
+            sums.await();
+            assertArrayEquals(Arrays.copyOfRange(sum, from, to), mine.toArray(ValueLayout.JAVA_FLOAT));
+        });
+    }
+
     @Test
     void keepsTheSignOfASumOfNothing() {
         Ranks.run(Shape.oneMachine(2), fabric -> {

@@ -28,6 +28,11 @@ record CountingLink(Link link, AtomicLong payload) implements Link {
     }
 
     @Override
+    public boolean hasSpare() {
+        return link.hasSpare();
+    }
+
+    @Override
     public @Nullable MemorySegment receive() {
         return link.receive();
     }

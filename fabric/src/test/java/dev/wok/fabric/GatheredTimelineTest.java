@@ -24,8 +24,8 @@ class GatheredTimelineTest {
             Exchange exchange = fabric.exchange(
                     new Exchange.Desc(3, 1, Placement.even(2, 2), Exchange.Payload.F32, Exchange.Payload.F32));
             Exchange.Route route = exchange.route(Tensor.of(1 - fabric.rank()).reshape(1, 1));
-            Tensor rows = Tensor.allocate(arena, DType.F32, route.rows(), 3);
-            exchange.dispatch(route, Tensor.of(1f, 2f, fabric.rank()).reshape(1, 3), rows)
+            Tensor arrived = Tensor.allocate(arena, DType.F32, route.arrivals(), 3);
+            exchange.dispatch(route, Tensor.of(1f, 2f, fabric.rank()).reshape(1, 3), arrived)
                     .await();
         }
         return Trace.gather(fabric, timeline.take(fabric.rank(), 6));

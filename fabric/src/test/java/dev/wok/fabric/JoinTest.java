@@ -23,6 +23,8 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,6 +36,7 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -97,8 +100,8 @@ final class JoinTest {
             assertEquals(
                     "ranks 1, 3 of 4 did not come to %s within 0 s; start them with the same rendezvous and secret."
                             .formatted(party.address),
-                    party.refusal(0));
-            assertEquals("rank 0 ended before the group of 4 was complete; see what it says.", party.refusal(2));
+                    party.departed(0));
+            assertEquals("rank 0 ended before the group of 4 was complete; see what it says.", party.departed(2));
         }
     }
 
@@ -106,10 +109,22 @@ final class JoinTest {
     void nobodyAtTheRendezvousIsNamed() {
         Membership alone = new Membership(
                 1, 2, "127.0.0.1:1", SECRET, Transport.AUTO, Duration.ofSeconds(1), Duration.ofMillis(300));
-        String refusal = Thrown.message(BadInput.class, () -> Fabric.join(alone, progress));
+        String gone = Thrown.message(Departed.class, () -> Fabric.join(alone, progress));
         assertEquals(
-                "/127.0.0.1:1: it cannot be reached (Connection refused); start rank 0 there, and let every rank reach it.",
-                refusal);
+                "127.0.0.1:1: it cannot be reached (Connection refused); start rank 0 there, and let every rank reach it.",
+                gone);
+    }
+
+    @Test
+    void aUnixSocketThatCannotBeMadeIsNamed(@TempDir Path folder) throws IOException {
+        Path deep = Files.createDirectory(folder.resolve("d".repeat(110)));
+        for (Path parent : List.of(deep, folder.resolve("missing"))) {
+            String refusal =
+                    Thrown.message(BadInput.class, () -> UnixSocket.open(parent).close());
+            assertTrue(refusal.startsWith("no Unix socket can be had at " + parent), refusal);
+            assertTrue(refusal.contains("; give a short folder that all ranks of the machine see"), refusal);
+        }
+        assertTrue(deep.toFile().delete(), "nothing is left in it");
     }
 
     @Test
@@ -155,18 +170,31 @@ final class JoinTest {
         }
     }
 
+    /// While ranks gather, the one that comes second is refused; once the group works, it waits, for
+    /// the first one may have gone without that being known.
     @Test
     void wrongSecretAndTakenRankAreToldToWhoAsks() throws Exception {
+        String there = "it says that it is rank 1, which is there already \\(process \\d+ on .*\\); "
+                + "give each rank its own WOK_RANK\\.";
+        try (Party party = new Party(3, Transport.TCP);
+                Line first = party.hello(SECRET, party.claims(1, 3, 0))) {
+            party.start(0);
+            assertTrue(first.receive() instanceof Message.Welcome);
+            String taken = Thrown.message(BadInput.class, () -> Fabric.join(party.membership(1), progress));
+            assertLinesMatch(List.of("rank 0 at .* refuses rank 1: " + there), List.of(taken));
+            first.close();
+            party.start(1);
+            party.start(2);
+            party.all();
+        }
         try (Party party = new Party(2, Transport.TCP)) {
             party.start(0);
             party.start(1);
             party.all();
-            Membership second = party.membership(1);
-            String taken = Thrown.message(BadInput.class, () -> Fabric.join(second, progress));
-            assertLinesMatch(
-                    List.of("rank 0 at .* refuses rank 1: it says that it is rank 1, which is there already "
-                            + "\\(process \\d+ on .*\\); give each rank its own WOK_RANK\\."),
-                    List.of(taken));
+            Membership second = new Membership(
+                    1, 2, party.address, SECRET, Transport.TCP, Duration.ofSeconds(5), Duration.ofMillis(500));
+            String taken = Thrown.message(Departed.class, () -> Fabric.join(second, progress));
+            assertLinesMatch(List.of("127.0.0.1:\\d+: " + there), List.of(taken));
             Membership other = new Membership(
                     1,
                     2,
@@ -230,7 +258,7 @@ final class JoinTest {
             party.start(1);
             List<Fabric> ranks = party.all();
             Group zero = ranks.get(0).group();
-            party.lifeline(ranks.get(1)).send(new Refused("no"));
+            party.lifeline(ranks.get(1)).send(new Refused("no", false));
             Departed named = assertThrowsExactly(Departed.class, () -> await(zero, 1));
             assertLinesMatch(
                     List.of("rank 1 \\(process \\d+ on .*\\) sends what cannot be: Refused out of place\\. "
@@ -266,7 +294,7 @@ final class JoinTest {
     private static MemorySegment await(Group group, int from) {
         Link link = group.link(from);
         MemorySegment frame = link.receive();
-        try (Waiting waiting = group.watchdog().waiting("a test", from)) {
+        try (Waiting waiting = group.waiting("a test", from)) {
             while (frame == null) {
                 link.progress();
                 waiting.turn();
@@ -326,7 +354,7 @@ final class JoinTest {
         OUT_OF_PLACE("it sent Refused where Hello is due") {
             @Override
             void speak(Line line, Party party) throws IOException {
-                line.send(new Refused("no"));
+                line.send(new Refused("no", false));
             }
         },
         NO_SECRET("its secret is not the group's; give all ranks the same WOK_SECRET") {
@@ -451,12 +479,12 @@ final class JoinTest {
             return ranks;
         }
 
-        String refusal(int rank) {
-            return Thrown.message(BadInput.class, () -> {
+        String departed(int rank) {
+            return Thrown.message(Departed.class, () -> {
                 try {
                     joining.get(rank).get();
                 } catch (ExecutionException e) {
-                    throw e.getCause() instanceof BadInput refusal ? refusal : e;
+                    throw e.getCause() instanceof Departed departed ? departed : e;
                 }
             });
         }

@@ -126,6 +126,7 @@ class LinkTest {
     void bothDirectionsAreFull(Kind kind) throws Exception {
         try (Pair pair = new Pair(kind)) {
             int sent = 0;
+            assertTrue(pair.lower.hasSpare() && pair.upper.hasSpare(), "nothing is under way");
             for (int full = 0; full < 50; ) {
                 full = trySend(pair.lower, sent, 50_000) && trySend(pair.upper, sent, 50_000) ? 0 : full + 1;
                 sent += full == 0 ? 1 : 0;
@@ -133,11 +134,16 @@ class LinkTest {
                 pair.upper.progress();
             }
             assertTrue(sent >= 2, "only %d frames found room".formatted(sent));
+            assertFalse(pair.lower.hasSpare() || pair.upper.hasSpare(), "as much as there is room for is under way");
             for (int number = 0; number < sent; number++) {
                 check(await(pair.upper, pair.lower), number, 50_000);
                 pair.upper.release();
                 check(await(pair.lower, pair.upper), number, 50_000);
                 pair.lower.release();
+            }
+            while (!pair.lower.hasSpare() || !pair.upper.hasSpare()) {
+                pair.lower.progress();
+                pair.upper.progress();
             }
         }
     }

@@ -7,6 +7,7 @@ import dev.wok.fabric.ExchangeLayout.Kind;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
@@ -58,6 +59,31 @@ final class MalformedTest {
     void anotherOperation() {
         sent(Kind.DISPATCH, new byte[4]);
         assertNamed("a dispatch where this rank expects a send", () -> receive(4));
+    }
+
+    @Test
+    void aMoveThatNobodyBegan() {
+        sent(Kind.MOVE, new byte[4]);
+        assertNamed("a move where this rank expects a send", () -> receive(4));
+    }
+
+    @Test
+    void aMoveOfOtherBytes() {
+        sent(Kind.MOVE, new byte[5]);
+        Transfer move =
+                fabric.move(List.of(), List.of(new Passage(1, MemorySegment.ofArray(new byte[4]))), Urgency.BEHIND);
+        assertNamed("a move of 5 bytes where 4 were expected", move::await);
+    }
+
+    @Test
+    void aMoveTwice() {
+        sent(Kind.MOVE, new byte[4]);
+        Passage passage = new Passage(1, MemorySegment.ofArray(new byte[4]));
+        fabric.move(List.of(), List.of(passage), Urgency.BEHIND).await();
+        number = 0;
+        sent(Kind.MOVE, new byte[4]);
+        Transfer again = fabric.move(List.of(), List.of(passage), Urgency.BEHIND);
+        assertNamed("message 0 from byte 0 of a move, where message 1 from byte 0 is next", again::await);
     }
 
     @Test
@@ -116,13 +142,13 @@ final class MalformedTest {
 
     @Test
     void aRouteToAPlaceThatIsNone() {
-        sent(Kind.ROUTE, RouteLayout.write(new Rows.Spread(new int[] {0, 1}, new int[] {2})));
+        sent(Kind.ROUTE, RouteLayout.write(new Lists(new int[] {0, 1}, new int[] {2})));
         assertNamed("a route to place 2 of 2", this::route);
     }
 
     @Test
     void aRouteWithMoreChoicesThanThereAre() {
-        sent(Kind.ROUTE, RouteLayout.write(new Rows.Spread(new int[] {0, 3}, new int[] {0, 1, 0})));
+        sent(Kind.ROUTE, RouteLayout.write(new Lists(new int[] {0, 3}, new int[] {0, 1, 0})));
         assertNamed("a route with 3 places of a token, expected 1 to 2", this::route);
     }
 
@@ -130,14 +156,14 @@ final class MalformedTest {
     void rowsCutInside() {
         Exchange exchange = fabric.exchange(
                 new Exchange.Desc(4, 1, Placement.even(2, 2), Exchange.Payload.BF16, Exchange.Payload.F32));
-        sent(Kind.ROUTE, RouteLayout.write(new Rows.Spread(new int[] {0, 1}, new int[] {0})));
+        sent(Kind.ROUTE, RouteLayout.write(new Lists(new int[] {0, 1}, new int[] {0})));
         Exchange.Route route = exchange.route(Tensor.of(new int[] {0}).reshape(1, 1));
         frame(Kind.DISPATCH, new byte[7], 0, 8);
         pair[1].send(ExchangeLayout.HEADER + 7);
         Tensor x = Tensor.of(1, 2, 3, 4f).reshape(1, 4);
-        Tensor rows = Tensor.of(new float[8]).reshape(2, 4);
+        Tensor arrived = Tensor.of(new float[8]).reshape(2, 4);
         assertNamed(
                 "a frame of a dispatch that ends inside a row",
-                () -> exchange.dispatch(route, x, rows).await());
+                () -> exchange.dispatch(route, x, arrived).await());
     }
 }

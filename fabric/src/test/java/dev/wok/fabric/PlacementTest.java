@@ -2,8 +2,12 @@ package dev.wok.fabric;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.testkit.Thrown;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -15,6 +19,33 @@ class PlacementTest {
         assertArrayEquals(
                 new int[][] {{0, 1, 2}, {3, 4}, {5, 6}}, Placement.even(7, 3).slots());
         assertArrayEquals(new int[][] {{0}, {1}, {}}, Placement.even(2, 3).slots());
+    }
+
+    @Test
+    void slotsThatAreLeftOverHoldTheFirstExpertsAgain() {
+        assertArrayEquals(
+                new int[][] {{0, 1, 2}, {0, 1}}, Placement.even(3, 2, 2).slots());
+        assertEquals(Placement.even(7, 3), Placement.even(7, 3, 0));
+    }
+
+    @Test
+    void knowsTheSlotsOfAnExpertInOrder() {
+        assertEquals(List.of(new Placement.Slot(0, 0), new Placement.Slot(1, 1)), REPLICATED.slotsOf(0));
+        assertEquals(
+                List.of(new Placement.Slot(1, 0), new Placement.Slot(3, 1), new Placement.Slot(3, 2)),
+                REPLICATED.slotsOf(2));
+    }
+
+    @Test
+    void isAlikeWhereRanksHaveAsManySlots() {
+        Placement one = new Placement(3, new int[][] {{0, 1}, {2}});
+        Placement other = new Placement(3, new int[][] {{2, 1}, {0}});
+        assertTrue(one.isAlike(other));
+        assertNotEquals(one, other);
+        assertFalse(one.isAlike(new Placement(3, new int[][] {{0}, {1, 2}})));
+        assertFalse(one.isAlike(new Placement(2, new int[][] {{0, 1}, {0}})));
+        assertFalse(one.isAlike(new Placement(3, new int[][] {{0, 1}, {2}, {}})));
+        assertEquals(one, new Placement(3, new int[][] {{0, 1}, {2}}));
     }
 
     @Test

@@ -5,11 +5,19 @@ import dev.wok.tensor.E4m3;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Dispatch and combine in plain loops over all ranks' arrays: what [Exchange] is held against.
 final class PlainExchange {
     /// One choice of one token, where its expert is.
-    record Row(int slot, int source, int token, int choice) {}
+    record Row(int slot, int source, int token, int choice) {
+        Token home() {
+            return new Token(source, token);
+        }
+    }
+
+    /// A token, and the rank that it comes from.
+    private record Token(int source, int index) {}
 
     private final Exchange.Desc desc;
     private final int[] tokens;
@@ -60,10 +68,26 @@ final class PlainExchange {
         return offsets;
     }
 
+    /// @return the tokens that come to a rank
+    private List<Token> arrivals(int rank) {
+        return rows.get(rank).stream()
+                .map(Row::home)
+                .distinct()
+                .sorted(Comparator.comparingInt(Token::source).thenComparingInt(Token::index))
+                .toList();
+    }
+
+    int[] rowToken(int rank) {
+        List<Token> arrivals = arrivals(rank);
+        return rows.get(rank).stream()
+                .mapToInt(row -> arrivals.indexOf(row.home()))
+                .toArray();
+    }
+
     /// @param x `[ranks][tokens][hidden]`
     float[][] dispatch(float[][][] x, int rank) {
-        return rows.get(rank).stream()
-                .map(row -> rounded(desc.dispatch(), x[row.source][row.token]))
+        return arrivals(rank).stream()
+                .map(token -> rounded(desc.dispatch(), x[token.source][token.index]))
                 .toArray(float[][]::new);
     }
 
@@ -80,6 +104,17 @@ final class PlainExchange {
             }
         }
         return slots;
+    }
+
+    /// @param weights `[tokens * topK]`, or null for ones
+    /// @param tokens `[tokens][hidden]`, added to
+    void add(float[][] slots, float @Nullable [] weights, float[][] tokens) {
+        for (int slot = 0; slot < slots.length; slot++) {
+            float[] token = tokens[slot / desc.topK()];
+            for (int column = 0; column < token.length; column++) {
+                token[column] = Math.fma(weights == null ? 1 : weights[slot], slots[slot][column], token[column]);
+            }
+        }
     }
 
     static float[] rounded(Exchange.Payload payload, float[] row) {

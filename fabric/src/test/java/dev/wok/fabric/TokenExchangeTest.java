@@ -13,9 +13,11 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -96,9 +98,11 @@ final class TokenExchangeTest {
         private final Exchange exchange;
         private final int rank;
         private final Exchange.Route route;
-        private final Tensor rows;
+        private final Tensor arrived;
         private final Tensor slots;
+        private final Tensor sums;
         private Transfer transfer;
+        private Exchange.@Nullable Results results;
 
         /// @param atOnce whether tokens leave with their counts
         /// @param meanwhile what is done while they are under way
@@ -112,17 +116,20 @@ final class TokenExchangeTest {
                 Exchange.Arriving arriving = exchange.begin(chosen, x, this::room);
                 meanwhile.run();
                 route = arriving.route();
-                rows = arriving.rows();
+                arrived = arriving.tokens();
                 transfer = arriving;
             } else {
                 route = exchange.route(chosen);
-                rows = room(route.rows());
-                transfer = exchange.dispatch(route, x, rows);
+                arrived = room(route.arrivals());
+                transfer = exchange.dispatch(route, x, arrived);
                 meanwhile.run();
             }
             slots = Tensor.allocate(
                     Arena.ofAuto(), DType.F32, (long) route.tokens() * batch.desc.topK(), batch.desc.hidden());
+            sums = tensor(batch.x()[rank], batch.desc.hidden());
             assertArrayEquals(batch.plain.offsets(rank), route.offsets());
+            assertArrayEquals(batch.plain.rowToken(rank), route.rowToken());
+            assertEquals(route.rowToken().length, route.rows());
             assertEquals(batch.chosen[rank].length, route.tokens());
         }
 
@@ -132,13 +139,32 @@ final class TokenExchangeTest {
 
         void dispatched() {
             transfer.await();
-            assertBits(batch.plain.dispatch(batch.x(), rank), rows, "dispatch");
-            transfer = exchange.combine(route, tensor(batch.y()[rank], batch.desc.hidden()), slots);
+            assertBits(batch.plain.dispatch(batch.x(), rank), arrived, "dispatch");
+            Tensor y = tensor(batch.y()[rank], batch.desc.hidden());
+            Exchange.Results homeward = exchange.combine(route, y);
+            homeward.addTo(weights(), sums);
+            results = homeward;
+            transfer = exchange.combineSlots(route, y, slots);
         }
 
         void combined() {
+            Objects.requireNonNull(results).await();
             transfer.await();
-            assertBits(batch.plain.combine(batch.y(), rank), slots, "combine");
+            float[][] expected = batch.plain.combine(batch.y(), rank);
+            assertBits(expected, slots, "combine");
+            float[][] tokens = batch.x()[rank];
+            Tensor weights = weights();
+            batch.plain.add(expected, weights == null ? null : weights.toFloats(), tokens);
+            assertBits(tokens, sums, "sums");
+        }
+
+        /// Every second rank adds rows as they are.
+        private @Nullable Tensor weights() {
+            float[] weights = new float[route.tokens() * batch.desc.topK()];
+            for (int slot = 0; slot < weights.length; slot++) {
+                weights[slot] = weight(rank, slot) / 7000;
+            }
+            return rank % 2 == 0 ? Tensor.of(weights).reshape(route.tokens(), batch.desc.topK()) : null;
         }
 
         private static float weight(int rank, int slot) {
@@ -268,8 +294,9 @@ final class TokenExchangeTest {
                 to.set(0);
             }
             Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, tokens, hidden);
-            Tensor rows = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows(), hidden);
-            exchange.dispatch(route, x, rows).await();
+            Tensor arrived = Tensor.allocate(Arena.ofAuto(), DType.F32, route.arrivals(), hidden);
+            assertEquals(4 * tokens, arrived.size(0));
+            exchange.dispatch(route, x, arrived).await();
             fabric.barrier();
         });
         long once = (long) tokens * hidden * Short.BYTES;
@@ -294,8 +321,8 @@ final class TokenExchangeTest {
             int mine = fabric.rank() == 0 ? tokens : 0;
             Exchange.Route route = exchange.route(Tensor.of(new int[mine]).reshape(mine, 1));
             Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, mine, hidden);
-            Tensor rows = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows(), hidden);
-            Transfer transfer = exchange.dispatch(route, x, rows);
+            Tensor there = Tensor.allocate(Arena.ofAuto(), DType.F32, route.arrivals(), hidden);
+            Transfer transfer = exchange.dispatch(route, x, there);
             if (fabric.rank() == 0) {
                 Thread serving = Thread.ofPlatform().daemon().start(() -> {
                     while (arrived.getCount() > 0) {
@@ -329,17 +356,16 @@ final class TokenExchangeTest {
             Tensor chosen = chosen(choices, 2);
             Tensor x = tensor(values, hidden);
             try (Serving _ = fabric.serve()) {
-                Exchange.Arriving arriving = exchange.begin(chosen, x, rows -> {
-                    Tensor room = Tensor.allocate(Arena.ofAuto(), DType.F32, rows, hidden);
+                Exchange.Arriving arriving = exchange.begin(chosen, x, count -> {
+                    Tensor room = Tensor.allocate(Arena.ofAuto(), DType.F32, count, hidden);
                     arrived.countDown();
                     return room;
                 });
                 await(arrived);
                 arriving.await();
-                assertEquals(2 * tokens, arriving.rows().size(0));
-                assertEquals(
-                        fabric.rank() == 0 ? 297 : 299,
-                        arriving.rows().select(0, 2 * tokens - 1).get(0));
+                assertEquals(2 * 225, arriving.route().arrivals());
+                Tensor last = arriving.tokens().select(0, arriving.route().arrivals() - 1);
+                assertEquals(299, last.get(hidden - 1));
             }
         });
     }
@@ -350,10 +376,10 @@ final class TokenExchangeTest {
             Exchange exchange = alone.exchange(
                     new Exchange.Desc(1, 1, Placement.even(1, 1), Exchange.Payload.F32, Exchange.Payload.F32));
             Tensor one = Tensor.of(1f).reshape(1, 1);
-            Exchange.Arriving arriving = exchange.begin(Tensor.of(0).reshape(1, 1), one, rows -> Tensor.of(0f));
+            Exchange.Arriving arriving = exchange.begin(Tensor.of(0).reshape(1, 1), one, count -> Tensor.of(0f));
             IllegalStateException thrown = assertThrows(IllegalStateException.class, arriving::await);
             assertEquals(
-                    "java.lang.IllegalArgumentException: rows is F32[1], expected F32[1, 1] with no gaps in a row",
+                    "java.lang.IllegalArgumentException: tokens is F32[1], expected F32[1, 1] with no gaps in a row",
                     String.valueOf(thrown.getCause()));
         }
     }
@@ -383,8 +409,8 @@ final class TokenExchangeTest {
             Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2));
             Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, 1, 8);
             assertMessage(
-                    "rows is F32[1, 8], expected F32[2, 8] with no gaps in a row",
-                    () -> exchange.dispatch(route, x, x));
+                    "tokens is F32[2, 8], expected F32[1, 8] with no gaps in a row",
+                    () -> exchange.dispatch(route, x, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8)));
             assertMessage(
                     "chosen is I32[1, 3], expected I32[tokens, 2]",
                     () -> exchange.route(Tensor.of(0, 1, 2).reshape(1, 3)));
@@ -394,6 +420,24 @@ final class TokenExchangeTest {
             assertMessage(
                     "the route is another exchange's",
                     () -> alone.exchange(desc).dispatch(route, x, x));
+        }
+    }
+
+    @Test
+    void resultsNeedTokensToBeAddedTo() {
+        try (Fabric alone = Fabric.alone()) {
+            Exchange exchange = alone.exchange(
+                    new Exchange.Desc(8, 2, Placement.even(4, 1), Exchange.Payload.BF16, Exchange.Payload.BF16));
+            Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2));
+            Exchange.Results results = exchange.combine(route, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8));
+            IllegalStateException thrown = assertThrows(IllegalStateException.class, results::await);
+            assertEquals("results have no tokens to be added to: call addTo before await", thrown.getMessage());
+            Tensor y = Tensor.allocate(Arena.ofAuto(), DType.F32, 1, 8);
+            assertMessage(
+                    "y is F32[2, 8], expected F32[1, 8] with no gaps in a row",
+                    () -> results.addTo(null, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8)));
+            assertMessage(
+                    "weights is F32[2], expected F32[1, 2] without gaps", () -> results.addTo(Tensor.of(1f, 2f), y));
         }
     }
 

@@ -1,8 +1,10 @@
 package dev.wok.fabric;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertLinesMatch;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.testkit.RecordingProgress;
 import java.lang.foreign.Arena;
@@ -79,11 +81,13 @@ final class WatchdogTest {
                         + "which has been in its beginning for [0-9.]+ s\\."),
                 List.of(String.valueOf(first.getMessage())));
         assertEquals(0, first.rank());
+        assertTrue(first.hung());
         ranks.get(1).close();
         Departed second = assertThrowsExactly(
                 Departed.class, () -> ranks.get(2).receive(Arena.ofAuto().allocate(1), 1));
         assertEquals("rank 1 has left the group, because " + first.getMessage(), second.getMessage());
         assertEquals(0, second.rank());
+        assertFalse(second.hung());
     }
 
     @Test
@@ -100,6 +104,22 @@ final class WatchdogTest {
         assertEquals(2, watchdog.culprit(2));
         assertStory(
                 "rank 2, which has been in step 5, waiting in dispatch for %1$s; last sign of life %1$s ago", watchdog);
+    }
+
+    @Test
+    void inACircleTheRankThatIsSilentIsToBlame() {
+        Board board = new Board(4);
+        Watchdog watchdog = new Watchdog(1, board, PATIENCE, PATIENCE, progress);
+        long now = System.nanoTime();
+        status(board, 2, 3, now - second(6), now + second(60));
+        status(board, 3, 1, now - second(6), now + second(60));
+        assertEquals(3, watchdog.culprit(2));
+        status(board, 0, -1, now - second(6), now - second(5));
+        assertEquals(0, watchdog.culprit(2));
+        assertStory(
+                "rank 2 \\(step 5\\), which has waited %1$s in dispatch for rank 3 \\(step 5\\), which has waited"
+                        + " %1$s in dispatch for rank 0, which has been in .+ for %1$s; last sign of life %1$s ago",
+                watchdog);
     }
 
     private static void assertStory(String end, Watchdog watchdog) {
