@@ -8,11 +8,11 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.stream.LongStream;
 
-/// What sequences' tokens leave behind for those that follow, in pages that each hold [#TOKENS] neighbouring tokens of
-/// all layers. In latent attention that is per layer and token a normalised latent and a rotated key (DeepSeek-V2
-/// §2.1),
-/// `[pages, layers, TOKENS, kv_lora_rank + qk_rope_head_dim]`; in grouped attention each head's rotated keys, then each
-/// head's values, `[pages, layers, 2 * kvHeads, TOKENS, headDim]`; bfloat16 where the model's products are.
+/// What sequences' tokens leave behind for those that follow, in pages that each hold [#TOKENS]
+/// neighbouring tokens of all layers. In latent attention that is per layer and token a normalised
+/// latent and a rotated key (DeepSeek-V2 §2.1), `[pages, layers, TOKENS, kv_lora_rank +
+/// qk_rope_head_dim]`; in grouped attention each head's rotated keys, then each head's values,
+/// `[pages, layers, 2 * kvHeads, TOKENS, headDim]`; bfloat16 where the model's products are.
 ///
 /// Who owns which page is not known here: [Model#extend(CachePages, java.util.List)] is told. Made by
 /// [Model#cachePages]. One thread at a time.
@@ -25,9 +25,14 @@ public final class CachePages implements AutoCloseable {
     private final Tensor all;
 
     CachePages(ModelConfig config, Kernels kernels, Memory memory, DType dtype, int pages) {
+        this(config, kernels, memory, dtype, pages, layers(config));
+    }
+
+    /// @param layers how many of the model's these pages are for
+    CachePages(ModelConfig config, Kernels kernels, Memory memory, DType dtype, int pages, int layers) {
         this.kernels = kernels;
         this.memory = memory;
-        all = memory.tensor(dtype, shape(config, pages, layers(config)));
+        all = memory.tensor(dtype, shape(config, pages, layers));
     }
 
     /// @param before sizes of the dimensions before those of one layer of a page
@@ -102,6 +107,16 @@ public final class CachePages implements AutoCloseable {
     /// @return `[pages, TOKENS, cacheDim]` or `[pages, 2 * kvHeads, TOKENS, headDim]`
     Tensor layer(int index) {
         return all.select(1, index);
+    }
+
+    /// @return the bytes of so many layers of a page
+    long layerBytes(int layers) {
+        return all.bytes() / all.dim(0) / all.dim(1) * layers;
+    }
+
+    /// @return the memory of some layers of a page, on the host
+    MemorySegment layers(int page, int from, int to) {
+        return all.select(0, page).slice(0, from, to).memory().asSlice(0, layerBytes(to - from));
     }
 
     @Override

@@ -279,10 +279,10 @@ final class CheckpointFolder implements Source {
         }
     }
 
-    /// @return the tensors of a checkpoint by name; of experts that other ranks have, the sizes alone
+    /// @return the tensors of a checkpoint by name; of what other ranks have, the sizes alone
     private static SequencedMap<String, Tensor> everything(Network network) {
         SequencedMap<String, Tensor> own = network.weights.named();
-        if (!network.ranks.share()) {
+        if (!network.ranks.share() && network.ranks.stages() == null) {
             return own;
         }
         try (DryDevice device = Device.dry()) {
@@ -296,7 +296,7 @@ final class CheckpointFolder implements Source {
         Map<Tensor, Integer> elsewhere = new IdentityHashMap<>();
         tensors.forEach((name, tensor) -> {
             int rank = rank(network, name);
-            if (rank != network.ranks.rank()) {
+            if (rank != network.ranks.fabric().rank()) {
                 elsewhere.put(tensor, rank);
             }
         });
@@ -317,17 +317,26 @@ final class CheckpointFolder implements Source {
 
     /// @return who has a tensor of a checkpoint: this rank, of what all have alike
     private static int rank(Network network, String name) {
+        Stages stages = network.ranks.stages();
+        if (stages != null) {
+            return stages.rankOfLayer(Weights.layer(name));
+        }
         MoeConfig moe = network.config.moe();
         Matcher expert = EXPERT.matcher(name);
         return moe != null && network.ranks.share() && expert.find()
-                ? network.ranks.of(moe, Integer.parseInt(expert.group(1)))
+                ? network.placement(name)
+                        .slotsOf(Integer.parseInt(expert.group(1)))
+                        .getFirst()
+                        .rank()
                 : network.ranks.rank();
     }
 
-    /// Gives the first rank, which [#write]s, the experts that are here.
+    /// Gives the first rank, which [#write]s, the experts that are here, or the layers, in the order
+    /// of its files.
     static void give(Network network) {
-        network.weights.named().forEach((name, tensor) -> {
-            if (Weights.isRouted(name)) {
+        everything(network).forEach((name, tensor) -> {
+            boolean shared = network.ranks.stages() != null || Weights.isRouted(name);
+            if (shared && rank(network, name) == network.ranks.fabric().rank()) {
                 try (Arena arena = Arena.ofShared()) {
                     Tensor host = Tensor.allocate(arena, DType.F32, tensor.shape());
                     network.device().download(tensor, host);

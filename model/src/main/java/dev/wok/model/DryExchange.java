@@ -3,14 +3,23 @@ package dev.wok.model;
 import dev.wok.fabric.Exchange;
 import dev.wok.fabric.Transfer;
 import dev.wok.tensor.Tensor;
+import java.util.Arrays;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /// An exchange in which nothing travels, to measure with: as many rows come as go, as many for each
-/// expert.
+/// expert, of as many tokens as they can be of.
 ///
 /// @param experts of this rank
-record DryExchange(int experts) implements Exchange {
-    private record Even(int tokens, int rows, int experts) implements Route {
+record DryExchange(int ranks, int experts) implements Exchange {
+    private record Even(int tokens, int arrivals, int rows, int experts) implements Route {
+        @Override
+        public int[] rowToken() {
+            int[] tokenOf = new int[rows];
+            Arrays.setAll(tokenOf, row -> Math.toIntExact((long) arrivals * row / rows));
+            return tokenOf;
+        }
+
         @Override
         public int[] offsets() {
             int[] offsets = new int[experts + 1];
@@ -21,24 +30,34 @@ record DryExchange(int experts) implements Exchange {
         }
     }
 
-    private record Here(Route route, Tensor rows) implements Arriving {
+    private record Here(Route route, Tensor tokens) implements Arriving {
         @Override
         public void await() {}
     }
 
+    private static final Results NOTHING = new Results() {
+        @Override
+        public void addTo(@Nullable Tensor weights, Tensor y) {}
+
+        @Override
+        public void await() {}
+    };
+
     @Override
     public Arriving begin(Tensor chosen, Tensor x, IntFunction<Tensor> room) {
         Route route = route(chosen);
-        return new Here(route, room.apply(route.rows()));
+        return new Here(route, room.apply(route.arrivals()));
     }
 
     @Override
     public Route route(Tensor chosen) {
-        return new Even(chosen.size(0), Math.toIntExact(chosen.elements()), experts);
+        int rows = Math.toIntExact(chosen.elements());
+        int arrivals = Math.toIntExact(Math.min(rows, chosen.dim(0) * ranks));
+        return new Even(chosen.size(0), arrivals, rows, experts);
     }
 
     @Override
-    public Transfer dispatch(Route route, Tensor x, Tensor rows) {
+    public Transfer dispatch(Route route, Tensor x, Tensor tokens) {
         return () -> {};
     }
 
@@ -48,7 +67,12 @@ record DryExchange(int experts) implements Exchange {
     }
 
     @Override
-    public Transfer combine(Route route, Tensor rows, Tensor slots) {
+    public Results combine(Route route, Tensor rows) {
+        return NOTHING;
+    }
+
+    @Override
+    public Transfer combineSlots(Route route, Tensor rows, Tensor slots) {
         return () -> {};
     }
 

@@ -9,9 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/// How often each routed expert was chosen for what was read into caches. Passes add to counts on the device, which
-/// nobody
-/// waits for; they go into wider ones on the host before they overflow.
+/// How often each routed expert was chosen for what was read into caches. Passes add to counts on the
+/// device, which nobody waits for; they go into wider ones on the host before they overflow.
 final class ExpertUse {
     private final Kernels kernels;
 

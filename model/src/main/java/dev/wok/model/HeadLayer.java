@@ -37,27 +37,64 @@ final class HeadLayer {
     /// The losses of all tokens and the gradients of their sum times a factor.
     ///
     /// @param dNormed `[tokens, hidden]`, written
-    /// @param dHead accumulated into
+    /// @param dHead accumulated into; null where [#weightGradient] does that later
     static void lossesAndGradients(
             Pass p,
             Weight head,
-            Weight dHead,
+            @Nullable Weight dHead,
             Tensor normed,
             Tensor targets,
             double factor,
             Tensor losses,
             Tensor dNormed) {
+        eachChunk(p, head, normed, targets, factor, losses, (part, from, to, dLogits) -> {
+            p.kernels().matmul().linearInput(dLogits, Weights.dense(head), dNormed.slice(0, from, to), false);
+            if (dHead != null) {
+                Tensor sum = p.parts().of(part, Weights.dense(dHead).value());
+                p.kernels().matmul().linearWeight(dLogits, normed.slice(0, from, to), Weights.dense(head), sum);
+            }
+        });
+    }
+
+    /// What [#lossesAndGradients] adds to the head's gradient, from logits that are computed once more.
+    ///
+    /// @param dHead accumulated into
+    static void weightGradient(Pass p, Weight head, Weight dHead, Tensor normed, Tensor targets, double factor) {
+        Tensor losses = p.tensor(p.tokens());
+        eachChunk(
+                p,
+                head,
+                normed,
+                targets,
+                factor,
+                losses,
+                (part, from, to, dLogits) -> p.kernels()
+                        .matmul()
+                        .linearWeight(
+                                dLogits,
+                                normed.slice(0, from, to),
+                                Weights.dense(head),
+                                p.parts().of(part, Weights.dense(dHead).value())));
+    }
+
+    /// Something that is done with the gradient of some tokens' logits.
+    private interface Chunk {
+        /// @param dLogits `[to - from, vocab]`
+        void with(int part, long from, long to, Tensor dLogits);
+    }
+
+    /// @param losses `[tokens]`, written
+    private static void eachChunk(
+            Pass p, Weight head, Tensor normed, Tensor targets, double factor, Tensor losses, Chunk work) {
         p.parts().each((part, first, end) -> {
-            Tensor sum = p.parts().of(part, Weights.dense(dHead).value());
             for (long from = first; from < end; from += CHUNK) {
                 long to = Math.min(end, from + CHUNK);
                 try (var _ = p.workspace().scope()) {
-                    Tensor rows = normed.slice(0, from, to);
-                    Tensor logits = logits(p, head, rows);
+                    Tensor logits = logits(p, head, normed.slice(0, from, to));
                     p.kernels()
                             .crossEntropy()
                             .forwardBackward(logits, targets.slice(0, from, to), factor, losses.slice(0, from, to));
-                    backward(p, rows, head, logits, dNormed.slice(0, from, to), sum);
+                    work.with(part, from, to, logits);
                 }
             }
         });

@@ -7,8 +7,8 @@ import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Replays;
 import dev.wok.device.Workspace;
-import dev.wok.fabric.Exchange.Payload;
 import dev.wok.fabric.Fabric;
+import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Packed;
 import dev.wok.notice.BadInput;
@@ -90,7 +90,7 @@ public final class Model implements AutoCloseable {
         mapped = null;
     }
 
-    /// This rank's share.
+    /// This rank's share, of routed experts or of layers.
     private Model(ModelConfig config, Kernels kernels, DType dtype, Ranks ranks) {
         ranks.require(config, kernels.stream().device(), dtype);
         memory = kernels.stream().device().memory();
@@ -139,7 +139,7 @@ public final class Model implements AutoCloseable {
                 Tensor host =
                         Tensor.allocate(arena, DType.F32, parameter.value().shape());
                 if (parameter.decayed()) {
-                    fillNormal(host, before(parameter), rng.split(parameter.name()), config().initializerRange());
+                    drawMatrices(parameter.name(), host, rng.split(parameter.name()));
                 } else if (!parameter.name().endsWith(".bias")) {
                     fillOnes(host);
                 }
@@ -149,12 +149,16 @@ public final class Model implements AutoCloseable {
         weightsChanged();
     }
 
-    /// @return the elements of a parameter that earlier ranks have
-    private long before(Parameter parameter) {
-        MoeConfig moe = config().moe();
-        return moe != null && Weights.isRouted(parameter.name())
-                ? parameter.value().stride(0) * network.ranks.firstExpert(moe)
-                : 0;
+    private void drawMatrices(String name, Tensor host, Rng rng) {
+        double deviation = config().initializerRange();
+        if (!Weights.isRouted(name)) {
+            fillNormal(host, 0, rng, deviation);
+            return;
+        }
+        int[] slots = network.placement(name).slots()[network.ranks.rank()];
+        for (int slot = 0; slot < slots.length; slot++) {
+            fillNormal(host.select(0, slot), host.stride(0) * slots[slot], rng, deviation);
+        }
     }
 
     /// As [#create(ModelConfig, Kernels, DType, long)], this rank's share of the model: its routed
@@ -163,23 +167,16 @@ public final class Model implements AutoCloseable {
     /// @param fabric all of whose ranks make this call; stays the caller's
     /// @throws BadInput where there are more ranks than routed experts
     public static Model create(ModelConfig config, Kernels kernels, DType dtype, long seed, Fabric fabric) {
-        return create(config, kernels, dtype, seed, fabric, Payload.F32, Payload.F32);
+        return create(config, kernels, dtype, seed, Sharing.among(fabric));
     }
 
-    /// As [#create(ModelConfig, Kernels, DType, long, Fabric)], where tokens travel narrower than
-    /// they are computed: those that stay on a rank are rounded alike.
+    /// As [#create(ModelConfig, Kernels, DType, long, Fabric)]. Where tokens travel narrower than
+    /// they are computed, those that stay on a rank are rounded alike.
     ///
-    /// @param dispatch what tokens travel as on their way to experts, and gradients of results
-    /// @param combine what results travel as on their way back, and gradients of tokens
-    public static Model create(
-            ModelConfig config,
-            Kernels kernels,
-            DType dtype,
-            long seed,
-            Fabric fabric,
-            Payload dispatch,
-            Payload combine) {
-        Model model = new Model(config, kernels, dtype, Ranks.of(fabric, dispatch, combine));
+    /// @throws BadInput where there are more ranks than routed experts, or a pipeline has fewer layers
+    ///     than two for each rank
+    public static Model create(ModelConfig config, Kernels kernels, DType dtype, long seed, Sharing sharing) {
+        Model model = new Model(config, kernels, dtype, Ranks.of(sharing, config));
         model.draw(seed);
         return model;
     }
@@ -191,26 +188,43 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where something is missing, malformed or of another shape, or there are
     ///     more ranks than routed experts
     public static Model load(Path folder, Kernels kernels, DType dtype, Fabric fabric, Progress progress) {
-        return load(folder, kernels, dtype, fabric, Payload.F32, Payload.F32, progress);
+        return load(folder, kernels, dtype, Sharing.among(fabric), progress);
     }
 
-    /// As [#load(Path, Kernels, DType, Fabric, Progress)], where tokens travel narrower than they
-    /// are computed: those that stay on a rank are rounded alike.
+    /// As [#load(Path, Kernels, DType, Fabric, Progress)]. Where tokens travel narrower than they
+    /// are computed, those that stay on a rank are rounded alike.
     ///
-    /// @param dispatch what tokens travel as on their way to experts, and gradients of results
-    /// @param combine what results travel as on their way back, and gradients of tokens
-    public static Model load(
-            Path folder,
-            Kernels kernels,
-            DType dtype,
-            Fabric fabric,
-            Payload dispatch,
-            Payload combine,
-            Progress progress) {
+    /// @throws BadInput where something is missing, malformed or of another shape, there are more ranks
+    ///     than routed experts, or a pipeline has fewer layers than two for each rank
+    public static Model load(Path folder, Kernels kernels, DType dtype, Sharing sharing, Progress progress) {
         try (Source source = Source.open(folder)) {
-            Ranks ranks = Ranks.of(fabric, dispatch, combine);
-            return read(source, new Model(source.config(progress), kernels, dtype, ranks), progress);
+            ModelConfig config = source.config(progress);
+            Model model = new Model(config, kernels, dtype, Ranks.of(sharing, config));
+            read(source, model, progress);
+            model.repeat();
+            return model;
         }
+    }
+
+    /// What was read into the first slot of an expert here goes into its others.
+    private void repeat() {
+        if (network.ranks.replicas() == 0) {
+            return;
+        }
+        for (Parameter parameter : expertParameters()) {
+            int[] slots = network.placement(parameter.name()).slots()[network.ranks.rank()];
+            for (int slot = 0; slot < slots.length; slot++) {
+                int first = 0;
+                while (slots[first] != slots[slot]) {
+                    first++;
+                }
+                if (first < slot) {
+                    Tensor value = parameter.value();
+                    value.select(0, slot).copyFrom(value.select(0, first));
+                }
+            }
+        }
+        weightsChanged();
     }
 
     /// A model of zeros: on a dry device, it measures.
@@ -361,12 +375,26 @@ public final class Model implements AutoCloseable {
     }
 
     /// @param ranks how many share the model
+    /// @param expertReplicas see [Sharing]
     /// @return the bytes of the weights of a rank, of the one that has the most
-    public static long bytes(ModelConfig config, DType dtype, int ranks) {
+    public static long bytes(ModelConfig config, DType dtype, int ranks, int expertReplicas) {
         try (DryDevice device = Device.dry();
                 Memory memory = device.memory()) {
-            Ranks first = Ranks.dry(ranks);
+            Ranks first = Ranks.dry(ranks, expertReplicas);
             new Weights(config, FlatMemory.of(config, first, memory, dtype), dtype, null, first);
+            return memory.bytes();
+        }
+    }
+
+    /// @param ranks of a pipeline
+    /// @param rank which of them
+    /// @return the bytes of its weights, in float32
+    /// @throws BadInput where there are fewer layers than two for each rank
+    public static long pipelineBytes(ModelConfig config, int ranks, int rank) {
+        try (DryDevice device = Device.dry();
+                Memory memory = device.memory()) {
+            Ranks one = Ranks.dry(Stages.of(config, ranks), rank);
+            new Weights(config, FlatMemory.of(config, one, memory, DType.F32), DType.F32, null, one);
             return memory.bytes();
         }
     }
@@ -479,11 +507,59 @@ public final class Model implements AutoCloseable {
         return network.flat();
     }
 
-    /// @return this rank's routed experts, `[local experts, ..]` each, in the order of [#parameters]
+    /// Where the routed experts of each layer lie: layers that have experts in their order, multi-token
+    /// prediction's last.
+    public List<Placement> placements() {
+        return Collections.unmodifiableList(network.placements());
+    }
+
+    /// Says that a layer's experts were moved among the ranks' slots, which all ranks say together,
+    /// between passes.
+    ///
+    /// @param layer its place in [#placements]
+    /// @param placement with as many slots on each rank as before
+    public void place(int layer, Placement placement) {
+        network.place(layer, placement);
+    }
+
+    /// @return this rank's routed experts, `[slots, ..]` each, in the order of [#parameters]: of each
+    ///     layer of [#placements] two, gate and up in one, then down
     public List<Parameter> expertParameters() {
         return parameters().stream()
                 .filter(parameter -> Weights.isRouted(parameter.name()))
                 .toList();
+    }
+
+    /// A parameter of the whole model, and who has it.
+    ///
+    /// @param shape in the whole model
+    /// @param routed whether it is routed experts'
+    /// @param rank that has it
+    public record Holding(String name, long[] shape, boolean routed, int rank) {}
+
+    /// @return whether the layers are dealt to the ranks of a pipeline, which have each parameter once
+    public boolean isPipeline() {
+        return network.ranks.stages() != null;
+    }
+
+    /// @return all parameters in the order of a whole model's [#parameters]
+    /// @throws IllegalStateException where the layers are not dealt to ranks
+    public List<Holding> holdings() {
+        Stages stages = network.ranks.stages();
+        if (stages == null) {
+            throw new IllegalStateException("this model's layers are not dealt to ranks");
+        }
+        try (DryDevice device = Device.dry();
+                Memory memory = device.memory()) {
+            return new Weights(config(), memory, DType.F32)
+                    .parameters().stream()
+                            .map(parameter -> new Holding(
+                                    parameter.name(),
+                                    parameter.value().shape(),
+                                    Weights.isRouted(parameter.name()),
+                                    stages.rankOfLayer(Weights.layer(parameter.name()))))
+                            .toList();
+        }
     }
 
     /// A pass through the layers that reads into a cache.
@@ -502,12 +578,27 @@ public final class Model implements AutoCloseable {
 
     /// Takes part with this rank's experts in a pass that another rank makes.
     public void serve(ReadKind kind) {
+        if (isPipeline()) {
+            servePipeline(kind);
+            return;
+        }
         try (var _ = workspace().scope()) {
             Pass p = visited(network.pass(workspace(), new int[0], new int[0]));
             switch (kind) {
                 case READ -> network.serve(p);
                 case DRAFT -> network.serveDraft(p);
             }
+        }
+    }
+
+    private void servePipeline(ReadKind kind) {
+        switch (kind) {
+            case READ -> {
+                try (var _ = workspace().scope()) {
+                    StageReads.serve(network, workspace());
+                }
+            }
+            case DRAFT -> {}
         }
     }
 
@@ -519,7 +610,7 @@ public final class Model implements AutoCloseable {
         return p.with(p.parts(), visitors);
     }
 
-    /// Gives rank 0 this rank's experts while it does [#save].
+    /// Gives rank 0 this rank's experts, or its layers, while it does [#save].
     public void giveTensors() {
         CheckpointFolder.give(network);
     }
@@ -647,11 +738,14 @@ public final class Model implements AutoCloseable {
                 Step step = new Step(reading.shape(), cache.address());
                 Tensor logits = replays.run(step, () -> {
                     Reading.Here here = reading.on(all);
-                    return head(infer(cache, here), here.wanted());
+                    return head(infer(cache, reading, here), here.wanted());
                 });
                 each.accept(floats(logits), 0);
             } else {
-                eachLogits(infer(cache, reading.on(all)), wanted, (some, before) -> each.accept(floats(some), before));
+                eachLogits(
+                        infer(cache, reading, reading.on(all)),
+                        wanted,
+                        (some, before) -> each.accept(floats(some), before));
             }
             return wanted.length;
         }
@@ -764,10 +858,12 @@ public final class Model implements AutoCloseable {
     /// Reads chunks into a cache.
     ///
     /// @return `[tokens, hidden]`, after the final norm, in the workspace
-    private Tensor infer(CachePages cache, Reading.Here reading) {
+    private Tensor infer(CachePages cache, Reading reading, Reading.Here here) {
         onRead.accept(ReadKind.READ);
-        Pass p = visited(network.pass(workspace(), reading));
-        Tensor normed = network.infer(p, reading.ids(), cache);
+        Pass p = visited(network.pass(workspace(), here));
+        Tensor normed = isPipeline()
+                ? StageReads.infer(network, p, reading, here.ids(), cache)
+                : network.infer(p, here.ids(), cache);
         if (drafts()) {
             network.kernels.elementwise().cast(normed, hidden().slice(0, 0, p.tokens()));
         }
@@ -781,7 +877,7 @@ public final class Model implements AutoCloseable {
     private Tensor states(CachePages cache, List<Chunk> chunks) {
         Reading reading = Reading.of(chunks, new int[0], false);
         network.use.reads(reading.shape().tokens());
-        return infer(cache, reading.on(network.ints(workspace(), reading.values())));
+        return infer(cache, reading, reading.on(network.ints(workspace(), reading.values())));
     }
 
     private static int[] ids(List<Chunk> chunks) {
@@ -838,7 +934,7 @@ public final class Model implements AutoCloseable {
     /// @throws BadInput where an id is not in the vocabulary
     public Tensor logits(int... ids) {
         requireIds(ids);
-        if (network.storage != null) {
+        if (network.storage != null || isPipeline()) {
             return cachedLogits(ids);
         }
         try (Memory values = network.device().memory();

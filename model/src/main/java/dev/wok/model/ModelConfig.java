@@ -203,6 +203,12 @@ public record ModelConfig(
         return IntStream.range(0, numHiddenLayers).filter(this::isMoe).toArray();
     }
 
+    /// @param layer whose experts are meant, the main model's or multi-token prediction's
+    /// @return how many layers before it have experts
+    int moeNumber(int layer) {
+        return (int) IntStream.range(0, layer).filter(this::isMoe).count();
+    }
+
     /// @return this configuration without multi-token prediction
     ModelConfig withoutMtp() {
         return new ModelConfig(
@@ -232,9 +238,14 @@ public record ModelConfig(
     public long activeMatmulParameters() {
         long sum = (long) vocabSize * hiddenSize;
         for (int layer = 0; layer < numHiddenLayers; layer++) {
-            sum += attention.matrixParameters(hiddenSize, numAttentionHeads) + feedForwardParameters(layer, true);
+            sum += activeLayerParameters(layer);
         }
         return sum;
+    }
+
+    /// @return the weights of a layer's matrices that a token is multiplied with
+    long activeLayerParameters(int layer) {
+        return attention.matrixParameters(hiddenSize, numAttentionHeads) + feedForwardParameters(layer, true);
     }
 
     /// @return all weights of the main model, the embedding counted once where it is also the head, without

@@ -3,6 +3,7 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
+import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PageTable;
 import dev.wok.kernel.Precision;
@@ -12,6 +13,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +31,10 @@ final class Network {
     ExpertReads reads;
 
     private final List<DecoderLayer> layers = new ArrayList<>();
+
+    /// Each one's number in the model.
+    private final List<Integer> numbers = new ArrayList<>();
+
     private final List<MtpLayer> mtp = new ArrayList<>();
     private final Tensor frequencies;
     private final int experts;
@@ -36,6 +43,11 @@ final class Network {
     final Ranks ranks;
 
     private final @Nullable FlatMemory flat;
+
+    /// Of the layers with experts, in their order, multi-token prediction's last.
+    private final List<Placement> placements = new ArrayList<>();
+
+    private final List<SpreadExperts> spread = new ArrayList<>();
 
     /// Of the main model's layers, for passes that only infer.
     final ExpertUse use;
@@ -74,19 +86,65 @@ final class Network {
         weights = new Weights(config, supply, dtype, storage, ranks);
         this.storage = storage;
         MoeConfig moe = config.moe();
-        SpreadExperts spread =
-                moe != null && ranks.exchange() ? new SpreadExperts(ranks.exchange(config.hiddenSize(), moe)) : null;
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(new DecoderLayer(config, i, spread));
+            SpreadExperts spread = spread(i);
+            if (ranks.has(i)) {
+                layers.add(new DecoderLayer(config, i, spread));
+                numbers.add(i);
+            }
         }
         for (int k = 0; k < config.numNextnPredictLayers(); k++) {
-            mtp.add(new MtpLayer(config, config.numHiddenLayers() + k, spread));
+            int index = config.numHiddenLayers() + k;
+            SpreadExperts spread = spread(index);
+            if (ranks.hasEnds()) {
+                mtp.add(new MtpLayer(config, index, spread));
+            }
         }
         Tensor host = Tensor.of(config.rope().frequencies(config.attention().rotaryDim()));
         frequencies = memory.tensor(dtype, host.dim(0));
         device().upload(host, frequencies);
         experts = moe == null ? 0 : moe.nRoutedExperts();
         use = new ExpertUse(config, kernels, memory);
+    }
+
+    /// Lays a layer's experts.
+    ///
+    /// @return them, or null where no other rank has any
+    private @Nullable SpreadExperts spread(int layer) {
+        MoeConfig moe = config.moe();
+        if (moe == null || !config.isMoe(layer)) {
+            return null;
+        }
+        Placement first = ranks.first(moe, placements.size());
+        placements.add(first);
+        if (!ranks.exchange()) {
+            return null;
+        }
+        spread.add(new SpreadExperts(ranks.exchange(config.hiddenSize(), moe, first)));
+        return spread.getLast();
+    }
+
+    List<Placement> placements() {
+        return placements;
+    }
+
+    /// @param name of a routed expert's tensor
+    Placement placement(String name) {
+        return placements.get(config.moeNumber(Weights.layer(name)));
+    }
+
+    /// Says that a layer's experts were moved.
+    ///
+    /// @param number of the layer, counted among those with experts
+    void place(int number, Placement placement) {
+        placements.set(number, placement);
+        int layer = IntStream.range(0, config.numHiddenLayers() + config.numNextnPredictLayers())
+                .filter(config::isMoe)
+                .skip(number)
+                .findFirst()
+                .orElseThrow();
+        weights.rename(layer, placement.slots()[ranks.rank()]);
+        spread.get(number).follow(ranks.exchange(config.hiddenSize(), Objects.requireNonNull(config.moe()), placement));
     }
 
     /// @return whether what all ranks have alike lies in one tensor
@@ -211,20 +269,43 @@ final class Network {
     /// @param balances per layer, how routing is counted
     Saved forward(Pass p, Tensor ids, List<RouterLayer.Balance> balances) {
         try (var _ = p.span("forward")) {
-            Tensor x = p.rows(config.hiddenSize());
-            kernels.embedding().forward(ids, weights.embedding, x);
-            List<DecoderLayer.Saved> saved = new ArrayList<>();
-            for (int i = 0; i < layers.size(); i++) {
-                Tensor y = p.rows(config.hiddenSize());
-                saved.add(layers.get(i).forward(p, weights.layers.get(i), x, balances.get(i), y));
-                x = y;
-            }
+            Tensor x = embed(p, ids);
+            Tensor out = p.rows(config.hiddenSize());
+            List<DecoderLayer.Saved> saved = forward(p, 0, layers.size(), x, balances, out);
             Tensor rstd = p.tensor(p.tokens());
-            return new Saved(ids, saved, x, rstd, finalNorm(p, x, rstd));
+            return new Saved(ids, saved, out, rstd, finalNorm(p, out, rstd));
         }
     }
 
-    private Tensor finalNorm(Pass p, Tensor x, Tensor rstd) {
+    /// @return `[tokens, hidden]`: the tokens' embeddings
+    Tensor embed(Pass p, Tensor ids) {
+        Tensor x = p.rows(config.hiddenSize());
+        kernels.embedding().forward(ids, weights.embedding, x);
+        return x;
+    }
+
+    /// Runs some layers that lie here.
+    ///
+    /// @param from the first, counted over those that lie here
+    /// @param to behind the last
+    /// @param x `[tokens, hidden]`
+    /// @param balances of all layers here
+    /// @param out `[tokens, hidden]`, written
+    List<DecoderLayer.Saved> forward(
+            Pass p, int from, int to, Tensor x, List<RouterLayer.Balance> balances, Tensor out) {
+        List<DecoderLayer.Saved> saved = new ArrayList<>();
+        Tensor before = x;
+        for (int i = from; i < to; i++) {
+            Tensor y = i + 1 < to ? p.rows(config.hiddenSize()) : out;
+            saved.add(layers.get(i).forward(p, weights.layers.get(i), before, balances.get(i), y));
+            before = y;
+        }
+        return saved;
+    }
+
+    /// @param rstd `[tokens]`, written
+    /// @return `[tokens, hidden]`
+    Tensor finalNorm(Pass p, Tensor x, Tensor rstd) {
         Tensor normed = p.rows(config.hiddenSize());
         kernels.rmsNorm().forward(x, weights.norm, config.rmsNormEps(), normed, rstd);
         return normed;
@@ -235,27 +316,40 @@ final class Network {
     /// @param cache written to, or null for a pass without one
     /// @return `[tokens, hidden]`, after the final norm
     Tensor infer(Pass p, Tensor ids, @Nullable CachePages cache) {
-        Tensor x = p.rows(config.hiddenSize());
-        Tensor y = p.rows(config.hiddenSize());
-        kernels.embedding().forward(ids, weights.embedding, x);
-        for (int i = 0; i < layers.size(); i++) {
+        Tensor x = embed(p, ids);
+        Tensor out = infer(p, 0, layers.size(), x, p.rows(config.hiddenSize()), cache, 0);
+        return finalNorm(p, out, p.tensor(p.tokens()));
+    }
+
+    /// Runs some layers that lie here, as [#infer(Pass, Tensor, CachePages)].
+    ///
+    /// @param from the first, counted over those that lie here
+    /// @param to behind the last
+    /// @param x `[tokens, hidden]`, overwritten
+    /// @param y `[tokens, hidden]`, overwritten
+    /// @param first the layer of the model that the cache begins with
+    /// @return what the last layer gives: one of the two
+    Tensor infer(Pass p, int from, int to, Tensor x, Tensor y, @Nullable CachePages cache, int first) {
+        Tensor before = x;
+        Tensor after = y;
+        for (int i = from; i < to; i++) {
             try (var _ = p.scope()) {
                 Weights.Layer w = weights.layers.get(i);
-                RouterLayer.Balance balance = use.of(i);
+                RouterLayer.Balance balance = use.of(numbers.get(i));
                 if (cache == null) {
-                    layers.get(i).forward(p, w, x, balance, y);
+                    layers.get(i).forward(p, w, before, balance, after);
                 } else {
                     if (p.reads() != null && i + 1 < layers.size()) {
-                        layers.get(i + 1).guess(p, p.reads(), weights.layers.get(i + 1), x);
+                        layers.get(i + 1).guess(p, p.reads(), weights.layers.get(i + 1), before);
                     }
-                    layers.get(i).extend(p, w, x, balance, cache.layer(i), y);
+                    layers.get(i).extend(p, w, before, balance, cache.layer(numbers.get(i) - first), after);
                 }
             }
-            Tensor swap = x;
-            x = y;
-            y = swap;
+            Tensor swap = before;
+            before = after;
+            after = swap;
         }
-        return finalNorm(p, x, p.tensor(p.tokens()));
+        return before;
     }
 
     /// Runs multi-token prediction behind [#infer].
@@ -294,18 +388,59 @@ final class Network {
     ///
     /// @param dNormed `[tokens, hidden]`
     /// @param further embeddings that were looked up beside the model's input
+    /// @param done hears a layer's number when nothing more is added to the gradients of that layer and of
+    ///     what lies behind it: from the number of layers down to -1, which is the embedding's
     void backward(
-            Pass p, Weights g, Saved s, List<RouterLayer.Balance> balances, Tensor dNormed, List<LookedUp> further) {
+            Pass p,
+            Weights g,
+            Saved s,
+            List<RouterLayer.Balance> balances,
+            Tensor dNormed,
+            List<LookedUp> further,
+            IntConsumer done) {
         try (var _ = p.scope();
                 var _ = p.span("backward")) {
             Tensor d = p.rows(config.hiddenSize());
             p.normBackward(s.out, weights.norm, s.rstd, dNormed, d, false, g.norm);
-            for (int i = layers.size() - 1; i >= 0; i--) {
-                layers.get(i).backward(p, weights.layers.get(i), g.layers.get(i), s.saved.get(i), balances.get(i), d);
-            }
+            done.accept(layers.size());
+            backward(p, 0, g, s.saved, balances, d, done);
             further.forEach(f -> p.embeddingBackward(f.ids, f.d, g.embedding));
             p.embeddingBackward(s.ids, d, g.embedding);
+            done.accept(-1);
         }
+    }
+
+    /// Takes a gradient back through layers that lie here.
+    ///
+    /// @param from the first, counted over those that lie here
+    /// @param saved what [#forward(Pass, int, int, Tensor, List, Tensor)] gave
+    /// @param balances of all layers here
+    /// @param d `[tokens, hidden]`: the gradient of the last one's output, becomes that of the first
+    ///     one's input
+    /// @param done hears each layer's place, counted likewise, when its gradients are there
+    void backward(
+            Pass p,
+            int from,
+            Weights g,
+            List<DecoderLayer.Saved> saved,
+            List<RouterLayer.Balance> balances,
+            Tensor d,
+            IntConsumer done) {
+        for (int k = saved.size() - 1; k >= 0; k--) {
+            int i = from + k;
+            layers.get(i).backward(p, weights.layers.get(i), g.layers.get(i), saved.get(k), balances.get(i), d);
+            done.accept(i);
+        }
+    }
+
+    /// @return the numbers of the layers that lie here, in order; those of multi-token prediction
+    ///     follow the main model's
+    List<Integer> numbers() {
+        List<Integer> all = new ArrayList<>(numbers);
+        for (int k = 0; k < mtp.size(); k++) {
+            all.add(config.numHiddenLayers() + k);
+        }
+        return all;
     }
 
     MtpLayer mtp(int depth) {

@@ -9,9 +9,8 @@ import java.lang.foreign.Arena;
 import java.util.IdentityHashMap;
 import java.util.Map;
 
-/// Packed weights while they are filled, row by row, by the host: what lies on another device is filled in a copy here
-/// and
-/// goes there when its last row has come.
+/// Packed weights while they are filled, row by row, by the host: what lies on another device is
+/// filled in a copy here and goes there when its last row has come.
 final class PackedCopies implements AutoCloseable {
     private final Device device;
     private final Map<Packed, Copy> copies = new IdentityHashMap<>();

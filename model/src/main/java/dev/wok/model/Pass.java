@@ -53,12 +53,26 @@ record Pass(
         return with(parts, visitors, turn);
     }
 
+    /// @return the same in another pair of passes
+    Pass with(Turn other) {
+        return with(parts, visitors, other);
+    }
+
     /// @return the same with other parts, and room for what comes from other ranks while another
     ///     pass computes
     Pass with(Parts parts, @Nullable Guests visitors, Turn turn) {
+        return of(workspace, parts, visitors, turn);
+    }
+
+    /// @return the same whose values lie elsewhere from now on
+    Pass in(Workspace elsewhere) {
+        return of(elsewhere, parts, visitors, turn);
+    }
+
+    private Pass of(Workspace place, Parts some, @Nullable Guests guests, Turn pair) {
         return new Pass(
                 kernels,
-                workspace,
+                place,
                 dtype,
                 tokens,
                 positions,
@@ -69,9 +83,9 @@ record Pass(
                 sin,
                 layerCache,
                 reads,
-                parts,
-                visitors,
-                turn,
+                some,
+                guests,
+                pair,
                 timeline);
     }
 

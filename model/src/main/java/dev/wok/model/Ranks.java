@@ -8,6 +8,8 @@ import dev.wok.fabric.Fabric;
 import dev.wok.fabric.Placement;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The ranks that share a model, and which of its routed experts this one holds.
 ///
@@ -17,24 +19,77 @@ import dev.wok.tensor.DType;
 /// @param measures whether nothing travels
 /// @param dispatch what tokens travel as on their way to experts
 /// @param combine what results travel as on their way back
-record Ranks(Fabric fabric, int rank, int size, boolean measures, Payload dispatch, Payload combine) {
-    private static final Ranks ALONE = of(Fabric.alone(), Payload.F32, Payload.F32);
+/// @param replicas slots of a layer beyond one for each expert
+/// @param placements where experts lie at first, see [Sharing]
+/// @param stages how the layers are dealt to ranks, each of which has its layers' experts all; null
+///     where each rank has all layers
+/// @param place this rank's among those of the stages, 0 where there are none
+record Ranks(
+        Fabric fabric,
+        int rank,
+        int size,
+        boolean measures,
+        Payload dispatch,
+        Payload combine,
+        int replicas,
+        List<Placement> placements,
+        @Nullable Stages stages,
+        int place) {
+    private static final Ranks ALONE = group(Sharing.among(Fabric.alone()));
 
     /// @return one that has a model for itself
     static Ranks alone() {
         return ALONE;
     }
 
-    static Ranks of(Fabric fabric, Payload dispatch, Payload combine) {
-        return new Ranks(fabric, fabric.rank(), fabric.size(), false, dispatch, combine);
+    /// @throws BadInput where a pipeline has fewer layers than two for each rank
+    static Ranks of(Sharing sharing, ModelConfig config) {
+        return sharing.pipeline()
+                ? pipeline(sharing.fabric(), Stages.of(config, sharing.fabric().size()))
+                : group(sharing);
+    }
+
+    private static Ranks group(Sharing sharing) {
+        Fabric fabric = sharing.fabric();
+        return new Ranks(
+                fabric,
+                fabric.rank(),
+                fabric.size(),
+                false,
+                sharing.dispatch(),
+                sharing.combine(),
+                sharing.expertReplicas(),
+                sharing.placements(),
+                null,
+                0);
+    }
+
+    private static Ranks pipeline(Fabric fabric, Stages stages) {
+        return new Ranks(fabric, 0, 1, false, Payload.F32, Payload.F32, 0, List.of(), stages, fabric.rank());
+    }
+
+    /// @return a rank of a pipeline, on a dry device
+    static Ranks dry(Stages stages, int place) {
+        return new Ranks(ALONE.fabric, 0, 1, true, Payload.F32, Payload.F32, 0, List.of(), stages, place);
     }
 
     /// @return the first of so many, which has the most experts, on a dry device
-    static Ranks dry(int size) {
-        return new Ranks(ALONE.fabric, 0, size, true, Payload.F32, Payload.F32);
+    static Ranks dry(int size, int replicas) {
+        return new Ranks(ALONE.fabric, 0, size, true, Payload.F32, Payload.F32, replicas, List.of(), null, 0);
     }
 
-    /// @return whether others hold a part of the model
+    /// @param layer those of multi-token prediction follow the main model's
+    /// @return whether a layer lies here
+    boolean has(int layer) {
+        return stages == null || stages.rankOfLayer(layer) == place;
+    }
+
+    /// @return whether the embedding, the head and multi-token prediction lie here
+    boolean hasEnds() {
+        return place == 0;
+    }
+
+    /// @return whether others hold experts of the layers that are here
     boolean share() {
         return size > 1;
     }
@@ -47,8 +102,13 @@ record Ranks(Fabric fabric, int rank, int size, boolean measures, Payload dispat
 
     /// @throws BadInput where there are fewer routed experts than ranks
     void require(ModelConfig config, Device device, DType dtype) {
-        if (exchange() && (!(device instanceof HostDevice) || dtype != DType.F32)) {
+        boolean inFloats = device instanceof HostDevice && dtype == DType.F32;
+        if (exchange() && !inFloats) {
             throw new BadInput("tokens go to experts of other ranks in float32 on the processor alone, not in %s on %s."
+                    .formatted(dtype, device.describe()));
+        }
+        if (stages != null && !inFloats) {
+            throw new BadInput("a pipeline's ranks compute in float32 on the processor, not in %s on %s."
                     .formatted(dtype, device.describe()));
         }
         MoeConfig moe = config.moe();
@@ -59,38 +119,26 @@ record Ranks(Fabric fabric, int rank, int size, boolean measures, Payload dispat
         }
     }
 
-    /// @return the first expert of this rank; its others follow
-    int firstExpert(MoeConfig moe) {
-        return slots(moe)[0];
+    /// @return how many experts this rank has room for in a layer
+    int slots(MoeConfig moe) {
+        return inOrder(moe).slots()[rank].length;
     }
 
-    /// @return how many experts this rank has of a layer
-    int experts(MoeConfig moe) {
-        return slots(moe).length;
+    /// @param number of the layer, counted among those with experts
+    /// @return where its experts lie at first
+    Placement first(MoeConfig moe, int number) {
+        Placement inOrder = inOrder(moe);
+        return number < placements.size() && placements.get(number).isAlike(inOrder) ? placements.get(number) : inOrder;
     }
 
-    /// @return the rank of an expert
-    int of(MoeConfig moe, int expert) {
-        int[][] slots = placement(moe).slots();
-        int rank = 0;
-        while (slots[rank][slots[rank].length - 1] < expert) {
-            rank++;
-        }
-        return rank;
-    }
-
-    private int[] slots(MoeConfig moe) {
-        return placement(moe).slots()[rank];
-    }
-
-    private Placement placement(MoeConfig moe) {
-        return Placement.even(moe.nRoutedExperts(), size);
+    private Placement inOrder(MoeConfig moe) {
+        return Placement.even(moe.nRoutedExperts(), size, replicas);
     }
 
     /// @param hidden width of a token
-    Exchange exchange(int hidden, MoeConfig moe) {
+    Exchange exchange(int hidden, MoeConfig moe, Placement placement) {
         return measures
-                ? new DryExchange(experts(moe))
-                : fabric.exchange(new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement(moe), dispatch, combine));
+                ? new DryExchange(size, slots(moe))
+                : fabric.exchange(new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, dispatch, combine));
     }
 }

@@ -7,33 +7,46 @@ import dev.wok.kernel.Experts;
 import dev.wok.kernel.Routing;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// A layer's routed experts where each lies on one of several ranks. Tokens go to them and come
 /// back unweighted, and are summed at home in the order of the choices.
 ///
 /// An expert sees the tokens of all ranks in their order, so that its products have the bits that
 /// one rank's would have.
-record SpreadExperts(Exchange exchange) {
+final class SpreadExperts {
+    private Exchange exchange;
+
+    SpreadExperts(Exchange exchange) {
+        this.exchange = exchange;
+    }
+
+    /// Lets tokens go another way from the next pass on: experts lie elsewhere.
+    void follow(Exchange other) {
+        exchange = other;
+    }
+
     /// Tokens on their way to their experts.
     ///
-    /// @param plan the rows here, as tokens that choose one expert each
-    /// @param x `[rows, hidden]`: tokens that have come
+    /// @param plan the rows here, of whichever tokens
+    /// @param x `[arrivals, hidden]`: tokens that have come
     /// @param gateUp `[rows, 2 * inner]`
     /// @param activated `[rows, inner]`
     record Saved(Exchange.Route route, Routing.Plan plan, Tensor x, Tensor gateUp, Tensor activated) {}
 
     /// Gradients on their way to the experts.
     ///
-    /// @param dRows `[rows, hidden]`
+    /// @param dy `[arrivals, hidden]`
     /// @param weights `[rows, 1]`
-    record Returning(Tensor dRows, Transfer gradients, Tensor weights, Transfer scalars) {}
+    record Returning(Tensor dy, Transfer gradients, Tensor weights, Transfer scalars) {}
 
     /// @param chosen `[tokens, topK]`, I32
     /// @param x `[tokens, hidden]`, unchanged until [#finish]
     /// @return tokens on their way to their experts; until [#finish] nothing else of the pass's
     ///     guests may be taken
     Exchange.Arriving begin(Pass p, Tensor chosen, Tensor x) {
-        return exchange.begin(chosen, x, rows -> p.guests().tensor(x.dtype(), rows, x.dim(1)));
+        return exchange.begin(chosen, x, count -> p.guests().tensor(x.dtype(), count, x.dim(1)));
     }
 
     /// @param weights `[tokens, topK]`
@@ -46,33 +59,33 @@ record SpreadExperts(Exchange exchange) {
         Guests guests = p.guests();
         DType dtype = y.dtype();
         Tensor identity = guests.identity(route.rows());
-        Routing.Plan plan = new Routing.Plan(Tensor.of(route.offsets()), identity, identity);
+        Routing.Plan plan =
+                new Routing.Plan(Tensor.of(route.offsets()), identity, identity, Tensor.of(route.rowToken()));
         Tensor gateUp = guests.tensor(dtype, route.rows(), w.gateUp().dim(1));
         Tensor activated = guests.tensor(dtype, route.rows(), w.down().dim(2));
         Experts experts = p.kernels().experts();
-        experts.gateUp(arriving.rows(), plan, w.gateUp(), gateUp, activated);
+        experts.gateUp(arriving.tokens(), plan, w.gateUp(), gateUp, activated);
         try (var _ = p.scope()) {
             Tensor results = guests.tensor(dtype, route.rows(), y.dim(1));
             experts.downRows(activated, plan, w.down(), results);
-            Tensor slots = p.tensor(weights.elements(), y.dim(1));
-            Transfer back = exchange.combine(route, results, slots);
+            Exchange.Results back = home(p, route, results, weights.elements());
             meanwhile.run();
+            back.addTo(weights, y);
             p.turn().hand();
             back.await();
-            experts.combine(slots, guests.identity(slots.size(0)), weights, y);
         }
-        return new Saved(route, plan, arriving.rows(), gateUp, activated);
+        return new Saved(route, plan, arriving.tokens(), gateUp, activated);
     }
 
     /// @param weights `[tokens, topK]`
     /// @param dy `[tokens, hidden]`, unchanged until [#finishBackward]
     Returning beginBackward(Pass p, Saved s, Tensor weights, Tensor dy) {
         int rows = s.route.rows();
-        Tensor dRows = p.guests().tensor(dy.dtype(), rows, dy.dim(1));
+        Tensor there = p.guests().tensor(dy.dtype(), s.route.arrivals(), dy.dim(1));
         Tensor here = p.guests().tensor(dy.dtype(), rows, 1);
         return new Returning(
-                dRows,
-                exchange.dispatch(s.route, dy, dRows),
+                there,
+                exchange.dispatch(s.route, dy, there),
                 here,
                 exchange.dispatchScalars(s.route, weights, here.reshape(rows)));
     }
@@ -87,29 +100,70 @@ record SpreadExperts(Exchange exchange) {
         Experts experts = p.kernels().experts();
         Dense gateUp = Weights.dense(w.gateUp());
         Dense down = Weights.dense(w.down());
-        Tensor dRows = returning.dRows;
+        Tensor dy = returning.dy;
         Tensor weights = returning.weights;
         try (var _ = p.scope()) {
             DType dtype = dx.dtype();
             int rows = s.route.rows();
             Tensor dActivated = p.guests().tensor(dtype, s.activated.shape());
             Tensor dHere = p.guests().tensor(dtype, rows, 1);
-            experts.downBackward(dRows, s.plan, down, weights, s.activated, dActivated, dHere);
+            experts.downBackward(dy, s.plan, down, weights, s.activated, dActivated, dHere);
             Transfer scalars = exchange.combineScalars(s.route, dHere.reshape(rows), dWeights);
             Tensor dGateUp = p.guests().tensor(dtype, s.gateUp.shape());
             p.kernels().swiglu().backward(s.gateUp, dActivated, dGateUp);
             Tensor results = p.guests().tensor(dtype, rows, dx.dim(1));
             experts.gateUpBackwardRows(dGateUp, s.plan, gateUp, results);
-            Tensor slots = p.tensor(dWeights.elements(), dx.dim(1));
-            Transfer back = exchange.combine(s.route, results, slots);
+            Exchange.Results back = home(p, s.route, results, dWeights.elements());
+            back.addTo(null, dx);
             experts.downWeightGradient(
-                    dRows, s.plan, weights, s.activated, Weights.dense(g.down()).value());
+                    dy, s.plan, weights, s.activated, Weights.dense(g.down()).value());
             experts.gateUpWeightGradient(
                     dGateUp, s.plan, s.x, Weights.dense(g.gateUp()).value());
             p.turn().hand();
             scalars.await();
             back.await();
-            experts.combine(slots, p.guests().identity(slots.size(0)), null, dx);
+        }
+    }
+
+    /// @param rows `[rows, hidden]`
+    /// @param slots choices of this rank's tokens
+    /// @return the rows on their way home
+    private Exchange.Results home(Pass p, Exchange.Route route, Tensor rows, long slots) {
+        Experts experts = p.kernels().experts();
+        if (experts.addsRowByRow()) {
+            return exchange.combine(route, rows);
+        }
+        Tensor to = p.guests().tensor(rows.dtype(), slots, rows.dim(1));
+        Transfer back = exchange.combineSlots(route, rows, to);
+        return new BySlot(experts, to, p.guests().identity(to.size(0)), back);
+    }
+
+    /// Rows on their way to a slot each, which the kernels add up when all are there.
+    private static final class BySlot implements Exchange.Results {
+        private final Experts experts;
+        private final Tensor slots;
+        private final Tensor identity;
+        private final Transfer back;
+        private @Nullable Tensor weights;
+        private @Nullable Tensor y;
+
+        BySlot(Experts experts, Tensor slots, Tensor identity, Transfer back) {
+            this.experts = experts;
+            this.slots = slots;
+            this.identity = identity;
+            this.back = back;
+        }
+
+        @Override
+        public void addTo(@Nullable Tensor factors, Tensor tokens) {
+            weights = factors;
+            y = tokens;
+        }
+
+        @Override
+        public void await() {
+            back.await();
+            experts.combine(slots, identity, weights, Objects.requireNonNull(y));
         }
     }
 }

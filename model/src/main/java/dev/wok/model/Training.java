@@ -7,6 +7,7 @@ import dev.wok.device.Workspace;
 import dev.wok.fabric.Serving;
 import dev.wok.fabric.Timeline;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.Weight;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -45,9 +46,9 @@ public final class Training implements AutoCloseable {
     ///     what all ranks have alike, a multiple of the ranks: the parts' sums are added in order,
     ///     so that a step has the same bits for any number of ranks; 1 where documents may begin
     ///     alike
-    /// @param takeTurns whether two micro-batches of ranks that share a model take turns, so that the
-    ///     tokens of one travel while the other computes. It takes the memory of both and changes no
-    ///     bit
+    /// @param atOnce how many micro-batches of ranks that share a model are under way at once, 1 to 3,
+    ///     and have memory. Of two or more two take turns, so that the tokens of one travel while the
+    ///     other computes; of three one goes forward while another goes backward. It changes no bit
     public record Settings(
             int sequences,
             int length,
@@ -56,7 +57,7 @@ public final class Training implements AutoCloseable {
             boolean asSampled,
             boolean alike,
             int gradientParts,
-            boolean takeTurns) {
+            int atOnce) {
         /// Micro-batches one after the other.
         public Settings(
                 int sequences,
@@ -66,7 +67,7 @@ public final class Training implements AutoCloseable {
                 boolean asSampled,
                 boolean alike,
                 int gradientParts) {
-            this(sequences, length, mtpLossWeight, balanceAlpha, asSampled, alike, gradientParts, false);
+            this(sequences, length, mtpLossWeight, balanceAlpha, asSampled, alike, gradientParts, 1);
         }
 
         /// Gradients in one part.
@@ -90,11 +91,25 @@ public final class Training implements AutoCloseable {
                 throw new IllegalArgumentException(
                         "Training: %d sequences of %d tokens, expected 1 or more".formatted(sequences, length));
             }
+            if (atOnce < 1 || atOnce > MOST_AT_ONCE) {
+                throw new IllegalArgumentException(
+                        "Training: %d micro-batches at once, expected 1 to %d".formatted(atOnce, MOST_AT_ONCE));
+            }
         }
 
         int tokens() {
             return Math.multiplyExact(sequences, length);
         }
+    }
+
+    /// One goes forward, one backward, and one is between the two.
+    private static final int MOST_AT_ONCE = 3;
+
+    /// Hears which gradients of [#flatParts] a step adds nothing more to.
+    public interface Finished {
+        /// @param from the first element; a step's ranges follow each other, from the last one to 0
+        /// @param to behind the last
+        void range(long from, long to);
     }
 
     /// What a step found.
@@ -124,12 +139,19 @@ public final class Training implements AutoCloseable {
     /// Rows of a part, at most.
     private final int partRows;
 
-    private final Room room;
+    /// One for each micro-batch that is under way at once.
+    private final List<Room> rooms = new ArrayList<>();
 
-    /// Of the second of two passes that take turns, or null where none do.
-    private final @Nullable Room second;
-
+    /// For the second of two passes that take turns, or null where none do.
     private final @Nullable ExecutorService secondThread;
+
+    /// Where the layers are dealt to ranks.
+    private final @Nullable Pipeline pipeline;
+
+    /// Where the gradients of each layer begin in [#flat], and where those behind the last one; none where they
+    /// lie one by one.
+    private final long[] layerBegins;
+
     private final Tensor losses;
     private final Tensor mtpLosses;
 
@@ -155,14 +177,16 @@ public final class Training implements AutoCloseable {
                 ? settings.tokens()
                 : Math.multiplyExact(Math.ceilDiv(settings.sequences, settings.gradientParts), settings.length);
         memory = network.device().memory();
-        if (network.isFlat() || settings.gradientParts > 1) {
+        if (network.isFlat() || settings.gradientParts > 1 || ranks.stages() != null) {
             FlatMemory first = FlatMemory.of(network.config, ranks, memory, network.dtype);
             gradients = gradients(first);
+            layerBegins = layerBegins(first.flat(gradients.parameters()));
             for (int part = 1; part < parts; part++) {
                 furtherParts.add(together(gradients, gradients(first.another(memory))));
             }
         } else {
             gradients = new Weights(network.config, memory, network.dtype);
+            layerBegins = new long[0];
         }
         losses = memory.tensor(network.dtype, (long) parts * partRows);
         mtpLosses = memory.tensor(network.dtype, (long) parts * partRows);
@@ -175,15 +199,62 @@ public final class Training implements AutoCloseable {
                 biases.add(moe.bias());
             }
         }
-        if (measuring != null) {
-            room = room(measuring);
-            second = null;
-        } else {
-            long bytes = Measured.of(network.config, network.dtype, settings, ranks.size()).workspace;
-            room = room(Workspace.of(memory, bytes));
-            second = settings.takeTurns && ranks.share() ? room(Workspace.of(memory, bytes)) : null;
+        if (ranks.stages() != null) {
+            pipeline = pipeline(ranks.stages());
+            secondThread = null;
+            return;
         }
-        secondThread = second == null ? null : Executors.newSingleThreadExecutor(Training::secondThread);
+        pipeline = null;
+        if (measuring != null) {
+            rooms.add(room(measuring));
+        } else {
+            long bytes = Measured.of(network.config, network.dtype, settings, Ranks.dry(ranks.size(), ranks.replicas()))
+                    .workspace;
+            for (int i = 0; i < (ranks.share() ? settings.atOnce : 1); i++) {
+                rooms.add(room(Workspace.of(memory, bytes)));
+            }
+        }
+        secondThread = rooms.size() == 1 ? null : Executors.newSingleThreadExecutor(Training::secondThread);
+    }
+
+    private long[] layerBegins(Flat of) {
+        int layers = network.config.numHiddenLayers();
+        long[] begins = new long[layers + 1];
+        Arrays.fill(begins, of.values().elements());
+        for (Flat.Piece piece : of.pieces()) {
+            String name = piece.parameter().name();
+            if (!name.equals(Weights.EMBEDDING)) {
+                int layer = Weights.layer(name);
+                int at = layer < 0 ? layers : Math.min(layer, layers);
+                begins[at] = Math.min(begins[at], piece.from());
+            }
+        }
+        return begins;
+    }
+
+    /// @return on a dry device one that measures
+    private Pipeline pipeline(Stages stages) {
+        if (ranks.measures() && network.device() instanceof DryDevice device) {
+            return Pipeline.dry(network, this, gradients, memory, device);
+        }
+        int tokens = most().batch.tokens().length;
+        return new Pipeline(
+                network, this, gradients, memory, tokens, sizes(network.config, settings, stages, ranks.place()));
+    }
+
+    private static Pipeline.Sizes sizes(ModelConfig config, Settings settings, Stages stages, int place) {
+        try (DryDevice device = Device.dry();
+                Training training = new Training(dry(config, device, DType.F32, Ranks.dry(stages, place)), settings)) {
+            return Objects.requireNonNull(training.pipeline).measure();
+        }
+    }
+
+    /// @return the largest micro-batch, whatever is in it
+    Share most() {
+        int tokens = settings.tokens();
+        int[] none = new int[tokens];
+        int[] alone = IntStream.range(0, tokens).toArray();
+        return share(new Batch(settings.sequences, settings.length, none, none, none, alone));
     }
 
     /// Memory for the values of a pass.
@@ -237,11 +308,11 @@ public final class Training implements AutoCloseable {
     ///
     /// @param visitors bytes of rows that come from other ranks, where as many come to each
     private record Measured(long workspace, long visitors) {
-        static Measured of(ModelConfig config, DType dtype, Settings settings, int ranks) {
+        static Measured of(ModelConfig config, DType dtype, Settings settings, Ranks ranks) {
             try (DryDevice device = Device.dry()) {
                 Workspace workspace = Workspace.measuring(device);
                 Training training = new Training(dry(config, device, dtype, ranks), settings, workspace);
-                int sequences = Math.ceilDiv(settings.sequences, ranks);
+                int sequences = Math.ceilDiv(settings.sequences, ranks.size());
                 int tokens = Math.multiplyExact(sequences, settings.length);
                 int[] alone = IntStream.range(0, tokens).toArray();
                 int[] none = new int[tokens];
@@ -250,20 +321,19 @@ public final class Training implements AutoCloseable {
                 if (settings.alike && tokens > 2) {
                     training.accumulateLogits(alike(tokens - 1), (_, _) -> {});
                 }
-                training.accumulate(most, training.room, Turn.ALONE);
+                training.accumulate(most, training.rooms.getFirst());
                 if (settings.gradientParts == 1) {
                     training.accumulateLogits(most.batch, (_, _) -> {});
                 }
-                Guests visitors = training.room.visitors;
+                Guests visitors = training.rooms.getFirst().visitors;
                 return new Measured(workspace.peakBytes(), visitors == null ? 0 : visitors.peakBytes());
             }
         }
     }
 
-    private static Network dry(ModelConfig config, DryDevice device, DType dtype, int ranks) {
+    private static Network dry(ModelConfig config, DryDevice device, DType dtype, Ranks ranks) {
         Memory memory = device.memory();
-        return new Network(
-                config, Kernels.on(device.stream()), memory, dtype, null, Weights.Supply.of(memory), Ranks.dry(ranks));
+        return new Network(config, Kernels.on(device.stream()), memory, dtype, null, Weights.Supply.of(memory), ranks);
     }
 
     /// Documents of a token each, but the last one begins like the first.
@@ -279,7 +349,7 @@ public final class Training implements AutoCloseable {
 
     /// @return the bytes that training takes beside the model's weights: gradients and the values of a micro-batch
     public static long bytes(ModelConfig config, DType dtype, Settings settings) {
-        return bytes(config, dtype, settings, 1);
+        return bytes(config, dtype, settings, 1, 0);
     }
 
     /// As [#bytes(ModelConfig, DType, Settings)], on a rank of a group. Tokens that come from other
@@ -287,11 +357,27 @@ public final class Training implements AutoCloseable {
     /// known only when they come.
     ///
     /// @param ranks how many share the model
-    public static long bytes(ModelConfig config, DType dtype, Settings settings, int ranks) {
+    /// @param expertReplicas see [Sharing]
+    public static long bytes(ModelConfig config, DType dtype, Settings settings, int ranks, int expertReplicas) {
         try (DryDevice device = Device.dry()) {
-            Training training = new Training(dry(config, device, dtype, ranks), settings);
-            long visitors = Measured.of(config, dtype, settings, ranks).visitors;
-            return training.bytes() + (training.second == null ? 1 : 2) * (visitors + visitors / 2);
+            Ranks first = Ranks.dry(ranks, expertReplicas);
+            Training training = new Training(dry(config, device, dtype, first), settings);
+            long visitors = Measured.of(config, dtype, settings, first).visitors;
+            return training.bytes() + training.rooms.size() * (visitors + visitors / 2);
+        }
+    }
+
+    /// As [#bytes(ModelConfig, DType, Settings)] in float32, on a rank of a pipeline.
+    ///
+    /// @param ranks that the layers are dealt to
+    /// @param rank which of them
+    public static long pipelineBytes(ModelConfig config, Settings settings, int ranks, int rank) {
+        Stages stages = Stages.of(config, ranks);
+        Pipeline.Sizes sizes = sizes(config, settings, stages, rank);
+        try (DryDevice device = Device.dry()) {
+            Ranks one = Ranks.dry(stages, rank);
+            Training training = new Training(dry(config, device, DType.F32, one), settings);
+            return training.bytes() + Pipeline.bytes(stages, rank, settings.tokens(), config.hiddenSize(), sizes);
         }
     }
 
@@ -323,7 +409,7 @@ public final class Training implements AutoCloseable {
     /// What this rank has of a micro-batch.
     ///
     /// @param batch its sequences
-    private record Share(Batch batch, Parts parts) {}
+    record Share(Batch batch, Parts parts) {}
 
     /// Deals the sequences to parts.
     private Share share(Batch batch) {
@@ -354,44 +440,102 @@ public final class Training implements AutoCloseable {
     ///
     /// @param batch at most as large as the settings say, and whole whatever rank this is; where
     ///     gradients have several parts, no document lies in more than one of them
+    ///
+    /// @throws IllegalStateException where the layers are dealt to ranks, which take all of a step's
+    ///     together
     public void accumulate(Batch batch) {
-        accumulate(fitting(batch), room, Turn.ALONE);
+        requireAllLayers();
+        accumulate(fitting(batch), rooms.getFirst());
+    }
+
+    private void requireAllLayers() {
+        if (pipeline != null) {
+            throw new IllegalStateException("a pipeline's ranks take the micro-batches of a step together");
+        }
     }
 
     /// Adds a step's micro-batches in their order, and notes when each is computed. Two at a time
     /// take turns where the settings say so.
+    ///
+    /// @throws IllegalArgumentException where the layers are dealt to ranks, and there are fewer than
+    ///     two for each
     public void accumulate(List<Batch> batches) {
+        accumulate(batches, (_, _) -> {});
+    }
+
+    /// As [#accumulate(List)].
+    ///
+    /// @param finished hears, while the last one is computed, which gradients are done: all of those in
+    ///     [#flatParts], on all ranks in the same order
+    public void accumulate(List<Batch> batches, Finished finished) {
         List<Share> shares = batches.stream().map(this::fitting).toList();
-        Room other = second;
-        if (other == null || secondThread == null) {
+        if (pipeline != null) {
+            pipeline.run(shares);
+            finished.range(0, flat.getFirst().elements());
+            return;
+        }
+        ExecutorService other = secondThread;
+        if (other == null) {
             for (int i = 0; i < shares.size(); i++) {
-                numbered(i, shares.get(i), room, Turn.ALONE);
+                alone(shares, i, finished);
             }
         } else {
             try (Serving _ = ranks.fabric().serve()) {
-                takeTurns(shares, other, secondThread);
+                int together = rooms.size() == 2 ? 2 : shares.size();
+                for (int from = 0; from < shares.size(); from += together) {
+                    takeTurns(shares, from, Math.min(shares.size(), from + together), other, finished);
+                }
             }
         }
     }
 
-    private void takeTurns(List<Share> shares, Room other, ExecutorService thread) {
-        for (int i = 0; i + 1 < shares.size(); i += 2) {
-            int one = i;
-            int two = i + 1;
-            Turns.run(
-                    ranks.fabric().timeline(),
-                    thread,
-                    turn -> numbered(one, shares.get(one), room, turn),
-                    turn -> numbered(two, shares.get(two), other, turn));
-        }
-        if (shares.size() % 2 == 1) {
-            numbered(shares.size() - 1, shares.getLast(), room, Turn.ALONE);
+    private void alone(List<Share> shares, int number, Finished finished) {
+        try (Begun begun = forward(shares, number, Turn.ALONE)) {
+            backward(begun, Turn.ALONE, last(shares, number, finished));
         }
     }
 
-    private void numbered(int number, Share share, Room where, Turn turn) {
-        try (var _ = ranks.fabric().timeline().span(Timeline.Kind.COMPUTE, Timeline.MICRO_BATCH, number)) {
-            accumulate(share, where, turn);
+    private static Finished last(List<Share> shares, int number, Finished finished) {
+        return number + 1 == shares.size() ? finished : (_, _) -> {};
+    }
+
+    /// The first two go forward in turn, the last two backward. In between one goes backward, where there is more to
+    /// compute than travels, in turn with one that goes forward, where it is the other way round.
+    private void takeTurns(List<Share> shares, int from, int to, ExecutorService other, Finished finished) {
+        if (to - from == 1) {
+            alone(shares, from, finished);
+            return;
+        }
+        Timeline timeline = ranks.fabric().timeline();
+        @Nullable Begun[] begun = new @Nullable Begun[to];
+        try {
+            Turns.run(
+                    timeline,
+                    other,
+                    turn -> begun[from] = forward(shares, from, turn),
+                    turn -> begun[from + 1] = forward(shares, from + 1, turn));
+            for (int i = from; i + 2 < to; i++) {
+                int one = i;
+                Turns.run(
+                        timeline,
+                        other,
+                        turn -> end(begun, one, turn, last(shares, one, finished)),
+                        turn -> begun[one + 2] = forward(shares, one + 2, turn));
+            }
+            Turns.run(
+                    timeline,
+                    other,
+                    turn -> end(begun, to - 2, turn, last(shares, to - 2, finished)),
+                    turn -> end(begun, to - 1, turn, last(shares, to - 1, finished)));
+        } finally {
+            Arrays.stream(begun).filter(Objects::nonNull).forEach(Begun::close);
+        }
+    }
+
+    private void end(@Nullable Begun[] begun, int number, Turn turn, Finished finished) {
+        try (Begun one = Objects.requireNonNull(begun[number])) {
+            begun[number] = null;
+            backward(one, turn, finished);
         }
     }
 
@@ -401,38 +545,132 @@ public final class Training implements AutoCloseable {
         return share(batch);
     }
 
-    private void accumulate(Share share, Room where, Turn turn) {
-        Batch batch = share.batch;
-        try (var _ = where.scope()) {
+    private void accumulate(Share share, Room where) {
+        try (Begun begun = forward(share, where, 0, Turn.ALONE)) {
+            backward(begun, Turn.ALONE, (_, _) -> {});
+        }
+    }
+
+    /// A micro-batch between its two passes.
+    ///
+    /// @param scope of its values
+    private record Begun(
+            int number,
+            Share share,
+            Pass pass,
+            List<RouterLayer.Balance> balances,
+            Network.Saved saved,
+            Workspace.Scope scope)
+            implements AutoCloseable {
+        @Override
+        public void close() {
+            scope.close();
+        }
+    }
+
+    private Begun forward(List<Share> shares, int number, Turn turn) {
+        return forward(shares.get(number), rooms.get(number % rooms.size()), number, turn);
+    }
+
+    private Begun forward(Share share, Room where, int number, Turn turn) {
+        Workspace.Scope scope = where.scope();
+        try (var _ = span(number)) {
             Pass p = pass(share, where, turn);
-            Tensor ids = network.ints(where.workspace, batch.tokens());
-            Tensor targets = network.ints(where.workspace, batch.targets());
-            List<RouterLayer.Balance> balances = balances(p, batch);
+            Tensor ids = network.ints(where.workspace, share.batch.tokens());
+            List<RouterLayer.Balance> balances = balances(p, share.batch);
+            Network.Saved saved = network.forward(p, ids, balances.subList(0, network.config.numHiddenLayers()));
+            return new Begun(number, share, p, balances, saved, scope);
+        } catch (RuntimeException | Error e) {
+            scope.close();
+            throw e;
+        }
+    }
+
+    private Timeline.Span span(int number) {
+        return ranks.fabric().timeline().span(Timeline.Kind.COMPUTE, Timeline.MICRO_BATCH, number);
+    }
+
+    private void backward(Begun begun, Turn turn, Finished finished) {
+        try (var _ = span(begun.number)) {
+            Pass p = begun.pass.with(turn);
+            Batch batch = begun.share.batch;
             int layers = network.config.numHiddenLayers();
-            Network.Saved saved = network.forward(p, ids, balances.subList(0, layers));
+            List<RouterLayer.Balance> balances = begun.balances;
+            Network.Saved saved = begun.saved;
             Tensor dNormed = p.rows(network.config.hiddenSize());
-            Tensor rowLosses = p.tensor(p.tokens());
             turn.follow();
-            try (var _ = p.span("head")) {
-                HeadLayer.lossesAndGradients(
-                        p,
-                        network.weights.head,
-                        gradients.head,
-                        saved.normed(),
-                        targets,
-                        1.0 / stepTargets,
-                        rowLosses,
-                        dNormed);
+            Learned learned =
+                    learn(p, batch, balances.subList(layers, balances.size()), saved.normed(), gradients.head, dNormed);
+            network.backward(
+                    p,
+                    gradients,
+                    saved,
+                    balances.subList(0, layers),
+                    dNormed,
+                    learned.further,
+                    layer -> tell(finished, layer));
+        }
+    }
+
+    /// What the heads leave.
+    ///
+    /// @param normed `[tokens, hidden]` each: what the main model's head saw, and that of each depth
+    ///     of multi-token prediction
+    /// @param further embeddings whose gradient is not added yet
+    record Learned(List<Tensor> normed, List<Network.LookedUp> further) {}
+
+    /// Adds the losses of the main model's head and of multi-token prediction, and takes their
+    /// gradients back to it.
+    ///
+    /// @param balances of multi-token prediction
+    /// @param normed `[tokens, hidden]`, after the final norm
+    /// @param dHead accumulated into; null where [#headGradients] does that later
+    /// @param dNormed `[tokens, hidden]`, written
+    Learned learn(
+            Pass p,
+            Batch batch,
+            List<RouterLayer.Balance> balances,
+            Tensor normed,
+            @Nullable Weight dHead,
+            Tensor dNormed) {
+        Tensor targets = network.ints(p.workspace(), batch.targets());
+        Tensor rowLosses = p.tensor(p.tokens());
+        try (var _ = p.span("head")) {
+            HeadLayer.lossesAndGradients(
+                    p, network.weights.head, dHead, normed, targets, 1.0 / stepTargets, rowLosses, dNormed);
+        }
+        add(p, rowLosses, losses);
+        if (network.config.numNextnPredictLayers() > 0) {
+            return predictFurther(p, batch, balances, normed, rowLosses, dHead, dNormed);
+        }
+        headsAreDone(p);
+        return new Learned(List.of(normed), List.of());
+    }
+
+    /// Adds to the head's gradient what [#learn] left out.
+    ///
+    /// @param normed of [Learned]; nothing where nothing was left out
+    void headGradients(Pass p, Batch batch, List<Tensor> normed) {
+        for (int k = 0; k < normed.size(); k++) {
+            try (var _ = p.workspace().scope()) {
+                Tensor targets = network.ints(p.workspace(), k == 0 ? batch.targets() : batch.followingTargets(k));
+                double factor = k == 0 ? 1.0 / stepTargets : furtherFactor();
+                HeadLayer.weightGradient(p, network.weights.head, gradients.head, normed.get(k), targets, factor);
             }
-            add(p, rowLosses, losses);
-            List<Network.LookedUp> further = List.of();
-            if (network.config.numNextnPredictLayers() > 0) {
-                further = predictFurther(
-                        p, batch, balances.subList(layers, balances.size()), saved.normed(), rowLosses, dNormed);
-            } else {
-                headsAreDone(p);
-            }
-            network.backward(p, gradients, saved, balances.subList(0, layers), dNormed, further);
+        }
+    }
+
+    /// @return what each loss of multi-token prediction counts
+    private double furtherFactor() {
+        return settings.mtpLossWeight / network.config.numNextnPredictLayers() / stepTargets;
+    }
+
+    /// @param layer whose gradients are done as are those behind it; -1 where all are
+    private void tell(Finished finished, int layer) {
+        if (layerBegins.length > 0) {
+            int last = layerBegins.length - 1;
+            long to = layer == last ? flat.getFirst().elements() : layerBegins[layer + 1];
+            finished.range(layer < 0 ? 0 : layerBegins[layer], to);
         }
     }
 
@@ -444,6 +682,7 @@ public final class Training implements AutoCloseable {
     ///     is the caller's
     /// @throws IllegalStateException where ranks share the model, or gradients have several parts
     public void accumulate(Batch batch, LogitLoss loss) {
+        requireAllLayers();
         requireFits(batch);
         requireOnePart();
         accumulateLogits(batch, loss);
@@ -457,6 +696,7 @@ public final class Training implements AutoCloseable {
     }
 
     private void accumulateLogits(Batch batch, LogitLoss loss) {
+        Room room = rooms.getFirst();
         try (var _ = room.scope()) {
             Pass p = pass(batch, room);
             List<RouterLayer.Balance> balances = balances(p, batch).subList(0, network.config.numHiddenLayers());
@@ -464,15 +704,17 @@ public final class Training implements AutoCloseable {
             Tensor dNormed = p.rows(network.config.hiddenSize());
             Weights w = network.weights;
             HeadLayer.gradients(p, w.head, gradients.head, saved.normed(), batch.targetRows(), loss, dNormed);
-            network.backward(p, gradients, saved, balances, dNormed, List.of());
+            network.backward(p, gradients, saved, balances, dNormed, List.of(), _ -> {});
         }
     }
 
     /// Shows a loss the logits that [#accumulate(Batch, LogitLoss)] would, bit for bit, and learns
     /// nothing.
     public void score(Batch batch, LogitLoss loss) {
+        requireAllLayers();
         requireFits(batch);
         requireOnePart();
+        Room room = rooms.getFirst();
         try (var _ = room.scope()) {
             Pass p = pass(batch, room);
             Tensor normed = network.infer(p, network.ints(p.workspace(), batch.tokens()), null);
@@ -508,12 +750,17 @@ public final class Training implements AutoCloseable {
     }
 
     /// Forward and backward of all depths of multi-token prediction; adds to the main model's gradient.
-    ///
-    /// @return embeddings whose gradient is not added yet
-    private List<Network.LookedUp> predictFurther(
-            Pass p, Batch batch, List<RouterLayer.Balance> balances, Tensor normed, Tensor rowLosses, Tensor dNormed) {
+    private Learned predictFurther(
+            Pass p,
+            Batch batch,
+            List<RouterLayer.Balance> balances,
+            Tensor normed,
+            Tensor rowLosses,
+            @Nullable Weight dHead,
+            Tensor dNormed) {
         int depths = network.config.numNextnPredictLayers();
-        double factor = settings.mtpLossWeight / depths / stepTargets;
+        double factor = furtherFactor();
+        List<Tensor> seen = new ArrayList<>(List.of(normed));
         Weights w = network.weights;
         List<MtpLayer.Saved> saved = new ArrayList<>();
         List<Tensor> dOutputs = new ArrayList<>();
@@ -523,8 +770,9 @@ public final class Training implements AutoCloseable {
             MtpLayer.Saved s = network.mtp(k).forward(p, w.mtp.get(k), w.embedding, hidden, ids, balances.get(k));
             Tensor targets = network.ints(p.workspace(), batch.followingTargets(k + 1));
             Tensor dOutput = p.rows(network.config.hiddenSize());
-            HeadLayer.lossesAndGradients(p, w.head, gradients.head, s.normed(), targets, factor, rowLosses, dOutput);
+            HeadLayer.lossesAndGradients(p, w.head, dHead, s.normed(), targets, factor, rowLosses, dOutput);
             add(p, rowLosses, mtpLosses);
+            seen.add(s.normed());
             saved.add(s);
             dOutputs.add(dOutput);
             hidden = s.h();
@@ -554,15 +802,15 @@ public final class Training implements AutoCloseable {
             dh = dPrevious;
             dPrevious = swap;
         }
-        return further;
+        return new Learned(seen, further);
     }
 
-    /// One per layer; dense layers have one that counts nothing.
-    private List<RouterLayer.Balance> balances(Pass p, Batch batch) {
+    /// One per layer that lies here; dense layers have one that counts nothing.
+    List<RouterLayer.Balance> balances(Pass p, Batch batch) {
         RouterLayer.Balance none = network.unwatched(p.workspace());
         List<RouterLayer.Balance> balances = new ArrayList<>();
         int next = 0;
-        for (int i = 0; i < network.config.numHiddenLayers() + network.config.numNextnPredictLayers(); i++) {
+        for (int i : network.numbers()) {
             balances.add(
                     network.config.isMoe(i)
                             ? new RouterLayer.Balance(
@@ -605,15 +853,56 @@ public final class Training implements AutoCloseable {
 
     /// Waits for the step's micro-batches and reads what they found.
     public Result result() {
-        double depths = Math.max(1, network.config.numNextnPredictLayers());
-        double[] mine = new double[3 * parts];
-        List<Tensor> balances = balanceLosses.stream().map(this::host).toList();
+        if (pipeline != null) {
+            List<StageFinds> all = StageFinds.gather(finds(), ranks);
+            List<StageFinds.Layer> layers =
+                    StageFinds.layers(all, network.config, Objects.requireNonNull(ranks.stages()));
+            int[][] load = layers.stream().map(StageFinds.Layer::load).toArray(int[][]::new);
+            StageFinds ends = all.getFirst();
+            return result(
+                    ends.losses(),
+                    ends.mtpLosses(),
+                    layers.stream().map(StageFinds.Layer::balance).toList(),
+                    load);
+        }
+        StageFinds own = finds();
+        return result(
+                own.losses(),
+                own.mtpLosses(),
+                own.layers().stream().map(StageFinds.Layer::balance).toList(),
+                load());
+    }
+
+    /// @return what this rank found
+    private StageFinds finds() {
+        double[] main = new double[parts];
+        double[] further = new double[parts];
         for (int part = 0; part < parts; part++) {
             long from = (long) part * partRows;
-            mine[3 * part] = sum(losses.slice(0, from, from + partRows));
-            mine[3 * part + 1] = sum(mtpLosses.slice(0, from, from + partRows));
-            for (Tensor balance : balances) {
-                mine[3 * part + 2] += balance.get(part);
+            main[part] = sum(losses.slice(0, from, from + partRows));
+            further[part] = sum(mtpLosses.slice(0, from, from + partRows));
+        }
+        List<StageFinds.Layer> layers = new ArrayList<>();
+        for (int i = 0; i < loads.size(); i++) {
+            Tensor balance = host(balanceLosses.get(i));
+            double[] ofParts =
+                    IntStream.range(0, parts).mapToDouble(balance::get).toArray();
+            layers.add(new StageFinds.Layer(ofParts, host(loads.get(i)).toInts()));
+        }
+        return new StageFinds(main, further, layers);
+    }
+
+    /// @param main `[parts]`
+    /// @param further `[parts]`
+    /// @param balances `[parts]` for each layer with experts
+    private Result result(double[] main, double[] further, List<double[]> balances, int[][] load) {
+        double depths = Math.max(1, network.config.numNextnPredictLayers());
+        double[] mine = new double[3 * parts];
+        for (int part = 0; part < parts; part++) {
+            mine[3 * part] = main[part];
+            mine[3 * part + 1] = further[part];
+            for (double[] balance : balances) {
+                mine[3 * part + 2] += balance[part];
             }
         }
         double[] sums = new double[3];
@@ -621,7 +910,7 @@ public final class Training implements AutoCloseable {
         for (int i = 0; i < all.length; i++) {
             sums[i % 3] += all[i];
         }
-        return new Result(sums[0] / stepTargets, sums[1] / stepTargets / depths, sums[2], load());
+        return new Result(sums[0] / stepTargets, sums[1] / stepTargets / depths, sums[2], load);
     }
 
     /// @return what all ranks have, in their order
@@ -747,20 +1036,30 @@ public final class Training implements AutoCloseable {
     public double evaluate(Batch batch) {
         requireFits(batch);
         Share share = share(batch);
+        double sum = 0;
+        for (double part : pipeline == null ? gathered(evaluate(share)) : pipeline.evaluate(share)) {
+            sum += part;
+        }
+        return sum;
+    }
+
+    private double[] evaluate(Share share) {
+        Room room = rooms.getFirst();
         try (var _ = room.scope()) {
             Pass p = pass(share, room, Turn.ALONE);
-            Tensor targets = network.ints(p.workspace(), share.batch.targets());
-            Tensor normed = network.infer(p, network.ints(p.workspace(), share.batch.tokens()), null);
-            Tensor rowLosses = p.tensor(p.tokens());
-            HeadLayer.losses(p, network.weights.head, normed, targets, rowLosses);
-            double[] mine = new double[parts];
-            p.parts().each((part, from, to) -> mine[part] = sum(rowLosses.slice(0, from, to)));
-            double sum = 0;
-            for (double part : gathered(mine)) {
-                sum += part;
-            }
-            return sum;
+            return losses(p, share, network.infer(p, network.ints(p.workspace(), share.batch.tokens()), null));
         }
+    }
+
+    /// @param normed `[tokens, hidden]`
+    /// @return the sum of the losses of each part
+    double[] losses(Pass p, Share share, Tensor normed) {
+        Tensor targets = network.ints(p.workspace(), share.batch.targets());
+        Tensor rowLosses = p.tensor(p.tokens());
+        HeadLayer.losses(p, network.weights.head, normed, targets, rowLosses);
+        double[] mine = new double[parts];
+        p.parts().each((part, from, to) -> mine[part] = sum(rowLosses.slice(0, from, to)));
+        return mine;
     }
 
     @Override
@@ -768,10 +1067,7 @@ public final class Training implements AutoCloseable {
         if (secondThread != null) {
             secondThread.close();
         }
-        room.close();
-        if (second != null) {
-            second.close();
-        }
+        rooms.forEach(Room::close);
         memory.close();
     }
 }

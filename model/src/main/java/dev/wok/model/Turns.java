@@ -1,9 +1,7 @@
 package dev.wok.model;
 
 import dev.wok.fabric.Timeline;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Future;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -37,10 +35,10 @@ final class Turns {
     /// @param second on one of `other`
     static void run(Timeline timeline, ExecutorService other, Consumer<Turn> first, Consumer<Turn> second) {
         Turns turns = new Turns(timeline);
-        Future<?> running = other.submit(() -> turns.second.run(second));
+        other.execute(() -> turns.second.run(second));
         turns.first.run(first);
         try (var _ = timeline.span(Timeline.Kind.WAIT, "turn", -1)) {
-            join(running);
+            turns.awaitSecond();
         }
         switch (turns.failure) {
             case null -> {}
@@ -51,19 +49,14 @@ final class Turns {
     }
 
     /// Waits even where it is interrupted: the pass uses what the caller would free.
-    private static void join(Future<?> running) {
-        boolean interrupted = false;
-        while (!running.isDone()) {
-            try {
-                running.get();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            } catch (ExecutionException e) {
-                throw new IllegalStateException(e);
+    private void awaitSecond() {
+        lock.lock();
+        try {
+            while (!second.done) {
+                changed.awaitUninterruptibly();
             }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+        } finally {
+            lock.unlock();
         }
     }
 

@@ -6,6 +6,7 @@ import dev.wok.kernel.Packed;
 import dev.wok.kernel.Weight;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -71,8 +72,8 @@ final class Weights {
 
     /// @param gate `[experts, hidden]`, exact
     /// @param bias `[experts]`, null where the choice has none
-    /// @param gateUp `[this rank's experts, 2 * inner, hidden]`
-    /// @param down `[this rank's experts, hidden, inner]`
+    /// @param gateUp `[this rank's slots, 2 * inner, hidden]`
+    /// @param down `[this rank's slots, hidden, inner]`
     /// @param shared null where there are none
     record Moe(
             Weight gate,
@@ -104,8 +105,12 @@ final class Weights {
         }
     }
 
+    /// Without rows, as the head and the final norm, where these lie on another rank.
     final Tensor embedding;
+
+    /// Those that are here.
     final List<Layer> layers = new ArrayList<>();
+
     final Tensor norm;
     final Weight head;
     final List<Mtp> mtp = new ArrayList<>();
@@ -132,7 +137,7 @@ final class Weights {
         this(config, supply, dtype, storage, Ranks.alone());
     }
 
-    /// @param ranks say which routed experts are here
+    /// @param ranks say which layers and which routed experts are here
     Weights(ModelConfig config, Supply supply, DType dtype, @Nullable Storage storage, Ranks ranks) {
         this.config = config;
         this.ranks = ranks;
@@ -140,15 +145,29 @@ final class Weights {
         this.dtype = dtype;
         this.storage = storage;
         boolean narrow = storage != null && storage.matrices() != Packed.Element.F32;
-        embedding = tensor(EMBEDDING, narrow ? DType.BF16 : dtype, config.vocabSize(), config.hiddenSize());
+        DType table = narrow ? DType.BF16 : dtype;
+        embedding = ranks.hasEnds()
+                ? tensor(EMBEDDING, table, config.vocabSize(), config.hiddenSize())
+                : none(table, 0, config.hiddenSize());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(layer(i));
+            if (ranks.has(i)) {
+                layers.add(layer(i));
+            }
+        }
+        if (!ranks.hasEnds()) {
+            norm = none(dtype, 0);
+            head = Weight.of(none(dtype, 0, config.hiddenSize()));
+            return;
         }
         norm = parameter("model.norm", config.hiddenSize());
         head = head();
         for (int k = 0; k < config.numNextnPredictLayers(); k++) {
             mtp.add(mtp(config.numHiddenLayers() + k));
         }
+    }
+
+    private static Tensor none(DType dtype, long... shape) {
+        return Tensor.of(MemorySegment.NULL, dtype, shape);
     }
 
     private Weight head() {
@@ -241,7 +260,7 @@ final class Weights {
         Tensor postNorm = parameter(prefix + "post_attention_layernorm", config.hiddenSize());
         MoeConfig moe = config.moe();
         FeedForward feedForward = moe != null && config.isMoe(index)
-                ? moe(prefix + "mlp.", moe)
+                ? moe(prefix + "mlp.", moe, config.moeNumber(index))
                 : mlp(prefix + "mlp.", config.intermediateSize());
         return new Layer(inputNorm, attention, postNorm, feedForward);
     }
@@ -321,28 +340,61 @@ final class Weights {
                 matrix(prefix + "down_proj", config.hiddenSize(), inner));
     }
 
-    private Moe moe(String prefix, MoeConfig moe) {
+    /// @param number of the layer, counted among those with experts
+    private Moe moe(String prefix, MoeConfig moe, int number) {
         int experts = moe.nRoutedExperts();
         int inner = moe.moeIntermediateSize();
         int hidden = config.hiddenSize();
         Weight gate = gate(prefix + "gate.weight", experts);
         Tensor bias = moe.correctionBias() ? correction(prefix + CORRECTION, experts) : null;
-        List<Part> gateUp = new ArrayList<>();
-        List<Part> down = new ArrayList<>();
-        int here = ranks.experts(moe);
-        for (int e = 0; e < here; e++) {
-            String expert = "%sexperts.%d.".formatted(prefix, ranks.firstExpert(moe) + e);
-            long from = 2L * inner * e;
-            gateUp.add(new Part(expert + "gate_proj.weight", from, inner));
-            gateUp.add(new Part(expert + "up_proj.weight", from + inner, inner));
-            down.add(new Part(expert + "down_proj.weight", (long) hidden * e, hidden));
-        }
+        int here = ranks.slots(moe);
+        int[] slots = ranks.first(moe, number).slots()[ranks.rank()];
         return new Moe(
                 gate,
                 bias,
-                matrices(prefix + "experts.gate_up_proj.weight", here, 2 * inner, hidden, gateUp),
-                matrices(prefix + "experts.down_proj.weight", here, hidden, inner, down),
+                matrices(prefix + "experts.gate_up_proj.weight", here, 2 * inner, hidden, gateUp(prefix, inner, slots)),
+                matrices(prefix + "experts.down_proj.weight", here, hidden, inner, down(prefix, hidden, slots)),
                 moe.nSharedExperts() == 0 ? null : mlp(prefix + "shared_experts.", inner * moe.nSharedExperts()));
+    }
+
+    /// @param slots the expert in each
+    private static List<Part> gateUp(String prefix, int inner, int... slots) {
+        List<Part> parts = new ArrayList<>();
+        for (int slot = 0; slot < slots.length; slot++) {
+            String expert = "%sexperts.%d.".formatted(prefix, slots[slot]);
+            long from = 2L * inner * slot;
+            parts.add(new Part(expert + "gate_proj.weight", from, inner));
+            parts.add(new Part(expert + "up_proj.weight", from + inner, inner));
+        }
+        return parts;
+    }
+
+    /// @param slots the expert in each
+    private static List<Part> down(String prefix, int hidden, int... slots) {
+        List<Part> parts = new ArrayList<>();
+        for (int slot = 0; slot < slots.length; slot++) {
+            String expert = "%sexperts.%d.".formatted(prefix, slots[slot]);
+            parts.add(new Part(expert + "down_proj.weight", (long) hidden * slot, hidden));
+        }
+        return parts;
+    }
+
+    /// Calls the experts of a layer by other names: their values were moved.
+    ///
+    /// @param index the layer's
+    /// @param slots the expert in each
+    void rename(int index, int... slots) {
+        String prefix = "model.layers.%d.mlp.".formatted(index);
+        Layer layer = index < layers.size()
+                ? layers.get(index)
+                : mtp.get(index - layers.size()).layer();
+        if (layer.feedForward() instanceof Moe moe) {
+            places.keySet().removeIf(name -> name.startsWith(prefix + "experts."));
+            Tensor gateUp = dense(moe.gateUp()).value();
+            Tensor down = dense(moe.down()).value();
+            putValues(gateUp, gateUp(prefix, gateUp.size(1) / 2, slots));
+            putValues(down, down(prefix, down.size(1), slots));
+        }
     }
 
     /// The balance of the experts moves it, no optimizer.
@@ -395,11 +447,17 @@ final class Weights {
             return packed;
         }
         Tensor all = experts == 0 ? fused(name, dtype, n, k) : fused(name, dtype, experts, n, k);
-        Tensor rows = all.reshape(Math.max(1L, experts) * n, k);
-        for (Part part : parts) {
-            places.put(part.name, new Place.Values(rows.slice(0, part.from, part.from + part.count)));
-        }
+        putValues(all, parts);
         return add(Weight.of(all));
+    }
+
+    /// @param all of which the parts are rows; of several with one name the first counts
+    private void putValues(Tensor all, List<Part> parts) {
+        long width = all.dim(all.rank() - 1);
+        Tensor rows = all.reshape(all.elements() / width, width);
+        for (Part part : parts) {
+            places.putIfAbsent(part.name, new Place.Values(rows.slice(0, part.from, part.from + part.count)));
+        }
     }
 
     private Packed packed(String name, Packed.Element element, int experts, int n, int k) {

@@ -24,9 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/// A model on a GPU that runs PTX with every check on, or with `-Dwok.require=ptx` on a real one: it learns and
-/// generates
-/// what the reference does.
+/// A model on a GPU that runs PTX with every check on, or with `-Dwok.require=ptx` on a real one: it
+/// learns and generates what the reference does.
 class EmulatedTest {
     /// Of weights with which no two experts come close enough for roundings to swap them.
     private static final int SEED = 7;
@@ -34,9 +33,8 @@ class EmulatedTest {
     private static final int STEPS = 3;
     private static final int TOKENS = 10;
 
-    /// Products that a token passes in two layers: queries, latents, keys, scores, values, output, gate and up, down;
-    /// and
-    /// the head.
+    /// Products that a token passes in two layers: queries, latents, keys, scores, values, output,
+    /// gate and up, down; and the head.
     private static final int PRODUCTS = 2 * 9 + 1;
 
     private static final AdamW.Step ADAM_W = new AdamW.Step(1e-2, 0.9, 0.95, 1e-8, 0.1, 1);
