@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -32,6 +33,7 @@ public record Checkpoint(Path folder, State state) {
     private static final String PREFIX = "step-";
     private static final String OPTIMIZER = "optimizer.safetensors";
     private static final String STATE = "state.json";
+    private static final String ASIDE = ".damaged";
 
     /// How far a run was.
     ///
@@ -145,13 +147,64 @@ public record Checkpoint(Path folder, State state) {
     /// @return the newest complete checkpoint; what was left half-written is removed
     /// @throws BadInput where it is damaged
     public static Optional<Checkpoint> newest(Path parent, Progress progress) {
-        if (!Files.isDirectory(parent)) {
+        List<Path> complete = complete(parent);
+        if (complete.isEmpty()) {
             return Optional.empty();
+        }
+        Path last = complete.getLast();
+        try {
+            return Optional.of(read(last, progress));
+        } catch (BadInput e) {
+            throw new BadInput(
+                    "%s; remove %s to resume from the checkpoint before.".formatted(e.getMessage(), last), e);
+        }
+    }
+
+    /// As [#newest], but newer ones that are damaged are passed over: that is said, and they get another name.
+    ///
+    /// @throws BadInput where there are checkpoints and none is whole
+    static Optional<Checkpoint> newestWhole(Path parent, Progress progress) {
+        List<Path> damaged = new ArrayList<>();
+        List<String> reasons = new ArrayList<>();
+        for (Path folder : complete(parent).reversed()) {
+            try {
+                Checkpoint whole = read(folder, progress);
+                if (!damaged.isEmpty()) {
+                    damaged.forEach(Checkpoint::putAside);
+                    progress.say("%s; it goes on from the checkpoint of step %d, and what is damaged is named *%s now."
+                            .formatted(String.join("; ", reasons), whole.state.step, ASIDE));
+                }
+                return Optional.of(whole);
+            } catch (BadInput e) {
+                damaged.add(folder);
+                reasons.add(String.valueOf(e.getMessage()));
+            }
+        }
+        if (damaged.isEmpty()) {
+            return Optional.empty();
+        }
+        throw new BadInput("no checkpoint is whole: %s; put one back, or begin anew in another folder."
+                .formatted(String.join("; ", reasons)));
+    }
+
+    private static void putAside(Path folder) {
+        Path aside = folder.resolveSibling(folder.getFileName() + ASIDE);
+        try {
+            Durable.delete(aside);
+            Files.move(folder, aside, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw BadInput.writing(aside, e);
+        }
+    }
+
+    /// The folders by step; what was left half-written is removed.
+    private static List<Path> complete(Path parent) {
+        if (!Files.isDirectory(parent)) {
+            return List.of();
         }
         try {
             removeParts(parent);
-            List<Path> complete = list(parent);
-            return complete.isEmpty() ? Optional.empty() : Optional.of(read(complete.getLast(), progress));
+            return list(parent);
         } catch (IOException e) {
             throw BadInput.writing(parent, e);
         }
@@ -166,6 +219,7 @@ public record Checkpoint(Path folder, State state) {
         }
     }
 
+    /// @throws BadInput where it is damaged: its message is to be gone on with
     private static Checkpoint read(Path folder, Progress progress) {
         Path file = folder.resolve(STATE);
         try {
@@ -180,13 +234,10 @@ public record Checkpoint(Path folder, State state) {
             }
             return new Checkpoint(folder, state);
         } catch (IOException e) {
-            throw BadInput.reading(file, e);
+            BadInput unread = BadInput.reading(file, e);
+            throw new BadInput(String.valueOf(unread.getMessage()).replaceFirst("\\.$", ""), e);
         } catch (JacksonException | NumberFormatException e) {
-            throw new BadInput(
-                    "%s is no state of a run; remove its folder to resume from the checkpoint before.".formatted(file),
-                    e);
-        } catch (BadInput e) {
-            throw new BadInput("%s; remove it to resume from the checkpoint before.".formatted(e.getMessage()), e);
+            throw new BadInput("%s is no state of a run".formatted(file), e);
         }
     }
 

@@ -5,7 +5,14 @@ import java.nio.file.Path;
 
 /// How a model's weights follow their gradients, and the optimizer's state that this takes. Where a group of ranks
 /// shares the model, all of them make the same calls.
-sealed interface Descent extends AutoCloseable permits WholeDescent, SharedDescent {
+sealed interface Descent extends AutoCloseable permits WholeDescent, SharedDescent, PipelineDescent {
+    /// Lets a layer's experts go to other ranks during the step that begins: after its [#update] they lie there.
+    void move(ExpertPlaces.Next next);
+
+    /// Hears, while a step is computed, that nothing more is added to some gradients: see
+    /// [dev.wok.model.Training.Finished]. What is heard is all of them before [#norm].
+    void finished(Training training, long from, long to);
+
     /// Measures a step's gradients for [#update], which clips by what was measured last.
     ///
     /// @return their norm before clipping, the same on all ranks

@@ -121,15 +121,20 @@ public final class Durable {
         }
     }
 
-    /// Gives a complete folder its name.
-    public static void publish(Path part, Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(part)) {
+    /// Forces a file, or all files of a folder, to the disk.
+    static void force(Path path) throws IOException {
+        try (Stream<Path> files = Files.walk(path)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
                     channel.force(true);
                 }
             }
         }
+    }
+
+    /// Gives a complete folder its name.
+    public static void publish(Path part, Path folder) throws IOException {
+        force(part);
         forceFolder(part);
         Files.move(part, folder, StandardCopyOption.ATOMIC_MOVE);
         forceFolder(Objects.requireNonNull(folder.toAbsolutePath().getParent()));

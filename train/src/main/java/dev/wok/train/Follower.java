@@ -85,7 +85,8 @@ public final class Follower {
 
     private boolean follow(Order.Begin begin, Settings settings, Kernels kernels) {
         try (Model model = RunModel.of(begin, settings, kernels, fabric, progress);
-                TrainingStep step = Trainer.step(model, settings)) {
+                TrainingStep step =
+                        Trainer.step(model, settings, RunModel.places(begin).orElse(null))) {
             if (begin.resumed() && begin.weights() != null) {
                 step.descent().restore(Checkpoint.optimizer(begin.weights()));
             }

@@ -1,10 +1,12 @@
 package dev.wok.train;
 
+import dev.wok.device.Threads;
 import dev.wok.fabric.Departed;
 import dev.wok.fabric.Fabric;
 import dev.wok.model.Batch;
 import dev.wok.model.Model;
 import dev.wok.notice.BadInput;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -16,7 +18,10 @@ import org.jspecify.annotations.Nullable;
 /// Rank 0 of a run's group: it tells the others what comes next ([Order]) and does its own part. In a group of one it
 /// does just that. One thread at a time.
 final class Leader implements AutoCloseable {
-    private static final int SECONDS_BETWEEN_SIGNS = 5;
+    private static final long MOST_MILLIS_BETWEEN_SIGNS = 5000;
+
+    /// So often a sign comes while others would wait for one.
+    private static final int SIGNS = 4;
 
     /// What the other ranks wait for.
     private enum Waiting {
@@ -48,11 +53,12 @@ final class Leader implements AutoCloseable {
             return work.get();
         }
         fabric.doing(what);
+        long pause = Math.min(MOST_MILLIS_BETWEEN_SIGNS, fabric.limit().toMillis() / SIGNS);
         CountDownLatch done = new CountDownLatch(1);
         AtomicReference<@Nullable RuntimeException> failure = new AtomicReference<>();
         Thread signs = Thread.ofPlatform().daemon().name("signs").start(() -> {
             try {
-                while (!done.await(SECONDS_BETWEEN_SIGNS, TimeUnit.SECONDS)) {
+                while (!done.await(pause, TimeUnit.MILLISECONDS)) {
                     tell(new Order.Wait());
                 }
             } catch (InterruptedException _) {
@@ -142,6 +148,7 @@ final class Leader implements AutoCloseable {
             model.save(folder);
             return true;
         });
+        force(folder);
     }
 
     /// @param file gets the optimizer's state
@@ -149,6 +156,19 @@ final class Leader implements AutoCloseable {
         together(new Order.GiveMoments(), () -> {
             step.descent().write(file);
             return true;
+        });
+        force(file);
+    }
+
+    /// Forces to the disk what was saved: that may take long, and others wait.
+    private void force(Path path) {
+        boolean _ = meanwhile("a checkpoint", () -> {
+            try {
+                Durable.force(path);
+                return true;
+            } catch (IOException e) {
+                throw BadInput.writing(path, e);
+            }
         });
     }
 

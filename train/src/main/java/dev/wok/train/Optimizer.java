@@ -19,7 +19,12 @@ public final class Optimizer implements AutoCloseable {
     ///
     /// @param weightDecay on tensors of two or more dimensions
     /// @param clipNorm the largest norm of all gradients together
-    public record Constants(double beta1, double beta2, double eps, double weightDecay, double clipNorm) {}
+    public record Constants(double beta1, double beta2, double eps, double weightDecay, double clipNorm) {
+        AdamW.Step at(long step, double learningRate, Parameter parameter) {
+            double decay = parameter.decayed() ? weightDecay : 0;
+            return new AdamW.Step(learningRate, beta1, beta2, eps, decay, step);
+        }
+    }
 
     private final Kernels kernels;
     private final List<Parameter> parameters;
@@ -59,8 +64,7 @@ public final class Optimizer implements AutoCloseable {
     public void update(List<Tensor> gradients, long step, double learningRate) {
         for (int i = 0; i < parameters.size(); i++) {
             Parameter parameter = parameters.get(i);
-            double decay = parameter.decayed() ? constants.weightDecay : 0;
-            AdamW.Step at = new AdamW.Step(learningRate, constants.beta1, constants.beta2, constants.eps, decay, step);
+            AdamW.Step at = constants.at(step, learningRate, parameter);
             kernels.adamW()
                     .update(at, parameter.value(), gradients.get(i), means.get(i), meanSquares.get(i), normAndClip);
         }

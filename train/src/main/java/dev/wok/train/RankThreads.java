@@ -1,10 +1,12 @@
 package dev.wok.train;
 
+import dev.wok.device.Threads;
 import dev.wok.fabric.Departed;
 import dev.wok.fabric.Fabric;
 import dev.wok.fabric.Shape;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import java.time.Duration;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -14,15 +16,18 @@ import java.util.stream.IntStream;
 /// Ranks that are threads of this process.
 ///
 /// @param size how many, the leader included
-record RankThreads(int size) implements Ranks {
+/// @param patience how long one waits for another before it names it
+/// @param limit how long one waits before it gives up
+record RankThreads(int size, Duration patience, Duration limit) implements Ranks {
     private record Failure(int rank, Throwable reason) {}
 
     @Override
     public <T> T lead(Progress progress, Function<Fabric, T> leading) {
-        List<Fabric> places = Fabric.threads(Shape.oneMachine(size));
+        List<Fabric> places = Fabric.threads(Shape.oneMachine(size), patience, limit, progress);
         Queue<Failure> failures = new ConcurrentLinkedQueue<>();
         List<Thread> followers = IntStream.range(1, size)
                 .mapToObj(rank -> Thread.ofPlatform()
+                        .daemon()
                         .name("rank " + rank)
                         .start(() -> follow(places.get(rank), progress, failures)))
                 .toList();
@@ -30,7 +35,8 @@ record RankThreads(int size) implements Ranks {
             try (Fabric fabric = places.getFirst()) {
                 return leading.apply(fabric);
             } finally {
-                followers.forEach(Threads::join);
+                // One that hangs is left behind, as it is named.
+                followers.forEach(follower -> Threads.join(follower, limit.toNanos()));
             }
         } catch (Departed e) {
             throw first(failures, e);

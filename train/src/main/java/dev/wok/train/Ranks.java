@@ -1,7 +1,10 @@
 package dev.wok.train;
 
 import dev.wok.fabric.Fabric;
+import dev.wok.fabric.Membership;
 import dev.wok.notice.Progress;
+import java.time.Duration;
+import java.util.Map;
 import java.util.function.Function;
 
 /// How the ranks of a run come together. Whoever calls becomes rank 0, the leader; the others are [Follower]s.
@@ -36,7 +39,15 @@ public interface Ranks {
 
     /// Threads of this process.
     static Ranks threads(int count) {
-        return new RankThreads(count);
+        return threads(count, Membership.patience(Map.of()), Membership.limit(Map.of()));
+    }
+
+    /// Threads of this process.
+    ///
+    /// @param patience how long one waits for another before it names it
+    /// @param limit how long one waits before it gives up
+    static Ranks threads(int count, Duration patience, Duration limit) {
+        return new RankThreads(count, patience, limit);
     }
 
     /// A group that is together already: processes that somebody else started.

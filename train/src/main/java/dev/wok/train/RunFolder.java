@@ -30,6 +30,8 @@ import java.util.stream.Stream;
 public final class RunFolder implements AutoCloseable {
     private static final String RUN = "run.json";
     private static final String LOCK = "lock";
+    private static final String MODEL = "model";
+    private static final String RESULT = "result.json";
     private static final int MOST_DIGITS = 20;
 
     /// What a run writes beside its [#RUN].
@@ -41,9 +43,9 @@ public final class RunFolder implements AutoCloseable {
             "samples.jsonl",
             "trace.json",
             "checkpoints",
-            "model",
+            MODEL,
             "adapter",
-            "result.json",
+            RESULT,
             "report.html");
 
     /// The folders that this process has locked. The system's lock belongs to the process and not to the channel, and
@@ -142,6 +144,11 @@ public final class RunFolder implements AutoCloseable {
     /// @return whether a run was begun there
     public static boolean holdsRun(Path root) {
         return Files.exists(root.resolve(RUN));
+    }
+
+    /// @return whether the run there is done
+    public static boolean isFinished(Path root) {
+        return Files.exists(root.resolve(RESULT)) && Files.isDirectory(root.resolve(MODEL));
     }
 
     /// Makes and locks the folder of a fresh run.
@@ -260,7 +267,7 @@ public final class RunFolder implements AutoCloseable {
 
     /// @return the finished model
     public Path model() {
-        return root.resolve("model");
+        return root.resolve(MODEL);
     }
 
     /// @return the finished adapter, where a run trains one
@@ -270,7 +277,7 @@ public final class RunFolder implements AutoCloseable {
 
     /// @return the figures at the end
     public Path result() {
-        return root.resolve("result.json");
+        return root.resolve(RESULT);
     }
 
     /// @return what each rank did in some steps

@@ -1,14 +1,19 @@
 package dev.wok.train;
 
 import dev.wok.device.HostDevice;
+import dev.wok.fabric.Exchange.Payload;
 import dev.wok.fabric.Fabric;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Model;
 import dev.wok.model.ModelConfig;
+import dev.wok.model.Sharing;
 import dev.wok.model.Training;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.DType;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 
 /// The model of a run as a rank has it: whole, or its share.
 final class RunModel {
@@ -22,27 +27,72 @@ final class RunModel {
     }
 
     private static boolean isWhole(Settings settings, Kernels kernels, Fabric fabric) {
-        return fabric.size() == 1 && parts(settings, kernels) == 1;
+        return fabric.size() == 1
+                && parts(settings, kernels) == 1
+                && !settings.run().roundsTokens();
+    }
+
+    /// @return what tokens travel as on their way to experts
+    private static Payload dispatch(Settings settings) {
+        return Payload.valueOf(settings.run().exchangePayload().toUpperCase(Locale.ROOT));
+    }
+
+    /// @return what results travel as on their way back: FP8 is too coarse for sums
+    private static Payload combine(Settings settings) {
+        return settings.run().roundsTokens() ? Payload.BF16 : Payload.F32;
+    }
+
+    /// @return whether the layers are dealt to ranks
+    static boolean isPipeline(Settings settings) {
+        return settings.run().pipelineRanks() > 1;
     }
 
     static Model create(ModelConfig config, Settings settings, Kernels kernels, Fabric fabric) {
         long seed = settings.compute().seed();
         return isWhole(settings, kernels, fabric)
                 ? Model.create(config, kernels, DType.F32, seed)
-                : Model.create(config, kernels, DType.F32, seed, fabric);
+                : Model.create(config, kernels, DType.F32, seed, sharing(settings, fabric));
+    }
+
+    private static Sharing sharing(Settings settings, Fabric fabric) {
+        return isPipeline(settings)
+                ? Sharing.pipeline(fabric)
+                : Sharing.among(fabric)
+                        .withReplicas(expertReplicas(settings, fabric.size()))
+                        .withPayloads(dispatch(settings), combine(settings));
+    }
+
+    /// @return slots of a layer beyond one for each expert: an expert is of no use twice on a rank
+    static int expertReplicas(Settings settings, int ranks) {
+        long useful = (long) settings.architecture().nRoutedExperts() * (ranks - 1);
+        return (int) Math.min(settings.balance().expertReplicas(), useful);
     }
 
     /// The share that an order speaks of.
     static Model of(Order.Begin order, Settings settings, Kernels kernels, Fabric fabric, Progress progress) {
         return order.weights() == null
                 ? create(Trainer.architecture(settings, order.bosId(), order.eosId()), settings, kernels, fabric)
-                : load(order.weights(), settings, kernels, fabric, progress);
+                : load(order.weights(), settings, kernels, fabric, places(order), progress);
     }
 
-    private static Model load(Path folder, Settings settings, Kernels kernels, Fabric fabric, Progress progress) {
-        return isWhole(settings, kernels, fabric)
-                ? Model.load(folder, kernels, DType.F32, progress)
-                : Model.load(folder, kernels, DType.F32, fabric, progress);
+    /// @return where experts lay in the checkpoint that an order speaks of, if any
+    static Optional<ExpertPlaces> places(Order.Begin order) {
+        return order.weights() != null && order.resumed() ? ExpertPlaces.read(order.weights()) : Optional.empty();
+    }
+
+    private static Model load(
+            Path folder,
+            Settings settings,
+            Kernels kernels,
+            Fabric fabric,
+            Optional<ExpertPlaces> places,
+            Progress progress) {
+        if (isWhole(settings, kernels, fabric)) {
+            return Model.load(folder, kernels, DType.F32, progress);
+        }
+        Sharing sharing = sharing(settings, fabric)
+                .withPlacements(places.map(ExpertPlaces::placements).orElse(List.of()));
+        return Model.load(folder, kernels, DType.F32, sharing, progress);
     }
 
     /// @return how many threads compute on this rank: those of a machine are dealt to its ranks
@@ -71,17 +121,18 @@ final class RunModel {
                 false,
                 false,
                 parts(settings, kernels),
-                takeTurns(settings, ranks));
+                atOnce(settings, ranks));
     }
 
-    /// @return whether two micro-batches take turns
-    private static boolean takeTurns(Settings settings, int ranks) {
-        return mayTakeTurns(settings, ranks)
-                && settings.batches().batchSequences() > settings.batches().microBatchSequences();
+    /// @return how many micro-batches are under way at once
+    private static int atOnce(Settings settings, int ranks) {
+        Settings.Batches batches = settings.batches();
+        int steps = Math.ceilDiv(batches.batchSequences(), batches.microBatchSequences());
+        return mayTakeTurns(settings, ranks) ? Math.min(steps, 3) : 1;
     }
 
     /// @return whether two micro-batches take turns where a step has two
     static boolean mayTakeTurns(Settings settings, int ranks) {
-        return ranks > 1 && !settings.run().overlap().equals("off");
+        return ranks > 1 && !isPipeline(settings) && !settings.run().overlap().equals("off");
     }
 }

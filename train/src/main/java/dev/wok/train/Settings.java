@@ -1,6 +1,7 @@
 package dev.wok.train;
 
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -189,7 +190,11 @@ public record Settings(
             @Key("weight of the sequence-wise balance loss") double balanceAlpha,
 
             @Key("weight of the multi-token prediction loss")
-            double mtpLossWeight) {}
+            double mtpLossWeight,
+
+            @Key("slots for experts that ranks have beyond one for each, in a layer and over all ranks: for those in"
+                    + " demand. Numbers then depend on how many ranks there are")
+            int expertReplicas) {}
 
     /// The corpus: what is read of it, what is held out.
     public record Text(
@@ -240,9 +245,37 @@ public record Settings(
                             + " while the other is computed; takes the memory of both, changes no number",
                     oneOf = {"auto", "on", "off"},
                     free = true)
-            String overlap) {
+            String overlap,
+
+            @Key(
+                    value =
+                            "steps after which experts go to other ranks where that makes the fullest one lighter; 0 for"
+                                    + " never. Changes no number without expert_replicas",
+                    free = true)
+            long replanEvery,
+
+            @Key(
+                    value =
+                            "what tokens travel as between ranks: bf16 rounds them, fp8 also their way to the experts to"
+                                    + " E4M3 with a scale for 128 values (DeepSeek-V3 3.3); rounded alike on one rank",
+                    oneOf = {"f32", "bf16", "fp8"})
+            String exchangePayload,
+
+            @Key(
+                    value =
+                            "ranks that the layers are dealt to, a pipeline: as many as the run has, or 1 where its ranks"
+                                    + " share experts. Changes no number",
+                    min = 1,
+                    max = 1024,
+                    free = true)
+            int pipelineRanks) {
         public Run {
             TracedSteps.parse(traceSteps);
+        }
+
+        /// @return whether tokens are rounded on their way to experts and back
+        boolean roundsTokens() {
+            return !exchangePayload.equals("f32");
         }
     }
 
@@ -300,6 +333,35 @@ public record Settings(
         return of(values);
     }
 
+    /// As [#of(String, Map)], for a new run that ranks share: where no `gradient_parts` are given, and the preset's are
+    /// none that so many ranks divide, they are as few as these need; a pipeline's ranks need none.
+    ///
+    /// @param progress hears which these are
+    /// @throws BadInput as above, and where no parts suit so many ranks
+    public static Settings of(String preset, Map<String, String> options, int ranks, Progress progress) {
+        Settings usual = of(preset, options);
+        int sequences = usual.batches.microBatchSequences();
+        boolean any = options.containsKey(PARTS) || usual.run.pipelineRanks() > 1;
+        if (any || usual.batches.gradientParts() % ranks == 0) {
+            return usual;
+        }
+        int parts = ranks;
+        while (parts < sequences && sequences % parts != 0) {
+            parts += ranks;
+        }
+        if (sequences % parts != 0) {
+            throw new BadInput(
+                    "%d ranks do not divide micro_batch_sequences %d, of which each takes as many; take another number of ranks, or set micro_batch_sequences and batch_sequences to multiples of %d."
+                            .formatted(ranks, sequences, ranks));
+        }
+        progress.say(
+                "gradients are summed in %d parts, so that %d ranks share the run (gradient_parts, %d in the preset)."
+                        .formatted(parts, ranks, usual.batches.gradientParts()));
+        Map<String, String> shared = new LinkedHashMap<>(options);
+        shared.put(PARTS, String.valueOf(parts));
+        return of(preset, shared);
+    }
+
     private static int commonParts(Map<String, String> values) {
         int usual = (int) KEYS.parse(PARTS, values.getOrDefault(PARTS, "1"));
         int sequences = (int) KEYS.parse("micro_batch_sequences", values.getOrDefault("micro_batch_sequences", "1"));
@@ -342,8 +404,10 @@ public record Settings(
     /// @return a checksum of all values that decide about the numbers of a run
     public String fingerprint() {
         SequencedMap<String, Object> values = values();
-        // One part is what earlier versions computed, which did not know the key.
+        // One part, no replicas and tokens as they are is what earlier versions computed, which did not know the keys.
         values.remove(PARTS, 1);
+        values.remove("expert_replicas", 0);
+        values.remove("exchange_payload", "f32");
         return KEYS.fingerprint(values);
     }
 

@@ -6,11 +6,12 @@ import dev.wok.device.Memory;
 import dev.wok.fabric.Departed;
 import dev.wok.fabric.Fabric;
 import dev.wok.fabric.Placement;
+import dev.wok.fabric.Serving;
+import dev.wok.fabric.Transfer;
 import dev.wok.kernel.AdamW;
 import dev.wok.kernel.Kernels;
 import dev.wok.model.Flat;
 import dev.wok.model.Model;
-import dev.wok.model.MoeConfig;
 import dev.wok.model.Parameter;
 import dev.wok.model.Training;
 import dev.wok.tensor.DType;
@@ -18,7 +19,6 @@ import dev.wok.tensor.Safetensors;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -38,14 +38,29 @@ final class SharedDescent implements Descent {
     /// Where a parameter's moments are.
     ///
     /// @param shape of the parameter in the whole model
-    /// @param bounds `[ranks + 1]`: rank `r` has elements `bounds[r]` to `bounds[r + 1]`
+    /// @param ranges in the order of the elements
     /// @param mean this rank's elements, one dimension
     /// @param meanSquare likewise
-    private record Slice(String name, long[] shape, long[] bounds, Tensor mean, Tensor meanSquare) {}
+    private record Slice(String name, long[] shape, List<Range> ranges, Tensor mean, Tensor meanSquare) {}
+
+    /// Elements `from` to `to` of a parameter.
+    ///
+    /// @param rank has them
+    /// @param at the first one among that rank's elements
+    private record Range(int rank, long from, long to, long at) {
+        Tensor of(Tensor whole) {
+            return whole.reshape(whole.elements()).slice(0, from, to);
+        }
+
+        Tensor among(Tensor mine) {
+            return mine.slice(0, at, at + to - from);
+        }
+    }
 
     /// One of a [Slice]'s two tensors, as it is written.
     private record Moment(Slice slice, Tensor mine) {}
 
+    private final Model model;
     private final Fabric fabric;
     private final Kernels kernels;
     private final Optimizer.Constants constants;
@@ -61,10 +76,14 @@ final class SharedDescent implements Descent {
     private final Tensor meanSquares;
     private final List<Tensor> expertMeans = new ArrayList<>();
     private final List<Tensor> expertMeanSquares = new ArrayList<>();
-    private final List<Slice> slices;
+    private final ExpertMoves moves;
     private final Tensor normAndClip;
 
+    /// Under way since [#finished].
+    private final List<Transfer> sums = new ArrayList<>();
+
     SharedDescent(Model model, Optimizer.Constants constants) {
+        this.model = model;
         fabric = model.fabric();
         kernels = model.kernels();
         this.constants = constants;
@@ -74,12 +93,14 @@ final class SharedDescent implements Descent {
         bounds = ranges(flat.values().elements(), fabric.size());
         means = memory.tensor(DType.F32, to() - from());
         meanSquares = memory.tensor(DType.F32, to() - from());
+        List<ExpertMoves.Kept> kept = new ArrayList<>();
         for (Parameter expert : experts) {
             expertMeans.add(memory.tensor(DType.F32, expert.value().shape()));
             expertMeanSquares.add(memory.tensor(DType.F32, expert.value().shape()));
+            kept.add(new ExpertMoves.Kept(expert, expertMeans.getLast(), expertMeanSquares.getLast()));
         }
+        moves = new ExpertMoves(model, kept);
         normAndClip = memory.tensor(DType.F32, 2);
-        slices = slices(model);
     }
 
     /// Ranges of whole blocks, as equal as they can be.
@@ -100,66 +121,78 @@ final class SharedDescent implements Descent {
         return bounds[fabric.rank() + 1];
     }
 
-    private List<Slice> slices(Model model) {
+    /// @return as experts lie now
+    private List<Slice> slices() {
         Map<String, Long> begins = new HashMap<>();
         flat.pieces().forEach(piece -> begins.put(piece.parameter().name(), piece.from()));
-        Map<String, Integer> places = new HashMap<>();
-        for (int i = 0; i < experts.size(); i++) {
-            places.put(experts.get(i).name(), i);
-        }
-        MoeConfig moe = model.config().moe();
-        int count = moe == null ? 0 : moe.nRoutedExperts();
         List<Slice> all = new ArrayList<>();
+        int experts = 0;
         for (Parameter parameter : model.parameters()) {
             Long begin = begins.get(parameter.name());
-            all.add(
-                    begin != null
-                            ? alike(parameter, begin)
-                            : expert(parameter, Objects.requireNonNull(places.get(parameter.name())), count));
+            all.add(begin != null ? alike(parameter, begin) : expert(parameter, experts++));
         }
         return all;
     }
 
     private Slice alike(Parameter parameter, long begin) {
         long elements = parameter.value().elements();
-        long[] mine = Arrays.stream(bounds)
-                .map(bound -> Math.clamp(bound - begin, 0, elements))
-                .toArray();
-        long first = begin + mine[fabric.rank()] - from();
-        long last = begin + mine[fabric.rank() + 1] - from();
-        boolean none = first >= last;
-        return new Slice(
-                parameter.name(),
-                parameter.value().shape(),
-                mine,
-                means.slice(0, none ? 0 : first, none ? 0 : last),
-                meanSquares.slice(0, none ? 0 : first, none ? 0 : last));
+        List<Range> ranges = new ArrayList<>();
+        for (int rank = 0; rank < fabric.size(); rank++) {
+            long first = Math.clamp(bounds[rank] - begin, 0, elements);
+            long last = Math.clamp(bounds[rank + 1] - begin, 0, elements);
+            if (first < last) {
+                ranges.add(new Range(rank, first, last, begin + first - bounds[rank]));
+            }
+        }
+        return new Slice(parameter.name(), parameter.value().shape(), ranges, means, meanSquares);
     }
 
-    private Slice expert(Parameter parameter, int place, int count) {
+    /// @param place in the list of experts' parameters
+    private Slice expert(Parameter parameter, int place) {
+        Placement placement = model.placements().get(place / ExpertMoves.PARAMETERS);
         long[] shape = parameter.value().shape();
-        shape[0] = count;
-        long each = Shape.elements(shape) / count;
-        int[][] slots = Placement.even(count, fabric.size()).slots();
-        long[] of = new long[slots.length + 1];
-        for (int rank = 0; rank < slots.length; rank++) {
-            of[rank + 1] = of[rank] + slots[rank].length * each;
+        long each = Shape.elements(shape) / shape[0];
+        shape[0] = placement.experts();
+        List<Range> ranges = new ArrayList<>();
+        for (int expert = 0; expert < placement.experts(); expert++) {
+            Placement.Slot slot = placement.slotsOf(expert).getFirst();
+            ranges.add(new Range(slot.rank(), expert * each, (expert + 1) * each, slot.slot() * each));
         }
-        long mine = of[fabric.rank() + 1] - of[fabric.rank()];
+        Tensor mean = expertMeans.get(place);
+        Tensor meanSquare = expertMeanSquares.get(place);
         return new Slice(
                 parameter.name(),
                 shape,
-                of,
-                expertMeans.get(place).reshape(mine),
-                expertMeanSquares.get(place).reshape(mine));
+                ranges,
+                mean.reshape(mean.elements()),
+                meanSquare.reshape(meanSquare.elements()));
+    }
+
+    @Override
+    public void move(ExpertPlaces.Next next) {
+        moves.begin(next);
+    }
+
+    /// Begins to sum some elements, for the ranks in whose ranges they lie.
+    @Override
+    public void finished(Training training, long from, long to) {
+        List<Tensor> parts = training.flatParts();
+        long[] some = Arrays.stream(bounds)
+                .map(bound -> Math.clamp(bound, from, to) - from)
+                .toArray();
+        Tensor sum = parts.getFirst().slice(0, from + some[fabric.rank()], from + some[fabric.rank() + 1]);
+        List<MemorySegment> all =
+                parts.stream().map(part -> bytes(part.slice(0, from, to))).toList();
+        sums.add(fabric.beginReduceScatter(all, some, bytes(sum)));
     }
 
     @Override
     public double norm(Training training) {
-        List<Tensor> parts = training.flatParts();
-        MemorySegment sum = bytes(mine(parts.getFirst()));
-        fabric.reduceScatter(parts.stream().map(SharedDescent::bytes).toList(), bounds, sum);
-        double norm = norm(mine(parts.getFirst()), training.expertGradients());
+        moves.arrive(training.expertGradients());
+        List<double[]> ofExperts = squares(training.expertGradients());
+        sums.forEach(Transfer::await);
+        sums.clear();
+        double norm = norm(mine(training.flatParts().getFirst()), ofExperts);
         normAndClip.set(0, norm);
         normAndClip.set(1, Math.min(1, constants.clipNorm() / (norm + 1e-6)));
         return normAndClip.get(0);
@@ -174,10 +207,8 @@ final class SharedDescent implements Descent {
         return all.slice(0, from(), to());
     }
 
-    /// The norm of what all ranks have alike, of which this one measures its range, and of all experts.
-    private double norm(Tensor alike, List<Tensor> ofExperts) {
+    private List<double[]> squares(List<Tensor> ofExperts) {
         List<double[]> squares = new ArrayList<>();
-        squares.add(kernels.adamW().squares(List.of(alike)));
         for (Tensor of : ofExperts) {
             List<Tensor> each = new ArrayList<>();
             for (int i = 0; i < of.dim(0); i++) {
@@ -185,32 +216,65 @@ final class SharedDescent implements Descent {
             }
             squares.add(kernels.adamW().squares(each));
         }
+        return squares;
+    }
+
+    /// The norm of what all ranks have alike, of which this one measures its range, and of all experts.
+    ///
+    /// @param ofExperts sums of squares of this rank's
+    private double norm(Tensor alike, List<double[]> ofExperts) {
+        List<double[]> squares = new ArrayList<>();
+        squares.add(kernels.adamW().squares(List.of(alike)));
+        squares.addAll(ofExperts);
         List<double[][]> all = new ArrayList<>();
         List<byte[]> gathered = fabric.allGather(SquaresLayout.bytes(squares));
         for (int rank = 0; rank < gathered.size(); rank++) {
-            all.add(squares(gathered.get(rank), rank, squares.size()));
+            all.add(SquaresLayout.of(gathered.get(rank), rank, squares.size()));
         }
         double sum = 0;
-        for (int list = 0; list < squares.size(); list++) {
-            for (double[][] ofRank : all) {
-                for (double square : ofRank[list]) {
-                    sum += square;
+        for (double[][] ofRank : all) {
+            for (double square : ofRank[0]) {
+                sum += square;
+            }
+        }
+        for (int list = 1; list < squares.size(); list++) {
+            Placement placement = model.placements().get((list - 1) / ExpertMoves.PARAMETERS);
+            int each = squares.get(list).length / placement.slots()[fabric.rank()].length;
+            for (int expert = 0; expert < placement.experts(); expert++) {
+                Placement.Slot slot = placement.slotsOf(expert).getFirst();
+                double[] ofRank = all.get(slot.rank())[list];
+                requireSquares(slot.rank(), ofRank.length, each * placement.slots()[slot.rank()].length);
+                for (int i = slot.slot() * each; i < (slot.slot() + 1) * each; i++) {
+                    sum += ofRank[i];
                 }
             }
         }
         return Math.sqrt(sum);
     }
 
-    private static double[][] squares(byte[] bytes, int rank, int lists) {
-        try {
-            return SquaresLayout.lists(ByteBuffer.wrap(bytes), lists);
-        } catch (IllegalArgumentException e) {
-            throw new Departed(rank, "rank %d sent no sums of squares: %s.".formatted(rank, e.getMessage()));
+    private static void requireSquares(int rank, int count, int expected) {
+        if (count != expected) {
+            throw new Departed(
+                    rank,
+                    "rank %d sent %d sums of squares of its experts, expected %d.".formatted(rank, count, expected));
         }
     }
 
+    /// Moves the experts, most of the parameters, while what all ranks have alike travels.
     @Override
     public void update(Training training, long step, double learningRate) {
+        updateAlike(training, step, learningRate);
+        kernels.stream().synchronize();
+        Transfer weights = fabric.beginAllGather(bytes(flat.values()), inBytes(bounds));
+        try (Serving _ = fabric.serve()) {
+            updateExperts(training, step, learningRate);
+            kernels.stream().synchronize();
+        }
+        weights.await();
+        moves.land();
+    }
+
+    private void updateAlike(Training training, long step, double learningRate) {
         Tensor gradient = mine(training.flatParts().getFirst());
         for (Flat.Piece piece : flat.pieces()) {
             long first = Math.max(from(), piece.from());
@@ -218,7 +282,7 @@ final class SharedDescent implements Descent {
             if (first < last) {
                 kernels.adamW()
                         .update(
-                                at(step, learningRate, piece.parameter()),
+                                constants.at(step, learningRate, piece.parameter()),
                                 flat.values().slice(0, first, last),
                                 gradient.slice(0, first - from(), last - from()),
                                 means.slice(0, first - from(), last - from()),
@@ -226,25 +290,23 @@ final class SharedDescent implements Descent {
                                 normAndClip);
             }
         }
+    }
+
+    private void updateExperts(Training training, long step, double learningRate) {
         List<Tensor> gradients = training.expertGradients();
         for (int i = 0; i < experts.size(); i++) {
             Parameter expert = experts.get(i);
             kernels.adamW()
                     .update(
-                            at(step, learningRate, expert),
+                            constants.at(step, learningRate, expert),
                             expert.value(),
                             gradients.get(i),
                             expertMeans.get(i),
                             expertMeanSquares.get(i),
                             normAndClip);
         }
-        kernels.stream().synchronize();
-        fabric.allGather(bytes(flat.values()), inBytes(bounds));
-    }
-
-    private AdamW.Step at(long step, double learningRate, Parameter parameter) {
-        double decay = parameter.decayed() ? constants.weightDecay() : 0;
-        return new AdamW.Step(learningRate, constants.beta1(), constants.beta2(), constants.eps(), decay, step);
+        moves.update((parameter, value, gradientOf, mean, meanSquare) -> kernels.adamW()
+                .update(constants.at(step, learningRate, parameter), value, gradientOf, mean, meanSquare, normAndClip));
     }
 
     private static long[] inBytes(long[] elements) {
@@ -253,8 +315,9 @@ final class SharedDescent implements Descent {
 
     @Override
     public boolean isFinite() {
-        return Double.isFinite(
-                norm(mine(flat.values()), experts.stream().map(Parameter::value).toList()));
+        return Double.isFinite(norm(
+                mine(flat.values()),
+                squares(experts.stream().map(Parameter::value).toList())));
     }
 
     @Override
@@ -272,7 +335,7 @@ final class SharedDescent implements Descent {
 
     private SequencedMap<String, Moment> moments() {
         SequencedMap<String, Moment> moments = new LinkedHashMap<>();
-        for (Slice slice : slices) {
+        for (Slice slice : slices()) {
             moments.put("m." + slice.name, new Moment(slice, slice.mean));
             moments.put("v." + slice.name, new Moment(slice, slice.meanSquare));
         }
@@ -281,15 +344,11 @@ final class SharedDescent implements Descent {
 
     /// @param host gets all ranks' elements
     private void gather(Moment moment, Tensor host) {
-        long[] of = moment.slice.bounds;
-        for (int rank = 0; rank < fabric.size(); rank++) {
-            if (of[rank] < of[rank + 1]) {
-                Tensor there = host.reshape(host.elements()).slice(0, of[rank], of[rank + 1]);
-                if (rank == fabric.rank()) {
-                    there.copyFrom(moment.mine);
-                } else {
-                    fabric.receive(bytes(there), rank);
-                }
+        for (Range range : moment.slice.ranges) {
+            if (range.rank == fabric.rank()) {
+                range.of(host).copyFrom(range.among(moment.mine));
+            } else {
+                fabric.receive(bytes(range.of(host)), range.rank);
             }
         }
     }
@@ -297,8 +356,10 @@ final class SharedDescent implements Descent {
     @Override
     public void give() {
         for (Moment moment : moments().values()) {
-            if (moment.mine.elements() > 0) {
-                fabric.send(bytes(moment.mine), 0);
+            for (Range range : moment.slice.ranges) {
+                if (range.rank == fabric.rank()) {
+                    fabric.send(bytes(range.among(moment.mine)), 0);
+                }
             }
         }
     }
@@ -309,15 +370,18 @@ final class SharedDescent implements Descent {
             moments().forEach((name, moment) -> {
                 Tensor tensor = stored.tensor(name);
                 Checkpoint.requireShape(file, name, tensor, moment.slice.shape);
-                long[] of = moment.slice.bounds;
-                moment.mine.copyFrom(
-                        tensor.reshape(tensor.elements()).slice(0, of[fabric.rank()], of[fabric.rank() + 1]));
+                for (Range range : moment.slice.ranges) {
+                    if (range.rank == fabric.rank()) {
+                        range.among(moment.mine).copyFrom(range.of(tensor));
+                    }
+                }
             });
         }
     }
 
     @Override
     public void close() {
+        moves.close();
         memory.close();
         dry.close();
     }

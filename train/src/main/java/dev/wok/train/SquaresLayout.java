@@ -1,5 +1,6 @@
 package dev.wok.train;
 
+import dev.wok.fabric.Departed;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -43,6 +44,17 @@ final class SquaresLayout {
             throw new IllegalArgumentException("%d bytes too many".formatted(bytes.remaining()));
         }
         return lists;
+    }
+
+    /// @param rank who sent them
+    /// @param count of lists
+    /// @throws Departed where they are not so many lists
+    static double[][] of(byte[] bytes, int rank, int count) {
+        try {
+            return lists(ByteBuffer.wrap(bytes), count);
+        } catch (IllegalArgumentException e) {
+            throw new Departed(rank, "rank %d sent no sums of squares: %s.".formatted(rank, e.getMessage()));
+        }
     }
 
     private static void requireLeft(ByteBuffer bytes, long needed) {

@@ -1,6 +1,7 @@
 package dev.wok.train;
 
 import dev.wok.fabric.Fabric;
+import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Routing;
 import dev.wok.model.Batch;
@@ -26,6 +27,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.IntToLongFunction;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -65,6 +68,7 @@ public final class Trainer implements AutoCloseable {
     private final Progress progress;
     private final Sampler sampler;
     private final boolean fresh;
+    private boolean passesDamaged;
     private volatile boolean training;
     private volatile boolean stopRequested;
     private boolean begun;
@@ -146,6 +150,13 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
+    /// Lets a run that goes on take the newest checkpoint that is whole where newer ones are damaged, for whoever
+    /// starts
+    /// it again without looking. To be called before [#run].
+    public void passDamagedCheckpoints() {
+        passesDamaged = true;
+    }
+
     /// Asks the run to finish its step, save and return.
     ///
     /// @return whether there is anything to wait for; before training begins there is not
@@ -179,7 +190,7 @@ public final class Trainer implements AutoCloseable {
             requireRanks(ranks.size());
             return ranks.lead(progress, fabric -> {
                 try (Leader leader = new Leader(fabric)) {
-                    Outcome outcome = isFinished() ? finished() : prepareAndTrain(leader);
+                    Outcome outcome = RunFolder.isFinished(folder.root()) ? finished() : prepareAndTrain(leader);
                     leader.ends(outcome.finished());
                     return outcome;
                 }
@@ -192,11 +203,62 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private boolean isFinished() {
-        return Files.exists(folder.result()) && Files.isDirectory(folder.model());
+    private void requireRanks(int ranks) {
+        if (RunModel.isPipeline(run.settings())) {
+            requirePipeline(ranks);
+        } else {
+            requireShares(ranks);
+        }
+        requireProcessor(ranks);
     }
 
-    private void requireRanks(int ranks) {
+    private void requireProcessor(int ranks) {
+        boolean rounds = run.settings().run().roundsTokens();
+        if ((ranks > 1 || rounds) && !run.settings().compute().isOnProcessor()) {
+            throw new BadInput("device is %s, expected cpu for a run %s."
+                    .formatted(
+                            run.settings().compute().device(),
+                            ranks > 1
+                                    ? "on %d ranks".formatted(ranks)
+                                    : "with exchange_payload "
+                                            + run.settings().run().exchangePayload()));
+        }
+    }
+
+    private void requirePipeline(int ranks) {
+        int asked = run.settings().run().pipelineRanks();
+        if (asked != ranks) {
+            throw new BadInput(
+                    "pipeline_ranks is %d, the run has %d ranks; give --set pipeline_ranks=%d, or 1 where ranks shall share experts."
+                            .formatted(asked, ranks, ranks));
+        }
+        int replicas = run.settings().balance().expertReplicas();
+        if (replicas > 0) {
+            throw new BadInput(
+                    "expert_replicas is %d, expected 0 in a pipeline, whose ranks have all experts of their layers."
+                            .formatted(replicas));
+        }
+        if (run.settings().run().roundsTokens()) {
+            throw new BadInput("exchange_payload is %s, expected f32 in a pipeline, where no tokens travel to experts."
+                    .formatted(run.settings().run().exchangePayload()));
+        }
+        Settings.Batches batches = run.settings().batches();
+        int micro = batches.batchSequences() / batches.microBatchSequences();
+        if (micro < 2 * ranks) {
+            throw new BadInput(
+                    "a step has %d micro-batches, a pipeline of %d ranks needs %d or more; lower micro_batch_sequences (%d) or raise batch_sequences (%d)."
+                            .formatted(
+                                    micro, ranks, 2 * ranks, batches.microBatchSequences(), batches.batchSequences()));
+        }
+        int layers = config(-1, -1).numHiddenLayers();
+        if (layers < 2 * ranks) {
+            throw new BadInput(
+                    "a pipeline of %d ranks has %d stages, num_hidden_layers is %d; use fewer ranks or more layers."
+                            .formatted(ranks, 2 * ranks, layers));
+        }
+    }
+
+    private void requireShares(int ranks) {
         int parts = run.settings().batches().gradientParts();
         if (parts % ranks != 0) {
             throw new BadInput(
@@ -208,10 +270,6 @@ public final class Trainer implements AutoCloseable {
             throw new BadInput(
                     "%d ranks cannot share n_routed_experts %d, expected one or more for each; use fewer ranks."
                             .formatted(ranks, experts));
-        }
-        if (ranks > 1 && !run.settings().compute().isOnProcessor()) {
-            throw new BadInput("device is %s, expected cpu for a run on %d ranks."
-                    .formatted(run.settings().compute().device(), ranks));
         }
     }
 
@@ -226,13 +284,15 @@ public final class Trainer implements AutoCloseable {
 
     private Outcome prepareAndTrain(Kernels kernels, Leader leader) {
         Settings settings = run.settings();
-        Optional<Checkpoint> checkpoint =
-                leader.meanwhile("looking for a checkpoint", () -> Checkpoint.newest(folder.checkpoints(), progress));
-        requireMemory(
-                checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1),
-                kernels,
-                settings,
-                leader.fabric());
+        Optional<Checkpoint> checkpoint = leader.meanwhile("looking for a checkpoint", this::newestCheckpoint);
+        boolean _ = leader.meanwhile("measuring memory", () -> {
+            requireMemory(
+                    checkpoint.isPresent() ? ModelConfig.load(checkpoint.get().folder()) : config(-1, -1),
+                    kernels,
+                    settings,
+                    leader.fabric());
+            return true;
+        });
         adviseTurns(settings, leader.fabric().size());
         try (Preparation prepared = leader.meanwhile("preparing the text", () -> prepare(checkpoint.isEmpty()))) {
             checkpoint.ifPresent(c -> requireSame(c.state(), prepared.train().fingerprint()));
@@ -244,14 +304,23 @@ public final class Trainer implements AutoCloseable {
             Order.Begin share = share(checkpoint, prepared.tokenizer());
             leader.begin(share);
             try (Model model = RunModel.of(share, settings, kernels, leader.fabric(), progress);
-                    TrainingStep step = step(model, settings)) {
+                    TrainingStep step =
+                            step(model, settings, RunModel.places(share).orElse(null))) {
                 checkpoint.ifPresent(c -> step.descent().restore(Checkpoint.optimizer(c.folder())));
                 leader.ready();
+                adviseReplicas(settings, leader.fabric().size());
+                sayWhereExpertsLie(model, RunModel.places(share));
                 try (Loop loop = new Loop(leader, prepared, model, step, checkpoint.map(Checkpoint::state))) {
                     return loop.run();
                 }
             }
         }
+    }
+
+    private Optional<Checkpoint> newestCheckpoint() {
+        return passesDamaged
+                ? Checkpoint.newestWhole(folder.checkpoints(), progress)
+                : Checkpoint.newest(folder.checkpoints(), progress);
     }
 
     private void adviseTurns(Settings settings, int ranks) {
@@ -263,6 +332,30 @@ public final class Trainer implements AutoCloseable {
                             .formatted(micro / 2)
                     : "of two, one would be computed while the tokens of the other travel.";
             progress.say("a step is one micro-batch, so its ranks wait for tokens that travel; %s".formatted(advice));
+        }
+    }
+
+    private void adviseReplicas(Settings settings, int ranks) {
+        int replicas = RunModel.expertReplicas(settings, ranks);
+        if (replicas < settings.balance().expertReplicas()) {
+            progress.say("expert_replicas is taken as %d: more are of no use on %d %s."
+                    .formatted(replicas, ranks, ranks == 1 ? "rank" : "ranks"));
+        }
+        if (replicas > 0) {
+            progress.say(
+                    "experts have %d replicas a layer: the numbers of this run depend on its %d ranks, and on where experts lie on them."
+                            .formatted(replicas, ranks));
+        }
+    }
+
+    private void sayWhereExpertsLie(Model model, Optional<ExpertPlaces> before) {
+        List<Placement> now = model.placements();
+        boolean others = before.isPresent() && !before.get().placements().equals(now);
+        if (others && model.fabric().size() > 1 && !model.isPipeline()) {
+            progress.say("experts lie in order: the checkpoint had them on %d ranks, in other slots than these %d have."
+                    .formatted(
+                            before.get().placements().getFirst().ranks(),
+                            model.fabric().size()));
         }
     }
 
@@ -365,10 +458,17 @@ public final class Trainer implements AutoCloseable {
     /// @param model from [#model]; stays the caller's
     /// @return the steps of a run with these settings
     public static TrainingStep step(Model model, Settings settings) {
+        return step(model, settings, null);
+    }
+
+    /// @param places what a checkpoint kept of where experts lie, or null
+    static TrainingStep step(Model model, Settings settings, @Nullable ExpertPlaces places) {
         return new TrainingStep(
                 model,
                 RunModel.microBatch(settings, model.kernels(), model.fabric().size()),
-                settings.optimizer().constants());
+                settings.optimizer().constants(),
+                settings.run().replanEvery(),
+                places);
     }
 
     /// @param fabric whose ranks on this machine share its memory
@@ -387,13 +487,33 @@ public final class Trainer implements AutoCloseable {
                     .formatted(tokens, "micro_batch_sequences or sequence_length"));
         }
         long whole = Model.bytes(config, DType.F32);
-        double weights = (double) here * Model.bytes(config, DType.F32, ranks);
+        int replicas = RunModel.expertReplicas(settings, ranks);
+        boolean dealt = RunModel.isPipeline(settings);
+        double weights = dealt
+                ? sumHere(fabric, rank -> Model.pipelineBytes(config, ranks, rank))
+                : (double) here * Model.bytes(config, DType.F32, ranks, replicas);
         double forms = weights / whole * Model.formBytes(config, kernels, DType.F32, FORMS);
         long sampling = settings.run().sampleTokens() == 0 ? 0 : Model.inferenceBytes(config, DType.F32);
         Training.Settings microBatch = RunModel.microBatch(settings, kernels, ranks);
-        double training = (double) here * Training.bytes(config, DType.F32, microBatch, ranks);
-        String turns = microBatch.takeTurns() ? "; overlap=off needs the memory of one micro-batch less" : "";
-        requireFree(room, "", turns, training + sampling + room.heap(), weights + forms + share * MOMENTS * whole);
+        double training = dealt
+                ? sumHere(fabric, rank -> Training.pipelineBytes(config, microBatch, ranks, rank))
+                : (double) here * Training.bytes(config, DType.F32, microBatch, ranks, replicas);
+        String turns = microBatch.atOnce() > 1 ? "; overlap=off needs the memory of one micro-batch alone" : "";
+        double moments = (double) MOMENTS
+                * (dealt
+                        ? weights
+                        : share * whole + weights - (double) here * Model.bytes(config, DType.F32, ranks, 0));
+        double moves = dealt ? 0 : (double) here * ExpertMoves.bytes(config, ranks, replicas);
+        requireFree(room, "", turns, training + sampling + moves + room.heap(), weights + forms + moments);
+    }
+
+    /// @return the sum over the ranks of this rank's machine
+    private static double sumHere(Fabric fabric, IntToLongFunction bytes) {
+        int[] machines = fabric.shape().machines();
+        return IntStream.range(0, machines.length)
+                .filter(rank -> machines[rank] == machines[fabric.rank()])
+                .mapToLong(bytes)
+                .sum();
     }
 
     private static void requireFree(
@@ -514,11 +634,10 @@ public final class Trainer implements AutoCloseable {
             } finally {
                 Trainer.this.training = false;
             }
-            if (!done()) {
-                Report.write(folder.root(), List.of());
-                return new Outcome(false, step, new LinkedHashMap<>(), lastSample);
+            if (done()) {
+                Durable.folder(folder.model(), this::writeModel);
             }
-            return new Outcome(true, step, finish(), lastSample);
+            return leader.meanwhile("the run's end", this::outcome);
         }
 
         private boolean done() {
@@ -543,7 +662,14 @@ public final class Trainer implements AutoCloseable {
             elapsed += seconds;
             lastLoss = result.losses().loss();
             record(result, rate, stepTokens / seconds, timeline);
+            training.planned().ifPresent(this::sayPlanned);
             task.detail("loss %.3f  %,.0f tokens/s  lr %.1e".formatted(lastLoss, stepTokens / seconds, rate));
+        }
+
+        private void sayPlanned(Replanning.Plan plan) {
+            String layers = plan.layers() == 1 ? "a layer" : plan.layers() + " layers";
+            progress.say("step %d: %d experts of %s move, the fullest rank has %.2f of the mean instead of %.2f."
+                    .formatted(step, plan.experts(), layers, plan.after(), plan.before()));
         }
 
         private List<Batch> microBatches() {
@@ -600,6 +726,9 @@ public final class Trainer implements AutoCloseable {
                     loads.stream().map(ExpertLoad::violation).toList());
             line.put("load_entropy", loads.stream().map(ExpertLoad::entropy).toList());
             line.put("load", relative(result.losses().load()));
+            if (model.fabric().size() > 1 && !model.isPipeline()) {
+                line.put("rank_load", rounded(result.rankLoad(), 3));
+            }
             line.put("seconds", rounded(elapsed, 3));
             if (!timeline.isEmpty()) {
                 line.put("timeline", timeline);
@@ -692,9 +821,14 @@ public final class Trainer implements AutoCloseable {
             }
             Checkpoint.State state = new Checkpoint.State(
                     step, tokens, elapsed, prepared.train().fingerprint(), run.fingerprint(), logs.force());
-            Checkpoint.write(folder.checkpoints(), state, file -> leader.save(training, file), this::writeModel);
+            Checkpoint.write(folder.checkpoints(), state, file -> leader.save(training, file), this::writeRun);
             savedAt = step;
             Checkpoint.keep(folder.checkpoints(), settings.run().keepCheckpoints());
+        }
+
+        private void writeRun(Path to) throws IOException {
+            writeModel(to);
+            training.places().ifPresent(places -> places.write(to));
         }
 
         private void writeModel(Path to) throws IOException {
@@ -702,8 +836,15 @@ public final class Trainer implements AutoCloseable {
             prepared.tokenizer().save(to);
         }
 
+        private Outcome outcome() {
+            if (!done()) {
+                Report.write(folder.root(), List.of());
+                return new Outcome(false, step, new LinkedHashMap<>(), lastSample);
+            }
+            return new Outcome(true, step, finish(), lastSample);
+        }
+
         private SequencedMap<String, Object> finish() {
-            Durable.folder(folder.model(), this::writeModel);
             SequencedMap<String, Object> result = result();
             Durable.write(
                     folder.result(), Logs.JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(result));

@@ -3,8 +3,11 @@ package dev.wok.train;
 import dev.wok.fabric.Timeline;
 import dev.wok.model.Batch;
 import dev.wok.model.Model;
+import dev.wok.model.MoeConfig;
 import dev.wok.model.Training;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// One step of training after another on a model: gradients over micro-batches, clipping by the global norm, AdamW,
 /// the router biases' move. Where ranks share the model, all of them make the same calls. One thread at a time.
@@ -13,7 +16,9 @@ public final class TrainingStep implements AutoCloseable {
     ///
     /// @param losses before the step
     /// @param gradNorm before clipping
-    public record Result(Training.Result losses, double gradNorm) {
+    /// @param rankLoad tokens that came to the fullest rank's experts over the mean, in the layer
+    ///     where it was most; 1 on one rank and in a pipeline
+    public record Result(Training.Result losses, double gradNorm, double rankLoad) {
         /// @return whether all of it are numbers; a step of which they are not changes nothing
         public boolean isFinite() {
             return Double.isFinite(losses.loss() + losses.mtpLoss() + losses.balanceLoss() + gradNorm);
@@ -23,13 +28,43 @@ public final class TrainingStep implements AutoCloseable {
     private final Model model;
     private final Training training;
     private final Descent descent;
+    private final @Nullable Replanning replanning;
+    private Optional<Replanning.Plan> planned = Optional.empty();
 
+    /// Experts stay where they lie.
+    ///
     /// @param model stays the caller's; made with a [dev.wok.fabric.Fabric] where gradients have several parts
     /// @param settings of a micro-batch
     public TrainingStep(Model model, Training.Settings settings, Optimizer.Constants constants) {
+        this(model, settings, constants, 0, null);
+    }
+
+    /// @param replanEvery so many steps it is considered where experts of ranks that share the model
+    ///     lie; 0 for never
+    /// @param before what a checkpoint kept of that, or null
+    TrainingStep(
+            Model model,
+            Training.Settings settings,
+            Optimizer.Constants constants,
+            long replanEvery,
+            @Nullable ExpertPlaces before) {
         this.model = model;
         training = model.training(settings);
-        descent = settings.gradientParts() == 1 && model.fabric().size() == 1
+        descent = descent(model, settings, constants);
+        MoeConfig moe = model.config().moe();
+        boolean stay = model.fabric().size() == 1
+                || model.isPipeline()
+                || model.placements().isEmpty();
+        replanning = stay || moe == null
+                ? null
+                : new Replanning(model.fabric().shape(), moe.nGroup(), model.placements(), replanEvery, before);
+    }
+
+    private static Descent descent(Model model, Training.Settings settings, Optimizer.Constants constants) {
+        if (model.isPipeline()) {
+            return new PipelineDescent(model, constants);
+        }
+        return settings.gradientParts() == 1 && model.fabric().size() == 1
                 ? new WholeDescent(model, constants)
                 : new SharedDescent(model, constants);
     }
@@ -56,10 +91,14 @@ public final class TrainingStep implements AutoCloseable {
 
     private Result run(
             List<Batch> microBatches, long targets, int sequences, long step, double learningRate, double gamma) {
+        if (replanning != null) {
+            replanning.next().ifPresent(descent::move);
+        }
         training.begin(targets, sequences);
-        training.accumulate(microBatches);
+        training.accumulate(microBatches, (from, to) -> descent.finished(training, from, to));
         double norm = norm();
-        Result result = new Result(training.result(), norm);
+        Training.Result losses = training.result();
+        Result result = new Result(losses, norm, rankLoad(losses));
         if (!result.isFinite()) {
             return result;
         }
@@ -69,7 +108,24 @@ public final class TrainingStep implements AutoCloseable {
             training.moveBiases(gamma);
         }
         model.kernels().stream().synchronize();
+        if (replanning != null) {
+            planned = replanning.after(step, model.placements(), losses.load());
+        }
         return result;
+    }
+
+    private double rankLoad(Training.Result losses) {
+        return replanning == null ? 1 : replanning.fullest(model.placements(), losses.load());
+    }
+
+    /// @return what the last step decided of where experts are to lie
+    Optional<Replanning.Plan> planned() {
+        return planned;
+    }
+
+    /// @return where experts lie, nothing on one rank
+    Optional<ExpertPlaces> places() {
+        return Optional.ofNullable(replanning).map(r -> r.places(model.placements()));
     }
 
     private double norm() {

@@ -16,6 +16,14 @@ final class WholeDescent implements Descent {
     }
 
     @Override
+    public void move(ExpertPlaces.Next next) {
+        throw new IllegalStateException("experts of a model that one rank has were to go to another");
+    }
+
+    @Override
+    public void finished(Training training, long from, long to) {}
+
+    @Override
     public double norm(Training training) {
         return optimizer.norm(training.gradients());
     }

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.model.ModelConfig;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.Progress;
+import dev.wok.testkit.RecordingProgress;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -25,6 +27,34 @@ class SettingsTest {
         Settings settings = Settings.preset(name);
         ModelConfig config = Trainer.architecture(settings, 0, 1);
         assertEquals(settings.architecture().hiddenSize(), config.hiddenSize());
+    }
+
+    /// Parts that are not given are as few as the ranks of a new run need.
+    @ParameterizedTest
+    @CsvSource({"nano, 1, 4", "nano, 2, 4", "nano, 8, 8", "mini, 1, 1", "mini, 2, 2", "mini, 4, 4", "small, 4, 4"})
+    void partsSuitTheRanks(String preset, int ranks, int parts) {
+        RecordingProgress progress = new RecordingProgress();
+        Settings chosen = Settings.of(preset, Map.of(), ranks, progress);
+        assertEquals(parts, chosen.batches().gradientParts());
+        int usual = Settings.preset(preset).batches().gradientParts();
+        assertEquals(
+                parts == usual
+                        ? List.of()
+                        : List.of(
+                                "gradients are summed in %d parts, so that %d ranks share the run (gradient_parts, %d in the preset)."
+                                        .formatted(parts, ranks, usual)),
+                progress.lines());
+    }
+
+    @Test
+    void whereNoPartsSuitTheRanksItIsSaid() {
+        assertEquals(
+                "3 ranks do not divide micro_batch_sequences 8, of which each takes as many; take another number of ranks, or set micro_batch_sequences and batch_sequences to multiples of 3.",
+                String.valueOf(assertThrows(BadInput.class, () -> Settings.of("mini", Map.of(), 3, Progress.silent()))
+                        .getMessage()));
+        Map<String, String> given = Map.of("gradient_parts", "1");
+        assertEquals(
+                1, Settings.of("mini", given, 4, Progress.silent()).batches().gradientParts());
     }
 
     @Test

@@ -54,7 +54,11 @@ final class TinyRun {
     }
 
     static Trainer resume(Path out, Map<String, String> options) {
-        return Trainer.resume(out, null, options, List.of(), null, Progress.silent(), TinyRun::sample);
+        return resume(out, options, Progress.silent());
+    }
+
+    static Trainer resume(Path out, Map<String, String> options, Progress progress) {
+        return Trainer.resume(out, null, options, List.of(), null, progress, TinyRun::sample);
     }
 
     private static String sample(
@@ -66,7 +70,7 @@ final class TinyRun {
     static List<String> metrics(Path out) throws IOException {
         return Files.readAllLines(out.resolve("metrics.jsonl")).stream()
                 .map(line -> line.replaceAll(",\"timeline\":\\[[^\\]]*\\]", ""))
-                .map(line -> line.replaceAll("\"(tokens_per_second|seconds)\":[0-9.Ee+-]+,?", ""))
+                .map(line -> line.replaceAll("\"(tokens_per_second|seconds|rank_load)\":[0-9.Ee+-]+,?", ""))
                 .toList();
     }
 }

@@ -64,6 +64,20 @@ class TrainerTest {
         }
     }
 
+    /// As [#assertSameRun(Path, Path)], and checkpoints of some steps.
+    static void assertSameRun(Path expected, Path actual, int... steps) throws IOException {
+        assertSameRun(expected, actual);
+        for (int step : steps) {
+            for (String file : List.of("optimizer.safetensors", "model.safetensors", "mtp.safetensors")) {
+                Path path = Path.of("checkpoints", "step-%08d".formatted(step), file);
+                assertArrayEquals(
+                        Files.readAllBytes(expected.resolve(path)),
+                        Files.readAllBytes(actual.resolve(path)),
+                        path.toString());
+            }
+        }
+    }
+
     @Test
     void aRunLeavesWhatItPromised() throws IOException {
         List<String> lines = Files.readAllLines(whole.resolve("metrics.jsonl"));
@@ -373,10 +387,14 @@ class TrainerTest {
                 }
             }
         }
-        Durable.delete(copy.resolve("checkpoints/step-00000012"));
-        Durable.delete(copy.resolve("model"));
-        Files.delete(copy.resolve("result.json"));
+        unfinish(copy);
         return copy;
+    }
+
+    private static void unfinish(Path run) throws IOException {
+        Durable.delete(run.resolve("checkpoints/step-00000012"));
+        Durable.delete(run.resolve("model"));
+        Files.delete(run.resolve("result.json"));
     }
 
     /// Damages a bit in the middle of a file that leaves it well-formed as far as its format can tell.
@@ -410,7 +428,7 @@ class TrainerTest {
             Path damaged = cutOff(file);
             flip(damaged.resolve("checkpoints/step-00000008").resolve(file));
             assertTrue(
-                    refusalToResume(damaged, Map.of()).contains("remove it to resume from the checkpoint before"),
+                    refusalToResume(damaged, Map.of()).contains("step-00000008 to resume from the checkpoint before."),
                     file);
         }
         for (String file :
@@ -424,6 +442,45 @@ class TrainerTest {
         Files.writeString(
                 file, Files.readString(file).replaceFirst("\"num_hidden_layers\" : 2", "\"num_hidden_layers\" : 3"));
         assertTrue(refusalToResume(edited, Map.of()).contains("are not those of the first 8 steps"));
+    }
+
+    /// Whoever starts a run again without looking goes on from the newest checkpoint that is whole.
+    @Test
+    void damagedCheckpointsCanBePassedOver() throws IOException {
+        Path run = folder.resolve("passed");
+        try (Trainer trainer = TinyRun.start(run, corpus, Map.of("keep_checkpoints", "3"))) {
+            assertTrue(trainer.run().finished());
+        }
+        unfinish(run);
+        Path newest = run.resolve("checkpoints/step-00000008");
+        flip(newest.resolve("optimizer.safetensors"));
+        RecordingProgress progress = new RecordingProgress();
+        try (Trainer trainer = restarted(run, progress)) {
+            assertTrue(trainer.run().finished());
+        }
+        assertSameRun(whole, run);
+        assertEquals(
+                "%s is not whole: optimizer.safetensors is missing or damaged; it goes on from the checkpoint of step 4, and what is damaged is named *.damaged now."
+                        .formatted(newest),
+                progress.lines().getFirst());
+        assertTrue(Files.exists(run.resolve("checkpoints/step-00000008.damaged/optimizer.safetensors")));
+
+        unfinish(run);
+        for (int step = 4; step <= 8; step += 4) {
+            flip(run.resolve("checkpoints/step-%08d/state.json".formatted(step)));
+        }
+        try (Trainer trainer = restarted(run, Progress.silent())) {
+            String refusal = message(trainer::run);
+            assertTrue(refusal.startsWith("no checkpoint is whole: ") && refusal.contains("step-00000004"), refusal);
+        }
+        assertTrue(Files.exists(newest));
+    }
+
+    private static Trainer restarted(Path run, Progress progress) {
+        Trainer trainer = Trainer.resume(
+                run, null, Map.of(), List.of(), null, progress, (_, _, prompt, tokens) -> prompt + tokens);
+        trainer.passDamagedCheckpoints();
+        return trainer;
     }
 
     @Test
