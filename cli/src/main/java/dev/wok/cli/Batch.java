@@ -28,9 +28,9 @@ import java.util.Objects;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
-/// Answers a file of requests into a file of answers, in the same order. Answers are kept beside the output's name as
-/// they
-/// come, and what is interrupted goes on there; the output is there when it is complete.
+/// Answers a file of requests into a file of answers, in the same order. Answers are kept beside the
+/// output's name as they come, and what is interrupted goes on there; the output is there when it is
+/// complete.
 final class Batch {
     /// Answers that are begun before the first of them is written.
     private static final int AHEAD = 256;

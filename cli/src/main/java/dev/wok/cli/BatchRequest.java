@@ -14,9 +14,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/// A line of a file of requests: a JSON object with one of `prompt`, `ids` and `messages`, and what is asked for in
-/// place
-/// of the command's options.
+/// A line of a file of requests: a JSON object with one of `prompt`, `ids` and `messages`, and what is
+/// asked for in place of the command's options.
 ///
 /// @param place of the line, for refusals
 /// @param id what the line calls itself, given back with the answer, or null

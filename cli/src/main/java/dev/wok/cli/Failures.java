@@ -2,6 +2,7 @@ package dev.wok.cli;
 
 import dev.wok.fabric.Departed;
 import dev.wok.notice.BadInput;
+import dev.wok.notice.DiskFull;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -40,6 +41,7 @@ final class Failures {
     /// @return the exit code for what a command threw
     int report(Throwable failure) {
         switch (failure) {
+            case DiskFull full -> say(String.valueOf(full.getMessage()));
             case BadInput bad -> {
                 say(String.valueOf(bad.getMessage()));
                 return ExitCode.USAGE;

@@ -94,7 +94,7 @@ record RankProcesses(int size, Membership.Transport transport, Map<String, Strin
             Fabric fabric = rendezvous.join();
             joined.set(true);
             return fabric;
-        } catch (BadInput e) {
+        } catch (BadInput | Departed e) {
             if (ended.get() == 0) {
                 throw e;
             }
@@ -103,7 +103,7 @@ record RankProcesses(int size, Membership.Transport transport, Map<String, Strin
     }
 
     /// @return that there is no group: because of what the rank was given, or because it failed
-    private static RuntimeException endedEarly(int rank, int code, BadInput e) {
+    private static RuntimeException endedEarly(int rank, int code, RuntimeException e) {
         if (code == ExitCode.USAGE) {
             return new BadInput(
                     "rank %d ended with code %d before the group was together; see what it said.".formatted(rank, code),

@@ -17,6 +17,7 @@ import dev.wok.train.Settings;
 import dev.wok.train.Trainer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -154,6 +155,9 @@ final class TrainCommand implements Callable<Integer> {
         if (membership.isEmpty()) {
             return lead(name, options, ranks());
         }
+        if (restartable && out != null && RunFolder.isFinished(out)) {
+            return alreadyFinished(membership.get().rank(), out, name, options);
+        }
         if (!Parent.isThere(console)) {
             display.say("rank %d of %d looks for its group at %s."
                     .formatted(
@@ -169,6 +173,15 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
+    /// A rank that is started again after the others are done finds no group any more.
+    private int alreadyFinished(int rank, Path folder, String name, Map<String, String> options) {
+        if (rank == 0) {
+            return lead(name, options, Ranks.alone());
+        }
+        display.say("rank %d: %s is finished already.".formatted(rank, folder));
+        return DONE;
+    }
+
     private int lead(String name, Map<String, String> options, Ranks ranks) {
         if (device != null) {
             DeviceName.parse("--device", device).requireHere();
@@ -176,7 +189,17 @@ final class TrainCommand implements Callable<Integer> {
         Path folder = folder(name);
         try (Trainer trainer = resume || (restartable && RunFolder.holdsRun(folder))
                 ? Trainer.resume(folder, preset, options, data, init, display, TrainCommand::sample)
-                : Trainer.start(folder, name, Settings.of(name, options), data, init, display, TrainCommand::sample)) {
+                : Trainer.start(
+                        folder,
+                        name,
+                        Settings.of(name, options, ranks.size(), display),
+                        data,
+                        init,
+                        display,
+                        TrainCommand::sample)) {
+            if (restartable) {
+                trainer.passDamagedCheckpoints();
+            }
             return Stopping.during(trainer::requestStop, display, resume(folder), () -> {
                 Trainer.Outcome outcome = trainer.run(ranks);
                 say(folder, trainer.preset(), outcome);
@@ -185,7 +208,8 @@ final class TrainCommand implements Callable<Integer> {
                 return outcome.finished() ? DONE : INTERRUPTED;
             });
         } catch (Departed e) {
-            throw RunFolder.holdsRun(folder) ? withWay(e, folder) : e;
+            // Whoever started this rank starts it again.
+            throw RunFolder.holdsRun(folder) && !Parent.isThere(console) ? withWay(e, folder) : e;
         }
     }
 
@@ -202,7 +226,11 @@ final class TrainCommand implements Callable<Integer> {
                             .formatted(ranks, ranks));
         }
         return switch (on == null ? new On.Threads(1) : On.parse(on)) {
-            case On.Threads(int count) -> count == 1 ? Ranks.alone() : Ranks.threads(count);
+            case On.Threads(int count) -> {
+                Duration patience = Membership.patience(console.environment());
+                Duration limit = Membership.limit(console.environment());
+                yield count == 1 ? Ranks.alone() : Ranks.threads(count, patience, limit);
+            }
             case On.Processes(int count, var transport) -> new RankProcesses(count, transport, console.environment());
             case On.Cluster(String master) ->
                 throw new BadInput(
@@ -223,7 +251,7 @@ final class TrainCommand implements Callable<Integer> {
         } catch (BadInput e) {
             throw new BadInput(name + e.getMessage(), e);
         } catch (Departed e) {
-            if (e.rank() == 0 && Parent.isThere(console)) {
+            if (e.rank() == 0 && !e.hung() && Parent.isThere(console)) {
                 return ExitCode.SOFTWARE;
             }
             Departed said = new Departed(e.rank(), name + e.getMessage());

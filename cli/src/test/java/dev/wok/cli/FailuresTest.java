@@ -35,6 +35,16 @@ class FailuresTest {
         assertEquals("wok: there is no file x. Say which.\n", said());
     }
 
+    /// Nothing that was given is wrong, so the same may go another time.
+    @Test
+    void aFullDiskIsOneLineAndOne() {
+        assertEquals(1, failures.report(BadInput.writing(Path.of("x"), new IOException("No space left on device"))));
+        assertTrue(
+                said().startsWith("wok: the disk is full: x was not written")
+                        && said().lines().count() == 1,
+                said());
+    }
+
     @Test
     void aFailureIsOneLineAndItsDetailsLieInAFile() throws IOException {
         assertEquals(1, failures.report(new IllegalStateException("the workspace is full")));

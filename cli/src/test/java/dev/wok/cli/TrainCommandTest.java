@@ -5,15 +5,25 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.wok.tensor.Rng;
+import dev.wok.testkit.Seeds;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -42,13 +52,17 @@ class TrainCommandTest {
     }
 
     private Captured train(Path out, String... more) {
-        List<String> arguments =
-                new ArrayList<>(List.of("train", "--data", data.toString(), "--out", out.toString(), "--steps", "6"));
+        return Captured.run(arguments(out, 6, more).toArray(String[]::new));
+    }
+
+    private List<String> arguments(Path out, int steps, String... more) {
+        List<String> arguments = new ArrayList<>(
+                List.of("train", "--data", data.toString(), "--out", out.toString(), "--steps", String.valueOf(steps)));
         for (String setting : SMALL.split(" +")) {
             arguments.addAll(List.of("--set", setting));
         }
         arguments.addAll(List.of(more));
-        return Captured.run(arguments.toArray(String[]::new));
+        return arguments;
     }
 
     /// With multi-token prediction, trained a little, and converted.
@@ -181,6 +195,71 @@ class TrainCommandTest {
         }
     }
 
+    /// Each rank is started again by itself until it ends with 0, as in Kubernetes, and some are killed
+    /// at moments that chance picks.
+    @Test
+    @Tag("slow")
+    void ranksThatAreStartedAgainByThemselvesFinishTheRun() throws Exception {
+        String[] more = {"--set", "gradient_parts=2", "--set", "checkpoint_every=10", "--restartable"};
+        Path alone = folder.resolve("alone");
+        assertEquals(
+                0,
+                Captured.run(arguments(alone, 200, more).toArray(String[]::new)).code());
+        Path shared = folder.resolve("shared");
+        List<String> command = new ArrayList<>(RankProcesses.ownCommand());
+        command.addAll(arguments(shared, 200, more));
+        AtomicReferenceArray<Process> ranks = new AtomicReferenceArray<>(2);
+        String rendezvous;
+        try (ServerSocket free = new ServerSocket(0)) {
+            rendezvous = "127.0.0.1:" + free.getLocalPort();
+        }
+        Rng rng = Seeds.rng("TrainCommandTest");
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<List<Integer>>> supervisors = IntStream.range(0, ranks.length())
+                    .mapToObj(rank -> threads.submit(() -> supervise(command, rendezvous, rank, ranks)))
+                    .toList();
+            for (int kill = 0; kill < 8; kill++) {
+                Thread.sleep(500 + rng.below(2L * kill, 2500));
+                Process killed = ranks.get(rng.below(2L * kill + 1, ranks.length()));
+                if (killed != null) {
+                    killed.destroyForcibly();
+                }
+            }
+            for (Future<List<Integer>> supervisor : supervisors) {
+                List<Integer> codes = supervisor.get(300, TimeUnit.SECONDS);
+                assertTrue(Set.of(0, 1, 137).containsAll(codes), codes::toString);
+            }
+        }
+        for (String file : List.of("model/model.safetensors", "samples.jsonl", "evaluations.jsonl")) {
+            assertArrayEquals(Files.readAllBytes(alone.resolve(file)), Files.readAllBytes(shared.resolve(file)), file);
+        }
+    }
+
+    /// @return the exit codes of a rank; 2 is the last, as it is for a supervisor
+    private static List<Integer> supervise(
+            List<String> command, String rendezvous, int rank, AtomicReferenceArray<Process> ranks) throws Exception {
+        List<Integer> codes = new ArrayList<>();
+        while (codes.isEmpty() || !List.of(0, 2).contains(codes.getLast())) {
+            ProcessBuilder builder = new ProcessBuilder(command)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .redirectError(ProcessBuilder.Redirect.DISCARD);
+            builder.environment()
+                    .putAll(Map.of(
+                            "WOK_RANK",
+                            String.valueOf(rank),
+                            "WOK_SIZE",
+                            String.valueOf(ranks.length()),
+                            "WOK_RENDEZVOUS",
+                            rendezvous,
+                            "WOK_SECRET",
+                            "0123456789abcdef"));
+            Process process = builder.start();
+            ranks.set(rank, process);
+            codes.add(process.waitFor());
+        }
+        return codes;
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -190,7 +269,7 @@ class TrainCommandTest {
                 "processes:2000|2000 ranks were asked for",
                 "threads:2,tcp|leave ,tcp out",
                 "processes:2,ib|\"processes:2,ib\" was given",
-                "threads:3|3 ranks do not divide",
+                "threads:3|3 ranks do not divide micro_batch_sequences 2",
                 "spark://host:7077|its launcher"
             })
     void whereToComputeIsChecked(String on, String expected) {
