@@ -4,9 +4,11 @@ import dev.wok.fabric.Exchange;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
 
-/// Tokens and their experts, by formulas that the peer in exchange.c has too: whoever brings a token
-/// back knows what it must be.
+/// Tokens, their experts and the weights of these, by formulas that the peer in exchange.c has too.
+/// An expert gives back what it gets, so whoever adds up a token's results knows what the sum must
+/// be: all of it is exact in float32.
 ///
 /// @param tokens of each rank
 /// @param experts a power of two
@@ -15,6 +17,8 @@ record FabricJob(int hidden, int tokens, int topK, int experts, Exchange.Payload
     static final int EXPERTS = 256;
     private static final int LEVELS = 509;
     private static final float UNIT = 1 / 64f;
+    private static final int WEIGHTS = 4;
+    private static final float WEIGHT_UNIT = 1 / 8f;
 
     /// Of as many values one is looked at: no divisor of any width.
     private static final int LOOKED_AT = 61;
@@ -26,9 +30,18 @@ record FabricJob(int hidden, int tokens, int topK, int experts, Exchange.Payload
         return new FabricJob(hidden, tokens, TOP_K, EXPERTS, dispatch, Exchange.Payload.BF16);
     }
 
-    /// @return bytes that each rank's tensors take
-    long bytes() {
-        return (long) tokens * hidden * Float.BYTES * (1 + 2 * topK);
+    /// @return bytes that each rank's tensors take, about
+    long bytes(int ranks) {
+        return (long) tokens * hidden * Float.BYTES * (2 + topK + Math.min(topK, ranks));
+    }
+
+    /// @param token counted through those of all ranks
+    /// @return on how many ranks its experts are
+    int ranksOf(int token, int ranks) {
+        return (int) IntStream.range(0, topK)
+                .map(k -> chosen(token, k, experts) / (experts / ranks))
+                .distinct()
+                .count();
     }
 
     /// @return bytes of what travels between ranks that a program must hold which sends all of it at
@@ -50,9 +63,15 @@ record FabricJob(int hidden, int tokens, int topK, int experts, Exchange.Payload
         return (Integer.remainderUnsigned(token * 131 + column * 29, LEVELS) - LEVELS / 2) * UNIT;
     }
 
+    /// @return one of 1/8, 2/8, 3/8, 4/8
+    static float weight(int token, int k) {
+        return (1 + (token + k) % WEIGHTS) * WEIGHT_UNIT;
+    }
+
     /// @param x `[tokens, hidden]`
     /// @param choices `[tokens, topK]`
-    void fill(int rank, Tensor x, Tensor choices) {
+    /// @param weights `[tokens, topK]`
+    void fill(int rank, Tensor x, Tensor choices, Tensor weights) {
         MemorySegment values = x.memory();
         for (int t = 0; t < tokens; t++) {
             int token = rank * tokens + t;
@@ -61,20 +80,26 @@ record FabricJob(int hidden, int tokens, int topK, int experts, Exchange.Payload
             }
             for (int k = 0; k < topK; k++) {
                 choices.memory().setAtIndex(ValueLayout.JAVA_INT, (long) t * topK + k, chosen(token, k, experts));
+                weights.memory().setAtIndex(ValueLayout.JAVA_FLOAT, (long) t * topK + k, weight(token, k));
             }
         }
     }
 
-    /// @param slots `[tokens * topK, hidden]`: each token's own values, as they went out
-    void check(int rank, Tensor slots) {
+    /// @param y `[tokens, hidden]`: what was zero and then had all of each token's results added,
+    ///     so many times
+    void check(int rank, Tensor y, int times) {
         float apart = dispatch == Exchange.Payload.FP8 ? COARSE * LEVELS / 2 * UNIT : 0;
-        for (int slot = 0; slot < tokens * topK; slot++) {
-            int token = rank * tokens + slot / topK;
-            for (int c = slot % LOOKED_AT; c < hidden; c += LOOKED_AT) {
-                float got = slots.memory().getAtIndex(ValueLayout.JAVA_FLOAT, (long) slot * hidden + c);
-                if (!(Math.abs(got - value(token, c)) <= apart)) {
-                    throw new IllegalStateException("rank %d, slot %d, column %d: %s, expected %s"
-                            .formatted(rank, slot, c, got, value(token, c)));
+        for (int t = 0; t < tokens; t++) {
+            int token = rank * tokens + t;
+            float factor = 0;
+            for (int k = 0; k < topK; k++) {
+                factor += times * weight(token, k);
+            }
+            for (int c = t % LOOKED_AT; c < hidden; c += LOOKED_AT) {
+                float got = y.memory().getAtIndex(ValueLayout.JAVA_FLOAT, (long) t * hidden + c);
+                if (!(Math.abs(got - value(token, c) * factor) <= apart * factor)) {
+                    throw new IllegalStateException("rank %d, token %d, column %d: %s, expected %s"
+                            .formatted(rank, t, c, got, value(token, c) * factor));
                 }
             }
         }

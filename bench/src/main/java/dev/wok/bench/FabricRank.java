@@ -4,7 +4,6 @@ import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.fabric.Exchange;
-import dev.wok.fabric.Exchange.Route;
 import dev.wok.fabric.Fabric;
 import dev.wok.fabric.LinkProbe;
 import dev.wok.fabric.Membership;
@@ -106,17 +105,42 @@ final class FabricRank {
         try (Memory memory = device.memory()) {
             Tensor x = memory.tensor(DType.F32, job.tokens(), job.hidden());
             Tensor choices = memory.tensor(DType.I32, job.tokens(), job.topK());
-            job.fill(fabric.rank(), x, choices);
-            int come = exchange.route(choices).rows();
-            Tensor rows = memory.tensor(DType.F32, come, job.hidden());
-            Tensor slots = memory.tensor(DType.F32, (long) job.tokens() * job.topK(), job.hidden());
+            Tensor weights = memory.tensor(DType.F32, job.tokens(), job.topK());
+            job.fill(fabric.rank(), x, choices, weights);
+            Exchange.Route route = exchange.route(choices);
+            Tensor arrived = memory.tensor(DType.F32, route.arrivals(), job.hidden());
+            Tensor rows = memory.tensor(DType.F32, route.rows(), job.hidden());
+            Tensor y = memory.tensor(DType.F32, job.tokens(), job.hidden());
+            exchange.dispatch(route, x, arrived).await();
+            int[] rowToken = route.rowToken();
+            for (int row = 0; row < rowToken.length; row++) {
+                rows.select(0, row).copyFrom(arrived.select(0, rowToken[row]));
+            }
+            arrived.memory().fill((byte) 0);
             double[] nanos = repeat(command.warmUp(), command.repeats(), () -> {
-                Route route = exchange.route(choices);
-                exchange.dispatch(route, x, rows).await();
-                exchange.combine(route, rows, slots).await();
+                Exchange.Arriving arriving = exchange.begin(choices, x, count -> arrived);
+                arriving.await();
+                Exchange.Results results = exchange.combine(arriving.route(), rows);
+                results.addTo(weights, y);
+                results.await();
             });
-            job.check(fabric.rank(), slots);
+            requireArrived(route, arrived, rows);
+            job.check(fabric.rank(), y, command.warmUp() + command.repeats());
             return nanos;
+        }
+    }
+
+    /// @param rows what had come before
+    private void requireArrived(Exchange.Route route, Tensor arrived, Tensor rows) {
+        long bytes = rows.dim(1) * Float.BYTES;
+        int[] rowToken = route.rowToken();
+        for (int row = 0; row < rowToken.length; row++) {
+            long from = row * bytes;
+            long at = rowToken[row] * bytes;
+            if (MemorySegment.mismatch(rows.memory(), from, from + bytes, arrived.memory(), at, at + bytes) >= 0) {
+                throw new IllegalStateException(
+                        "rank %d, row %d: its token came another way".formatted(fabric.rank(), row));
+            }
         }
     }
 

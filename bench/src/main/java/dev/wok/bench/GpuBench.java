@@ -33,9 +33,9 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.stream.IntStream;
 
-/// Single kernels of a GPU, each beside the limit that it works against: what the tensor cores reach in registers, or
-/// what
-/// a copy reaches in memory. Times are the GPU's own, between two events; a limit is measured before and after.
+/// Single kernels of a GPU, each beside the limit that it works against: what the tensor cores reach
+/// in registers, or what a copy reaches in memory. Times are the GPU's own, between two events; a
+/// limit is measured before and after.
 final class GpuBench {
     private static final int FLOAT = Float.BYTES;
     private static final String TFLOPS = "TFLOP/s";

@@ -17,9 +17,9 @@ import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.Arrays;
 
-/// What a GPU's tensor cores reach in bf16 where nothing has to be fetched: every warp multiplies the same tiles of
-/// zeros
-/// again and again. Real numbers take more power, so that a chip may run slower with them.
+/// What a GPU's tensor cores reach in bf16 where nothing has to be fetched: every warp multiplies the
+/// same tiles of zeros again and again. Real numbers take more power, so that a chip may run slower
+/// with them.
 final class GpuLoops {
     private static final int SUMS = 4;
     private static final int HOPPER_COLUMNS = 256;

@@ -35,9 +35,8 @@ record GpuSizes(
     /// @param keys that each has
     record Texts(int texts, int keys, int heads, int rank, int ropeDim, int nopeDim, int vDim) {}
 
-    /// The products are square, and the shapes of DeepSeek-V3's layers that DeepGEMM publishes figures for; the
-    /// mixtures
-    /// are its grouped ones, with as many choices as rows.
+    /// The products are square, and the shapes of DeepSeek-V3's layers that DeepGEMM publishes figures
+    /// for; the mixtures are its grouped ones, with as many choices as rows.
     static final GpuSizes FULL = new GpuSizes(
             List.of(
                     new int[] {4096, 4096, 4096},

@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/// The limits of this machine, on all of a device's threads at once; each the best of a few tries. Work is handed out
-/// in
-/// many pieces, as kernels do it, so a thread that is held up does not hold up the others.
+/// The limits of this machine, on all of a device's threads at once; each the best of a few tries.
+/// Work is handed out in many pieces, as kernels do it, so a thread that is held up does not hold up
+/// the others.
 final class Limits {
     private static final int TRIES = 3;
     private static final int PIECES_PER_THREAD = 8;

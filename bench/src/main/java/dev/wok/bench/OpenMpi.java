@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -44,16 +45,31 @@ record OpenMpi(String version, Path program) {
         return Optional.of(new OpenMpi(version.get(), program));
     }
 
-    List<String> command(int ranks) {
-        return List.of(
-                "mpirun",
-                "--allow-run-as-root",
-                "--oversubscribe",
-                "--bind-to",
-                "none",
-                "-np",
-                Integer.toString(ranks),
-                program.toString());
+    /// How large messages pass between processes: read from the sender's memory, or through memory
+    /// that they share. The first is usual where the system allows it, and faster for large
+    /// batches; the second for small ones.
+    enum Copies {
+        USUAL,
+        THROUGH_SHARED_MEMORY
+    }
+
+    /// How often a token travels to a rank.
+    enum Dispatch {
+        ONCE,
+        FOR_EACH_CHOICE
+    }
+
+    List<String> command(int ranks, Copies copies, Dispatch dispatch) {
+        List<String> command =
+                new ArrayList<>(List.of("mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"));
+        if (copies == Copies.THROUGH_SHARED_MEMORY) {
+            command.addAll(List.of("--mca", "btl_vader_single_copy_mechanism", "none"));
+        }
+        command.addAll(List.of("-np", Integer.toString(ranks), program.toString()));
+        if (dispatch == Dispatch.FOR_EACH_CHOICE) {
+            command.add("each");
+        }
+        return command;
     }
 
     private static Optional<String> installed() {

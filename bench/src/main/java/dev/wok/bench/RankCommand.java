@@ -9,7 +9,7 @@ sealed interface RankCommand {
     /// There and back between ranks 0 and 1; half of a round trip, a figure per batch.
     record Latency(int bytes, int trips, int batches) implements RankCommand {}
 
-    /// Route, dispatch and combine, from when all ranks begin until all are done.
+    /// Dispatch and combine, from when all ranks begin until all are done.
     record Tokens(FabricJob job, int warmUp, int repeats) implements RankCommand {}
 
     /// A sum of floats over the ranks, of which each gets its share.

@@ -64,9 +64,9 @@ final class RankGroup implements AutoCloseable {
         return start(java(), variables, errors);
     }
 
-    static RankGroup mpi(OpenMpi peer, int ranks, Path folder) {
-        Path errors = folder.resolve("mpi-%d.txt".formatted(ranks));
-        Process process = start(peer.command(ranks), Map.of(), errors);
+    static RankGroup mpi(OpenMpi peer, int ranks, OpenMpi.Copies copies, OpenMpi.Dispatch dispatch, Path folder) {
+        Path errors = folder.resolve("mpi-%d-%s-%s.txt".formatted(ranks, copies, dispatch));
+        Process process = start(peer.command(ranks, copies, dispatch), Map.of(), errors);
         return new RankGroup(List.of(process), process.inputReader(StandardCharsets.UTF_8), errors);
     }
 

@@ -6,9 +6,14 @@
  *   exchange HIDDEN TOKENS TOPK EXPERTS WARMUP REPEATS nanoseconds of route, dispatch and combine per repeat
  *   end
  *
- * Tokens are float32, travel as bfloat16 and become float32 rows, sorted by expert, rank they come from, and token; rows
- * travel back as bfloat16 to a slot for each choice. A token travels once to each rank. What stays on a rank does not go
- * through MPI. Experts are a power of two; the formulas in `chosen` and `value` are those of FabricJob.java.
+ * Tokens are float32, travel as bfloat16, once to each rank, and are float32 again there, sorted by the rank that they come
+ * from. Rows, one for each choice, sorted by expert and then as the tokens are, are float32, travel back as bfloat16 and are
+ * added to their tokens from where they were received, weighted, in the order of the tokens' choices. An expert's rows are
+ * filled once, before anything is timed. What stays on a rank does not go through MPI. Experts are a power of two; the
+ * formulas in `chosen`, `value` and `weight` are those of FabricJob.java.
+ *
+ * With the argument `each` a token travels once for each choice, straight to a row of the expert: the dispatch that
+ * a collective alone allows, and which most libraries over one do.
  */
 #define _GNU_SOURCE
 #include <mpi.h>
@@ -23,6 +28,7 @@
 enum { NONE, LATENCY, EXCHANGE, END, FIELDS = 7, IDLE_MICROS = 500 };
 
 static int rank, size;
+static int each; /* whether a token travels for each choice */
 
 static double now(void) {
     struct timespec t;
@@ -62,10 +68,18 @@ static float value(uint32_t token, int column) {
     return (float) ((int) ((token * 131u + (uint32_t) column * 29u) % 509u) - 254) / 64;
 }
 
+static float weight(uint32_t token, int k) {
+    return (float) (1 + (token + (uint32_t) k) % 4) / 8;
+}
+
+static uint32_t rounded(uint32_t bits) {
+    return bits + 0x7fff + ((bits >> 16) & 1);
+}
+
 static void narrow(const float *restrict from, uint16_t *restrict to, int n) {
     const uint32_t *bits = (const uint32_t *) from;
     for (int i = 0; i < n; i++) {
-        to[i] = (uint16_t) ((bits[i] + 0x7fff + ((bits[i] >> 16) & 1)) >> 16);
+        to[i] = (uint16_t) (rounded(bits[i]) >> 16);
     }
 }
 
@@ -73,6 +87,36 @@ static void widen(const uint16_t *restrict from, float *restrict to, int n) {
     uint32_t *bits = (uint32_t *) to;
     for (int i = 0; i < n; i++) {
         bits[i] = (uint32_t) from[i] << 16;
+    }
+}
+
+/* What does not travel, rounded as if it had. */
+static void round_all(const float *restrict from, float *restrict to, int n) {
+    const uint32_t *bits = (const uint32_t *) from;
+    uint32_t *to_bits = (uint32_t *) to;
+    for (int i = 0; i < n; i++) {
+        to_bits[i] = rounded(bits[i]) & 0xffff0000u;
+    }
+}
+
+static float from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* y += w x, of bfloat16. */
+static void add(float w, const uint16_t *restrict x, float *restrict y, int n) {
+    for (int i = 0; i < n; i++) {
+        y[i] += w * from_bits((uint32_t) x[i] << 16);
+    }
+}
+
+/* The same of a row that did not travel, rounded as if it had. */
+static void add_rounded(float w, const float *restrict x, float *restrict y, int n) {
+    const uint32_t *bits = (const uint32_t *) x;
+    for (int i = 0; i < n; i++) {
+        y[i] += w * from_bits(rounded(bits[i]) & 0xffff0000u);
     }
 }
 
@@ -99,15 +143,15 @@ static void drop(struct parts p) {
 struct job {
     int hidden, tokens, topk, experts, mine;
     int *choices;                    /* [tokens * topk] */
-    float *x, *rows, *slots;
+    float *x, *arrived, *rows, *y, *weights;
     struct parts out, in;            /* tokens that go and come */
     struct parts out_choices, in_choices;
     struct parts wire_out, wire_in;  /* in values, none for this rank */
     int *out_token;                  /* tokens by rank they go to */
     uint32_t *out_choice, *in_choice; /* position among the tokens of a pair of ranks << 12 | expert of the rank */
-    int *out_slot, *in_row;          /* slot and row of each choice */
+    int *in_row;                     /* row of each choice */
     int *next;                       /* [experts of the rank + 1] */
-    uint16_t *send, *receive, *one;
+    uint16_t *send, *receive;
 };
 
 static void wire(struct job *j, struct parts to, struct parts of) {
@@ -126,7 +170,7 @@ static void route(struct job *j) {
         uint64_t ranks = 0;
         for (int k = 0; k < j->topk; k++) {
             int to = j->choices[t * j->topk + k] / j->mine;
-            j->out.count[to] += !(ranks >> to & 1);
+            j->out.count[to] += each || !(ranks >> to & 1);
             j->out_choices.count[to]++;
             ranks |= 1ull << to;
         }
@@ -146,11 +190,10 @@ static void route(struct job *j) {
         uint64_t ranks = 0;
         for (int k = 0; k < j->topk; k++) {
             int slot = t * j->topk + k, to = j->choices[slot] / j->mine;
-            if (!(ranks >> to & 1)) {
+            if (each || !(ranks >> to & 1)) {
                 j->out_token[token_at[to]++] = t;
                 ranks |= 1ull << to;
             }
-            j->out_slot[choice_at[to]] = slot;
             j->out_choice[choice_at[to]++] =
                 (uint32_t) (token_at[to] - 1 - j->out.at[to]) << 12 | (uint32_t) (j->choices[slot] % j->mine);
         }
@@ -177,12 +220,9 @@ static void route(struct job *j) {
     }
 }
 
-/* The tokens that came from a rank, to their rows. */
-static void spread(struct job *j, int from, const uint16_t *tokens) {
-    size_t h = j->hidden;
-    for (int c = j->in_choices.at[from]; c < j->in_choices.at[from + 1]; c++) {
-        widen(tokens + (j->in_choice[c] >> 12) * h, j->rows + j->in_row[c] * h, j->hidden);
-    }
+/* Where a token goes that comes, or its copy for one choice. */
+static float *arrived(struct job *j, int i) {
+    return j->arrived + (size_t) (each ? j->in_row[i] : i) * j->hidden;
 }
 
 static void dispatch(struct job *j) {
@@ -201,19 +241,31 @@ static void dispatch(struct job *j) {
     MPI_Alltoallv(j->send, j->wire_out.count, j->wire_out.at, MPI_UINT16_T, j->receive, j->wire_in.count,
         j->wire_in.at, MPI_UINT16_T, MPI_COMM_WORLD);
     for (int r = 0; r < size; r++) {
-        if (r != rank) {
-            spread(j, r, j->receive + j->wire_in.at[r]);
+        const uint16_t *from = j->receive + j->wire_in.at[r];
+        for (int i = 0; i < j->in.count[r]; i++, from += h) {
+            float *to = arrived(j, j->in.at[r] + i);
+            if (r == rank) {
+                round_all(j->x + j->out_token[j->out.at[r] + i] * h, to, j->hidden);
+            } else {
+                widen(from, to, j->hidden);
+            }
         }
     }
-    int held = -1;
-    for (int c = j->in_choices.at[rank]; c < j->in_choices.at[rank + 1]; c++) {
-        int token = (int) (j->in_choice[c] >> 12);
-        if (token != held) {
-            narrow(j->x + j->out_token[j->out.at[rank] + token] * h, j->one, j->hidden);
-            held = token;
+}
+
+/* Where the token of a choice that came from a rank is. */
+static float *token(struct job *j, int from, int c) {
+    return arrived(j, j->in.at[from] + (int) (j->in_choice[c] >> 12));
+}
+
+/* Every expert gives back what it gets. */
+static void fill(struct job *j) {
+    for (int r = 0; r < size; r++) {
+        for (int c = j->in_choices.at[r]; c < j->in_choices.at[r + 1]; c++) {
+            memcpy(j->rows + (size_t) j->in_row[c] * j->hidden, token(j, r, c), j->hidden * sizeof(float));
         }
-        widen(j->one, j->rows + j->in_row[c] * h, j->hidden);
     }
+    memset(j->arrived, 0, (size_t) j->in.at[size] * j->hidden * sizeof(float));
 }
 
 static void combine(struct job *j) {
@@ -231,31 +283,45 @@ static void combine(struct job *j) {
     }
     MPI_Alltoallv(j->send, j->wire_out.count, j->wire_out.at, MPI_UINT16_T, j->receive, j->wire_in.count,
         j->wire_in.at, MPI_UINT16_T, MPI_COMM_WORLD);
+    const uint16_t *from[64];
     for (int r = 0; r < size; r++) {
-        if (r == rank) {
-            continue;
-        }
-        const uint16_t *from = j->receive + j->wire_in.at[r];
-        for (int c = j->out_choices.at[r]; c < j->out_choices.at[r + 1]; c++, from += h) {
-            widen(from, j->slots + j->out_slot[c] * h, j->hidden);
-        }
+        from[r] = j->receive + j->wire_in.at[r];
     }
-    int to = j->out_choices.at[rank];
-    for (int c = j->in_choices.at[rank]; c < j->in_choices.at[rank + 1]; c++, to++) {
-        narrow(j->rows + j->in_row[c] * h, j->one, j->hidden);
-        widen(j->one, j->slots + j->out_slot[to] * h, j->hidden);
+    int own = j->in_choices.at[rank];
+    for (int t = 0; t < j->tokens; t++) {
+        float *y = j->y + t * h;
+        for (int k = 0; k < j->topk; k++) {
+            int slot = t * j->topk + k, r = j->choices[slot] / j->mine;
+            if (r == rank) {
+                add_rounded(j->weights[slot], j->rows + j->in_row[own++] * h, y, j->hidden);
+            } else {
+                add(j->weights[slot], from[r], y, j->hidden);
+                from[r] += h;
+            }
+        }
     }
 }
 
-static void check(struct job *j) {
+/* Sums are exact. */
+static void check(struct job *j, int times) {
+    for (int r = 0; r < size; r++) {
+        for (int c = j->in_choices.at[r]; c < j->in_choices.at[r + 1]; c++) {
+            if (memcmp(j->rows + (size_t) j->in_row[c] * j->hidden, token(j, r, c), j->hidden * sizeof(float))) {
+                fprintf(stderr, "rank %d, row %d: its token came another way\n", rank, j->in_row[c]);
+                MPI_Abort(MPI_COMM_WORLD, 1);
+            }
+        }
+    }
     for (int t = 0; t < j->tokens; t++) {
+        uint32_t token = (uint32_t) (rank * j->tokens + t);
+        float factor = 0;
         for (int k = 0; k < j->topk; k++) {
-            for (int c = (t * j->topk + k) % 61; c < j->hidden; c += 61) {
-                if (j->slots[((size_t) t * j->topk + k) * j->hidden + c]
-                    != value((uint32_t) (rank * j->tokens + t), c)) {
-                    fprintf(stderr, "rank %d, token %d, choice %d, column %d is wrong\n", rank, t, k, c);
-                    MPI_Abort(MPI_COMM_WORLD, 1);
-                }
+            factor += (float) times * weight(token, k);
+        }
+        for (int c = t % 61; c < j->hidden; c += 61) {
+            if (j->y[(size_t) t * j->hidden + c] != value(token, c) * factor) {
+                fprintf(stderr, "rank %d, token %d, column %d is wrong\n", rank, t, c);
+                MPI_Abort(MPI_COMM_WORLD, 1);
             }
         }
     }
@@ -272,17 +338,17 @@ static void exchange(const int *f) {
     j.choices = room(most * sizeof(int));
     j.out_token = room(most * sizeof(int));
     j.out_choice = room(most * sizeof(int));
-    j.out_slot = room(most * sizeof(int));
+    j.weights = room(most * sizeof(float));
     j.in_choice = room((size_t) most * size * sizeof(int));
     j.in_row = room((size_t) most * size * sizeof(int));
     j.next = room((j.mine + 1) * sizeof(int));
-    j.one = room(h * sizeof(uint16_t));
     j.x = room(j.tokens * h * sizeof(float));
-    j.slots = room(most * h * sizeof(float));
+    j.y = room(j.tokens * h * sizeof(float));
     for (int t = 0; t < j.tokens; t++) {
         uint32_t token = (uint32_t) (rank * j.tokens + t);
         for (int k = 0; k < j.topk; k++) {
             j.choices[t * j.topk + k] = chosen(token, k, j.experts);
+            j.weights[t * j.topk + k] = weight(token, k);
         }
         for (int c = 0; c < j.hidden; c++) {
             j.x[t * h + c] = value(token, c);
@@ -290,9 +356,12 @@ static void exchange(const int *f) {
     }
     route(&j);
     size_t rows = j.in_choices.at[size], wired = rows > (size_t) most ? rows : (size_t) most;
+    j.arrived = room(j.in.at[size] * h * sizeof(float));
     j.rows = room(rows * h * sizeof(float));
     j.send = room(wired * h * sizeof(uint16_t));
     j.receive = room(wired * h * sizeof(uint16_t));
+    dispatch(&j);
+    fill(&j);
     double *nanos = room(repeats * sizeof(double));
     for (int i = -f[5]; i < repeats; i++) {
         MPI_Barrier(MPI_COMM_WORLD);
@@ -305,15 +374,15 @@ static void exchange(const int *f) {
             nanos[i] = now() - begin;
         }
     }
-    check(&j);
+    check(&j, f[5] + repeats);
     if (rank == 0) {
         for (int i = 0; i < repeats; i++) {
             printf("%.0f ", nanos[i]);
         }
         printf("\n");
     }
-    void *held[] = {j.choices, j.out_token, j.out_choice, j.out_slot, j.in_choice, j.in_row, j.next, j.one, j.x,
-        j.slots, j.rows, j.send, j.receive, nanos};
+    void *held[] = {j.choices, j.out_token, j.out_choice, j.weights, j.in_choice, j.in_row, j.next, j.x, j.y,
+        j.arrived, j.rows, j.send, j.receive, nanos};
     for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
         free(held[i]);
     }
@@ -375,6 +444,7 @@ int main(int argc, char **argv) {
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
+    each = argc > 1 && !strcmp(argv[1], "each");
     int fields[FIELDS] = {NONE};
     while (size <= 64 && fields[0] != END) {
         next_line(fields);

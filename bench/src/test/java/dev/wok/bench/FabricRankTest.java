@@ -67,17 +67,21 @@ class FabricRankTest {
     void aTokenThatCameBackWrongIsSeen() {
         FabricJob job = new FabricJob(256, 4, 2, 8, Payload.BF16, Payload.BF16);
         try (Arena arena = Arena.ofConfined()) {
-            Tensor slots = Tensor.allocate(arena, DType.F32, 8, 256);
-            for (int slot = 0; slot < 8; slot++) {
+            Tensor y = Tensor.allocate(arena, DType.F32, 4, 256);
+            for (int token = 0; token < 4; token++) {
                 for (int c = 0; c < 256; c++) {
-                    slots.memory()
-                            .setAtIndex(ValueLayout.JAVA_FLOAT, slot * 256L + c, FabricJob.value(4 + slot / 2, c));
+                    float sum = 0;
+                    for (int k = 0; k < 2 * 3; k++) {
+                        sum += FabricJob.weight(4 + token, k % 2) * FabricJob.value(4 + token, c);
+                    }
+                    y.memory().setAtIndex(ValueLayout.JAVA_FLOAT, token * 256L + c, sum);
                 }
             }
-            job.check(1, slots);
+            job.check(1, y, 3);
             assertEquals(
-                    "rank 0, slot 0, column 0: %s, expected %s".formatted(FabricJob.value(4, 0), FabricJob.value(0, 0)),
-                    assertThrows(IllegalStateException.class, () -> job.check(0, slots))
+                    "rank 1, token 0, column 0: %s, expected %s"
+                            .formatted(FabricJob.value(4, 0) * 9 / 8, FabricJob.value(4, 0) * 6 / 8),
+                    assertThrows(IllegalStateException.class, () -> job.check(1, y, 2))
                             .getMessage());
         }
     }
