@@ -4,6 +4,7 @@ import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -29,6 +30,7 @@ final class Desk extends SparkListener {
     private final PrintStream err;
     private final Map<Integer, Integer> attemptOfStage = new HashMap<>();
     private final List<Failure> failures = new ArrayList<>();
+    private final Set<Integer> over = new HashSet<>();
     private int attempt;
     private int begun;
     private long step = -1;
@@ -44,11 +46,17 @@ final class Desk extends SparkListener {
         this.err = err;
     }
 
+    /// @param last the step that the run has reached before the first try; -1 where there is none
+    synchronized void startsAfter(long last) {
+        step = last;
+    }
+
     /// A new try begins.
     synchronized void begin(int number) {
         attempt = number;
         begun = 0;
         failures.clear();
+        over.clear();
         lacking = false;
     }
 
@@ -92,8 +100,11 @@ final class Desk extends SparkListener {
     @Override
     public synchronized void onTaskEnd(SparkListenerTaskEnd event) {
         int rank = event.taskInfo().index();
-        if (attemptOfStage.getOrDefault(event.stageId(), 0) != attempt
-                || failures.stream().anyMatch(failure -> failure.rank() == rank)) {
+        if (attemptOfStage.getOrDefault(event.stageId(), 0) != attempt) {
+            return;
+        }
+        over.add(rank);
+        if (failures.stream().anyMatch(failure -> failure.rank() == rank)) {
             return;
         }
         String host = event.taskInfo().host();
@@ -116,6 +127,11 @@ final class Desk extends SparkListener {
     /// @return what explains best why the try ended, the earliest of its kind
     synchronized Optional<Failure> failure() {
         return failures.stream().min(Comparator.comparing(Failure::cause));
+    }
+
+    /// @return whether something failed and all tasks have ended, so that no better explanation will come
+    synchronized boolean explained() {
+        return !failures.isEmpty() && over.size() >= begun;
     }
 
     /// Asks rank 0 to finish its step, save and end.

@@ -13,6 +13,9 @@ record Failure(int rank, String host, Cause cause, String said) {
     private static final int SIGNALS = 128;
     private static final int REFUSAL = 2;
 
+    /// Of a rank whose leader was asked to stop.
+    private static final int LEADER_STOPPED = 130;
+
     enum Cause {
         /// Its executor or its machine has gone.
         LOST,
@@ -21,14 +24,27 @@ record Failure(int rank, String host, Cause cause, String said) {
         /// It refused its input: no use in trying again.
         REFUSED,
         /// Anything else, among it that another rank has gone.
-        FAILED
+        FAILED,
+        /// It ended without a last word: the rank that it follows says why.
+        SILENT
     }
 
     static Failure of(Message.Ended ended) {
-        Cause cause = ended.code() >= SIGNALS ? Cause.KILLED : ended.code() == REFUSAL ? Cause.REFUSED : Cause.FAILED;
-        String word = ended.said().startsWith(LAST_WORD) ? ended.said().substring(LAST_WORD.length()) : ended.said();
-        String said = cause == Cause.KILLED ? "signal " + (ended.code() - SIGNALS) : word;
-        return new Failure(ended.rank(), ended.host(), cause, said.isBlank() ? "exit code " + ended.code() : said);
+        int code = ended.code();
+        if (code >= SIGNALS) {
+            return new Failure(ended.rank(), ended.host(), Cause.KILLED, "signal " + (code - SIGNALS));
+        }
+        boolean word = ended.said().startsWith(LAST_WORD);
+        Cause cause = code == REFUSAL ? Cause.REFUSED : word ? Cause.FAILED : Cause.SILENT;
+        String said = word ? ended.said().substring(LAST_WORD.length()) : ended.said();
+        String name = "rank %d: ".formatted(ended.rank());
+        String plain = said.startsWith(name) ? said.substring(name.length()) : said;
+        return new Failure(ended.rank(), ended.host(), cause, plain.isBlank() ? "exit code " + code : plain);
+    }
+
+    /// @return whether a rank ended because its leader does, which says why or was asked to
+    static boolean isTheLeaders(Message.Ended ended) {
+        return ended.code() == LEADER_STOPPED || (ended.code() != 0 && of(ended).cause == Cause.SILENT);
     }
 
     /// @return whether the cause lies outside of the program
@@ -36,12 +52,14 @@ record Failure(int rank, String host, Cause cause, String said) {
         return cause == Cause.LOST || cause == Cause.KILLED;
     }
 
+    /// A clause, without a full stop.
     @Override
     public String toString() {
+        String clause = said.endsWith(".") ? said.substring(0, said.length() - 1) : said;
         return switch (cause) {
-            case LOST -> "rank %d on %s was lost with its executor (%s)".formatted(rank, host, said);
-            case KILLED -> "rank %d on %s was killed (%s)".formatted(rank, host, said);
-            case REFUSED, FAILED -> "rank %d on %s ended: %s".formatted(rank, host, said);
+            case LOST -> "rank %d on %s was lost with its executor (%s)".formatted(rank, host, clause);
+            case KILLED -> "rank %d on %s was killed (%s)".formatted(rank, host, clause);
+            case REFUSED, FAILED, SILENT -> "rank %d on %s ended: %s".formatted(rank, host, clause);
         };
     }
 }

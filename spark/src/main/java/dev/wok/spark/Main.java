@@ -9,8 +9,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.spark.util.SignalUtils;
 
@@ -24,6 +26,9 @@ public final class Main {
     private static final int REFUSED = 2;
     private static final int FAILED = 1;
     private static final String LOG = "wok.spark.log";
+
+    /// What ranks take from the environment of the command.
+    private static final Set<String> PASSED = Set.of("WOK_PATIENCE", "WOK_LIMIT", "WOK_TRANSPORT");
 
     private Main() {}
 
@@ -103,6 +108,8 @@ public final class Main {
         options.removeIf(String::isEmpty);
         options.addAll(List.of("-p", RankCommand.JARS, "-m", "wok.cli/dev.wok.cli.Main"));
         String here = Path.of("").toAbsolutePath().toString();
-        return new RankCommand(here, folder.toString(), jars, List.copyOf(options), Map.of());
+        Map<String, String> passed = new HashMap<>(System.getenv());
+        passed.keySet().retainAll(PASSED);
+        return new RankCommand(here, folder.toString(), jars, List.copyOf(options), Map.copyOf(passed));
     }
 }

@@ -33,6 +33,7 @@ final class RankProcess implements AutoCloseable {
         List<String> deaf = new ArrayList<>(List.of("sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
         deaf.addAll(line);
         ProcessBuilder builder = new ProcessBuilder(deaf).directory(folder);
+        builder.environment().remove("WOK_SECRET_FILE");
         builder.environment().putAll(environment);
         process = builder.start();
         pumps = List.of(

@@ -22,6 +22,7 @@ import scala.runtime.AbstractFunction1;
 final class RankTask extends AbstractFunction1<Iterator<Object>, Iterator<Object>> implements Serializable {
     private static final long serialVersionUID = 1;
     private static final long MILLIS = 250;
+    private static final long MILLIS_FOR_THE_LEADER = 5000;
     private static final int REFUSAL = 2;
 
     private final int attempt;
@@ -69,11 +70,8 @@ final class RankTask extends AbstractFunction1<Iterator<Object>, Iterator<Object
         String host = hosts[rank];
         File folder = new File(command.folder());
         if (!folder.isDirectory()) {
-            end(
-                    rank,
-                    host,
-                    REFUSAL,
-                    "there is no folder %s on %s; start in one that all machines share.".formatted(folder, host));
+            String said = "there is no folder %s on %s; start in one that all machines share.".formatted(folder, host);
+            end(new Message.Ended(attempt, rank, host, REFUSAL, Failure.LAST_WORD + said));
         }
         UnaryOperator<String> jar = name -> command.jarFolder() + File.separator + name;
         if (!command.jars().stream().map(jar).map(Path::of).allMatch(Files::exists)) {
@@ -106,8 +104,13 @@ final class RankTask extends AbstractFunction1<Iterator<Object>, Iterator<Object
                     asked = true;
                 }
             }
+            if (rank > 0 && Failure.isTheLeaders(end(rank, host, process))) {
+                // That end is to come first, for this task's would end the leader's.
+                Thread.sleep(MILLIS_FOR_THE_LEADER);
+            }
+            ended(rank, host, process);
         } catch (InterruptedException e) {
-            // Another rank's end is told already; this one's may have come first.
+            // Another rank's end is told already; this one's may have come first, and is told again to be sure.
             boolean first = process.ended();
             process.close();
             if (first) {
@@ -117,7 +120,6 @@ final class RankTask extends AbstractFunction1<Iterator<Object>, Iterator<Object
             }
             throw e;
         }
-        ended(rank, host, process);
     }
 
     private boolean alive(RankProcess process) throws Exception {
@@ -126,17 +128,22 @@ final class RankTask extends AbstractFunction1<Iterator<Object>, Iterator<Object
     }
 
     private void ended(int rank, String host, RankProcess process) throws Exception {
-        int code = process.code();
+        Message.Ended end = end(rank, host, process);
         if (rank == 0) {
             alive(process);
         }
-        end(rank, host, code, process.last());
+        end(end);
     }
 
-    private void end(int rank, String host, int code, String said) throws Exception {
-        RanksPlugin.tell(new Message.Ended(attempt, rank, host, code, said));
-        if (code != 0) {
-            throw new IllegalStateException("rank %d on %s: exit code %d: %s".formatted(rank, host, code, said));
+    private Message.Ended end(int rank, String host, RankProcess process) throws InterruptedException {
+        return new Message.Ended(attempt, rank, host, process.code(), process.last());
+    }
+
+    private static void end(Message.Ended end) throws Exception {
+        RanksPlugin.tell(end);
+        if (end.code() != 0) {
+            throw new IllegalStateException(
+                    "rank %d on %s: exit code %d: %s".formatted(end.rank(), end.host(), end.code(), end.said()));
         }
     }
 

@@ -12,13 +12,16 @@ import org.jspecify.annotations.Nullable;
 /// @param master as Spark writes it: `spark://host:port` or `local-cluster[workers,cores,MiB]`
 /// @param ranks how many
 /// @param memoryMiB of each executor
-/// @param resume whether the run is there already
+/// @param first the option of the first try that says that the run may be there already; empty where it is to begin
 /// @param out the run's folder
 /// @param arguments of `wok`, without what this record has taken out of them
-record Request(String master, int ranks, int memoryMiB, boolean resume, String out, List<String> arguments) {
+record Request(String master, int ranks, int memoryMiB, String first, String out, List<String> arguments) {
     private static final Pattern STANDALONE = Pattern.compile("spark://[^\\s:/,]+:\\d+(,[^\\s:/,]+:\\d+)*");
     private static final Pattern LOCAL =
             Pattern.compile("local-cluster\\[\\s*(\\d{1,4})\\s*,\\s*(\\d{1,4})\\s*,\\s*(\\d{1,7})\\s*]");
+
+    private static final String RESUME = "--resume";
+    private static final String RESTARTABLE = "--restartable";
 
     /// What Spark needs to start an executor that holds nothing.
     private static final int LEAST_MIB = 512;
@@ -31,7 +34,7 @@ record Request(String master, int ranks, int memoryMiB, boolean resume, String o
         String master = take(rest, "--on");
         String ranks = take(rest, "--ranks");
         String out = value(rest, "--out");
-        boolean resume = rest.remove("--resume");
+        String first = first(rest);
         if (master == null) {
             throw new BadInput("--on is missing: --on spark://host:7077 --ranks 4.");
         }
@@ -41,7 +44,7 @@ record Request(String master, int ranks, int memoryMiB, boolean resume, String o
         }
         MatchResult local = LOCAL.matcher(master).results().findFirst().orElse(null);
         if (local != null && local.group().equals(master)) {
-            return local(master, numbers(local), ranks, resume, out, rest);
+            return local(master, numbers(local), ranks, first, out, rest);
         }
         if (!STANDALONE.matcher(master).matches()) {
             throw new BadInput(
@@ -50,11 +53,11 @@ record Request(String master, int ranks, int memoryMiB, boolean resume, String o
         if (ranks == null) {
             throw new BadInput("--on %s needs the number of ranks: --ranks 4.".formatted(master));
         }
-        return new Request(master, count(ranks), LEAST_MIB, resume, out, List.copyOf(rest));
+        return new Request(master, count(ranks), LEAST_MIB, first, out, List.copyOf(rest));
     }
 
     private static Request local(
-            String master, int[] numbers, @Nullable String ranks, boolean resume, String out, List<String> rest) {
+            String master, int[] numbers, @Nullable String ranks, String first, String out, List<String> rest) {
         int slots = numbers[0] * numbers[1];
         int memory = numbers[2];
         if (slots == 0 || memory < LEAST_MIB) {
@@ -65,7 +68,7 @@ record Request(String master, int ranks, int memoryMiB, boolean resume, String o
             throw new BadInput("--on %s has room for %d ranks, not for --ranks %d; ask for more cores."
                     .formatted(master, slots, count));
         }
-        return new Request(master, count, memory, resume, out, List.copyOf(rest));
+        return new Request(master, count, memory, first, out, List.copyOf(rest));
     }
 
     private static int[] numbers(MatchResult local) {
@@ -79,6 +82,12 @@ record Request(String master, int ranks, int memoryMiB, boolean resume, String o
             return Integer.parseInt(ranks);
         }
         throw new BadInput("--ranks %s: expected a number from 1 to %d.".formatted(ranks, MOST_RANKS));
+    }
+
+    private static String first(List<String> rest) {
+        boolean restartable = rest.remove(RESTARTABLE);
+        boolean resume = rest.remove(RESUME);
+        return resume ? RESUME : restartable ? RESTARTABLE : "";
     }
 
     /// Takes an option and its value out of the arguments.
@@ -114,11 +123,12 @@ record Request(String master, int ranks, int memoryMiB, boolean resume, String o
     /// @return the arguments of each rank
     /// @param again whether the run may have been begun by an earlier try
     List<String> arguments(boolean again) {
-        if (!again && !resume) {
+        String option = again ? RESTARTABLE : first;
+        if (option.isEmpty()) {
             return arguments;
         }
         List<String> all = new ArrayList<>(arguments);
-        all.add(again ? "--restartable" : "--resume");
+        all.add(option);
         return all;
     }
 

@@ -40,7 +40,7 @@ final class Supervisor implements AutoCloseable {
     private int attempt;
     private int tries;
     private int triesFromOutside;
-    private boolean lastFromOutside;
+    private boolean accepted;
     private boolean shipped;
     private boolean begunOnce;
     private volatile boolean orphaned;
@@ -62,6 +62,7 @@ final class Supervisor implements AutoCloseable {
             throw new BadInput("nothing answers at %s; start a master there, or see whether a firewall is between."
                     .formatted(request.master()));
         }
+        desk.startsAfter(Steps.last(Path.of(command.folder()).resolve(request.out())));
         while (true) {
             Optional<Integer> code = attempt();
             if (code.isPresent()) {
@@ -195,11 +196,10 @@ final class Supervisor implements AutoCloseable {
 
     /// @return why the try ended, once that is known
     private Failure failure(Optional<Throwable> ended) throws InterruptedException {
-        for (long waited = 0; waited < MILLIS_FOR_A_REASON && desk.failure().isEmpty(); waited += MILLIS) {
+        // What comes first may be an effect of what comes a moment later.
+        for (long waited = 0; waited < MILLIS_FOR_A_REASON && !desk.explained(); waited += MILLIS) {
             Thread.sleep(MILLIS);
         }
-        // What comes first may be an effect of what comes a moment later.
-        Thread.sleep(2 * MILLIS);
         return desk.failure().orElseGet(() -> {
             String said = ended.map(Throwable::getMessage).orElse("the connection with the cluster was lost");
             return new Failure(
@@ -215,19 +215,20 @@ final class Supervisor implements AutoCloseable {
             desk.say("%s, while it was stopping; the last checkpoint stays.".formatted(failure));
             return Optional.of(FAILED);
         }
-        if (failure.cause() == Failure.Cause.REFUSED && !lastFromOutside) {
-            desk.say(failure.said());
-            return Optional.of(REFUSED);
-        }
         if (desk.step() > before) {
             tries = 0;
             triesFromOutside = 0;
         }
-        lastFromOutside = failure.fromOutside();
-        boolean over = lastFromOutside ? ++triesFromOutside >= TRIES_FROM_OUTSIDE : ++tries >= mostTries;
-        if (over) {
+        // A run that has made steps was given nothing wrong, and what a kill leaves behind may pass.
+        accepted |= desk.step() > before || failure.fromOutside();
+        if (failure.cause() == Failure.Cause.REFUSED && !accepted) {
+            desk.say(failure.said());
+            return Optional.of(REFUSED);
+        }
+        int tried = failure.fromOutside() ? ++triesFromOutside : ++tries;
+        if (tried >= (failure.fromOutside() ? TRIES_FROM_OUTSIDE : mostTries)) {
             desk.say("%s. That was try %d without a new step; giving up. The last checkpoint stays."
-                    .formatted(failure, lastFromOutside ? triesFromOutside : tries));
+                    .formatted(failure, tried));
             return Optional.of(FAILED);
         }
         desk.say("%s, %s; starting all ranks again from the last checkpoint."

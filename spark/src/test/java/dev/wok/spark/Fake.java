@@ -13,7 +13,7 @@ final class Fake {
         List<String> arguments =
                 new ArrayList<>(List.of("--out", out, Integer.toString(steps), Integer.toString(millis)));
         arguments.addAll(List.of(wrong));
-        return new Request(master, ranks, 512, false, out, arguments);
+        return new Request(master, ranks, 512, "", out, arguments);
     }
 
     /// @param folder where the ranks work

@@ -21,7 +21,7 @@ import java.util.concurrent.TimeUnit;
 /// the last number is [#expected].
 ///
 /// Arguments: `--out DIR steps millis`, then what shall go wrong: `die RANK STEP` once, `refuse
-/// RANK`, `fail RANK STEP` each time.
+/// RANK`, `fail RANK STEP`, `full RANK STEP` each time.
 final class FakeRank {
     private static final int SAVE_EACH = 5;
     private static final int GONE_MILLIS = 5000;
@@ -204,6 +204,10 @@ final class FakeRank {
                             "kill", "-9", Long.toString(ProcessHandle.current().pid()))
                     .start()
                     .waitFor();
+        }
+        if (is("full", step)) {
+            System.err.println("wok: the disk is full: checkpoint was not written.");
+            System.exit(2);
         }
         if (is("fail", step)) {
             throw new IOException("no space left on device");

@@ -22,6 +22,13 @@ class RequestTest {
     }
 
     @Test
+    void whatSaysThatTheRunMayBeThereIsGivenOnce() {
+        Request request = Request.parse(List.of("train", "--restartable", "--on=spark://a:7", "--out=o", "--ranks=1"));
+        assertEquals(List.of("train", "--out=o", "--restartable"), request.arguments(false));
+        assertEquals(List.of("train", "--out=o", "--restartable"), request.arguments(true));
+    }
+
+    @Test
     void aLocalClusterHasARankForEachCore() {
         Request request = Request.parse(List.of("train", "--on", "local-cluster[2, 3, 1024]", "--out=o"));
         assertEquals(6, request.ranks());

@@ -7,6 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.spark.launcher.JavaModuleOptions;
 
@@ -16,11 +19,13 @@ final class Standalone implements AutoCloseable {
     private static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
-    private static final String OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-            + " --enable-native-access=wok.device,com.github.luben.zstd_jni,snappy.java"
-            + " -Djava.lang.foreign.native.threshold.power.copy=0";
+    private static final String FAST = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+    private static final long SECONDS_TO_DIE = 20;
 
     private final Path home;
+
+    /// What all processes write into in place of the system's folder for this.
+    private final Path temporary;
     private final Path jars;
     private final int port;
     private final List<Process> processes = new ArrayList<>();
@@ -30,6 +35,7 @@ final class Standalone implements AutoCloseable {
         home = Files.createDirectories(folder.resolve("spark"));
         Files.createFile(home.resolve("RELEASE"));
         jars = Files.createDirectories(home.resolve("jars"));
+        temporary = Files.createDirectories(home.resolve("tmp"));
         for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
             Path jar = Path.of(entry);
             if (entry.endsWith(".jar")) {
@@ -88,33 +94,48 @@ final class Standalone implements AutoCloseable {
         return start(java(line).redirectOutput(out.toFile()).redirectError(err.toFile()));
     }
 
+    /// @return Java's options of a process under Spark
+    private String options() {
+        return FAST + " -Djava.io.tmpdir=" + temporary;
+    }
+
+    /// @return Java's options of a rank
+    private String rankOptions() {
+        return options() + " --enable-native-access=wok.device,com.github.luben.zstd_jni,snappy.java"
+                + " -Djava.lang.foreign.native.threshold.power.copy=0";
+    }
+
     /// The command as its launcher starts it.
-    Process startCommand(Path folder, int ranks, List<String> arguments, Path out, Path err) throws IOException {
+    ///
+    /// @param environment beside this process's
+    Process startCommand(
+            Path folder, int ranks, List<String> arguments, Map<String, String> environment, Path out, Path err)
+            throws IOException {
         List<String> line = driver(folder, Main.class);
         line.addAll(arguments);
         line.addAll(List.of("--on", master(), "--ranks", Integer.toString(ranks)));
-        line.addAll(0, List.of("-Dwok.jars=" + System.getProperty("wok.jars"), "-Dwok.options=" + OPTIONS));
-        return start(java(line)
-                .directory(folder.toFile())
-                .redirectOutput(out.toFile())
-                .redirectError(err.toFile()));
+        line.addAll(0, List.of("-Dwok.jars=" + System.getProperty("wok.jars"), "-Dwok.options=" + rankOptions()));
+        ProcessBuilder builder = java(line);
+        builder.environment().putAll(environment);
+        return start(
+                builder.directory(folder.toFile()).redirectOutput(out.toFile()).redirectError(err.toFile()));
     }
 
     /// The same run in a process of its own.
     Process startAlone(Path folder, List<String> arguments, Path log) throws IOException {
         List<String> line = new ArrayList<>(List.of(JAVA));
-        line.addAll(List.of(OPTIONS.split(" ", -1)));
+        line.addAll(List.of(rankOptions().split(" ", -1)));
         line.addAll(List.of("-p", System.getProperty("wok.jars"), "-m", "wok.cli/dev.wok.cli.Main"));
         line.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(line).directory(folder.toFile());
         return start(builder.redirectErrorStream(true).redirectOutput(log.toFile()));
     }
 
-    private static List<String> driver(Path folder, Class<?> main) {
+    private List<String> driver(Path folder, Class<?> main) {
         return new ArrayList<>(List.of(
                 "-Dspark.executor.extraClassPath=" + classPath(),
                 "-Dspark.driver.host=127.0.0.1",
-                "-Dspark.executor.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+                "-Dspark.executor.extraJavaOptions=" + options(),
                 "-Dwok.spark.log=" + folder.resolve("driver.log"),
                 main.getName()));
     }
@@ -140,7 +161,8 @@ final class Standalone implements AutoCloseable {
     }
 
     private ProcessBuilder java(List<String> line) {
-        List<String> all = new ArrayList<>(List.of(JAVA, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        List<String> all = new ArrayList<>(List.of(JAVA, "-Xmx512m"));
+        all.addAll(List.of(options().split(" ", -1)));
         all.addAll(List.of(JavaModuleOptions.defaultModuleOptionArray()));
         all.addAll(List.of("-cp", System.getProperty("java.class.path")));
         all.addAll(line);
@@ -150,12 +172,19 @@ final class Standalone implements AutoCloseable {
         return builder;
     }
 
+    /// Ends all processes and waits for that: none writes any more where a test removes its files.
     @Override
     public void close() throws IOException {
+        List<ProcessHandle> all = new ArrayList<>();
         for (Process process : processes) {
-            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            all.addAll(process.descendants().toList());
+            all.add(process.toHandle());
             process.destroyForcibly();
         }
+        all.forEach(ProcessHandle::destroyForcibly);
+        CompletableFuture.allOf(all.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+                .completeOnTimeout(null, SECONDS_TO_DIE, TimeUnit.SECONDS)
+                .join();
         try (Stream<Path> links = Files.list(jars)) {
             for (Path link : links.toList()) {
                 Files.delete(link);

@@ -73,6 +73,25 @@ class SupervisorTest {
     }
 
     @Test
+    void whatIsRefusedAfterStepsIsTriedAgain() throws InterruptedException {
+        assertEquals(1, run(1, 1, "full", "0", "8"), this::said);
+        String full = "rank 0 on \\S+ ended: the disk is full: checkpoint was not written";
+        List<String> lines = said().lines().toList();
+        assertEquals(3, lines.size(), this::said);
+        assertTrue(
+                lines.getFirst()
+                        .matches("wok: " + full
+                                + ", after step 7; starting all ranks again from the last checkpoint\\."),
+                this::said);
+        assertEquals("going on after step 5.", lines.get(1));
+        assertTrue(
+                lines.getLast()
+                        .matches("wok: " + full
+                                + "\\. That was try 2 without a new step; giving up\\. The last checkpoint stays\\."),
+                this::said);
+    }
+
+    @Test
     void aRunThatIsAskedToStopSavesFirst() throws Exception {
         Thread asking = Thread.startVirtualThread(() -> {
             while (desk.step() < 1 && !Thread.currentThread().isInterrupted()) {
