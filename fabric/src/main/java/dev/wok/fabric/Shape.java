@@ -18,8 +18,8 @@ public record Shape(int[] machines) {
         return new Shape(of);
     }
 
-    /// @return the ranks of a rank's machine, itself among them
-    int beside(int rank) {
+    /// @return how many ranks a rank's machine has, itself among them
+    public int beside(int rank) {
         int count = 0;
         for (int machine : machines) {
             count += machine == machines[rank] ? 1 : 0;

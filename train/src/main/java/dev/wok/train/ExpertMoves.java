@@ -13,7 +13,6 @@ import dev.wok.model.MoeConfig;
 import dev.wok.model.Parameter;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
@@ -160,19 +159,15 @@ final class ExpertMoves implements AutoCloseable {
                 return;
             }
             if (comes(leg)) {
-                in.add(new Passage(leg.from.rank(), bytes(to)));
+                in.add(new Passage(leg.from.rank(), SharedDescent.bytes(to)));
             } else if (leaves(leg)) {
-                out.add(new Passage(leg.to.rank(), bytes(from.select(0, leg.from.slot()))));
+                out.add(new Passage(leg.to.rank(), SharedDescent.bytes(from.select(0, leg.from.slot()))));
             }
         }
 
         Transfer move(Urgency urgency) {
             return fabric.move(out, in, urgency);
         }
-    }
-
-    private static MemorySegment bytes(Tensor tensor) {
-        return tensor.memory().asSlice(0, tensor.bytes());
     }
 
     /// Waits for what has left, and brings gradients to where updates are made. No pass is under way.

@@ -24,6 +24,15 @@ public final class Optimizer implements AutoCloseable {
             double decay = parameter.decayed() ? weightDecay : 0;
             return new AdamW.Step(learningRate, beta1, beta2, eps, decay, step);
         }
+
+        /// Notes a norm that ranks have summed, and by what it clips, as [AdamW#update] reads them.
+        ///
+        /// @return the norm as it was noted
+        double clip(double norm, Tensor normAndClip) {
+            normAndClip.set(0, norm);
+            normAndClip.set(1, Math.min(1, clipNorm / (norm + 1e-6)));
+            return normAndClip.get(0);
+        }
     }
 
     private final Kernels kernels;

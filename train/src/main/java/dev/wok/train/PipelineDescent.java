@@ -12,7 +12,6 @@ import dev.wok.model.Parameter;
 import dev.wok.model.Training;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -76,10 +75,7 @@ final class PipelineDescent implements Descent {
         for (Tensor part : parts.subList(1, parts.size())) {
             kernels.elementwise().add(sum, part, sum);
         }
-        double norm = norm(sum, training.expertGradients(), parts.size() > 1);
-        normAndClip.set(0, norm);
-        normAndClip.set(1, Math.min(1, constants.clipNorm() / (norm + 1e-6)));
-        return normAndClip.get(0);
+        return constants.clip(norm(sum, training.expertGradients(), parts.size() > 1), normAndClip);
     }
 
     /// @param flat laid out as the flat weights
@@ -93,7 +89,7 @@ final class PipelineDescent implements Descent {
             Long begin = begins.get(parameter.name());
             if (begin == null) {
                 Tensor of = ofExperts.get(expert++);
-                squares.add(kernels.adamW().squares(apart ? each(of) : List.of(of)));
+                squares.add(kernels.adamW().squares(apart ? SharedDescent.each(of) : List.of(of)));
             } else {
                 long elements = parameter.value().elements();
                 long counted = apart ? Math.ceilDiv(elements, AdamW.BLOCK) * AdamW.BLOCK : elements;
@@ -105,14 +101,6 @@ final class PipelineDescent implements Descent {
                 apart
                         ? sum(sum(0, inOrder, holding -> !holding.routed()), inOrder, Model.Holding::routed)
                         : sum(0, inOrder, _ -> true));
-    }
-
-    private static List<Tensor> each(Tensor experts) {
-        List<Tensor> each = new ArrayList<>();
-        for (int i = 0; i < experts.dim(0); i++) {
-            each.add(experts.select(0, i));
-        }
-        return each;
     }
 
     /// @return the sum so far and further ones of some parameters, one after the other
@@ -196,7 +184,7 @@ final class PipelineDescent implements Descent {
             if (rank == null) {
                 host.copyFrom(tensor);
             } else {
-                fabric.receive(bytes(host), rank);
+                fabric.receive(SharedDescent.bytes(host), rank);
             }
         });
     }
@@ -211,13 +199,9 @@ final class PipelineDescent implements Descent {
         return state;
     }
 
-    private static MemorySegment bytes(Tensor tensor) {
-        return tensor.memory().asSlice(0, tensor.bytes());
-    }
-
     @Override
     public void give() {
-        state().values().forEach(tensor -> fabric.send(bytes(tensor), 0));
+        state().values().forEach(tensor -> fabric.send(SharedDescent.bytes(tensor), 0));
     }
 
     @Override

@@ -97,17 +97,7 @@ final class RunModel {
 
     /// @return how many threads compute on this rank: those of a machine are dealt to its ranks
     static int threads(Settings settings, Fabric fabric) {
-        return Math.max(1, settings.compute().allThreads() / ranksHere(fabric));
-    }
-
-    /// @return how many ranks share this rank's machine, itself included
-    static int ranksHere(Fabric fabric) {
-        int[] machines = fabric.shape().machines();
-        int here = 0;
-        for (int machine : machines) {
-            here += machine == machines[fabric.rank()] ? 1 : 0;
-        }
-        return here;
+        return Math.max(1, settings.compute().allThreads() / fabric.shape().beside(fabric.rank()));
     }
 
     /// @param ranks that share the model

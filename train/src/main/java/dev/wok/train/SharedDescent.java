@@ -192,13 +192,10 @@ final class SharedDescent implements Descent {
         List<double[]> ofExperts = squares(training.expertGradients());
         sums.forEach(Transfer::await);
         sums.clear();
-        double norm = norm(mine(training.flatParts().getFirst()), ofExperts);
-        normAndClip.set(0, norm);
-        normAndClip.set(1, Math.min(1, constants.clipNorm() / (norm + 1e-6)));
-        return normAndClip.get(0);
+        return constants.clip(norm(mine(training.flatParts().getFirst()), ofExperts), normAndClip);
     }
 
-    private static MemorySegment bytes(Tensor tensor) {
+    static MemorySegment bytes(Tensor tensor) {
         return tensor.memory().asSlice(0, tensor.bytes());
     }
 
@@ -210,13 +207,19 @@ final class SharedDescent implements Descent {
     private List<double[]> squares(List<Tensor> ofExperts) {
         List<double[]> squares = new ArrayList<>();
         for (Tensor of : ofExperts) {
-            List<Tensor> each = new ArrayList<>();
-            for (int i = 0; i < of.dim(0); i++) {
-                each.add(of.select(0, i));
-            }
-            squares.add(kernels.adamW().squares(each));
+            squares.add(kernels.adamW().squares(each(of)));
         }
         return squares;
+    }
+
+    /// @param experts `[slots, ..]`
+    /// @return each by itself
+    static List<Tensor> each(Tensor experts) {
+        List<Tensor> each = new ArrayList<>();
+        for (int i = 0; i < experts.dim(0); i++) {
+            each.add(experts.select(0, i));
+        }
+        return each;
     }
 
     /// The norm of what all ranks have alike, of which this one measures its range, and of all experts.

@@ -476,7 +476,7 @@ public final class Trainer implements AutoCloseable {
         Settings.Batches batches = settings.batches();
         MachineMemory.Room room = MachineMemory.room(kernels.stream().device());
         int ranks = fabric.size();
-        int here = RunModel.ranksHere(fabric);
+        int here = fabric.shape().beside(fabric.rank());
         double share = (double) here / ranks;
         // To count exactly what is far too large would take long, so a lower bound goes first.
         double tokens = (double) batches.microBatchSequences() * batches.sequenceLength();
