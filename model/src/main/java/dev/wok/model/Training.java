@@ -163,6 +163,9 @@ public final class Training implements AutoCloseable {
     private long stepTargets = 1;
     private int stepSequences = 1;
 
+    /// What the ranks that share the model have counted together, once they were asked for it.
+    private int @Nullable [][] sharedLoad;
+
     Training(Network network, Settings settings) {
         this(network, settings, null);
     }
@@ -395,6 +398,7 @@ public final class Training implements AutoCloseable {
     public void begin(long targets, int sequences) {
         stepTargets = Math.max(1, targets);
         stepSequences = Math.max(1, sequences);
+        sharedLoad = null;
         var elementwise = network.kernels.elementwise();
         flat.forEach(values -> elementwise.fill(values, 0));
         gradients.parameters().stream()
@@ -445,6 +449,7 @@ public final class Training implements AutoCloseable {
     ///     together
     public void accumulate(Batch batch) {
         requireAllLayers();
+        sharedLoad = null;
         accumulate(fitting(batch), rooms.getFirst());
     }
 
@@ -468,6 +473,7 @@ public final class Training implements AutoCloseable {
     /// @param finished hears, while the last one is computed, which gradients are done: all of those in
     ///     [#flatParts], on all ranks in the same order
     public void accumulate(List<Batch> batches, Finished finished) {
+        sharedLoad = null;
         List<Share> shares = batches.stream().map(this::fitting).toList();
         if (pipeline != null) {
             pipeline.run(shares);
@@ -931,23 +937,30 @@ public final class Training implements AutoCloseable {
 
     /// @return the load of all ranks
     private int[][] load() {
-        int[][] load = new int[loads.size()][];
-        for (int i = 0; i < load.length; i++) {
-            load[i] = host(loads.get(i)).toInts();
+        if (!ranks.share()) {
+            return ownLoad();
         }
-        if (ranks.share()) {
-            double[] all = gathered(Arrays.stream(load)
-                    .flatMapToInt(Arrays::stream)
-                    .asDoubleStream()
-                    .toArray());
-            int from = 0;
-            int each = all.length / ranks.size();
-            for (int[] layer : load) {
-                for (int e = 0; e < layer.length; e++, from++) {
-                    layer[e] = 0;
-                    for (int rank = 0; rank < ranks.size(); rank++) {
-                        layer[e] += (int) all[rank * each + from];
-                    }
+        if (sharedLoad == null) {
+            sharedLoad = summed(ownLoad());
+        }
+        return sharedLoad;
+    }
+
+    private int[][] ownLoad() {
+        return loads.stream().map(load -> host(load).toInts()).toArray(int[][]::new);
+    }
+
+    /// @param load of this rank; becomes that of all
+    private int[][] summed(int[][] load) {
+        double[] all = gathered(
+                Arrays.stream(load).flatMapToInt(Arrays::stream).asDoubleStream().toArray());
+        int from = 0;
+        int each = all.length / ranks.size();
+        for (int[] layer : load) {
+            for (int e = 0; e < layer.length; e++, from++) {
+                layer[e] = 0;
+                for (int rank = 0; rank < ranks.size(); rank++) {
+                    layer[e] += (int) all[rank * each + from];
                 }
             }
         }
