@@ -13,7 +13,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// Memory for rows that come from other ranks, handed out like a [Workspace]'s: how many come is
-/// known only when they do, so that it grows. On a dry device it measures.
+/// known only when they do, so that it grows. On a dry device it measures. It keeps count of what
+/// experts did with such rows.
 ///
 /// Contents are whatever the last user left there. One thread at a time.
 final class Guests implements AutoCloseable {
@@ -31,6 +32,9 @@ final class Guests implements AutoCloseable {
     private long top;
     private long used;
     private long peak;
+
+    private long computedRows;
+    private long computedNanos;
 
     Guests(Device device) {
         this.device = device;
@@ -78,6 +82,22 @@ final class Guests implements AutoCloseable {
     /// @return the largest number of bytes that were in use at once
     long peakBytes() {
         return peak;
+    }
+
+    /// Notes that experts have computed rows.
+    ///
+    /// @param nanos that their products took
+    void computed(int rows, long nanos) {
+        computedRows += rows;
+        computedNanos += nanos;
+    }
+
+    /// @return what was noted since this was asked last
+    Training.ExpertWork takeWork() {
+        Training.ExpertWork work = new Training.ExpertWork(computedRows, computedNanos);
+        computedRows = 0;
+        computedNanos = 0;
+        return work;
     }
 
     /// Begins a scope: what is taken from now on is given back when it closes.

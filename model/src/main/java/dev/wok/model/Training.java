@@ -121,6 +121,12 @@ public final class Training implements AutoCloseable {
     ///     layers follow the main model's
     public record Result(double loss, double mtpLoss, double balanceLoss, int[][] load) {}
 
+    /// What experts of this rank computed on their way forward, of ranks that share a model.
+    ///
+    /// @param rows that came to them, from any rank
+    /// @param nanos that their products took: nobody waits in them
+    public record ExpertWork(long rows, long nanos) {}
+
     private final Network network;
     private final Ranks ranks;
     private final Settings settings;
@@ -952,8 +958,10 @@ public final class Training implements AutoCloseable {
 
     /// @param load of this rank; becomes that of all
     private int[][] summed(int[][] load) {
-        double[] all = gathered(
-                Arrays.stream(load).flatMapToInt(Arrays::stream).asDoubleStream().toArray());
+        double[] all = gathered(Arrays.stream(load)
+                .flatMapToInt(Arrays::stream)
+                .asDoubleStream()
+                .toArray());
         int from = 0;
         int each = all.length / ranks.size();
         for (int[] layer : load) {
@@ -1041,6 +1049,20 @@ public final class Training implements AutoCloseable {
                 network.kernels.routing().balance(ranks.share() ? Tensor.of(all[i]) : loads.get(i), gamma, bias);
             }
         }
+    }
+
+    /// @return what was computed since this was asked last, whether in steps or not
+    public ExpertWork takeExpertWork() {
+        long rows = 0;
+        long nanos = 0;
+        for (Room room : rooms) {
+            if (room.visitors != null) {
+                ExpertWork work = room.visitors.takeWork();
+                rows += work.rows;
+                nanos += work.nanos;
+            }
+        }
+        return new ExpertWork(rows, nanos);
     }
 
     /// Measures a batch without learning from it.

@@ -12,15 +12,19 @@ import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/// Decides from the loads of past steps on which ranks the experts of each layer had better lie. All
-/// ranks measure the same loads and decide alike. What was decided waits until its layer's turn comes.
+/// Decides from the loads of past steps, and from how fast ranks are, on which of them the experts of each
+/// layer had better lie. All ranks have the same loads and speeds and decide alike. What was decided waits
+/// until its layer's turn comes.
 final class Replanning {
-    /// By how much a plan has to make the fullest rank lighter.
+    /// By how much a plan has to make the slowest rank faster: the fullest one lighter, where all are alike.
     private static final double LEAST_GAIN = 0.05;
 
-    private final Replan replan;
+    /// For ranks of one speed.
+    private final Eplb alike;
+
     private final long every;
     private final List<MeasuredLoads> loads = new ArrayList<>();
     private final Deque<ExpertPlaces.Next> next = new ArrayDeque<>();
@@ -29,8 +33,8 @@ final class Replanning {
     ///
     /// @param experts that move
     /// @param layers of which
-    /// @param before what comes to the fullest rank over the mean, in the layer of these where it is
-    ///     most
+    /// @param before the time of the slowest rank over what it would be if all were busy alike, in the
+    ///     layer of these where it is most; of ranks that are alike, what comes to the fullest over the mean
     /// @param after the same once they have moved
     record Plan(int experts, int layers, double before, double after) {
         private Plan and(Plan other) {
@@ -54,7 +58,7 @@ final class Replanning {
                 .toArray();
         double[] speed = new double[slots.length];
         Arrays.fill(speed, 1);
-        replan = new Replan(new Eplb(shape, slots, speed, groups), 1, LEAST_GAIN);
+        alike = new Eplb(shape, slots, speed, groups);
         this.every = every;
         placements.forEach(placement -> loads.add(MeasuredLoads.none(placement.experts())));
         if (before != null && before.loads().size() == loads.size()) {
@@ -86,9 +90,14 @@ final class Replanning {
     double fullest(List<Placement> placements, int[][] load) {
         double most = 1;
         for (int layer = 0; layer < load.length; layer++) {
-            most = Math.max(most, replan.eplb().imbalance(placements.get(layer), doubles(load[layer])));
+            most = Math.max(most, alike.imbalance(placements.get(layer), doubles(load[layer])));
         }
         return most;
+    }
+
+    /// @return `[ranks]`, for [#after]: that all are alike
+    double[] sameSpeeds() {
+        return alike.speed();
     }
 
     private static double[] doubles(int... load) {
@@ -100,8 +109,9 @@ final class Replanning {
     /// @param step counted from 1
     /// @param placements now
     /// @param load `[layer][expert]`: tokens of the step
+    /// @param speed `[ranks]`, or what is proportional to it; asked for, on all ranks, where it is time to decide
     /// @return what was decided, if anything. What had been decided before and waits is considered anew
-    Optional<Plan> after(long step, List<Placement> placements, int[][] load) {
+    Optional<Plan> after(long step, List<Placement> placements, int[][] load, Supplier<double[]> speed) {
         if (every == 0) {
             return Optional.empty();
         }
@@ -111,14 +121,15 @@ final class Replanning {
         if (step % every != 0) {
             return Optional.empty();
         }
-        List<Change> changes = changes(placements);
+        Eplb eplb = new Eplb(alike.shape(), alike.slots(), speed.get(), alike.groups());
+        List<Change> changes = changes(placements, new Replan(eplb, 1, LEAST_GAIN));
         next.clear();
         changes.forEach(change -> next.add(change.next));
         return changes.stream().map(Change::plan).reduce(Plan::and);
     }
 
     /// Those that gain most come first: their turn comes, however many there are.
-    private List<Change> changes(List<Placement> placements) {
+    private List<Change> changes(List<Placement> placements, Replan replan) {
         List<Change> changes = new ArrayList<>();
         for (int layer = 0; layer < placements.size(); layer++) {
             Placement now = placements.get(layer);

@@ -48,14 +48,15 @@ record RunFile(
         try {
             JsonNode root = Logs.JSON.readTree(Files.readAllBytes(file));
             Map<String, String> values = SettingKeys.texts(root.required("settings"));
-            // Earlier versions knew no other device, no parts, no timeline, no overlap, no plans, no payload and no
-            // pipeline.
+            // Earlier versions knew no other device, no parts, no timeline, no overlap, no plans, no speeds, no payload
+            // and no pipeline.
             values.putIfAbsent("device", "cpu");
             values.putIfAbsent("gradient_parts", "1");
             values.putIfAbsent("trace_steps", "0");
             values.putIfAbsent("overlap", SettingKeys.AUTO);
             values.putIfAbsent("expert_replicas", "0");
             values.putIfAbsent("replan_every", "50");
+            values.putIfAbsent("measured_speeds", "false");
             values.putIfAbsent("exchange_payload", "f32");
             values.putIfAbsent("pipeline_ranks", "1");
             List<Path> data = new ArrayList<>();

@@ -256,6 +256,14 @@ public record Settings(
 
             @Key(
                     value =
+                            "whether a rank whose experts compute more slowly gets such as are less in demand, by times that"
+                                    + " are measured; where experts lie then differs from run to run. Changes no number"
+                                    + " without expert_replicas",
+                    free = true)
+            boolean measuredSpeeds,
+
+            @Key(
+                    value =
                             "what tokens travel as between ranks: bf16 rounds them, fp8 also their way to the experts to"
                                     + " E4M3 with a scale for 128 values (DeepSeek-V3 3.3); rounded alike on one rank",
                     oneOf = {"f32", "bf16", "fp8"})

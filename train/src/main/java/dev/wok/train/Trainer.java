@@ -238,6 +238,10 @@ public final class Trainer implements AutoCloseable {
                     "expert_replicas is %d, expected 0 in a pipeline, whose ranks have all experts of their layers."
                             .formatted(replicas));
         }
+        if (run.settings().run().measuredSpeeds()) {
+            throw new BadInput(
+                    "measured_speeds is true, expected false in a pipeline, whose ranks have all experts of their layers.");
+        }
         if (run.settings().run().roundsTokens()) {
             throw new BadInput("exchange_payload is %s, expected f32 in a pipeline, where no tokens travel to experts."
                     .formatted(run.settings().run().exchangePayload()));
@@ -343,8 +347,13 @@ public final class Trainer implements AutoCloseable {
         }
         if (replicas > 0) {
             progress.say(
-                    "experts have %d replicas a layer: the numbers of this run depend on its %d ranks, and on where experts lie on them."
-                            .formatted(replicas, ranks));
+                    "experts have %d replicas a layer: the numbers of this run depend on its %d ranks, and on where experts lie on them%s."
+                            .formatted(
+                                    replicas,
+                                    ranks,
+                                    settings.run().measuredSpeeds()
+                                            ? ", which measured times decide: the run is not repeatable"
+                                            : ""));
         }
     }
 
@@ -468,6 +477,7 @@ public final class Trainer implements AutoCloseable {
                 RunModel.microBatch(settings, model.kernels(), model.fabric().size()),
                 settings.optimizer().constants(),
                 settings.run().replanEvery(),
+                settings.run().measuredSpeeds(),
                 places);
     }
 
@@ -668,8 +678,11 @@ public final class Trainer implements AutoCloseable {
 
         private void sayPlanned(Replanning.Plan plan) {
             String layers = plan.layers() == 1 ? "a layer" : plan.layers() + " layers";
-            progress.say("step %d: %d experts of %s move, the fullest rank has %.2f of the mean instead of %.2f."
-                    .formatted(step, plan.experts(), layers, plan.after(), plan.before()));
+            String gain = settings.run().measuredSpeeds()
+                    ? "the slowest rank should take %.2f of the time of ranks that are busy alike instead of %.2f"
+                    : "the fullest rank has %.2f of the mean instead of %.2f";
+            progress.say("step %d: %d experts of %s move, %s."
+                    .formatted(step, plan.experts(), layers, gain.formatted(plan.after(), plan.before())));
         }
 
         private List<Batch> microBatches() {

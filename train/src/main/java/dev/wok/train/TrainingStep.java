@@ -29,6 +29,10 @@ public final class TrainingStep implements AutoCloseable {
     private final Training training;
     private final Descent descent;
     private final @Nullable Replanning replanning;
+
+    /// Null where ranks count as alike.
+    private final @Nullable MeasuredSpeeds speeds;
+
     private Optional<Replanning.Plan> planned = Optional.empty();
 
     /// Experts stay where they lie.
@@ -36,17 +40,19 @@ public final class TrainingStep implements AutoCloseable {
     /// @param model stays the caller's; made with a [dev.wok.fabric.Fabric] where gradients have several parts
     /// @param settings of a micro-batch
     public TrainingStep(Model model, Training.Settings settings, Optimizer.Constants constants) {
-        this(model, settings, constants, 0, null);
+        this(model, settings, constants, 0, false, null);
     }
 
     /// @param replanEvery so many steps it is considered where experts of ranks that share the model
     ///     lie; 0 for never
+    /// @param measuredSpeeds whether it counts then how fast each rank's experts computed
     /// @param before what a checkpoint kept of that, or null
     TrainingStep(
             Model model,
             Training.Settings settings,
             Optimizer.Constants constants,
             long replanEvery,
+            boolean measuredSpeeds,
             @Nullable ExpertPlaces before) {
         this.model = model;
         training = model.training(settings);
@@ -58,6 +64,9 @@ public final class TrainingStep implements AutoCloseable {
         replanning = stay || moe == null
                 ? null
                 : new Replanning(model.fabric().shape(), moe.nGroup(), model.placements(), replanEvery, before);
+        speeds = replanning == null || !measuredSpeeds || replanEvery == 0
+                ? null
+                : new MeasuredSpeeds(model.fabric(), replanEvery / 2.0);
     }
 
     private static Descent descent(Model model, Training.Settings settings, Optimizer.Constants constants) {
@@ -109,9 +118,17 @@ public final class TrainingStep implements AutoCloseable {
         }
         model.kernels().stream().synchronize();
         if (replanning != null) {
-            planned = replanning.after(step, model.placements(), losses.load());
+            planned = replan(replanning, step, losses.load());
         }
         return result;
+    }
+
+    private Optional<Replanning.Plan> replan(Replanning from, long step, int[][] load) {
+        if (speeds == null) {
+            return from.after(step, model.placements(), load, from::sameSpeeds);
+        }
+        speeds.add(training.takeExpertWork());
+        return from.after(step, model.placements(), load, speeds::ofRanks);
     }
 
     private double rankLoad(Training.Result losses) {

@@ -147,6 +147,9 @@ class PipelineTest {
                 "expert_replicas is 2, expected 0 in a pipeline, whose ranks have all experts of their layers.",
                 refused(4, Map.of("pipeline_ranks", "4", "expert_replicas", "2")));
         assertEquals(
+                "measured_speeds is true, expected false in a pipeline, whose ranks have all experts of their layers.",
+                refused(4, Map.of("pipeline_ranks", "4", "measured_speeds", "true")));
+        assertEquals(
                 "exchange_payload is bf16, expected f32 in a pipeline, where no tokens travel to experts.",
                 refused(4, Map.of("pipeline_ranks", "4", "exchange_payload", "bf16")));
     }

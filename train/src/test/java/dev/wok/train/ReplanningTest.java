@@ -1,10 +1,12 @@
 package dev.wok.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.fabric.Placement;
+import dev.wok.fabric.Shape;
 import dev.wok.notice.BadInput;
 import dev.wok.testkit.RecordingProgress;
 import dev.wok.testkit.Thrown;
@@ -91,6 +93,42 @@ class ReplanningTest {
         assertTrue(metrics.required("rank_load").asDouble() > 1.05, metrics.toString());
     }
 
+    /// How fast ranks are depends on the machine, so nothing is said of whether experts moved.
+    @ParameterizedTest
+    @ValueSource(ints = {2, 4})
+    void measuredSpeedsChangeNoBit(int ranks) throws IOException {
+        Path out = run("measured", ranks, Map.of("measured_speeds", "true"));
+        TrainerTest.assertSameRun(whole, out, 3, 6, 8);
+    }
+
+    /// As much comes to either of two ranks: nothing moves as long as they are alike.
+    @Test
+    void expertsInDemandLeaveASlowRank() {
+        List<Placement> now = List.of(Placement.even(4, 2));
+        int[][] load = {{40, 10, 30, 20}};
+        Replanning replanning = new Replanning(Shape.oneMachine(2), 1, now, 1, null);
+        assertEquals(Optional.empty(), replanning.after(1, now, load, replanning::sameSpeeds));
+        assertEquals(
+                new Replanning.Plan(2, 1, 2, 1.2),
+                replanning
+                        .after(2, now, load, () -> MeasuredSpeeds.relative(1, 3))
+                        .orElseThrow());
+        Placement then = replanning.next().orElseThrow().placement();
+        assertArrayEquals(new double[] {30, 70}, then.loads(new double[] {40, 10, 30, 20}));
+        assertEquals(1.4, replanning.fullest(List.of(then), load), 1e-15);
+    }
+
+    /// A plan for one rank that is slower by a little would gain more than the least.
+    @Test
+    void noiseMovesNothing() {
+        List<Placement> now = List.of(Placement.even(8, 4));
+        int[][] load = {{50, 50, 53, 47, 53, 47, 50, 50}};
+        double[] little = {1, 1.09, 1.09, 1.09};
+        Replanning replanning = new Replanning(Shape.oneMachine(4), 1, now, 1, null);
+        assertTrue(replanning.after(1, now, load, () -> little).isPresent());
+        assertEquals(Optional.empty(), replanning.after(2, now, load, () -> MeasuredSpeeds.relative(little)));
+    }
+
     @Test
     void aStoppedRunWithReplicasGoesOnAsIfItHadNot() throws IOException {
         Path out = run("replicas", 4, Map.of("expert_replicas", "3"));
@@ -137,8 +175,10 @@ class ReplanningTest {
 
     @Test
     void moreReplicasThanRanksHaveUseFor() {
-        Path out = run("many", 2, Map.of("expert_replicas", "30", "steps", "1"));
+        Path out = run("many", 2, Map.of("expert_replicas", "30", "steps", "1", "measured_speeds", "true"));
         assertSaid("expert_replicas is taken as 7: more are of no use on 2 ranks.");
+        assertSaid(
+                "experts have 7 replicas a layer: the numbers of this run depend on its 2 ranks, and on where experts lie on them, which measured times decide: the run is not repeatable.");
         assertTrue(Files.exists(out.resolve("model")));
     }
 
