@@ -4,7 +4,6 @@ import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
-import dev.wok.fabric.Serving;
 import dev.wok.fabric.Timeline;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.Weight;
@@ -20,8 +19,6 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -148,10 +145,10 @@ public final class Training implements AutoCloseable {
     /// One for each micro-batch that is under way at once.
     private final List<Room> rooms = new ArrayList<>();
 
-    /// For the second of two passes that take turns, or null where none do.
-    private final @Nullable ExecutorService secondThread;
+    /// Computes the micro-batches of a step where each rank has all layers.
+    private final Pairs pairs;
 
-    /// Where the layers are dealt to ranks.
+    /// Does so where the layers are dealt to ranks.
     private final @Nullable Pipeline pipeline;
 
     /// Where the gradients of each layer begin in [#flat], and where those behind the last one; none where they
@@ -208,22 +205,17 @@ public final class Training implements AutoCloseable {
                 biases.add(moe.bias());
             }
         }
-        if (ranks.stages() != null) {
-            pipeline = pipeline(ranks.stages());
-            secondThread = null;
-            return;
-        }
-        pipeline = null;
+        pipeline = ranks.stages() == null ? null : pipeline(ranks.stages());
         if (measuring != null) {
             rooms.add(room(measuring));
-        } else {
+        } else if (pipeline == null) {
             long bytes = Measured.of(network.config, network.dtype, settings, Ranks.dry(ranks.size(), ranks.replicas()))
                     .workspace;
             for (int i = 0; i < (ranks.share() ? settings.atOnce : 1); i++) {
                 rooms.add(room(Workspace.of(memory, bytes)));
             }
         }
-        secondThread = rooms.size() == 1 ? null : Executors.newSingleThreadExecutor(Training::secondThread);
+        pairs = new Pairs(this, ranks.fabric(), rooms.size());
     }
 
     private long[] layerBegins(Flat of) {
@@ -281,10 +273,6 @@ public final class Training implements AutoCloseable {
 
     private Room room(Workspace workspace) {
         return new Room(workspace, ranks.exchange() ? new Guests(network.device()) : null);
-    }
-
-    private static Thread secondThread(Runnable work) {
-        return Thread.ofPlatform().daemon().name("wok-turns").unstarted(work);
     }
 
     private void requireParts(Settings settings) {
@@ -484,70 +472,8 @@ public final class Training implements AutoCloseable {
         if (pipeline != null) {
             pipeline.run(shares);
             finished.range(0, flat.getFirst().elements());
-            return;
-        }
-        ExecutorService other = secondThread;
-        if (other == null) {
-            for (int i = 0; i < shares.size(); i++) {
-                alone(shares, i, finished);
-            }
         } else {
-            try (Serving _ = ranks.fabric().serve()) {
-                int together = rooms.size() == 2 ? 2 : shares.size();
-                for (int from = 0; from < shares.size(); from += together) {
-                    takeTurns(shares, from, Math.min(shares.size(), from + together), other, finished);
-                }
-            }
-        }
-    }
-
-    private void alone(List<Share> shares, int number, Finished finished) {
-        try (Begun begun = forward(shares, number, Turn.ALONE)) {
-            backward(begun, Turn.ALONE, last(shares, number, finished));
-        }
-    }
-
-    private static Finished last(List<Share> shares, int number, Finished finished) {
-        return number + 1 == shares.size() ? finished : (_, _) -> {};
-    }
-
-    /// The first two go forward in turn, the last two backward. In between one goes backward, where there is more to
-    /// compute than travels, in turn with one that goes forward, where it is the other way round.
-    private void takeTurns(List<Share> shares, int from, int to, ExecutorService other, Finished finished) {
-        if (to - from == 1) {
-            alone(shares, from, finished);
-            return;
-        }
-        Timeline timeline = ranks.fabric().timeline();
-        @Nullable Begun[] begun = new @Nullable Begun[to];
-        try {
-            Turns.run(
-                    timeline,
-                    other,
-                    turn -> begun[from] = forward(shares, from, turn),
-                    turn -> begun[from + 1] = forward(shares, from + 1, turn));
-            for (int i = from; i + 2 < to; i++) {
-                int one = i;
-                Turns.run(
-                        timeline,
-                        other,
-                        turn -> end(begun, one, turn, last(shares, one, finished)),
-                        turn -> begun[one + 2] = forward(shares, one + 2, turn));
-            }
-            Turns.run(
-                    timeline,
-                    other,
-                    turn -> end(begun, to - 2, turn, last(shares, to - 2, finished)),
-                    turn -> end(begun, to - 1, turn, last(shares, to - 1, finished)));
-        } finally {
-            Arrays.stream(begun).filter(Objects::nonNull).forEach(Begun::close);
-        }
-    }
-
-    private void end(@Nullable Begun[] begun, int number, Turn turn, Finished finished) {
-        try (Begun one = Objects.requireNonNull(begun[number])) {
-            begun[number] = null;
-            backward(one, turn, finished);
+            pairs.run(shares, finished);
         }
     }
 
@@ -566,7 +492,7 @@ public final class Training implements AutoCloseable {
     /// A micro-batch between its two passes.
     ///
     /// @param scope of its values
-    private record Begun(
+    record Begun(
             int number,
             Share share,
             Pass pass,
@@ -580,8 +506,10 @@ public final class Training implements AutoCloseable {
         }
     }
 
-    private Begun forward(List<Share> shares, int number, Turn turn) {
-        return forward(shares.get(number), rooms.get(number % rooms.size()), number, turn);
+    /// @param number of a micro-batch in its step: its values are where those of an earlier one were, which has
+    ///     gone backward
+    Begun forward(Share share, int number, Turn turn) {
+        return forward(share, rooms.get(number % rooms.size()), number, turn);
     }
 
     private Begun forward(Share share, Room where, int number, Turn turn) {
@@ -602,7 +530,8 @@ public final class Training implements AutoCloseable {
         return ranks.fabric().timeline().span(Timeline.Kind.COMPUTE, Timeline.MICRO_BATCH, number);
     }
 
-    private void backward(Begun begun, Turn turn, Finished finished) {
+    /// @param finished hears which gradients this one is the last to add to
+    void backward(Begun begun, Turn turn, Finished finished) {
         try (var _ = span(begun.number)) {
             Pass p = begun.pass.with(turn);
             Batch batch = begun.share.batch;
@@ -1099,9 +1028,7 @@ public final class Training implements AutoCloseable {
 
     @Override
     public void close() {
-        if (secondThread != null) {
-            secondThread.close();
-        }
+        pairs.close();
         rooms.forEach(Room::close);
         memory.close();
     }
