@@ -64,10 +64,12 @@ final class SpreadExperts {
         Tensor gateUp = guests.tensor(dtype, route.rows(), w.gateUp().dim(1));
         Tensor activated = guests.tensor(dtype, route.rows(), w.down().dim(2));
         Experts experts = p.kernels().experts();
+        long begin = System.nanoTime();
         experts.gateUp(arriving.tokens(), plan, w.gateUp(), gateUp, activated);
         try (var _ = p.scope()) {
             Tensor results = guests.tensor(dtype, route.rows(), y.dim(1));
             experts.downRows(activated, plan, w.down(), results);
+            guests.computed(route.rows(), System.nanoTime() - begin);
             Exchange.Results back = home(p, route, results, weights.elements());
             meanwhile.run();
             back.addTo(weights, y);

@@ -135,6 +135,29 @@ class ShareTest {
         }
     }
 
+    /// Each row is computed by one rank, whose clock runs then.
+    @Test
+    void allRowsAreSomeonesWork() {
+        Backend fastest = Fixture.fastBackends().getLast();
+        List<long[]> found = run(2, fabric -> {
+            try (Device device = Device.host(1);
+                    Model model = Model.create(LATENTS, kernels(device, fastest), DType.F32, 5, fabric);
+                    Training training = model.training(settings(2))) {
+                training.begin(1, SEQUENCES + 3);
+                training.accumulate(List.of(batch(0, SEQUENCES), batch(1, 3)));
+                Training.ExpertWork work = training.takeExpertWork();
+                assertTrue(work.nanos() > 0);
+                assertEquals(new Training.ExpertWork(0, 0), training.takeExpertWork());
+                int[][] load = training.result().load();
+                return new long[] {
+                    work.rows(),
+                    Arrays.stream(load).flatMapToInt(Arrays::stream).sum()
+                };
+            }
+        });
+        assertEquals(found.getFirst()[1], found.stream().mapToLong(f -> f[0]).sum());
+    }
+
     /// Tokens that travel narrow are rounded on one rank as on several.
     @Test
     void narrowTokens() throws IOException {
