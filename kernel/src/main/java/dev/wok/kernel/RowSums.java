@@ -37,4 +37,12 @@ public interface RowSums {
     ///     results so large that they leave the caches before anybody reads them
     void sum(
             MemorySegment a, long aAt, MemorySegment b, long bAt, int count, MemorySegment to, long toAt, boolean past);
+
+    /// Sums rows of float32, one after the other from zero on: `to[i] = fma(weight, row[i], to[i])`.
+    ///
+    /// @param memory where all rows lie
+    /// @param at bytes that are added to each row's offset
+    /// @param to none of the rows
+    /// @param toAt bytes
+    void sum(MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt);
 }

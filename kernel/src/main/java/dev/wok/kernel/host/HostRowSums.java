@@ -1,6 +1,7 @@
 package dev.wok.kernel.host;
 
 import dev.wok.kernel.RowSums;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.tensor.Bf16;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -45,6 +46,14 @@ public final class HostRowSums implements RowSums {
         for (int i = 0; i < count; i++) {
             float sum = a.get(FLOAT, aAt + (long) Float.BYTES * i) + b.get(FLOAT, bAt + (long) Float.BYTES * i);
             to.set(FLOAT, toAt + (long) Float.BYTES * i, sum);
+        }
+    }
+
+    @Override
+    public void sum(MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt) {
+        to.asSlice(toAt, (long) Float.BYTES * count).fill((byte) 0);
+        for (int row = 0; row < rows.size(); row++) {
+            add(rows.weight(row), memory, rows.offset(row) + at, count, to, toAt);
         }
     }
 }

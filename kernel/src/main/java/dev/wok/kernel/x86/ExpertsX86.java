@@ -12,6 +12,7 @@ import static dev.wok.emit.x86.Reg.RDI;
 import static dev.wok.emit.x86.Reg.RDX;
 import static dev.wok.emit.x86.Reg.RSI;
 
+import dev.wok.device.Program;
 import dev.wok.device.Workers;
 import dev.wok.emit.x86.Condition;
 import dev.wok.emit.x86.Label;
@@ -21,14 +22,15 @@ import dev.wok.kernel.Experts;
 import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
 import dev.wok.kernel.Routing;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.kernel.host.Assignment;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
@@ -42,7 +44,7 @@ final class ExpertsX86 extends Experts {
     private final Precision precision;
     private final Workers workers;
     private final Programs programs;
-    private final MemorySegment[] tables;
+    private final WeightedRows[] selected;
 
     ExpertsX86(Gemm gemm, Forms forms, PackedGemm packed, Precision precision) {
         this.packed = packed;
@@ -51,10 +53,8 @@ final class ExpertsX86 extends Experts {
         this.precision = precision;
         programs = gemm.programs();
         workers = programs.device().workers();
-        tables = new MemorySegment[workers.count()];
-        for (int i = 0; i < tables.length; i++) {
-            tables[i] = programs.device().scratch(Sum.BYTES);
-        }
+        selected = new WeightedRows[workers.count()];
+        Arrays.setAll(selected, _ -> new WeightedRows());
     }
 
     private static void requireFloats(Tensor... tensors) {
@@ -221,57 +221,27 @@ final class ExpertsX86 extends Experts {
     private void sum(Tensor rows, int[] slotRow, float @Nullable [] factors, Tensor y) {
         long from = Span.address(rows);
         long to = Span.address(y);
+        long row = Span.stride(rows, 0);
         int tokens = y.size(0);
         int topK = slotRow.length / tokens;
+        Program sum = Rows.weightedSum(programs, true);
         workers.run((tokens + ROWS_PER_TASK - 1) / ROWS_PER_TASK, (task, worker) -> {
+            WeightedRows some = selected[worker];
             for (int t = task * ROWS_PER_TASK; t < Math.min(tokens, (task + 1) * ROWS_PER_TASK); t++) {
-                for (int k0 = 0; k0 < topK; k0 += Sum.MOST) {
-                    int count = Math.min(Sum.MOST, topK - k0);
-                    for (int k = 0; k < count; k++) {
-                        int slot = t * topK + k0 + k;
-                        Sum.term(
-                                tables[worker],
-                                k,
-                                from + slotRow[slot] * Span.stride(rows, 0),
-                                factors == null ? 1 : factors[slot]);
-                    }
-                    programs.get(Sum.class, Sum::write)
-                            .call(tables[worker].address(), count, to + t * Span.stride(y, 0), y.dim(1));
+                some.clear();
+                for (int slot = t * topK; slot < (t + 1) * topK; slot++) {
+                    some.add(slotRow[slot] * row, factors == null ? 1 : factors[slot]);
                 }
+                sum.call(
+                        from,
+                        to + t * Span.stride(y, 0),
+                        y.dim(1),
+                        some.memory().address(),
+                        topK);
             }
         });
         Reference.reachabilityFence(rows);
         Reference.reachabilityFence(y);
-    }
-
-    /// `y += factor_0 x_0 + factor_1 x_1 + ..`, in that order. Arguments: the table, the number of terms, `y`, its
-    /// width.
-    private static final class Sum {
-        static final int MOST = 64;
-        static final int BYTES = 16 * MOST;
-
-        static void term(MemorySegment table, int index, long address, float factor) {
-            table.set(ValueLayout.JAVA_LONG, 16L * index, address);
-            table.set(ValueLayout.JAVA_FLOAT, 16L * index + 8, factor);
-        }
-
-        static void write(Lanes l) {
-            l.each(RAX, RCX, R10, () -> {
-                l.load(l.v(0), Mem.at(RDX, RAX, 4, 0));
-                l.x.mov(R11, RDI);
-                l.x.mov(R8, RSI);
-                Label term = l.x.here();
-                l.x.mov(R9, Mem.at(R11));
-                l.load(l.v(1), Mem.at(R9, RAX, 4, 0));
-                l.x.op(VBROADCASTSS, l.v(2), Mem.at(R11, 8));
-                l.fma(l.v(0), l.v(1), l.v(2));
-                l.x.add(R11, 16);
-                l.x.sub(R8, 1);
-                l.x.jump(Condition.NOT_EQUAL, term);
-                l.store(Mem.at(RDX, RAX, 4, 0), l.v(0));
-            });
-            l.end();
-        }
     }
 
     @Override

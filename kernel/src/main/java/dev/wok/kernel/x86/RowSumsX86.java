@@ -9,6 +9,7 @@ import dev.wok.device.Program;
 import dev.wok.emit.x86.Mem;
 import dev.wok.kernel.Processor;
 import dev.wok.kernel.RowSums;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.kernel.host.HostRowSums;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
@@ -23,6 +24,7 @@ public final class RowSumsX86 implements RowSums {
     private final RowLoop halves;
     private final Program sum;
     private final Program sumPast;
+    private final Program sumRows;
 
     RowSumsX86(HostDevice device, Isa isa) {
         floats = load(device, isa, Float.BYTES);
@@ -30,6 +32,7 @@ public final class RowSumsX86 implements RowSums {
         Programs programs = new Programs(device, isa);
         sum = Rows.add(programs, false);
         sumPast = Rows.add(programs, true);
+        sumRows = Rows.weightedSum(programs, false);
     }
 
     /// @return nothing where no machine code is written for the processor, or where the environment asks for none
@@ -84,5 +87,27 @@ public final class RowSumsX86 implements RowSums {
         Reference.reachabilityFence(a);
         Reference.reachabilityFence(b);
         Reference.reachabilityFence(to);
+    }
+
+    @Override
+    public void sum(MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt) {
+        long bytes = (long) Float.BYTES * count;
+        RowLoop.requireWritable(to, toAt, bytes);
+        for (int row = 0; row < rows.size(); row++) {
+            RowLoop.require(memory, rows.offset(row) + at, bytes);
+        }
+        if (rows.size() == 0) {
+            to.asSlice(toAt, bytes).fill((byte) 0);
+        } else {
+            sumRows.call(
+                    memory.address() + at,
+                    to.address() + toAt,
+                    count,
+                    rows.memory().address(),
+                    rows.size());
+        }
+        Reference.reachabilityFence(memory);
+        Reference.reachabilityFence(to);
+        Reference.reachabilityFence(rows);
     }
 }

@@ -1,5 +1,6 @@
 package dev.wok.kernel.x86;
 
+import static dev.wok.emit.x86.Op.VBROADCASTSS;
 import static dev.wok.emit.x86.Reg.R10;
 import static dev.wok.emit.x86.Reg.R11;
 import static dev.wok.emit.x86.Reg.R8;
@@ -11,14 +12,28 @@ import static dev.wok.emit.x86.Reg.RDX;
 import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.Program;
+import dev.wok.emit.x86.Condition;
+import dev.wok.emit.x86.Label;
 import dev.wok.emit.x86.Mem;
+import dev.wok.emit.x86.Vec;
 import dev.wok.emit.x86.X86;
+import dev.wok.kernel.WeightedRows;
 
 /// Programs over rows of floats that several operations share.
 final class Rows {
     private record Add(boolean past) {}
 
     private record Sum(boolean accumulate) {}
+
+    private record WeightedSum(boolean accumulate) {}
+
+    /// Vectors of a weighted sum that stay in registers while all rows are added.
+    private static final int VECTORS = 8;
+
+    /// How far ahead of what is added its rows are asked for.
+    private static final int AHEAD = 2048;
+
+    private static final int LINE = 64;
 
     private Rows() {}
 
@@ -71,5 +86,68 @@ final class Rows {
             }
         });
         lanes.end();
+    }
+
+    /// `to[i] (+)= weight * row[i]` with one rounding, a row after the other: called with the address that
+    /// offsets count from, that of `to`, the number of columns, the address of entries as [WeightedRows] has
+    /// them and their number (at least 1).
+    ///
+    /// @param accumulate whether it begins with what is there, and not with zero
+    static Program weightedSum(Programs programs, boolean accumulate) {
+        return programs.get(new WeightedSum(accumulate), lanes -> writeWeightedSum(lanes, accumulate));
+    }
+
+    /* Rows are too short for the processor to see in time where they go on, so what of them is read soon is asked for; what
+     * lies behind their end is not. */
+    private static void writeWeightedSum(Lanes lanes, boolean accumulate) {
+        X86 x = lanes.x;
+        lanes.inGroups(RAX, RDX, R10, VECTORS, size -> {
+            for (int i = 0; i < size; i++) {
+                if (accumulate) {
+                    lanes.load(lanes.v(i), lanes.at(RSI, RAX, i));
+                } else {
+                    lanes.zero(lanes.v(i));
+                }
+            }
+            if (size == VECTORS) {
+                Label ends = x.label();
+                Label done = x.label();
+                x.lea(R9, Mem.at(RAX, AHEAD / Float.BYTES));
+                x.cmp(R9, RDX);
+                x.jump(Condition.GREATER_OR_EQUAL, ends);
+                addRows(lanes, size, true);
+                x.jump(done);
+                x.bind(ends);
+                addRows(lanes, size, false);
+                x.bind(done);
+            } else {
+                addRows(lanes, size, false);
+            }
+            for (int i = 0; i < size; i++) {
+                lanes.store(lanes.at(RSI, RAX, i), lanes.v(i));
+            }
+        });
+        lanes.end();
+    }
+
+    private static void addRows(Lanes lanes, int vectors, boolean ahead) {
+        X86 x = lanes.x;
+        Vec weight = lanes.v(VECTORS);
+        Vec row = lanes.v(VECTORS + 1);
+        x.mov(R9, RCX);
+        x.mov(R10, R8);
+        lanes.repeat(R10, () -> {
+            x.mov(R11, Mem.at(R9, 0));
+            x.add(R11, RDI);
+            for (int line = 0; ahead && line < vectors * lanes.isa().bytes(); line += LINE) {
+                x.prefetch2(Mem.at(R11, RAX, Float.BYTES, AHEAD + line));
+            }
+            x.op(VBROADCASTSS, weight, Mem.at(R9, WeightedRows.WEIGHT));
+            for (int i = 0; i < vectors; i++) {
+                lanes.load(row, lanes.at(R11, RAX, i));
+                lanes.fma(lanes.v(i), row, weight);
+            }
+            x.add(R9, WeightedRows.ENTRY);
+        });
     }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
 import dev.wok.kernel.RowSums;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.kernel.host.HostRowSums;
 import dev.wok.tensor.Rng;
 import java.lang.foreign.Arena;
@@ -94,6 +95,52 @@ class RowSumsTest {
         }
     }
 
+    /// No rows at all, one, and more than one, in any order.
+    @Test
+    void everyInstructionSetSumsRowsAsTheDefinitionDoes() {
+        RowSums defined = new HostRowSums();
+        WeightedRows rows = new WeightedRows();
+        try (HostDevice device = Device.host(1);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(8 + 9 * 4L * MOST, 64).asSlice(4);
+            MemorySegment to = arena.allocate(8 + 4L * MOST, 64).asSlice(2);
+            MemorySegment expected = arena.allocate(to.byteSize());
+            fill(memory, new Rng(7));
+            for (Isa isa : Isa.found(device)) {
+                RowSums sums = new RowSumsX86(device, isa);
+                for (int count = 0; count <= MOST; count++) {
+                    rows.clear();
+                    for (int row = 0; row < count % 10; row++) {
+                        int which = new Rng(count).below(row, 9);
+                        rows.add(which * 4L * (MOST - 1), WEIGHTS[(count + row) % 4]);
+                    }
+                    fill(to, new Rng(~count));
+                    expected.copyFrom(to);
+                    sums.sum(memory, 4, rows, count, to, 4);
+                    defined.sum(memory, 4, rows, count, expected, 4);
+                    assertSame(expected, to, "%s, %d of %d rows".formatted(isa, count, rows.size()));
+                }
+            }
+        }
+    }
+
+    @Test
+    void aSumBeginsAtZero() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocateFrom(FLOAT, -0f, 3, 5, 1 + 0x1p-12f);
+            MemorySegment to = arena.allocateFrom(FLOAT, Float.NaN, 7);
+            WeightedRows rows = new WeightedRows();
+            rows.add(0, 1);
+            new HostRowSums().sum(memory, 0, rows, 2, to, 0);
+            assertEquals(Float.floatToIntBits(0f), Float.floatToIntBits(to.get(FLOAT, 0)));
+            assertEquals(3, to.get(FLOAT, 4));
+            rows.add(4, -2);
+            new HostRowSums().sum(memory, 4, rows, 2, to, 0);
+            assertEquals(3 - 2 * 5, to.get(FLOAT, 0));
+            assertEquals(5 - 2 * (1 + 0x1p-12f), to.get(FLOAT, 4));
+        }
+    }
+
     /// To the last bit, but for those of what is no number.
     private static void assertSame(MemorySegment expected, MemorySegment given, String where) {
         for (int i = 0; i < expected.byteSize() / Float.BYTES; i++) {
@@ -133,6 +180,10 @@ class RowSumsTest {
                         IndexOutOfBoundsException.class, () -> sums.sum(memory, 0, memory, 4, 100, memory, 0, false));
                 assertThrows(
                         IndexOutOfBoundsException.class, () -> sums.sum(memory, 0, memory, 0, 100, memory, 4, true));
+                WeightedRows rows = new WeightedRows();
+                rows.add(4, 1);
+                assertThrows(IndexOutOfBoundsException.class, () -> sums.sum(memory, 0, rows, 100, memory, 0));
+                assertThrows(IndexOutOfBoundsException.class, () -> sums.sum(memory, -4, rows, 100, memory, 4));
                 assertThrows(
                         IllegalArgumentException.class,
                         () -> sums.add(1, MemorySegment.ofArray(new float[8]), 0, 8, memory, 0));
