@@ -240,7 +240,7 @@ final class FabricBench {
         if (peer.isPresent()) {
             String against = peer.get().version() + " alltoallv";
             add(name + ".mpi", tokens / turns.own(), unit, against, tokens / turns.peer(), ranks);
-            String perChoice = against + ", a token for each choice";
+            String perChoice = against + ", a token and a result for each choice";
             add(name + ".mpi_each", tokens / turns.own(), unit, perChoice, tokens / turns.each(), ranks);
         }
         add(name + ".copy", tokens / turns.own(), unit, CopyLimit.TEXT, tokens / turns.limit(), ranks);

@@ -15,7 +15,11 @@ import java.util.stream.IntStream;
 record FabricJob(int hidden, int tokens, int topK, int experts, Exchange.Payload dispatch, Exchange.Payload combine) {
     static final int TOP_K = 8;
     static final int EXPERTS = 256;
-    private static final int LEVELS = 509;
+
+    /// So few that the sum of a token's results from one rank, at most eight weights of 4/8, needs no more than
+    /// bfloat16's eight bits.
+    private static final int LEVELS = 15;
+
     private static final float UNIT = 1 / 64f;
     private static final int WEIGHTS = 4;
     private static final float WEIGHT_UNIT = 1 / 8f;

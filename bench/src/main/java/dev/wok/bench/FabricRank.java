@@ -101,13 +101,18 @@ final class FabricRank {
     private double[] tokens(RankCommand.Tokens command) {
         FabricJob job = command.job();
         Exchange exchange = fabric.exchange(new Exchange.Desc(
-                job.hidden(), job.topK(), Placement.even(job.experts(), fabric.size()), job.dispatch(), job.combine()));
+                job.hidden(),
+                job.topK(),
+                Placement.even(job.experts(), fabric.size()),
+                fabric.size(),
+                job.dispatch(),
+                job.combine()));
         try (Memory memory = device.memory()) {
             Tensor x = memory.tensor(DType.F32, job.tokens(), job.hidden());
             Tensor choices = memory.tensor(DType.I32, job.tokens(), job.topK());
             Tensor weights = memory.tensor(DType.F32, job.tokens(), job.topK());
             job.fill(fabric.rank(), x, choices, weights);
-            Exchange.Route route = exchange.route(choices);
+            Exchange.Route route = exchange.route(choices, weights);
             Tensor arrived = memory.tensor(DType.F32, route.arrivals(), job.hidden());
             Tensor rows = memory.tensor(DType.F32, route.rows(), job.hidden());
             Tensor y = memory.tensor(DType.F32, job.tokens(), job.hidden());
@@ -118,10 +123,10 @@ final class FabricRank {
             }
             arrived.memory().fill((byte) 0);
             double[] nanos = repeat(command.warmUp(), command.repeats(), () -> {
-                Exchange.Arriving arriving = exchange.begin(choices, x, count -> arrived);
+                Exchange.Arriving arriving = exchange.begin(choices, weights, x, count -> arrived);
                 arriving.await();
-                Exchange.Results results = exchange.combine(arriving.route(), rows);
-                results.addTo(weights, y);
+                Exchange.Results results = exchange.combine(arriving.route(), rows, true);
+                results.addTo(y);
                 results.await();
             });
             requireArrived(route, arrived, rows);

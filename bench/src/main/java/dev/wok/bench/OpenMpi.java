@@ -53,7 +53,7 @@ record OpenMpi(String version, Path program) {
         THROUGH_SHARED_MEMORY
     }
 
-    /// How often a token travels to a rank.
+    /// How often a token travels to a rank, and its result back.
     enum Dispatch {
         ONCE,
         FOR_EACH_CHOICE

@@ -7,13 +7,13 @@
  *   end
  *
  * Tokens are float32, travel as bfloat16, once to each rank, and are float32 again there, sorted by the rank that they come
- * from. Rows, one for each choice, sorted by expert and then as the tokens are, are float32, travel back as bfloat16 and are
- * added to their tokens from where they were received, weighted, in the order of the tokens' choices. An expert's rows are
- * filled once, before anything is timed. What stays on a rank does not go through MPI. Experts are a power of two; the
- * formulas in `chosen`, `value` and `weight` are those of FabricJob.java.
+ * from. Rows, one for each choice, sorted by expert and then as the tokens are, are float32; a rank adds up those that it
+ * has of a token, weighted, and the sum travels back as bfloat16 and is added to its token from where it was received, in the
+ * order of the ranks. An expert's rows are filled once, before anything is timed. What stays on a rank does not go through MPI.
+ * Experts are a power of two; the formulas in `chosen`, `value` and `weight` are those of FabricJob.java.
  *
- * With the argument `each` a token travels once for each choice, straight to a row of the expert: the dispatch that
- * a collective alone allows, and which most libraries over one do.
+ * With the argument `each` a token travels once for each choice, straight to a row of the expert, and a row for each choice
+ * comes back and is added at home, weighted: what a collective alone does, and most libraries over one do.
  */
 #define _GNU_SOURCE
 #include <mpi.h>
@@ -28,7 +28,7 @@
 enum { NONE, LATENCY, EXCHANGE, END, FIELDS = 7, IDLE_MICROS = 500 };
 
 static int rank, size;
-static int each; /* whether a token travels for each choice */
+static int each; /* whether a token, and its result, travel for each choice */
 
 static double now(void) {
     struct timespec t;
@@ -65,7 +65,7 @@ static int chosen(uint32_t token, int k, int experts) {
 }
 
 static float value(uint32_t token, int column) {
-    return (float) ((int) ((token * 131u + (uint32_t) column * 29u) % 509u) - 254) / 64;
+    return (float) ((int) ((token * 131u + (uint32_t) column * 29u) % 15u) - 7) / 64;
 }
 
 static float weight(uint32_t token, int k) {
@@ -112,6 +112,13 @@ static void add(float w, const uint16_t *restrict x, float *restrict y, int n) {
     }
 }
 
+/* y += w x */
+static void add_floats(float w, const float *restrict x, float *restrict y, int n) {
+    for (int i = 0; i < n; i++) {
+        y[i] += w * x[i];
+    }
+}
+
 /* The same of a row that did not travel, rounded as if it had. */
 static void add_rounded(float w, const float *restrict x, float *restrict y, int n) {
     const uint32_t *bits = (const uint32_t *) x;
@@ -150,6 +157,8 @@ struct job {
     int *out_token;                  /* tokens by rank they go to */
     uint32_t *out_choice, *in_choice; /* position among the tokens of a pair of ranks << 12 | expert of the rank */
     int *in_row;                     /* row of each choice */
+    float *out_weight, *in_weight;   /* of each choice */
+    float *sum;                      /* [hidden] */
     int *next;                       /* [experts of the rank + 1] */
     uint16_t *send, *receive;
 };
@@ -194,6 +203,7 @@ static void route(struct job *j) {
                 j->out_token[token_at[to]++] = t;
                 ranks |= 1ull << to;
             }
+            j->out_weight[choice_at[to]] = j->weights[slot];
             j->out_choice[choice_at[to]++] =
                 (uint32_t) (token_at[to] - 1 - j->out.at[to]) << 12 | (uint32_t) (j->choices[slot] % j->mine);
         }
@@ -207,6 +217,10 @@ static void route(struct job *j) {
     place(j->in_choices);
     MPI_Alltoallv(j->out_choice, j->out_choices.count, j->out_choices.at, MPI_UINT32_T, j->in_choice,
         j->in_choices.count, j->in_choices.at, MPI_UINT32_T, MPI_COMM_WORLD);
+    if (!each) {
+        MPI_Alltoallv(j->out_weight, j->out_choices.count, j->out_choices.at, MPI_FLOAT, j->in_weight,
+            j->in_choices.count, j->in_choices.at, MPI_FLOAT, MPI_COMM_WORLD);
+    }
     int all = j->in_choices.at[size];
     memset(seen, 0, (j->mine + 1) * sizeof(int));
     for (int c = 0; c < all; c++) {
@@ -268,17 +282,32 @@ static void fill(struct job *j) {
     memset(j->arrived, 0, (size_t) j->in.at[size] * j->hidden * sizeof(float));
 }
 
+/* Sums what there is of the token that a choice is of. Returns the choice after its last. */
+static int sum(struct job *j, int c, int end) {
+    uint32_t token = j->in_choice[c] >> 12;
+    memset(j->sum, 0, j->hidden * sizeof(float));
+    for (; c < end && j->in_choice[c] >> 12 == token; c++) {
+        add_floats(j->in_weight[c], j->rows + (size_t) j->in_row[c] * j->hidden, j->sum, j->hidden);
+    }
+    return c;
+}
+
 static void combine(struct job *j) {
     size_t h = j->hidden;
-    wire(j, j->wire_out, j->in_choices);
-    wire(j, j->wire_in, j->out_choices);
+    wire(j, j->wire_out, each ? j->in_choices : j->in);
+    wire(j, j->wire_in, each ? j->out_choices : j->out);
     for (int r = 0; r < size; r++) {
         if (r == rank) {
             continue;
         }
         uint16_t *to = j->send + j->wire_out.at[r];
-        for (int c = j->in_choices.at[r]; c < j->in_choices.at[r + 1]; c++, to += h) {
-            narrow(j->rows + j->in_row[c] * h, to, j->hidden);
+        for (int c = j->in_choices.at[r], end = j->in_choices.at[r + 1]; c < end; to += h) {
+            if (each) {
+                narrow(j->rows + j->in_row[c++] * h, to, j->hidden);
+            } else {
+                c = sum(j, c, end);
+                narrow(j->sum, to, j->hidden);
+            }
         }
     }
     MPI_Alltoallv(j->send, j->wire_out.count, j->wire_out.at, MPI_UINT16_T, j->receive, j->wire_in.count,
@@ -290,12 +319,23 @@ static void combine(struct job *j) {
     int own = j->in_choices.at[rank];
     for (int t = 0; t < j->tokens; t++) {
         float *y = j->y + t * h;
+        uint64_t ranks = 0;
         for (int k = 0; k < j->topk; k++) {
             int slot = t * j->topk + k, r = j->choices[slot] / j->mine;
-            if (r == rank) {
+            ranks |= 1ull << r;
+            if (each && r == rank) {
                 add_rounded(j->weights[slot], j->rows + j->in_row[own++] * h, y, j->hidden);
-            } else {
+            } else if (each) {
                 add(j->weights[slot], from[r], y, j->hidden);
+                from[r] += h;
+            }
+        }
+        for (int r = 0; r < size && !each; r++) {
+            if (ranks >> r & 1 && r == rank) {
+                own = sum(j, own, j->in_choices.at[rank + 1]);
+                add_rounded(1, j->sum, y, j->hidden);
+            } else if (ranks >> r & 1) {
+                add(1, from[r], y, j->hidden);
                 from[r] += h;
             }
         }
@@ -339,6 +379,9 @@ static void exchange(const int *f) {
     j.out_token = room(most * sizeof(int));
     j.out_choice = room(most * sizeof(int));
     j.weights = room(most * sizeof(float));
+    j.out_weight = room(most * sizeof(float));
+    j.in_weight = room((size_t) most * size * sizeof(float));
+    j.sum = room(j.hidden * sizeof(float));
     j.in_choice = room((size_t) most * size * sizeof(int));
     j.in_row = room((size_t) most * size * sizeof(int));
     j.next = room((j.mine + 1) * sizeof(int));
@@ -381,7 +424,8 @@ static void exchange(const int *f) {
         }
         printf("\n");
     }
-    void *held[] = {j.choices, j.out_token, j.out_choice, j.weights, j.in_choice, j.in_row, j.next, j.x, j.y,
+    void *held[] = {j.choices, j.out_token, j.out_choice, j.weights, j.out_weight, j.in_weight, j.sum, j.in_choice,
+        j.in_row, j.next, j.x, j.y,
         j.arrived, j.rows, j.send, j.receive, nanos};
     for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
         free(held[i]);

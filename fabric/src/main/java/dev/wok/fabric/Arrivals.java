@@ -8,37 +8,41 @@ import java.util.stream.IntStream;
 ///
 /// @param offsets see [Exchange.Route]
 /// @param first `[ranks + 1]`: tokens `first[r]` to `first[r + 1]` come from rank `r`
-/// @param rowsOf `[ranks][]`: the rows of these, a token's in the order of its choices
+/// @param visits `[ranks]`: what each rank asks for
+/// @param rowsOf `[ranks][]`: the rows of these, in their order
 /// @param rowToken `[rows]`: the token of each row
-record Arrivals(int[] offsets, int[] first, int[][] rowsOf, int[] rowToken) {
-    /// @param slotsOf `[ranks]`: of each token that comes from there its slots
+/// @param weights `[rows]`
+record Arrivals(int[] offsets, int[] first, Visits[] visits, int[][] rowsOf, int[] rowToken, float[] weights) {
+    /// @param visits `[ranks]`: what each rank asks for
     /// @param slots of this rank
-    static Arrivals of(Lists[] slotsOf, int slots) {
-        int[] offsets = offsets(slotsOf, slots);
-        int[] first = new int[slotsOf.length + 1];
-        int[][] rowsOf = new int[slotsOf.length][];
+    static Arrivals of(Visits[] visits, int slots) {
+        int[] offsets = offsets(visits, slots);
+        int[] first = new int[visits.length + 1];
+        int[][] rowsOf = new int[visits.length][];
         int[] rowToken = new int[offsets[slots]];
+        float[] weights = new float[offsets[slots]];
         int[] next = Arrays.copyOf(offsets, slots);
-        for (int rank = 0; rank < slotsOf.length; rank++) {
-            Lists tokens = slotsOf[rank];
+        for (int rank = 0; rank < visits.length; rank++) {
+            Lists tokens = visits[rank].slots();
             int[] rows = new int[tokens.all().length];
             for (int token = 0; token < tokens.count(); token++) {
                 for (int i = tokens.from()[token]; i < tokens.from()[token + 1]; i++) {
                     int row = next[tokens.all()[i]]++;
                     rows[i] = row;
                     rowToken[row] = first[rank] + token;
+                    weights[row] = visits[rank].weights()[i];
                 }
             }
             rowsOf[rank] = rows;
             first[rank + 1] = first[rank] + tokens.count();
         }
-        return new Arrivals(offsets, first, rowsOf, rowToken);
+        return new Arrivals(offsets, first, visits, rowsOf, rowToken, weights);
     }
 
-    private static int[] offsets(Lists[] slotsOf, int slots) {
+    private static int[] offsets(Visits[] visits, int slots) {
         int[] offsets = new int[slots + 1];
-        for (Lists tokens : slotsOf) {
-            for (int slot : tokens.all()) {
+        for (Visits of : visits) {
+            for (int slot : of.slots().all()) {
                 offsets[slot + 1]++;
             }
         }

@@ -5,13 +5,17 @@ import java.util.Arrays;
 /// Where the tokens of one rank go, by rank.
 ///
 /// @param tokens of the rank
-/// @param ranks `[tokens * topK]`: where each choice is
+/// @param ranks `[tokens * topK]`: where each choice is, choices in the order in which their rows are added up: by
+///     token, and of a token by the part that their expert is of
+/// @param terms `[tokens * topK]`: what becomes of their rows, see [Terms]
+/// @param weights `[tokens * topK]`
 /// @param tokensOf `[ranks][]`: those that go there, ascending
-/// @param choicesOf `[ranks][]`: their choices that are there, `token * topK + choice`, ascending
-/// @param slotsOf `[ranks]`: of each of these tokens its slots there, in the order of the choices
-record Choices(int tokens, int[] ranks, int[][] tokensOf, int[][] choicesOf, Lists[] slotsOf) {
-    Lists to(int rank) {
-        return slotsOf[rank];
+/// @param choicesOf `[ranks][]`: their choices that are there, `token * topK + choice`, in the same order
+/// @param visits `[ranks]`: what is asked for there
+record Choices(
+        int tokens, int[] ranks, byte[] terms, float[] weights, int[][] tokensOf, int[][] choicesOf, Visits[] visits) {
+    Visits to(int rank) {
+        return visits[rank];
     }
 
     /// @param ranks of a machine, ascending

@@ -7,6 +7,8 @@ final class Choosing {
     private final int experts;
     private final int topK;
     private final int ranks;
+    private final int parts;
+    private final int[] partOf;
     private final int[] firstSlots;
     private final int[] rankOf;
     private final Replicas replicas;
@@ -17,6 +19,8 @@ final class Choosing {
         this.topK = desc.topK();
         this.replicas = Replicas.of(placement, shape, rank);
         this.ranks = placement.ranks();
+        this.parts = desc.parts();
+        this.partOf = Placement.even(experts, parts).rankOf();
         this.firstSlots = placement.firstSlots();
         this.rankOf = new int[firstSlots[ranks]];
         for (int other = 0; other < ranks; other++) {
@@ -29,8 +33,10 @@ final class Choosing {
     }
 
     /// @param chosen `[tokens * topK]`: each token's experts
-    Choices of(int[] chosen) {
+    /// @param weights `[tokens * topK]`
+    Choices of(int[] chosen, float[] weights) {
         int[] slots = slots(chosen);
+        int[] order = order(chosen);
         int[] rankOfChoice = new int[slots.length];
         boolean[] first = new boolean[slots.length];
         int[] tokens = new int[ranks];
@@ -38,7 +44,7 @@ final class Choosing {
         int[] last = new int[ranks];
         Arrays.fill(last, -1);
         for (int i = 0, k = 0, token = 0; i < slots.length; i++) {
-            int rank = rankOf[slots[i]];
+            int rank = rankOf[slots[order[i]]];
             rankOfChoice[i] = rank;
             first[i] = last[rank] != token;
             last[rank] = token;
@@ -49,19 +55,76 @@ final class Choosing {
                 token++;
             }
         }
-        return lists(slots, rankOfChoice, first, tokens, choices);
+        byte[] terms = terms(chosen, order, rankOfChoice);
+        float[] ordered = new float[weights.length];
+        for (int i = 0; i < ordered.length; i++) {
+            ordered[i] = weights[order[i]];
+        }
+        return lists(slots, order, rankOfChoice, terms, ordered, first, tokens, choices);
     }
 
+    /// @return each token's choices by the part that their expert is of, and of a part as they were chosen
+    private int[] order(int[] chosen) {
+        int[] order = new int[chosen.length];
+        for (int i = 0; i < order.length; i++) {
+            order[i] = i;
+        }
+        for (int begin = 0; parts > 1 && begin < order.length; begin += topK) {
+            for (int i = begin + 1; i < begin + topK; i++) {
+                int choice = order[i];
+                int to = i;
+                while (to > begin && partOf[chosen[order[to - 1]]] > partOf[chosen[choice]]) {
+                    order[to] = order[to - 1];
+                    to--;
+                }
+                order[to] = choice;
+            }
+        }
+        return order;
+    }
+
+    /// @param rankOfChoice in order
+    private byte[] terms(int[] chosen, int[] order, int[] rankOfChoice) {
+        byte[] terms = new byte[order.length];
+        for (int begin = 0; begin < order.length; begin += topK) {
+            for (int i = begin, next; i < begin + topK; i = next) {
+                boolean together = parts > 1;
+                for (next = i + 1; next < begin + topK && isSamePart(chosen, order[i], order[next]); next++) {
+                    together &= rankOfChoice[next] == rankOfChoice[i];
+                }
+                terms[i] = together ? Terms.BEGINS : Terms.ALONE;
+                Arrays.fill(terms, i + 1, next, together ? Terms.JOINS : Terms.ALONE_TOO);
+            }
+        }
+        return terms;
+    }
+
+    private boolean isSamePart(int[] chosen, int one, int other) {
+        return partOf[chosen[one]] == partOf[chosen[other]];
+    }
+
+    /// @param order and all that follow it, but for the last two, by choice in this order
     /// @param first whether a choice is its token's first on its rank
     /// @param tokens `[ranks]`, and `choices`: how many there are there
-    private Choices lists(int[] slots, int[] rankOfChoice, boolean[] first, int[] tokens, int[] choices) {
+    private Choices lists(
+            int[] slots,
+            int[] order,
+            int[] rankOfChoice,
+            byte[] terms,
+            float[] weights,
+            boolean[] first,
+            int[] tokens,
+            int[] choices) {
         int[][] tokensOf = new int[ranks][];
         int[][] choicesOf = new int[ranks][];
-        Lists[] slotsOf = new Lists[ranks];
+        Visits[] visits = new Visits[ranks];
         for (int rank = 0; rank < ranks; rank++) {
             tokensOf[rank] = new int[tokens[rank]];
             choicesOf[rank] = new int[choices[rank]];
-            slotsOf[rank] = new Lists(new int[tokens[rank] + 1], new int[choices[rank]]);
+            visits[rank] = new Visits(
+                    new Lists(new int[tokens[rank] + 1], new int[choices[rank]]),
+                    new byte[choices[rank]],
+                    new float[choices[rank]]);
         }
         int[] nextToken = new int[ranks];
         int[] nextChoice = new int[ranks];
@@ -70,11 +133,15 @@ final class Choosing {
             if (first[i]) {
                 tokensOf[rank][nextToken[rank]++] = i / topK;
             }
-            choicesOf[rank][nextChoice[rank]] = i;
-            slotsOf[rank].all()[nextChoice[rank]++] = slots[i] - firstSlots[rank];
-            slotsOf[rank].from()[nextToken[rank]] = nextChoice[rank];
+            int next = nextChoice[rank]++;
+            Visits there = visits[rank];
+            choicesOf[rank][next] = order[i];
+            there.slots().all()[next] = slots[order[i]] - firstSlots[rank];
+            there.slots().from()[nextToken[rank]] = next + 1;
+            there.terms()[next] = terms[i];
+            there.weights()[next] = weights[i];
         }
-        return new Choices(slots.length / topK, rankOfChoice, tokensOf, choicesOf, slotsOf);
+        return new Choices(slots.length / topK, rankOfChoice, terms, weights, tokensOf, choicesOf, visits);
     }
 
     /// @return `[tokens * topK]`: the slots, counted through those of all ranks

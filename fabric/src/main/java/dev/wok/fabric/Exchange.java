@@ -2,7 +2,6 @@ package dev.wok.fabric;
 
 import dev.wok.tensor.Tensor;
 import java.util.function.IntFunction;
-import org.jspecify.annotations.Nullable;
 
 /// Tokens of a mixture-of-experts layer to the ranks of their experts, and back (DeepSeek-V3 §3.2.2). Counts travel
 /// first, then payload. Ranks hold consecutive tokens of a batch: all of rank 0 precede all of rank 1.
@@ -21,9 +20,14 @@ public interface Exchange {
 
     /// @param hidden width of a token
     /// @param topK experts that a token chooses
+    /// @param parts in how many parts a token's results are summed. Wherever experts lie, they are of parts
+    ///     as they would lie on so many ranks by [Placement#even(int, int)], and sums have the same bits.
+    ///     What a token is given by experts of a part that all lie on one rank travels as one sum, so as many
+    ///     parts as ranks save most. In one part nothing is summed before it is home
     /// @param dispatch what tokens travel as on their way to experts
-    /// @param combine what results travel as on their way back
-    record Desc(int hidden, int topK, Placement placement, Payload dispatch, Payload combine) {}
+    /// @param combine what results travel as on their way back: in several parts their sums, while those whose sum
+    ///     is not made before it is home travel as float32
+    record Desc(int hidden, int topK, Placement placement, int parts, Payload dispatch, Payload combine) {}
 
     /// Where the tokens of a batch go in one layer, known on both sides; for one forward and one backward pass.
     interface Route {
@@ -39,6 +43,9 @@ public interface Exchange {
 
         /// @return `[rows]`: which of the [#arrivals] each row is
         int[] rowToken();
+
+        /// @return `[rows]`: what each choice weighs
+        float[] weights();
 
         /// @return `[slots of this rank + 1]`: rows `offsets[s]` to `offsets[s + 1]` belong to the expert in slot `s`;
         ///     among them earlier ranks come first, and of a rank earlier tokens
@@ -57,15 +64,17 @@ public interface Exchange {
     /// [#route] and [#dispatch] at once: tokens leave without waiting for what others have counted.
     ///
     /// @param chosen `[tokens, topK]`, I32: each token's experts
+    /// @param weights `[tokens, topK]`, F32: theirs
     /// @param x `[tokens, hidden]`, F32
     /// @param room makes `[arrivals, hidden]`, F32, for so many tokens as come, before
     ///     [Arriving#route] returns: once, on any thread
-    Arriving begin(Tensor chosen, Tensor x, IntFunction<Tensor> room);
+    Arriving begin(Tensor chosen, Tensor weights, Tensor x, IntFunction<Tensor> room);
 
     /// Counts and tells where tokens go.
     ///
     /// @param chosen `[tokens, topK]`, I32: each token's experts
-    Route route(Tensor chosen);
+    /// @param weights `[tokens, topK]`, F32: theirs
+    Route route(Tensor chosen, Tensor weights);
 
     /// Brings tokens to the ranks of their experts. What stays on this rank is rounded like what
     /// travels.
@@ -74,27 +83,24 @@ public interface Exchange {
     /// @param tokens `[arrivals, hidden]`, F32, written
     Transfer dispatch(Route route, Tensor x, Tensor tokens);
 
-    /// Brings one number per choice to its row, exactly.
-    ///
-    /// @param slots `[tokens, topK]`, F32
-    /// @param rows `[rows]`, F32, written
-    Transfer dispatchScalars(Route route, Tensor slots, Tensor rows);
-
     /// Rows on their way home, where they are added to the tokens that they were made for.
     interface Results extends Transfer {
-        /// Says what they are added to, from now on until [#await] returns: in the order of a
-        /// token's choices, `y_t = fma(w_tk, row, y_t)` in float32. Once, before this rank waits
+        /// Says what they are added to, from now on until [#await] returns. Once, before this rank waits
         /// for anything of the exchange: what comes stays with who sends it until then.
         ///
-        /// @param weights `[tokens, topK]`, F32, or null for ones
+        /// In one part rows are added in the order of a token's choices, `y_t = fma(w_tk, row, y_t)` in
+        /// float32. In several, those of each part that way to zero, and then each part's sum, rounded to
+        /// what it travels as, in the order of the parts.
+        ///
         /// @param y `[tokens, hidden]`, F32, added to
-        void addTo(@Nullable Tensor weights, Tensor y);
+        void addTo(Tensor y);
     }
 
-    /// Brings rows home and adds them up there. What stays on this rank is rounded like what travels.
+    /// Brings rows home and adds them up. What stays on this rank is rounded like what travels.
     ///
     /// @param rows `[rows, hidden]`, F32
-    Results combine(Route route, Tensor rows);
+    /// @param weighs whether they are multiplied by the route's weights; all ranks say the same
+    Results combine(Route route, Tensor rows, boolean weighs);
 
     /// Brings rows back to the slots that they were made for, for who adds them up in another way
     /// than [#combine].

@@ -32,7 +32,6 @@ final class ExchangeLayout {
         ROUTE("route"),
         RELAY("route by machine"),
         DISPATCH("dispatch"),
-        DISPATCH_SCALARS("dispatch of scalars"),
         COMBINE("combine"),
         COMBINE_SCALARS("combine of scalars"),
 
@@ -51,7 +50,7 @@ final class ExchangeLayout {
         }
     }
 
-    static final int VERSION = 1;
+    static final int VERSION = 2;
     static final int HEADER = 64;
 
     /// The largest payload that fits every link's frame.

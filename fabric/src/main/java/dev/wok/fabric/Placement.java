@@ -71,6 +71,17 @@ public record Placement(int experts, int[][] slots) {
         return all;
     }
 
+    /// @return `[experts]`: a rank that has each, of several the first
+    public int[] rankOf() {
+        int[] rankOf = new int[experts];
+        for (int rank = slots.length - 1; rank >= 0; rank--) {
+            for (int expert : slots[rank]) {
+                rankOf[expert] = rank;
+            }
+        }
+        return rankOf;
+    }
+
     public int ranks() {
         return slots.length;
     }

@@ -81,6 +81,11 @@ record Routed(Exchange owner, Choices choices, Arrivals arrived, int[][] across,
     }
 
     @Override
+    public float[] weights() {
+        return arrived.weights();
+    }
+
+    @Override
     public int[] offsets() {
         return arrived.offsets();
     }

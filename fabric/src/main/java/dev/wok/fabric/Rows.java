@@ -15,13 +15,15 @@ final class Rows {
     private Rows() {}
 
     /// Where rows lie: the memory of a tensor whose rows have no gaps inside.
-    record Place(MemorySegment memory, long stride) {
-        /// What a rank's share of the third-level cache keeps at most.
+    ///
+    /// @param isLarge whether what is written here first leaves the caches before the last is written
+    record Place(MemorySegment memory, long stride, boolean isLarge) {
+        /// What the third-level cache keeps at most, of all ranks of a machine.
         private static final long CACHED = 1 << 25;
 
-        /// @return whether what is written here first leaves the caches before the last is written
-        boolean isLarge() {
-            return memory.byteSize() > CACHED;
+        /// @param ranks of this machine
+        static Place of(MemorySegment memory, long stride, int ranks) {
+            return new Place(memory, stride, memory.byteSize() > CACHED / ranks);
         }
 
         long at(int row) {

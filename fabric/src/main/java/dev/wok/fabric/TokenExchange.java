@@ -1,6 +1,7 @@
 package dev.wok.fabric;
 
 import dev.wok.fabric.ExchangeLayout.Kind;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -15,8 +16,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A token goes once to each rank of its own machine that has one of its experts, and once to each other
 /// machine: to the rank there that has this rank's place among those of its machine, which passes it on
-/// (DeepSeek-V3 §3.2.2). Results come back straight, each its own way, since nothing is summed before
-/// they are home.
+/// (DeepSeek-V3 §3.2.2). Results come back straight from rank to rank.
 final class TokenExchange implements Exchange {
     /// How many rows of this rank's own are moved at once while nothing travels.
     private static final int AT_ONCE = 8;
@@ -26,34 +26,40 @@ final class TokenExchange implements Exchange {
     private final Machines machines;
     private final Choosing choosing;
     private final Wire there;
-    private final Wire back;
+    private final Homeward back;
     private final Wire one = Wire.of(Payload.F32, 1);
+    private final WeightedRows sum = new WeightedRows();
 
     TokenExchange(Traffic traffic, Desc desc) {
         if (desc.topK() < 1 || desc.topK() > RouteLayout.MOST_CHOICES || desc.hidden() < 1) {
             throw new IllegalArgumentException("tokens of width %d with %d choices; expected width 1 or more, 1 to %d"
                     .formatted(desc.hidden(), desc.topK(), RouteLayout.MOST_CHOICES));
         }
+        if (desc.parts() < 1 || desc.parts() > RouteLayout.MOST_PLACES) {
+            throw new IllegalArgumentException(
+                    "results in %d parts, expected 1 to %d".formatted(desc.parts(), RouteLayout.MOST_PLACES));
+        }
         this.traffic = traffic;
         this.desc = desc;
         this.machines = new Machines(traffic.shape());
         this.choosing = new Choosing(desc, traffic.shape(), traffic.rank());
         this.there = Wire.of(desc.dispatch(), desc.hidden());
-        this.back = Wire.of(desc.combine(), desc.hidden());
+        this.back = Homeward.of(desc);
     }
 
     @Override
-    public Route route(Tensor chosen) {
-        Counting counting = new Counting(choices(chosen));
+    public Route route(Tensor chosen, Tensor weights) {
+        Counting counting = new Counting(choices(chosen, weights));
         traffic.begin(counting::begin);
         return counting.routed();
     }
 
-    private Choices choices(Tensor chosen) {
+    private Choices choices(Tensor chosen, Tensor weights) {
         if (chosen.dtype() != DType.I32 || chosen.rank() != 2 || chosen.dim(1) != desc.topK()) {
             throw new IllegalArgumentException("chosen is %s, expected I32[tokens, %d]".formatted(chosen, desc.topK()));
         }
-        return choosing.of(chosen.toInts());
+        Rows.Place _ = scalars(weights, "weights", chosen.size(0), desc.topK());
+        return choosing.of(chosen.toInts(), weights.toFloats());
     }
 
     /// Finds out how many tokens come from where.
@@ -70,15 +76,14 @@ final class TokenExchange implements Exchange {
         final void begin() {
             for (int peer = 0; peer < traffic.size(); peer++) {
                 if (peer != traffic.rank()) {
-                    send(message(Kind.ROUTE, choices.to(peer)), peer);
+                    send(message(Kind.ROUTE, RouteLayout.write(choices.to(peer))), peer);
                     routes.add(unknown(this, Kind.ROUTE, peer));
                 }
             }
             for (int machine = 0; machine < machines.count(); machine++) {
                 if (machine != machines.of(traffic.rank())) {
-                    send(
-                            message(Kind.RELAY, choices.across(machines.ranks(machine))),
-                            machines.relay(traffic.rank(), machine));
+                    byte[] ranks = RouteLayout.write(choices.across(machines.ranks(machine)));
+                    send(message(Kind.RELAY, ranks), machines.relay(traffic.rank(), machine));
                 }
             }
             for (int source : machines.sources(traffic.rank())) {
@@ -99,8 +104,8 @@ final class TokenExchange implements Exchange {
     }
 
     @Override
-    public Arriving begin(Tensor chosen, Tensor x, IntFunction<Tensor> room) {
-        Choices choices = choices(chosen);
+    public Arriving begin(Tensor chosen, Tensor weights, Tensor x, IntFunction<Tensor> room) {
+        Choices choices = choices(chosen, weights);
         if (machines.count() == 1) {
             Rows.Place from = place(x, "x", choices.tokens(), desc.hidden());
             Straight arriving = new Straight(choices, from, room);
@@ -167,7 +172,7 @@ final class TokenExchange implements Exchange {
             Routed found = counting.here();
             try {
                 Tensor made = room.apply(found.arrivals());
-                Rows.Place to = TokenExchange.place(made, "tokens", found.arrivals(), desc.hidden());
+                Rows.Place to = TokenExchange.this.place(made, "tokens", found.arrivals(), desc.hidden());
                 own.to(to, found.arrived().from(traffic.rank()));
                 scatters.forEach(scatter -> scatter.to(to, found.arrived().from(scatter.peer.rank())));
                 routed = found;
@@ -205,12 +210,12 @@ final class TokenExchange implements Exchange {
 
     private Routed routed(Choices choices, List<Incoming.Unknown> routes, List<Incoming.Unknown> relays) {
         int slots = desc.placement().slots()[traffic.rank()].length;
-        Lists[] slotsOf = new Lists[traffic.size()];
-        slotsOf[traffic.rank()] = choices.to(traffic.rank());
+        Visits[] visits = new Visits[traffic.size()];
+        visits[traffic.rank()] = choices.to(traffic.rank());
         for (Incoming.Unknown message : routes) {
-            slotsOf[message.peer.rank()] = RouteLayout.read(message.bytes(), message.peer, desc.topK(), slots);
+            visits[message.peer.rank()] = RouteLayout.readVisits(message.bytes(), message.peer, desc.topK(), slots);
         }
-        Arrivals arrived = Arrivals.of(slotsOf, slots);
+        Arrivals arrived = Arrivals.of(visits, slots);
         int[] here = machines.ranks(machines.of(traffic.rank()));
         List<Routed.Passing> passing = new ArrayList<>();
         for (Incoming.Unknown message : relays) {
@@ -224,8 +229,8 @@ final class TokenExchange implements Exchange {
         return new Routed(this, choices, arrived, across, passing);
     }
 
-    private static Outgoing message(Kind kind, Lists lists) {
-        return new Outgoing.Bytes(kind, MemorySegment.ofArray(RouteLayout.write(lists)));
+    private static Outgoing message(Kind kind, byte[] bytes) {
+        return new Outgoing.Bytes(kind, MemorySegment.ofArray(bytes));
     }
 
     private static Incoming.Unknown unknown(Operation operation, Kind kind, int peer) {
@@ -290,37 +295,39 @@ final class TokenExchange implements Exchange {
     }
 
     @Override
-    public Transfer dispatchScalars(Route route, Tensor slots, Tensor rows) {
-        Rows.Place from = scalars(slots, "slots", route.tokens(), desc.topK());
-        return out(routed(route), Kind.DISPATCH_SCALARS, one, from, scalars(rows, "rows", route.rows()));
-    }
-
-    @Override
-    public Results combine(Route route, Tensor rows) {
-        Homeward results = new Homeward(routed(route), place(rows, "rows", route.rows(), desc.hidden()));
+    public Results combine(Route route, Tensor rows, boolean weighs) {
+        Rows.Place from = place(rows, "rows", route.rows(), desc.hidden());
+        Returning results = new Returning(routed(route), from, weighs);
         traffic.begin(results::begin);
         return results;
     }
 
     /// Rows on their way home.
-    private final class Homeward extends Operation implements Results {
+    private final class Returning extends Operation implements Results {
         private final Routed routed;
         private final Rows.Place from;
+        private final boolean weighs;
         private final Merge merge;
 
-        Homeward(Routed routed, Rows.Place from) {
+        Returning(Routed routed, Rows.Place from, boolean weighs) {
             super(traffic, Kind.COMBINE.toString());
             this.routed = routed;
             this.from = from;
-            int own = traffic.rank();
-            int[] ownRows = routed.arrived().rowsOf()[own];
-            this.merge = new Merge(back, own, desc.topK(), routed.choices().ranks(), from, ownRows);
+            this.weighs = weighs;
+            this.merge = new Merge(back, traffic.rank(), desc, routed.choices(), leaving(traffic.rank()), sum);
+        }
+
+        private Leaving leaving(int rank) {
+            return Leaving.of(from, routed.arrived(), rank, weighs);
         }
 
         void begin() {
             for (int peer = 0; peer < traffic.size(); peer++) {
                 if (peer != traffic.rank()) {
-                    gather(this, Kind.COMBINE, back, from, routed.arrived().rowsOf()[peer], peer);
+                    Leaving leaving = leaving(peer);
+                    if (leaving.count() > 0) {
+                        send(new Sums(back, leaving, sum), peer);
+                    }
                     if (routed.choices().choicesOf()[peer].length > 0) {
                         receive(merge.from(traffic.peer(peer)));
                     }
@@ -329,19 +336,10 @@ final class TokenExchange implements Exchange {
         }
 
         @Override
-        public void addTo(@Nullable Tensor weights, Tensor y) {
+        public void addTo(Tensor y) {
             Rows.Place tokens = place(y, "y", routed.tokens(), desc.hidden());
-            float[] factors = null;
-            if (weights != null) {
-                Rows.Place _ = scalars(weights, "weights", routed.tokens(), desc.topK());
-                factors = weights.toFloats();
-            }
-            begin(tokens, factors);
-        }
-
-        private void begin(Rows.Place tokens, float @Nullable [] factors) {
             boolean _ = traffic.guarded(() -> {
-                merge.to(tokens, factors);
+                merge.to(tokens);
                 return true;
             });
         }
@@ -359,24 +357,13 @@ final class TokenExchange implements Exchange {
     public Transfer combineSlots(Route route, Tensor rows, Tensor slots) {
         Rows.Place from = place(rows, "rows", route.rows(), desc.hidden());
         Rows.Place to = place(slots, "slots", (long) route.tokens() * desc.topK(), desc.hidden());
-        return home(routed(route), Kind.COMBINE, back, from, to);
+        return home(routed(route), Kind.COMBINE, back.sums(), from, to);
     }
 
     @Override
     public Transfer combineScalars(Route route, Tensor rows, Tensor slots) {
         Rows.Place to = scalars(slots, "slots", route.tokens(), desc.topK());
         return home(routed(route), Kind.COMBINE_SCALARS, one, scalars(rows, "rows", route.rows()), to);
-    }
-
-    /// From slots at home to rows.
-    private Transfer out(Routed routed, Kind kind, Wire wire, Rows.Place slots, Rows.Place rows) {
-        return straight(
-                kind,
-                wire,
-                slots,
-                routed.choices().choicesOf(),
-                rows,
-                routed.arrived().rowsOf());
     }
 
     /// From rows to slots at home.
@@ -416,21 +403,22 @@ final class TokenExchange implements Exchange {
         throw new IllegalArgumentException("the route is another exchange's");
     }
 
-    private static Rows.Place place(Tensor tensor, String name, long rows, int columns) {
+    private Rows.Place place(Tensor tensor, String name, long rows, int columns) {
         boolean fits = tensor.dtype() == DType.F32 && tensor.rank() == 2;
         if (!fits || tensor.dim(0) != rows || tensor.dim(1) != columns || columns > 1 && tensor.stride(1) != 1) {
             throw new IllegalArgumentException(
                     "%s is %s, expected F32[%d, %d] with no gaps in a row".formatted(name, tensor, rows, columns));
         }
-        return new Rows.Place(tensor.memory(), tensor.stride(0) * Float.BYTES);
+        return Rows.Place.of(
+                tensor.memory(), tensor.stride(0) * Float.BYTES, traffic.shape().beside(traffic.rank()));
     }
 
-    private static Rows.Place scalars(Tensor tensor, String name, long... shape) {
+    private Rows.Place scalars(Tensor tensor, String name, long... shape) {
         if (tensor.dtype() != DType.F32 || !Arrays.equals(tensor.shape(), shape) || !tensor.isContiguous()) {
             throw new IllegalArgumentException(
                     "%s is %s, expected F32%s without gaps".formatted(name, tensor, Arrays.toString(shape)));
         }
-        return new Rows.Place(tensor.memory(), Float.BYTES);
+        return new Rows.Place(tensor.memory(), Float.BYTES, false);
     }
 
     /// An operation, and the rows that stay on this rank.

@@ -5,6 +5,7 @@ import dev.wok.device.HostDevice;
 import dev.wok.kernel.Bf16Rows;
 import dev.wok.kernel.E4m3Rows;
 import dev.wok.kernel.RowSums;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.tensor.Copies;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,8 @@ abstract sealed class Wire {
     private final int pieces;
     private final long rowBytes;
     private final MemorySegment scratch = Arena.ofAuto().allocate(ExchangeLayout.PAYLOAD, ExchangeLayout.HEADER);
+    /// A piece as float32.
+    final MemorySegment floats;
 
     /// @param width columns of a row
     /// @param most columns that a frame holds, a multiple of [E4m3Rows#GROUP]
@@ -32,6 +35,7 @@ abstract sealed class Wire {
         this.width = width;
         this.piece = Math.min(width, most);
         this.pieces = Math.ceilDiv(width, piece);
+        this.floats = Arena.ofAuto().allocate((long) piece * Float.BYTES, ExchangeLayout.HEADER);
         this.rowBytes = (long) (pieces - 1) * bytes(piece) + bytes(columnsOf(pieces - 1));
     }
 
@@ -64,6 +68,11 @@ abstract sealed class Wire {
         return width;
     }
 
+    /// @return into how many pieces a row is cut
+    final int pieces() {
+        return pieces;
+    }
+
     /// @return bytes of a row
     final long rowBytes() {
         return rowBytes;
@@ -93,7 +102,12 @@ abstract sealed class Wire {
     /// @param position where a message's next piece begins
     /// @return its first column, in bytes of float32
     final long column(long position) {
-        return pieces == 1 ? 0 : (long) piece(position) * piece * Float.BYTES;
+        return pieces == 1 ? 0 : columnOf(piece(position));
+    }
+
+    /// @return a piece's first column, in bytes of float32
+    final long columnOf(int index) {
+        return (long) index * piece * Float.BYTES;
     }
 
     /// @param position where a message's next piece begins
@@ -106,17 +120,42 @@ abstract sealed class Wire {
         return (int) (position % rowBytes / bytes(piece));
     }
 
-    private int columnsOf(int index) {
+    /// @return how many columns a piece has
+    final int columnsOf(int index) {
         return Math.min(piece, width - index * piece);
     }
 
     /// Adds some columns as they travel, decoded and times `weight`, to what is there.
     abstract void add(float weight, MemorySegment from, long at, int columns, MemorySegment y, long yAt);
 
+    /// Writes some columns of a sum of rows as they travel.
+    ///
+    /// @param column the first one, in bytes of float32
+    /// @param past whether past the caches, where there is a way
+    void encodeSum(
+            MemorySegment from,
+            WeightedRows rows,
+            long column,
+            int columns,
+            MemorySegment to,
+            long toAt,
+            boolean past) {
+        Code.SUMS.sum(from, column, rows, columns, floats, 0);
+        encode(floats, 0, columns, to, toAt, past);
+    }
+
+    /// Adds a sum of rows of this rank to another row, rounded like what travels.
+    void addSum(MemorySegment from, WeightedRows rows, MemorySegment y, long yAt) {
+        for (int index = 0; index < pieces; index++) {
+            encodeSum(from, rows, columnOf(index), columnsOf(index), scratch, 0, false);
+            add(1, scratch, 0, columnsOf(index), y, yAt + columnOf(index));
+        }
+    }
+
     /// Adds a row of this rank to another, rounded like what travels.
     void addOwn(float weight, MemorySegment from, long at, MemorySegment y, long yAt) {
         for (int index = 0; index < pieces; index++) {
-            long column = (long) index * piece * Float.BYTES;
+            long column = columnOf(index);
             encode(from, at + column, columnsOf(index), scratch, 0, false);
             add(weight, scratch, 0, columnsOf(index), y, yAt + column);
         }
@@ -125,7 +164,7 @@ abstract sealed class Wire {
     /// Brings a row from one place to another of this rank, rounded like what travels.
     void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
         for (int index = 0; index < pieces; index++) {
-            long column = (long) index * piece * Float.BYTES;
+            long column = columnOf(index);
             encode(from, at + column, columnsOf(index), scratch, 0, false);
             decode(scratch, 0, columnsOf(index), to, toAt + column, past);
         }
@@ -162,6 +201,18 @@ abstract sealed class Wire {
         @Override
         void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
             encode(from, at, width(), to, toAt, past);
+        }
+
+        @Override
+        void encodeSum(
+                MemorySegment from,
+                WeightedRows rows,
+                long column,
+                int columns,
+                MemorySegment to,
+                long toAt,
+                boolean past) {
+            Code.SUMS.sum(from, column, rows, columns, to, toAt);
         }
 
         @Override
@@ -292,11 +343,8 @@ abstract sealed class Wire {
 
     /// Before the values of a piece the scales of its groups, see [E4m3Rows].
     private static final class Bytes extends Wire {
-        private final MemorySegment decoded;
-
         Bytes(int width) {
             super(width, whole(ExchangeLayout.PAYLOAD / 2));
-            decoded = Arena.ofAuto().allocate((long) columns(0) * Float.BYTES, ExchangeLayout.HEADER);
         }
 
         @Override
@@ -320,8 +368,8 @@ abstract sealed class Wire {
 
         @Override
         void add(float weight, MemorySegment from, long at, int columns, MemorySegment y, long yAt) {
-            decode(from, at, columns, decoded, 0, false);
-            Code.SUMS.add(weight, decoded, 0, columns, y, yAt);
+            decode(from, at, columns, floats, 0, false);
+            Code.SUMS.add(weight, floats, 0, columns, y, yAt);
         }
     }
 }

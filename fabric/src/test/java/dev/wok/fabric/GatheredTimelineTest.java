@@ -22,8 +22,9 @@ class GatheredTimelineTest {
                 Timeline.Span batch = timeline.span(Kind.COMPUTE, Timeline.MICRO_BATCH, 4);
                 Timeline.Span layer = timeline.span(Kind.COMPUTE, "experts", 7)) {
             Exchange exchange = fabric.exchange(
-                    new Exchange.Desc(3, 1, Placement.even(2, 2), Exchange.Payload.F32, Exchange.Payload.F32));
-            Exchange.Route route = exchange.route(Tensor.of(1 - fabric.rank()).reshape(1, 1));
+                    new Exchange.Desc(3, 1, Placement.even(2, 2), 1, Exchange.Payload.F32, Exchange.Payload.F32));
+            Exchange.Route route = exchange.route(
+                    Tensor.of(1 - fabric.rank()).reshape(1, 1), Tensor.of(1f).reshape(1, 1));
             Tensor arrived = Tensor.allocate(arena, DType.F32, route.arrivals(), 3);
             exchange.dispatch(route, Tensor.of(1f, 2f, fabric.rank()).reshape(1, 3), arrived)
                     .await();

@@ -52,7 +52,7 @@ final class MalformedTest {
     void anotherVersion() {
         frame(Kind.POINT, new byte[4], 0, 4).set(ValueLayout.JAVA_BYTE, 0, (byte) 9);
         pair[1].send(ExchangeLayout.HEADER + 4);
-        assertNamed("a frame of version 9; this rank speaks version 1", () -> receive(4));
+        assertNamed("a frame of version 9; this rank speaks version 2", () -> receive(4));
     }
 
     @Test
@@ -123,8 +123,8 @@ final class MalformedTest {
     }
 
     private void route() {
-        fabric.exchange(new Exchange.Desc(4, 2, Placement.even(4, 2), Exchange.Payload.BF16, Exchange.Payload.BF16))
-                .route(Tensor.of(0, 3).reshape(1, 2));
+        fabric.exchange(new Exchange.Desc(4, 2, Placement.even(4, 2), 2, Exchange.Payload.BF16, Exchange.Payload.BF16))
+                .route(Tensor.of(0, 3).reshape(1, 2), Tensor.of(1f, 1).reshape(1, 2));
     }
 
     @Test
@@ -142,22 +142,56 @@ final class MalformedTest {
 
     @Test
     void aRouteToAPlaceThatIsNone() {
-        sent(Kind.ROUTE, RouteLayout.write(new Lists(new int[] {0, 1}, new int[] {2})));
+        sent(Kind.ROUTE, visits(new int[] {2}, Terms.BEGINS));
         assertNamed("a route to place 2 of 2", this::route);
     }
 
     @Test
     void aRouteWithMoreChoicesThanThereAre() {
-        sent(Kind.ROUTE, RouteLayout.write(new Lists(new int[] {0, 3}, new int[] {0, 1, 0})));
+        sent(Kind.ROUTE, visits(new int[] {0, 1, 0}, Terms.BEGINS, Terms.JOINS, Terms.JOINS));
         assertNamed("a route with 3 places of a token, expected 1 to 2", this::route);
+    }
+
+    @Test
+    void aSumThatWasNotBegun() {
+        sent(Kind.ROUTE, visits(new int[] {0, 1}, Terms.ALONE, Terms.JOINS));
+        assertNamed("a route with code 1 for what becomes of a row", this::route);
+    }
+
+    @Test
+    void anUnknownCode() {
+        sent(Kind.ROUTE, visits(new int[] {0, 1}, Terms.BEGINS, (byte) 4));
+        assertNamed("a route with code 4 for what becomes of a row", this::route);
+    }
+
+    /// Of one token.
+    private static byte[] visits(int[] slots, byte... terms) {
+        return RouteLayout.write(
+                new Visits(new Lists(new int[] {0, slots.length}, slots), terms, new float[slots.length]));
+    }
+
+    /// Rank 1 sums what was asked for row by row.
+    @Test
+    void fewerBytesThanTheirSums() {
+        Exchange exchange = fabric.exchange(
+                new Exchange.Desc(4, 2, Placement.even(4, 2), 1, Exchange.Payload.BF16, Exchange.Payload.F32));
+        sent(Kind.ROUTE, RouteLayout.write(new Visits(new Lists(new int[1], new int[0]), new byte[0], new float[0])));
+        Exchange.Route route =
+                exchange.route(Tensor.of(2, 3).reshape(1, 2), Tensor.of(1f, 1).reshape(1, 2));
+        sent(Kind.COMBINE, new byte[16]);
+        Exchange.Results results =
+                exchange.combine(route, Tensor.of(new float[0]).reshape(0, 4), true);
+        results.addTo(Tensor.of(new float[4]).reshape(1, 4));
+        assertNamed("a combine of 16 bytes where 32 were expected", results::await);
     }
 
     @Test
     void rowsCutInside() {
         Exchange exchange = fabric.exchange(
-                new Exchange.Desc(4, 1, Placement.even(2, 2), Exchange.Payload.BF16, Exchange.Payload.F32));
-        sent(Kind.ROUTE, RouteLayout.write(new Lists(new int[] {0, 1}, new int[] {0})));
-        Exchange.Route route = exchange.route(Tensor.of(new int[] {0}).reshape(1, 1));
+                new Exchange.Desc(4, 1, Placement.even(2, 2), 2, Exchange.Payload.BF16, Exchange.Payload.F32));
+        sent(Kind.ROUTE, visits(new int[] {0}, Terms.BEGINS));
+        Exchange.Route route = exchange.route(
+                Tensor.of(new int[] {0}).reshape(1, 1), Tensor.of(1f).reshape(1, 1));
         frame(Kind.DISPATCH, new byte[7], 0, 8);
         pair[1].send(ExchangeLayout.HEADER + 7);
         Tensor x = Tensor.of(1, 2, 3, 4f).reshape(1, 4);

@@ -10,7 +10,9 @@ import org.jspecify.annotations.Nullable;
 /// Dispatch and combine in plain loops over all ranks' arrays: what [Exchange] is held against.
 final class PlainExchange {
     /// One choice of one token, where its expert is.
-    record Row(int slot, int source, int token, int choice) {
+    ///
+    /// @param part that the expert is of
+    record Row(int slot, int source, int token, int choice, int part) {
         Token home() {
             return new Token(source, token);
         }
@@ -37,12 +39,13 @@ final class PlainExchange {
             Replicas replicas = Replicas.of(placement, shape, source);
             for (int token = 0; token < tokens[source]; token++) {
                 for (int choice = 0; choice < desc.topK(); choice++) {
-                    int slot = replicas.slotFor(chosen[source][token][choice], token);
+                    int expert = chosen[source][token][choice];
+                    int slot = replicas.slotFor(expert, token);
                     int rank = 0;
                     while (first[rank + 1] <= slot) {
                         rank++;
                     }
-                    rows.get(rank).add(new Row(slot - first[rank], source, token, choice));
+                    rows.get(rank).add(new Row(slot - first[rank], source, token, choice, part(expert)));
                 }
             }
         }
@@ -52,6 +55,15 @@ final class PlainExchange {
                     .thenComparingInt(Row::token)
                     .thenComparingInt(Row::choice));
         }
+    }
+
+    private int part(int expert) {
+        int[] first = Placement.even(desc.placement().experts(), desc.parts()).firstSlots();
+        int part = 0;
+        while (first[part + 1] <= expert) {
+            part++;
+        }
+        return part;
     }
 
     List<Row> rows(int rank) {
@@ -94,27 +106,57 @@ final class PlainExchange {
     /// @param y `[ranks][rows][hidden]`
     /// @return `[tokens * topK][hidden]`
     float[][] combine(float[][][] y, int home) {
+        return combine(y, home, desc.combine());
+    }
+
+    private float[][] combine(float[][][] y, int home, Exchange.Payload payload) {
         float[][] slots = new float[tokens[home] * desc.topK()][];
         for (int rank = 0; rank < rows.size(); rank++) {
             for (int i = 0; i < rows.get(rank).size(); i++) {
                 Row row = rows.get(rank).get(i);
                 if (row.source == home) {
-                    slots[row.token * desc.topK() + row.choice] = rounded(desc.combine(), y[rank][i]);
+                    slots[row.token * desc.topK() + row.choice] = rounded(payload, y[rank][i]);
                 }
             }
         }
         return slots;
     }
 
+    /// @param y `[ranks][rows][hidden]`
     /// @param weights `[tokens * topK]`, or null for ones
-    /// @param tokens `[tokens][hidden]`, added to
-    void add(float[][] slots, float @Nullable [] weights, float[][] tokens) {
-        for (int slot = 0; slot < slots.length; slot++) {
-            float[] token = tokens[slot / desc.topK()];
-            for (int column = 0; column < token.length; column++) {
-                token[column] = Math.fma(weights == null ? 1 : weights[slot], slots[slot][column], token[column]);
+    /// @param sums `[tokens][hidden]`, added to
+    void add(float[][][] y, int home, float @Nullable [] weights, float[][] sums) {
+        float[][] slots = combine(y, home, desc.parts() == 1 ? desc.combine() : Exchange.Payload.F32);
+        int[] parts = parts(home);
+        for (int part = 0; part < desc.parts(); part++) {
+            for (int token = 0; token < sums.length; token++) {
+                float[] sum = desc.parts() == 1 ? sums[token] : new float[desc.hidden()];
+                boolean any = false;
+                for (int slot = token * desc.topK(); slot < (token + 1) * desc.topK(); slot++) {
+                    for (int column = 0; column < sum.length && parts[slot] == part; column++) {
+                        any = true;
+                        sum[column] = Math.fma(weights == null ? 1 : weights[slot], slots[slot][column], sum[column]);
+                    }
+                }
+                float[] rounded = rounded(desc.combine(), sum);
+                for (int column = 0; column < sum.length && any && desc.parts() > 1; column++) {
+                    sums[token][column] += rounded[column];
+                }
             }
         }
+    }
+
+    /// @return `[tokens * topK]`: of which part each choice is
+    private int[] parts(int home) {
+        int[] parts = new int[tokens[home] * desc.topK()];
+        for (List<Row> of : rows) {
+            for (Row row : of) {
+                if (row.source == home) {
+                    parts[row.token * desc.topK() + row.choice] = row.part;
+                }
+            }
+        }
+        return parts;
     }
 
     static float[] rounded(Exchange.Payload payload, float[] row) {

@@ -112,14 +112,15 @@ final class TokenExchangeTest {
             this.rank = rank;
             Tensor chosen = chosen(batch.chosen[rank], batch.desc.topK());
             Tensor x = tensor(batch.x()[rank], batch.desc.hidden());
+            Tensor weights = Tensor.of(weights()).reshape(batch.chosen[rank].length, batch.desc.topK());
             if (atOnce) {
-                Exchange.Arriving arriving = exchange.begin(chosen, x, this::room);
+                Exchange.Arriving arriving = exchange.begin(chosen, weights, x, this::room);
                 meanwhile.run();
                 route = arriving.route();
                 arrived = arriving.tokens();
                 transfer = arriving;
             } else {
-                route = exchange.route(chosen);
+                route = exchange.route(chosen, weights);
                 arrived = room(route.arrivals());
                 transfer = exchange.dispatch(route, x, arrived);
                 meanwhile.run();
@@ -141,8 +142,8 @@ final class TokenExchangeTest {
             transfer.await();
             assertBits(batch.plain.dispatch(batch.x(), rank), arrived, "dispatch");
             Tensor y = tensor(batch.y()[rank], batch.desc.hidden());
-            Exchange.Results homeward = exchange.combine(route, y);
-            homeward.addTo(weights(), sums);
+            Exchange.Results homeward = exchange.combine(route, y, weighs());
+            homeward.addTo(sums);
             results = homeward;
             transfer = exchange.combineSlots(route, y, slots);
         }
@@ -153,43 +154,47 @@ final class TokenExchangeTest {
             float[][] expected = batch.plain.combine(batch.y(), rank);
             assertBits(expected, slots, "combine");
             float[][] tokens = batch.x()[rank];
-            Tensor weights = weights();
-            batch.plain.add(expected, weights == null ? null : weights.toFloats(), tokens);
+            batch.plain.add(batch.y(), rank, weighs() ? weights() : null, tokens);
             assertBits(tokens, sums, "sums");
         }
 
-        /// Every second rank adds rows as they are.
-        private @Nullable Tensor weights() {
-            float[] weights = new float[route.tokens() * batch.desc.topK()];
+        /// All ranks of a batch alike.
+        private boolean weighs() {
+            return batch.chosen[0].length % 2 == 0;
+        }
+
+        private float[] weights() {
+            float[] weights = new float[batch.chosen[rank].length * batch.desc.topK()];
             for (int slot = 0; slot < weights.length; slot++) {
-                weights[slot] = weight(rank, slot) / 7000;
+                weights[slot] = weight(rank, slot);
             }
-            return rank % 2 == 0 ? Tensor.of(weights).reshape(route.tokens(), batch.desc.topK()) : null;
+            return weights;
         }
 
         private static float weight(int rank, int slot) {
-            return rank * 1000 + slot + 0.1f;
+            return (rank * 1000 + slot + 0.1f) / 7000;
         }
 
         void scalars() {
             int topK = batch.desc.topK();
-            float[] weights = new float[route.tokens() * topK];
-            for (int i = 0; i < weights.length; i++) {
-                weights[i] = weight(rank, i);
-            }
-            Tensor there = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows());
-            exchange.dispatchScalars(route, Tensor.of(weights).reshape(route.tokens(), topK), there)
-                    .await();
             float[] expected = new float[route.rows()];
             for (int i = 0; i < expected.length; i++) {
                 PlainExchange.Row row = batch.plain.rows(rank).get(i);
                 expected[i] = weight(row.source(), row.token() * topK + row.choice());
             }
-            assertArrayEquals(expected, there.toFloats());
+            assertArrayEquals(expected, route.weights());
+            Tensor there = Tensor.allocate(Arena.ofAuto(), DType.F32, route.rows());
+            there.copyFrom(Tensor.of(route.weights()));
             Tensor back = Tensor.allocate(Arena.ofAuto(), DType.F32, route.tokens(), topK);
             exchange.combineScalars(route, there, back).await();
-            assertArrayEquals(weights, back.toFloats());
+            assertArrayEquals(weights(), back.toFloats());
         }
+    }
+
+    private static Tensor ones(int tokens, int topK) {
+        float[] ones = new float[tokens * topK];
+        Arrays.fill(ones, 1);
+        return Tensor.of(ones).reshape(tokens, topK);
     }
 
     private static int[][][] draw(Rng rng, Shape shape, int experts, int topK, int most, boolean one) {
@@ -229,6 +234,7 @@ final class TokenExchangeTest {
                 .size("width", 0, widths.length - 1)
                 .size("experts", 1, 12)
                 .size("topK", 1, 8)
+                .size("parts", 1, 6)
                 .size("tokens", 0, 33)
                 .size("replicas", 0, 4)
                 .size("dispatch", 0, 2)
@@ -237,7 +243,7 @@ final class TokenExchangeTest {
                 .flag("one")
                 .flag("firstAtOnce")
                 .flag("secondAtOnce")
-                .cases(40)
+                .cases(60)
                 .check(c -> {
                     Shape shape = SHAPES.get(c.size("shape"));
                     int experts = c.size("experts");
@@ -248,7 +254,12 @@ final class TokenExchangeTest {
                             ? Placement.even(experts, shape.size())
                             : placement(c.rng("placement"), experts, shape.size(), c.size("replicas"));
                     Exchange.Desc desc = new Exchange.Desc(
-                            hidden, topK, placement, payloads[c.size("dispatch")], payloads[c.size("combine")]);
+                            hidden,
+                            topK,
+                            placement,
+                            c.size("parts"),
+                            payloads[c.size("dispatch")],
+                            payloads[c.size("combine")]);
                     Batch a = Batch.of(desc, shape, draw(c.rng("a"), shape, experts, topK, tokens, c.flag("one")));
                     Batch b = Batch.of(desc, shape, draw(c.rng("b"), shape, experts, topK, tokens, false));
                     Ranks.run(shape, fabric -> {
@@ -278,7 +289,7 @@ final class TokenExchangeTest {
         int tokens = 5;
         int hidden = 40;
         Exchange.Desc desc =
-                new Exchange.Desc(hidden, 8, Placement.even(8, 4), Exchange.Payload.BF16, Exchange.Payload.F32);
+                new Exchange.Desc(hidden, 8, Placement.even(8, 4), 4, Exchange.Payload.BF16, Exchange.Payload.F32);
         AtomicLong[][] sent = new AtomicLong[4][4];
         for (AtomicLong[] of : sent) {
             Arrays.setAll(of, _ -> new AtomicLong());
@@ -289,7 +300,7 @@ final class TokenExchangeTest {
                 Ranks.of(Shape.machines(2, 2), (rank, link) -> new CountingLink(link, sent[rank][link.peer()]));
         Ranks.run(fabrics, fabric -> {
             Exchange exchange = fabric.exchange(desc);
-            Exchange.Route route = exchange.route(chosen(all, 8));
+            Exchange.Route route = exchange.route(chosen(all, 8), ones(tokens, 8));
             for (AtomicLong to : sent[fabric.rank()]) {
                 to.set(0);
             }
@@ -314,12 +325,12 @@ final class TokenExchangeTest {
         int tokens = 200;
         int hidden = 2000;
         Exchange.Desc desc = new Exchange.Desc(
-                hidden, 1, new Placement(1, new int[][] {{}, {0}}), Exchange.Payload.F32, Exchange.Payload.F32);
+                hidden, 1, new Placement(1, new int[][] {{}, {0}}), 1, Exchange.Payload.F32, Exchange.Payload.F32);
         CountDownLatch arrived = new CountDownLatch(1);
         Ranks.run(Shape.oneMachine(2), fabric -> {
             Exchange exchange = fabric.exchange(desc);
             int mine = fabric.rank() == 0 ? tokens : 0;
-            Exchange.Route route = exchange.route(Tensor.of(new int[mine]).reshape(mine, 1));
+            Exchange.Route route = exchange.route(Tensor.of(new int[mine]).reshape(mine, 1), ones(mine, 1));
             Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, mine, hidden);
             Tensor there = Tensor.allocate(Arena.ofAuto(), DType.F32, route.arrivals(), hidden);
             Transfer transfer = exchange.dispatch(route, x, there);
@@ -343,7 +354,7 @@ final class TokenExchangeTest {
         int tokens = 300;
         int hidden = 2000;
         Exchange.Desc desc =
-                new Exchange.Desc(hidden, 2, Placement.even(4, 2), Exchange.Payload.F32, Exchange.Payload.F32);
+                new Exchange.Desc(hidden, 2, Placement.even(4, 2), 2, Exchange.Payload.F32, Exchange.Payload.F32);
         CountDownLatch arrived = new CountDownLatch(2);
         Ranks.run(Shape.oneMachine(2), fabric -> {
             Exchange exchange = fabric.exchange(desc);
@@ -356,7 +367,7 @@ final class TokenExchangeTest {
             Tensor chosen = chosen(choices, 2);
             Tensor x = tensor(values, hidden);
             try (Serving _ = fabric.serve()) {
-                Exchange.Arriving arriving = exchange.begin(chosen, x, count -> {
+                Exchange.Arriving arriving = exchange.begin(chosen, ones(tokens, 2), x, count -> {
                     Tensor room = Tensor.allocate(Arena.ofAuto(), DType.F32, count, hidden);
                     arrived.countDown();
                     return room;
@@ -374,9 +385,9 @@ final class TokenExchangeTest {
     void namesMissingRoom() {
         try (Fabric alone = Fabric.alone()) {
             Exchange exchange = alone.exchange(
-                    new Exchange.Desc(1, 1, Placement.even(1, 1), Exchange.Payload.F32, Exchange.Payload.F32));
+                    new Exchange.Desc(1, 1, Placement.even(1, 1), 1, Exchange.Payload.F32, Exchange.Payload.F32));
             Tensor one = Tensor.of(1f).reshape(1, 1);
-            Exchange.Arriving arriving = exchange.begin(Tensor.of(0).reshape(1, 1), one, count -> Tensor.of(0f));
+            Exchange.Arriving arriving = exchange.begin(Tensor.of(0).reshape(1, 1), one, one, count -> Tensor.of(0f));
             IllegalStateException thrown = assertThrows(IllegalStateException.class, arriving::await);
             assertEquals(
                     "java.lang.IllegalArgumentException: tokens is F32[1], expected F32[1, 1] with no gaps in a row",
@@ -404,19 +415,19 @@ final class TokenExchangeTest {
     void refusesWhatDoesNotFit() {
         try (Fabric alone = Fabric.alone()) {
             Exchange.Desc desc =
-                    new Exchange.Desc(8, 2, Placement.even(4, 1), Exchange.Payload.F32, Exchange.Payload.F32);
+                    new Exchange.Desc(8, 2, Placement.even(4, 1), 1, Exchange.Payload.F32, Exchange.Payload.F32);
             Exchange exchange = alone.exchange(desc);
-            Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2));
+            Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2), ones(1, 2));
             Tensor x = Tensor.allocate(Arena.ofAuto(), DType.F32, 1, 8);
             assertMessage(
                     "tokens is F32[2, 8], expected F32[1, 8] with no gaps in a row",
                     () -> exchange.dispatch(route, x, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8)));
             assertMessage(
                     "chosen is I32[1, 3], expected I32[tokens, 2]",
-                    () -> exchange.route(Tensor.of(0, 1, 2).reshape(1, 3)));
+                    () -> exchange.route(Tensor.of(0, 1, 2).reshape(1, 3), ones(1, 2)));
             assertMessage(
                     "expert 4 was chosen, expected 0 to 3",
-                    () -> exchange.route(Tensor.of(0, 4).reshape(1, 2)));
+                    () -> exchange.route(Tensor.of(0, 4).reshape(1, 2), ones(1, 2)));
             assertMessage(
                     "the route is another exchange's",
                     () -> alone.exchange(desc).dispatch(route, x, x));
@@ -427,17 +438,17 @@ final class TokenExchangeTest {
     void resultsNeedTokensToBeAddedTo() {
         try (Fabric alone = Fabric.alone()) {
             Exchange exchange = alone.exchange(
-                    new Exchange.Desc(8, 2, Placement.even(4, 1), Exchange.Payload.BF16, Exchange.Payload.BF16));
-            Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2));
-            Exchange.Results results = exchange.combine(route, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8));
+                    new Exchange.Desc(8, 2, Placement.even(4, 1), 1, Exchange.Payload.BF16, Exchange.Payload.BF16));
+            Exchange.Route route = exchange.route(Tensor.of(0, 1).reshape(1, 2), ones(1, 2));
+            Exchange.Results results = exchange.combine(route, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8), true);
             IllegalStateException thrown = assertThrows(IllegalStateException.class, results::await);
             assertEquals("results have no tokens to be added to: call addTo before await", thrown.getMessage());
-            Tensor y = Tensor.allocate(Arena.ofAuto(), DType.F32, 1, 8);
             assertMessage(
                     "y is F32[2, 8], expected F32[1, 8] with no gaps in a row",
-                    () -> results.addTo(null, Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8)));
+                    () -> results.addTo(Tensor.allocate(Arena.ofAuto(), DType.F32, 2, 8)));
             assertMessage(
-                    "weights is F32[2], expected F32[1, 2] without gaps", () -> results.addTo(Tensor.of(1f, 2f), y));
+                    "weights is F32[2], expected F32[1, 2] without gaps",
+                    () -> exchange.route(Tensor.of(0, 1).reshape(1, 2), Tensor.of(1f, 2f)));
         }
     }
 

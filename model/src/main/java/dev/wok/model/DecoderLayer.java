@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import dev.wok.kernel.PartSums;
 import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -27,12 +28,13 @@ final class DecoderLayer {
     private final @Nullable MoeLayer experts;
 
     /// @param spread the experts of all ranks, or null where there is one
-    DecoderLayer(ModelConfig config, int index, @Nullable SpreadExperts spread) {
+    /// @param sums see [MoeLayer]
+    DecoderLayer(ModelConfig config, int index, @Nullable SpreadExperts spread, @Nullable PartSums sums) {
         this.index = index;
         eps = config.rmsNormEps();
         attention = AttentionLayer.of(config);
         MoeConfig moe = config.moe();
-        experts = moe != null && config.isMoe(index) ? new MoeLayer(moe, spread) : null;
+        experts = moe != null && config.isMoe(index) ? new MoeLayer(moe, spread, sums) : null;
     }
 
     /// @param balance how routing is counted; ignored by a dense layer

@@ -5,7 +5,6 @@ import dev.wok.fabric.Transfer;
 import dev.wok.tensor.Tensor;
 import java.util.Arrays;
 import java.util.function.IntFunction;
-import org.jspecify.annotations.Nullable;
 
 /// An exchange in which nothing travels, to measure with: as many rows come as go, as many for each
 /// expert, of as many tokens as they can be of.
@@ -18,6 +17,11 @@ record DryExchange(int ranks, int experts) implements Exchange {
             int[] tokenOf = new int[rows];
             Arrays.setAll(tokenOf, row -> Math.toIntExact((long) arrivals * row / rows));
             return tokenOf;
+        }
+
+        @Override
+        public float[] weights() {
+            return new float[rows];
         }
 
         @Override
@@ -37,20 +41,20 @@ record DryExchange(int ranks, int experts) implements Exchange {
 
     private static final Results NOTHING = new Results() {
         @Override
-        public void addTo(@Nullable Tensor weights, Tensor y) {}
+        public void addTo(Tensor y) {}
 
         @Override
         public void await() {}
     };
 
     @Override
-    public Arriving begin(Tensor chosen, Tensor x, IntFunction<Tensor> room) {
-        Route route = route(chosen);
+    public Arriving begin(Tensor chosen, Tensor weights, Tensor x, IntFunction<Tensor> room) {
+        Route route = route(chosen, weights);
         return new Here(route, room.apply(route.arrivals()));
     }
 
     @Override
-    public Route route(Tensor chosen) {
+    public Route route(Tensor chosen, Tensor weights) {
         int rows = Math.toIntExact(chosen.elements());
         int arrivals = Math.toIntExact(Math.min(rows, chosen.dim(0) * ranks));
         return new Even(chosen.size(0), arrivals, rows, experts);
@@ -62,12 +66,7 @@ record DryExchange(int ranks, int experts) implements Exchange {
     }
 
     @Override
-    public Transfer dispatchScalars(Route route, Tensor slots, Tensor rows) {
-        return () -> {};
-    }
-
-    @Override
-    public Results combine(Route route, Tensor rows) {
+    public Results combine(Route route, Tensor rows, boolean weighs) {
         return NOTHING;
     }
 

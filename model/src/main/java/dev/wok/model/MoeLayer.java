@@ -1,6 +1,8 @@
 package dev.wok.model;
 
 import dev.wok.fabric.Exchange;
+import dev.wok.kernel.Dense;
+import dev.wok.kernel.PartSums;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.util.Objects;
@@ -23,9 +25,12 @@ final class MoeLayer {
     private final RouterLayer router;
     private final int topK;
     private final @Nullable SpreadExperts spread;
+    private final @Nullable PartSums sums;
 
     /// @param spread the experts of all ranks, or null where there is one
-    MoeLayer(MoeConfig config, @Nullable SpreadExperts spread) {
+    /// @param sums adds up what a single rank's experts say, or null where the kernels do
+    MoeLayer(MoeConfig config, @Nullable SpreadExperts spread, @Nullable PartSums sums) {
+        this.sums = sums;
         router = new RouterLayer(config);
         topK = config.numExpertsPerTok();
         this.spread = spread;
@@ -59,7 +64,7 @@ final class MoeLayer {
 
     private static Exchange.Arriving begin(Pass p, SpreadExperts spread, RouterLayer.Saved routed, Tensor x) {
         try (var _ = p.span("dispatch")) {
-            return spread.begin(p, routed.chosen(), x);
+            return spread.begin(p, routed.chosen(), routed.weights(), x);
         }
     }
 
@@ -76,7 +81,7 @@ final class MoeLayer {
     }
 
     /// @param y `[tokens, hidden]`, added to
-    private static Work own(Pass p, Weights.Moe w, Tensor x, RouterLayer.Saved routed, Tensor y) {
+    private Work own(Pass p, Weights.Moe w, Tensor x, RouterLayer.Saved routed, Tensor y) {
         long rows = routed.chosen().elements();
         Tensor gateUp = p.tensor(rows, w.gateUp().dim(1));
         Tensor activated = p.tensor(rows, w.down().dim(2));
@@ -84,7 +89,12 @@ final class MoeLayer {
                 var _ = p.span("experts")) {
             p.kernels().experts().gateUp(x, routed.plan(), w.gateUp(), gateUp, activated);
             Tensor scratch = p.tensor(rows, x.dim(1));
-            p.kernels().experts().down(activated, routed.plan(), w.down(), routed.weights(), scratch, y);
+            if (sums == null) {
+                p.kernels().experts().down(activated, routed.plan(), w.down(), routed.weights(), scratch, y);
+            } else {
+                p.kernels().experts().downRows(activated, routed.plan(), w.down(), scratch);
+                sums.add(scratch, routed.plan().slotRow(), routed.chosen(), routed.weights(), y);
+            }
         }
         return new Work.Own(gateUp, activated);
     }
@@ -97,7 +107,8 @@ final class MoeLayer {
         try (var _ = p.scope()) {
             Tensor chosen = p.workspace().tensor(DType.I32, 0, topK);
             Tensor x = p.rows(w.gateUp().dim(2));
-            experts.finish(p, w, experts.begin(p, chosen, x), p.rows(topK), x, () -> {});
+            Tensor weights = p.rows(topK);
+            experts.finish(p, w, experts.begin(p, chosen, weights, x), weights, x, () -> {});
         }
     }
 
@@ -121,7 +132,7 @@ final class MoeLayer {
                 }
                 case Work.Spread(SpreadExperts.Saved saved) -> {
                     SpreadExperts experts = Objects.requireNonNull(spread);
-                    SpreadExperts.Returning returning = beginBackward(p, experts, saved, s.router.weights(), dy);
+                    SpreadExperts.Returning returning = beginBackward(p, experts, saved, dy);
                     sharedBackward(p, w, g, s, dy, dx);
                     try (var _ = p.span("experts")) {
                         experts.finishBackward(p, w, g, saved, returning, dWeights, dx);
@@ -135,9 +146,9 @@ final class MoeLayer {
     }
 
     private static SpreadExperts.Returning beginBackward(
-            Pass p, SpreadExperts experts, SpreadExperts.Saved saved, Tensor weights, Tensor dy) {
+            Pass p, SpreadExperts experts, SpreadExperts.Saved saved, Tensor dy) {
         try (var _ = p.span("dispatch")) {
-            return experts.beginBackward(p, saved, weights, dy);
+            return experts.beginBackward(p, saved, dy);
         }
     }
 
@@ -155,7 +166,7 @@ final class MoeLayer {
 
     /// @param dWeights `[tokens, topK]`, written
     /// @param dx `[tokens, hidden]`, added to
-    private static void ownBackward(
+    private void ownBackward(
             Pass p, Weights.Moe w, Weights.Moe g, Saved s, Work.Own own, Tensor dy, Tensor dWeights, Tensor dx) {
         var experts = p.kernels().experts();
         var plan = s.router.plan();
@@ -169,6 +180,12 @@ final class MoeLayer {
         experts.gateUpWeightGradient(
                 dGateUp, plan, s.x, Weights.dense(g.gateUp()).value());
         Tensor scratch = p.tensor(own.gateUp.dim(0), dx.dim(1));
-        experts.gateUpBackward(dGateUp, plan, Weights.dense(w.gateUp()), scratch, dx);
+        Dense gateUp = Weights.dense(w.gateUp());
+        if (sums == null) {
+            experts.gateUpBackward(dGateUp, plan, gateUp, scratch, dx);
+        } else {
+            experts.gateUpBackwardRows(dGateUp, plan, gateUp, scratch);
+            sums.add(scratch, plan.slotRow(), s.router.chosen(), null, dx);
+        }
     }
 }

@@ -1,5 +1,6 @@
 package dev.wok.model;
 
+import dev.wok.kernel.PartSums;
 import dev.wok.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -28,9 +29,10 @@ final class MtpLayer {
     private final DecoderLayer layer;
 
     /// @param spread the experts of all ranks, or null where there is one
-    MtpLayer(ModelConfig config, int index, @Nullable SpreadExperts spread) {
+    /// @param sums see [MoeLayer]
+    MtpLayer(ModelConfig config, int index, @Nullable SpreadExperts spread, @Nullable PartSums sums) {
         eps = config.rmsNormEps();
-        layer = new DecoderLayer(config, index, spread);
+        layer = new DecoderLayer(config, index, spread, sums);
     }
 
     /// @param hidden `[tokens, hidden]`

@@ -6,6 +6,7 @@ import dev.wok.device.Workspace;
 import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PageTable;
+import dev.wok.kernel.PartSums;
 import dev.wok.kernel.Precision;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -86,10 +87,11 @@ final class Network {
         weights = new Weights(config, supply, dtype, storage, ranks);
         this.storage = storage;
         MoeConfig moe = config.moe();
+        PartSums sums = ranks.partSums(config, kernels);
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             SpreadExperts spread = spread(i);
             if (ranks.has(i)) {
-                layers.add(new DecoderLayer(config, i, spread));
+                layers.add(new DecoderLayer(config, i, spread, sums));
                 numbers.add(i);
             }
         }
@@ -97,7 +99,7 @@ final class Network {
             int index = config.numHiddenLayers() + k;
             SpreadExperts spread = spread(index);
             if (ranks.hasEnds()) {
-                mtp.add(new MtpLayer(config, index, spread));
+                mtp.add(new MtpLayer(config, index, spread, sums));
             }
         }
         Tensor host = Tensor.of(config.rope().frequencies(config.attention().rotaryDim()));

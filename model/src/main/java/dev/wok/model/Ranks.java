@@ -6,6 +6,8 @@ import dev.wok.fabric.Exchange;
 import dev.wok.fabric.Exchange.Payload;
 import dev.wok.fabric.Fabric;
 import dev.wok.fabric.Placement;
+import dev.wok.kernel.Kernels;
+import dev.wok.kernel.PartSums;
 import dev.wok.notice.BadInput;
 import dev.wok.tensor.DType;
 import java.util.List;
@@ -19,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// @param measures whether nothing travels
 /// @param dispatch what tokens travel as on their way to experts
 /// @param combine what results travel as on their way back
+/// @param parts in how many parts a token's results are summed
 /// @param replicas slots of a layer beyond one for each expert
 /// @param placements where experts lie at first, see [Sharing]
 /// @param stages how the layers are dealt to ranks, each of which has its layers' experts all; null
@@ -31,6 +34,7 @@ record Ranks(
         boolean measures,
         Payload dispatch,
         Payload combine,
+        int parts,
         int replicas,
         List<Placement> placements,
         @Nullable Stages stages,
@@ -45,7 +49,7 @@ record Ranks(
     /// @throws BadInput where a pipeline has fewer layers than two for each rank
     static Ranks of(Sharing sharing, ModelConfig config) {
         return sharing.pipeline()
-                ? pipeline(sharing.fabric(), Stages.of(config, sharing.fabric().size()))
+                ? pipeline(sharing, Stages.of(config, sharing.fabric().size()))
                 : group(sharing);
     }
 
@@ -58,24 +62,27 @@ record Ranks(
                 false,
                 sharing.dispatch(),
                 sharing.combine(),
+                sharing.parts(),
                 sharing.expertReplicas(),
                 sharing.placements(),
                 null,
                 0);
     }
 
-    private static Ranks pipeline(Fabric fabric, Stages stages) {
-        return new Ranks(fabric, 0, 1, false, Payload.F32, Payload.F32, 0, List.of(), stages, fabric.rank());
+    private static Ranks pipeline(Sharing sharing, Stages stages) {
+        Fabric fabric = sharing.fabric();
+        Payload exact = Payload.F32;
+        return new Ranks(fabric, 0, 1, false, exact, exact, sharing.parts(), 0, List.of(), stages, fabric.rank());
     }
 
     /// @return a rank of a pipeline, on a dry device
     static Ranks dry(Stages stages, int place) {
-        return new Ranks(ALONE.fabric, 0, 1, true, Payload.F32, Payload.F32, 0, List.of(), stages, place);
+        return new Ranks(ALONE.fabric, 0, 1, true, Payload.F32, Payload.F32, 1, 0, List.of(), stages, place);
     }
 
     /// @return the first of so many, which has the most experts, on a dry device
     static Ranks dry(int size, int replicas) {
-        return new Ranks(ALONE.fabric, 0, size, true, Payload.F32, Payload.F32, replicas, List.of(), null, 0);
+        return new Ranks(ALONE.fabric, 0, size, true, Payload.F32, Payload.F32, 1, replicas, List.of(), null, 0);
     }
 
     /// @param layer those of multi-token prediction follow the main model's
@@ -135,10 +142,23 @@ record Ranks(
         return Placement.even(moe.nRoutedExperts(), size, replicas);
     }
 
+    /// @param kernels that the model runs on
+    /// @return what sums results in parts where they do not go through an exchange that does, or null
+    @Nullable
+    PartSums partSums(ModelConfig config, Kernels kernels) {
+        MoeConfig moe = config.moe();
+        boolean byKernels = parts == 1 || exchange() || !kernels.experts().addsRowByRow();
+        if (moe == null || byKernels || !(kernels.stream().device() instanceof HostDevice host)) {
+            return null;
+        }
+        return new PartSums(host, Placement.even(moe.nRoutedExperts(), parts).rankOf(), config.hiddenSize());
+    }
+
     /// @param hidden width of a token
     Exchange exchange(int hidden, MoeConfig moe, Placement placement) {
         return measures
                 ? new DryExchange(size, slots(moe))
-                : fabric.exchange(new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, dispatch, combine));
+                : fabric.exchange(
+                        new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, parts, dispatch, combine));
     }
 }

@@ -10,8 +10,8 @@ import dev.wok.tensor.Tensor;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/// A layer's routed experts where each lies on one of several ranks. Tokens go to them and come
-/// back unweighted, and are summed at home in the order of the choices.
+/// A layer's routed experts where each lies on one of several ranks. Tokens go to them with their
+/// weights, and what comes back is added to them.
 ///
 /// An expert sees the tokens of all ranks in their order, so that its products have the bits that
 /// one rank's would have.
@@ -30,23 +30,24 @@ final class SpreadExperts {
     /// Tokens on their way to their experts.
     ///
     /// @param plan the rows here, of whichever tokens
+    /// @param weights `[rows, 1]`
     /// @param x `[arrivals, hidden]`: tokens that have come
     /// @param gateUp `[rows, 2 * inner]`
     /// @param activated `[rows, inner]`
-    record Saved(Exchange.Route route, Routing.Plan plan, Tensor x, Tensor gateUp, Tensor activated) {}
+    record Saved(Exchange.Route route, Routing.Plan plan, Tensor weights, Tensor x, Tensor gateUp, Tensor activated) {}
 
     /// Gradients on their way to the experts.
     ///
     /// @param dy `[arrivals, hidden]`
-    /// @param weights `[rows, 1]`
-    record Returning(Tensor dy, Transfer gradients, Tensor weights, Transfer scalars) {}
+    record Returning(Tensor dy, Transfer gradients) {}
 
     /// @param chosen `[tokens, topK]`, I32
+    /// @param weights `[tokens, topK]`
     /// @param x `[tokens, hidden]`, unchanged until [#finish]
     /// @return tokens on their way to their experts; until [#finish] nothing else of the pass's
     ///     guests may be taken
-    Exchange.Arriving begin(Pass p, Tensor chosen, Tensor x) {
-        return exchange.begin(chosen, x, count -> p.guests().tensor(x.dtype(), count, x.dim(1)));
+    Exchange.Arriving begin(Pass p, Tensor chosen, Tensor weights, Tensor x) {
+        return exchange.begin(chosen, weights, x, count -> p.guests().tensor(x.dtype(), count, x.dim(1)));
     }
 
     /// @param weights `[tokens, topK]`
@@ -61,6 +62,8 @@ final class SpreadExperts {
         Tensor identity = guests.identity(route.rows());
         Routing.Plan plan =
                 new Routing.Plan(Tensor.of(route.offsets()), identity, identity, Tensor.of(route.rowToken()));
+        Tensor weightsHere = guests.tensor(dtype, route.rows(), 1);
+        p.kernels().stream().device().upload(Tensor.of(route.weights()).reshape(route.rows(), 1), weightsHere);
         Tensor gateUp = guests.tensor(dtype, route.rows(), w.gateUp().dim(1));
         Tensor activated = guests.tensor(dtype, route.rows(), w.down().dim(2));
         Experts experts = p.kernels().experts();
@@ -70,26 +73,19 @@ final class SpreadExperts {
             Tensor results = guests.tensor(dtype, route.rows(), y.dim(1));
             experts.downRows(activated, plan, w.down(), results);
             guests.computed(route.rows(), System.nanoTime() - begin);
-            Exchange.Results back = home(p, route, results, weights.elements());
+            Exchange.Results back = home(p, route, results, weights, weights.elements());
             meanwhile.run();
-            back.addTo(weights, y);
+            back.addTo(y);
             p.turn().hand();
             back.await();
         }
-        return new Saved(route, plan, arriving.tokens(), gateUp, activated);
+        return new Saved(route, plan, weightsHere, arriving.tokens(), gateUp, activated);
     }
 
-    /// @param weights `[tokens, topK]`
     /// @param dy `[tokens, hidden]`, unchanged until [#finishBackward]
-    Returning beginBackward(Pass p, Saved s, Tensor weights, Tensor dy) {
-        int rows = s.route.rows();
+    Returning beginBackward(Pass p, Saved s, Tensor dy) {
         Tensor there = p.guests().tensor(dy.dtype(), s.route.arrivals(), dy.dim(1));
-        Tensor here = p.guests().tensor(dy.dtype(), rows, 1);
-        return new Returning(
-                there,
-                exchange.dispatch(s.route, dy, there),
-                here,
-                exchange.dispatchScalars(s.route, weights, here.reshape(rows)));
+        return new Returning(there, exchange.dispatch(s.route, dy, there));
     }
 
     /// @param dWeights `[tokens, topK]`, written
@@ -98,12 +94,11 @@ final class SpreadExperts {
             Pass p, Weights.Moe w, Weights.Moe g, Saved s, Returning returning, Tensor dWeights, Tensor dx) {
         p.turn().hand();
         returning.gradients.await();
-        returning.scalars.await();
         Experts experts = p.kernels().experts();
         Dense gateUp = Weights.dense(w.gateUp());
         Dense down = Weights.dense(w.down());
         Tensor dy = returning.dy;
-        Tensor weights = returning.weights;
+        Tensor weights = s.weights;
         try (var _ = p.scope()) {
             DType dtype = dx.dtype();
             int rows = s.route.rows();
@@ -115,8 +110,8 @@ final class SpreadExperts {
             p.kernels().swiglu().backward(s.gateUp, dActivated, dGateUp);
             Tensor results = p.guests().tensor(dtype, rows, dx.dim(1));
             experts.gateUpBackwardRows(dGateUp, s.plan, gateUp, results);
-            Exchange.Results back = home(p, s.route, results, dWeights.elements());
-            back.addTo(null, dx);
+            Exchange.Results back = home(p, s.route, results, null, dWeights.elements());
+            back.addTo(dx);
             experts.downWeightGradient(
                     dy, s.plan, weights, s.activated, Weights.dense(g.down()).value());
             experts.gateUpWeightGradient(
@@ -128,16 +123,17 @@ final class SpreadExperts {
     }
 
     /// @param rows `[rows, hidden]`
+    /// @param weights `[tokens, topK]`, or null for ones
     /// @param slots choices of this rank's tokens
     /// @return the rows on their way home
-    private Exchange.Results home(Pass p, Exchange.Route route, Tensor rows, long slots) {
+    private Exchange.Results home(Pass p, Exchange.Route route, Tensor rows, @Nullable Tensor weights, long slots) {
         Experts experts = p.kernels().experts();
         if (experts.addsRowByRow()) {
-            return exchange.combine(route, rows);
+            return exchange.combine(route, rows, weights != null);
         }
         Tensor to = p.guests().tensor(rows.dtype(), slots, rows.dim(1));
         Transfer back = exchange.combineSlots(route, rows, to);
-        return new BySlot(experts, to, p.guests().identity(to.size(0)), back);
+        return new BySlot(experts, to, p.guests().identity(to.size(0)), weights, back);
     }
 
     /// Rows on their way to a slot each, which the kernels add up when all are there.
@@ -145,20 +141,20 @@ final class SpreadExperts {
         private final Experts experts;
         private final Tensor slots;
         private final Tensor identity;
+        private final @Nullable Tensor weights;
         private final Transfer back;
-        private @Nullable Tensor weights;
         private @Nullable Tensor y;
 
-        BySlot(Experts experts, Tensor slots, Tensor identity, Transfer back) {
+        BySlot(Experts experts, Tensor slots, Tensor identity, @Nullable Tensor weights, Transfer back) {
             this.experts = experts;
             this.slots = slots;
             this.identity = identity;
+            this.weights = weights;
             this.back = back;
         }
 
         @Override
-        public void addTo(@Nullable Tensor factors, Tensor tokens) {
-            weights = factors;
+        public void addTo(Tensor tokens) {
             y = tokens;
         }
 

@@ -226,7 +226,7 @@ class ShareTest {
                         kernels(device, backend),
                         DType.F32,
                         5,
-                        Sharing.among(fabric).withPayloads(there, back));
+                        Sharing.among(fabric).withPayloads(there, back).withParts(parts));
                 Training training = model.training(settings(parts, fabric.size() == 4 ? 2 : 3))) {
             List<String> numbers = new ArrayList<>();
             Map<String, String> bits = new TreeMap<>();

@@ -19,7 +19,7 @@ import java.util.Optional;
 final class RunModel {
     private RunModel() {}
 
-    /// @return in how many parts gradients are summed there: a GPU sums them as a whole
+    /// @return in how many parts gradients and results of experts are summed there: a GPU sums them as a whole
     static int parts(Settings settings, Kernels kernels) {
         return kernels.stream().device() instanceof HostDevice
                 ? settings.batches().gradientParts()
@@ -51,15 +51,16 @@ final class RunModel {
         long seed = settings.compute().seed();
         return isWhole(settings, kernels, fabric)
                 ? Model.create(config, kernels, DType.F32, seed)
-                : Model.create(config, kernels, DType.F32, seed, sharing(settings, fabric));
+                : Model.create(config, kernels, DType.F32, seed, sharing(settings, kernels, fabric));
     }
 
-    private static Sharing sharing(Settings settings, Fabric fabric) {
-        return isPipeline(settings)
+    private static Sharing sharing(Settings settings, Kernels kernels, Fabric fabric) {
+        Sharing sharing = isPipeline(settings)
                 ? Sharing.pipeline(fabric)
                 : Sharing.among(fabric)
                         .withReplicas(expertReplicas(settings, fabric.size()))
                         .withPayloads(dispatch(settings), combine(settings));
+        return sharing.withParts(parts(settings, kernels));
     }
 
     /// @return slots of a layer beyond one for each expert: an expert is of no use twice on a rank
@@ -90,7 +91,7 @@ final class RunModel {
         if (isWhole(settings, kernels, fabric)) {
             return Model.load(folder, kernels, DType.F32, progress);
         }
-        Sharing sharing = sharing(settings, fabric)
+        Sharing sharing = sharing(settings, kernels, fabric)
                 .withPlacements(places.map(ExpertPlaces::placements).orElse(List.of()));
         return Model.load(folder, kernels, DType.F32, sharing, progress);
     }

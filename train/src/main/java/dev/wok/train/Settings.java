@@ -126,8 +126,9 @@ public record Settings(
             int microBatchSequences,
 
             @Key(
-                    value = "parts of a micro-batch whose gradients are summed one after the other, so that as many"
-                            + " ranks, or any that divide them, compute the same bits; divides micro_batch_sequences",
+                    value = "parts in which a micro-batch's gradients, and what its tokens' experts say, are summed one"
+                            + " after the other, so that as many ranks, or any that divide them, compute the same bits;"
+                            + " divides micro_batch_sequences",
                     min = 1)
             int gradientParts) {}
 
