@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @EnabledOnOs(OS.LINUX)
 @EnabledIfSystemProperty(named = "wok.jars", matches = ".+")
 class KillTest extends OnStandalone {
-    private static final int CHECKPOINT_EVERY = 3;
+    static final int CHECKPOINT_EVERY = 3;
     private static final int STEPS = 60;
 
     private static final Pattern LOSS = Pattern.compile("\"step\":(\\d+),.*?\"loss\":([^,]+),");

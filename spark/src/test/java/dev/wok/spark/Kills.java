@@ -39,7 +39,11 @@ final class Kills {
             List.of(Moment.STARTING, Moment.JOINING, Moment.STEPPING, Moment.SAVING);
 
     private static final int MOST_AT_THE_END = 5;
-    private static final int MILLIS_OF_STEPS = 400;
+    private static final int MILLIS_AT_THE_END = 400;
+
+    /// A try that is killed in its steps has made fewer than so many: most get past a checkpoint, however slow
+    /// the machine is.
+    private static final int MOST_STEPS = 3 * KillTest.CHECKPOINT_EVERY;
 
     /// To look for processes is work; files are looked at each millisecond.
     private static final int MILLIS_BETWEEN_LOOKS = 50;
@@ -85,7 +89,7 @@ final class Kills {
         for (int i = 0; i < MOST_AT_THE_END && driver.isAlive(); i++) {
             awaitSteps(steps + 1);
             await(() -> Steps.last(run) >= steps);
-            await(random.nextInt(MILLIS_OF_STEPS), steps + 1);
+            await(random.nextInt(MILLIS_AT_THE_END), steps + 1);
             kill(Moment.ENDING, true, false);
         }
         return done;
@@ -101,7 +105,8 @@ final class Kills {
             }
             case STEPPING -> {
                 awaitSteps(limit);
-                await(random.nextInt(MILLIS_OF_STEPS), limit);
+                long until = Math.min(limit, Steps.last(run) + random.nextInt(MOST_STEPS));
+                await(() -> Steps.last(run) >= until);
             }
             case SAVING -> {
                 awaitSteps(limit);
