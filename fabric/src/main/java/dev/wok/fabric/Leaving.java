@@ -48,7 +48,8 @@ record Leaving(Rows.Place place, int[] rows, byte[] terms, float @Nullable [] we
     /// @param sum becomes its rows
     void select(int row, WeightedRows sum) {
         sum.clear();
-        for (int i = row; i < end(row); i++) {
+        int end = end(row);
+        for (int i = row; i < end; i++) {
             sum.add(at(i), weight(i));
         }
     }
