@@ -51,11 +51,9 @@ class PipelineTest {
     }
 
     private static Trainer start(Path out, Trainer.Sampler sampler, Map<String, String> changes) {
-        Map<String, String> options = new LinkedHashMap<>(TinyRun.OPTIONS);
-        options.putAll(CHANGES);
-        options.putAll(changes);
-        return Trainer.start(
-                out, "nano", Settings.of("nano", options), List.of(corpus), null, Progress.silent(), sampler);
+        Map<String, String> all = new LinkedHashMap<>(CHANGES);
+        all.putAll(changes);
+        return TinyRun.start(out, corpus, all, Progress.silent(), sampler);
     }
 
     private static Path run(Path out, int ranks, Map<String, String> changes) {

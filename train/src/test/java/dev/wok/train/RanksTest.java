@@ -66,11 +66,13 @@ class RanksTest {
     }
 
     private static Trainer start(Path out, Trainer.Sampler sampler) {
-        Map<String, String> options = new LinkedHashMap<>(TinyRun.OPTIONS);
-        options.putAll(CHANGES);
-        options.put("trace_steps", "3-4");
-        return Trainer.start(
-                out, "nano", Settings.of("nano", options), List.of(corpus), null, Progress.silent(), sampler);
+        return start(out, sampler, Map.of("trace_steps", "3-4"));
+    }
+
+    private static Trainer start(Path out, Trainer.Sampler sampler, Map<String, String> changes) {
+        Map<String, String> all = new LinkedHashMap<>(CHANGES);
+        all.putAll(changes);
+        return TinyRun.start(out, corpus, all, Progress.silent(), sampler);
     }
 
     private static Trainer resume(Path out, Trainer.Sampler sampler) {
@@ -245,17 +247,8 @@ class RanksTest {
         assertEquals("stopped", followed(stopping(out, true)));
         assertEquals("finished", followed(resume(out, RanksTest::sample)));
         assertEquals("finished", followed(resume(out, RanksTest::sample)));
-        Map<String, String> options = new LinkedHashMap<>(TinyRun.OPTIONS);
-        options.putAll(CHANGES);
-        options.put("batch_sequences", "100000");
-        String message = followed(Trainer.start(
-                folder.resolve("refused"),
-                "nano",
-                Settings.of("nano", options),
-                List.of(corpus),
-                null,
-                Progress.silent(),
-                RanksTest::sample));
+        String message =
+                followed(start(folder.resolve("refused"), RanksTest::sample, Map.of("batch_sequences", "100000")));
         assertTrue(message.contains("rank 0 gave the run up"), message);
     }
 
@@ -294,17 +287,8 @@ class RanksTest {
     @Test
     void moreRanksThanExpertsAreRefused() {
         Path out = folder.resolve("small");
-        Map<String, String> options = new LinkedHashMap<>(TinyRun.OPTIONS);
-        options.putAll(CHANGES);
-        options.putAll(Map.of("n_routed_experts", "2", "gradient_parts", "4"));
-        try (Trainer trainer = Trainer.start(
-                out,
-                "nano",
-                Settings.of("nano", options),
-                List.of(corpus),
-                null,
-                Progress.silent(),
-                RanksTest::sample)) {
+        Map<String, String> changes = Map.of("n_routed_experts", "2", "gradient_parts", "4");
+        try (Trainer trainer = start(out, RanksTest::sample, changes)) {
             String message = String.valueOf(assertThrows(BadInput.class, () -> trainer.run(Ranks.threads(4)))
                     .getMessage());
             assertTrue(message.contains("4 ranks cannot share n_routed_experts 2"), message);

@@ -47,10 +47,14 @@ final class TinyRun {
     }
 
     static Trainer start(Path out, Path corpus, Map<String, String> changes, Progress progress) {
+        return start(out, corpus, changes, progress, TinyRun::sample);
+    }
+
+    static Trainer start(
+            Path out, Path corpus, Map<String, String> changes, Progress progress, Trainer.Sampler sampler) {
         Map<String, String> options = new LinkedHashMap<>(OPTIONS);
         options.putAll(changes);
-        return Trainer.start(
-                out, "nano", Settings.of("nano", options), List.of(corpus), null, progress, TinyRun::sample);
+        return Trainer.start(out, "nano", Settings.of("nano", options), List.of(corpus), null, progress, sampler);
     }
 
     static Trainer resume(Path out, Map<String, String> options) {
