@@ -8,7 +8,6 @@ import dev.wok.notice.BadInput;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 
 /// Checks the pages of a Parquet file before they are read: their headers are to follow each other to
@@ -46,30 +45,28 @@ final class ParquetPages {
     }
 
     /// @throws BadInput where pages and columns contradict each other
-    static void check(Path file, FileMetaData metadata) throws IOException {
-        try (FileChannel channel = FileChannel.open(file)) {
-            for (RowGroup group : metadata.rowGroups()) {
-                for (ColumnChunk column : group.columns()) {
-                    check(file, channel, column.metaData());
-                }
+    static void check(Path file, ParquetBytes source, FileMetaData metadata) throws IOException {
+        for (RowGroup group : metadata.rowGroups()) {
+            for (ColumnChunk column : group.columns()) {
+                check(file, source, column.metaData());
             }
         }
     }
 
-    private static void check(Path file, FileChannel channel, ColumnMetaData column) throws IOException {
+    private static void check(Path file, ParquetBytes source, ColumnMetaData column) throws IOException {
         Long dictionary = column.dictionaryPageOffset();
         long at = column.dataPageOffset();
         if (dictionary != null && dictionary > 0 && dictionary < at) {
             at = dictionary;
         }
         long end = at + column.totalCompressedSize();
-        boolean holds = at > 0 && end >= at && end <= channel.size();
+        boolean holds = at > 0 && end >= at && end <= source.length();
         long found = 0;
         while (holds && at < end) {
-            ParquetPages page = new ParquetPages(bytes(channel, at, Math.min(USUAL_HEADER, end - at)));
+            ParquetPages page = new ParquetPages(source.readRange(at, (int) Math.min(USUAL_HEADER, end - at)));
             holds = page.read();
             if (!holds) {
-                page = new ParquetPages(bytes(channel, at, Math.min(LONGEST_HEADER, end - at)));
+                page = new ParquetPages(source.readRange(at, (int) Math.min(LONGEST_HEADER, end - at)));
                 holds = page.read();
             }
             at += page.bytes.position() + page.compressed;
@@ -80,12 +77,6 @@ final class ParquetPages {
             throw ParquetRows.damaged(
                     file, "the pages of column %s do not fit it".formatted(column.pathInSchema()), null);
         }
-    }
-
-    private static ByteBuffer bytes(FileChannel channel, long at, long count) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate((int) count);
-        while (bytes.hasRemaining() && channel.read(bytes, at + bytes.position()) >= 0) {}
-        return bytes.flip();
     }
 
     /// @return whether it is a page's header

@@ -1,6 +1,5 @@
 package dev.wok.tune;
 
-import dev.hardwood.InputFile;
 import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
 import dev.hardwood.row.PqList;
@@ -47,9 +46,10 @@ final class ParquetRows {
 
     private static ParquetFileReader open(Path file) throws IOException {
         try {
-            ParquetFileReader reader = ParquetFileReader.open(InputFile.of(file));
+            ParquetBytes source = new ParquetBytes(file);
+            ParquetFileReader reader = ParquetFileReader.open(source);
             try {
-                ParquetPages.check(file, reader.getFileMetaData());
+                ParquetPages.check(file, source, reader.getFileMetaData());
             } catch (IOException | RuntimeException e) {
                 reader.close();
                 throw e;

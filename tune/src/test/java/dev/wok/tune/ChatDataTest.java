@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.URISyntaxException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -249,6 +251,23 @@ class ChatDataTest {
         String message =
                 String.valueOf(assertThrows(BadInput.class, () -> read(damaged)).getMessage());
         assertTrue(message.contains("do not fit it"), message);
+    }
+
+    /// Mapped memory would be gone with the file's end, and the virtual machine with it.
+    @Test
+    void aParquetFileCutShortWhileItIsReadIsNamed() throws IOException {
+        Path file = Files.copy(resource("data/chats-zstd.parquet"), folder.resolve("cut.parquet"));
+        try (ParquetBytes bytes = new ParquetBytes(file)) {
+            bytes.open();
+            int length = (int) bytes.length();
+            ByteBuffer whole = bytes.readRange(0, length);
+            Files.write(file, new byte[5]);
+            assertEquals(ByteBuffer.wrap(Files.readAllBytes(resource("data/chats-zstd.parquet"))), whole);
+            assertEquals(
+                    "it has 5 bytes, not the %d from 4 on".formatted(length - 4),
+                    assertThrows(EOFException.class, () -> bytes.readRange(4, length - 4))
+                            .getMessage());
+        }
     }
 
     /// Whatever is changed in a file, there is one line about it or it is read.
