@@ -46,11 +46,15 @@ record Leaving(Rows.Place place, int[] rows, byte[] terms, float @Nullable [] we
 
     /// @param row that a sum begins with
     /// @param sum becomes its rows
-    void select(int row, WeightedRows sum) {
+    /// @param bytes of a row
+    void select(int row, WeightedRows sum, long bytes) {
         sum.clear();
         int end = end(row);
         for (int i = row; i < end; i++) {
             sum.add(at(i), weight(i));
+        }
+        for (int i = row, next = end; i < end && next < rows.length; i++, next++) {
+            sum.onward(i - row, at(next), bytes);
         }
     }
 }

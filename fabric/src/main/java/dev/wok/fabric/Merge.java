@@ -69,7 +69,7 @@ final class Merge {
                 Adding to = begin(tokens);
                 wires.rows().addOwn(weight(), own.memory(), own.at(ownNext), to.memory, to.at);
             } else {
-                own.select(ownNext, sum);
+                own.select(ownNext, sum, (long) Float.BYTES * wires.sums().width());
                 wires.sums().addSum(own.memory(), sum, tokens.memory(), at(tokens));
             }
             end(tokens);

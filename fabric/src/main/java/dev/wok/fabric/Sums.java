@@ -49,7 +49,7 @@ final class Sums extends Outgoing {
             if (leaving.isAlone(begun)) {
                 wire.encode(leaving.memory(), leaving.at(begun) + column, columns, frame, at + done, isForOthers);
             } else {
-                leaving.select(begun, sum);
+                leaving.select(begun, sum, (long) Float.BYTES * wire.width());
                 wire.encodeSum(leaving.memory(), sum, column, columns, frame, at + done, isForOthers);
             }
             done += wire.bytes(columns);

@@ -20,9 +20,11 @@ public final class Bf16RowsX86 implements Bf16Rows {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
-    /// How far a row is asked for before it is narrowed: rows come from memory, one here and one
-    /// there.
+    /// How far a row is asked for before it is narrowed or widened: rows come from memory, one here
+    /// and one there.
     private static final int AHEAD = 2048;
+
+    private static final int LINE = 64;
 
     /// A loop that stores to the caches and one that stores past them.
     private record Ways(RowLoop near, RowLoop past) {
@@ -50,6 +52,9 @@ public final class Bf16RowsX86 implements Bf16Rows {
             l.storeAsBf16(Mem.at(RSI, i * bytes / 2), l.v(i), first(l, i), second(l, i), past);
         });
         widen = load(device, isa, Short.BYTES, Float.BYTES, (l, i, past) -> {
+            if (i * bytes % (2 * LINE) == 0) {
+                l.x.prefetch(Mem.at(RDI, AHEAD + i * bytes / 2));
+            }
             l.loadBf16(l.v(i), Mem.at(RDI, i * bytes / 2));
             l.store(Mem.at(RSI, i * bytes), l.v(i), past);
         });

@@ -231,6 +231,9 @@ final class ExpertsX86 extends Experts {
                 some.clear();
                 for (int slot = t * topK; slot < (t + 1) * topK; slot++) {
                     some.add(slotRow[slot] * row, factors == null ? 1 : factors[slot]);
+                    if (slot + topK < slotRow.length) {
+                        some.onward(slot - t * topK, slotRow[slot + topK] * row, y.dim(1) * Float.BYTES);
+                    }
                 }
                 sum.call(
                         from,

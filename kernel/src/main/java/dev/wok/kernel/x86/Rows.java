@@ -30,9 +30,6 @@ final class Rows {
     /// Vectors of a weighted sum that stay in registers while all rows are added.
     private static final int VECTORS = 8;
 
-    /// How far ahead of what is added its rows are asked for.
-    private static final int AHEAD = 2048;
-
     private static final int LINE = 64;
 
     private Rows() {}
@@ -97,8 +94,8 @@ final class Rows {
         return programs.get(new WeightedSum(accumulate), lanes -> writeWeightedSum(lanes, accumulate));
     }
 
-    /* Rows are too short for the processor to see in time where they go on, so what of them is read soon is asked for; what
-     * lies behind their end is not. */
+    /* Rows are too short for the processor to see in time where they go on, so what of them is read soon is asked for, and
+     * towards their end the beginning of those that are read next. */
     private static void writeWeightedSum(Lanes lanes, boolean accumulate) {
         X86 x = lanes.x;
         lanes.inGroups(RAX, RDX, R10, VECTORS, size -> {
@@ -112,7 +109,7 @@ final class Rows {
             if (size == VECTORS) {
                 Label ends = x.label();
                 Label done = x.label();
-                x.lea(R9, Mem.at(RAX, AHEAD / Float.BYTES));
+                x.lea(R9, Mem.at(RAX, WeightedRows.AHEAD / Float.BYTES));
                 x.cmp(R9, RDX);
                 x.jump(Condition.GREATER_OR_EQUAL, ends);
                 addRows(lanes, size, true);
@@ -130,17 +127,22 @@ final class Rows {
         lanes.end();
     }
 
-    private static void addRows(Lanes lanes, int vectors, boolean ahead) {
+    /// @param within whether what is asked for lies in the same rows
+    private static void addRows(Lanes lanes, int vectors, boolean within) {
         X86 x = lanes.x;
         Vec weight = lanes.v(VECTORS);
         Vec row = lanes.v(VECTORS + 1);
         x.mov(R9, RCX);
         x.mov(R10, R8);
         lanes.repeat(R10, () -> {
-            x.mov(R11, Mem.at(R9, 0));
+            x.mov(R11, Mem.at(R9, within ? 0 : WeightedRows.ONWARD));
             x.add(R11, RDI);
-            for (int line = 0; ahead && line < vectors * lanes.isa().bytes(); line += LINE) {
-                x.prefetch2(Mem.at(R11, RAX, Float.BYTES, AHEAD + line));
+            for (int line = 0; line < vectors * lanes.isa().bytes(); line += LINE) {
+                x.prefetch2(Mem.at(R11, RAX, Float.BYTES, WeightedRows.AHEAD + line));
+            }
+            if (!within) {
+                x.mov(R11, Mem.at(R9, 0));
+                x.add(R11, RDI);
             }
             x.op(VBROADCASTSS, weight, Mem.at(R9, WeightedRows.WEIGHT));
             for (int i = 0; i < vectors; i++) {

@@ -95,7 +95,7 @@ class RowSumsTest {
         }
     }
 
-    /// No rows at all, one, and more than one, in any order.
+    /// No rows at all, one, and more than one, in any order, whatever is read after them.
     @Test
     void everyInstructionSetSumsRowsAsTheDefinitionDoes() {
         RowSums defined = new HostRowSums();
@@ -113,6 +113,9 @@ class RowSumsTest {
                     for (int row = 0; row < count % 10; row++) {
                         int which = new Rng(count).below(row, 9);
                         rows.add(which * 4L * (MOST - 1), WEIGHTS[(count + row) % 4]);
+                        if (row % 2 == 1) {
+                            rows.onward(row, (9 - which) * 4L * (MOST - 1), 4L * count);
+                        }
                     }
                     fill(to, new Rng(~count));
                     expected.copyFrom(to);
