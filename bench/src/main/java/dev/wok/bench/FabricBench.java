@@ -28,7 +28,7 @@ final class FabricBench {
     private static final int ROUNDS = 3;
     private static final int[] RANKS = {2, 4};
     private static final int[] HIDDEN = {2048, 7168};
-    private static final Turn[] TOKENS = {new Turn(128, 600, 100, 40), new Turn(4096, 4, 1, 4)};
+    private static final Turn[] TOKENS = {new Turn(128, 600, 100, 40), new Turn(4096, 40, 2, 5)};
     private static final Frame[] FRAMES = {
         new Frame("8", 8, 3000),
         new Frame("4k", 4 << 10, 1500),
