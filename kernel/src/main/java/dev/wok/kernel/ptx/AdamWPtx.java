@@ -14,6 +14,7 @@ import dev.wok.kernel.AdamW;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -50,17 +51,20 @@ final class AdamWPtx extends AdamW {
 
     @Override
     protected double[] squares(Tensor gradient) {
-        Tensor state = state();
+        int blocks = Math.toIntExact(Math.ceilDiv(gradient.elements(), BLOCK));
         Tensor flat = gradient.reshape(gradient.elements());
-        double[] sums = new double[Math.toIntExact(Math.ceilDiv(gradient.elements(), BLOCK))];
-        for (int i = 0; i < sums.length; i++) {
-            programs.gpu().stream().fill(state, (byte) 0);
+        Tensor states = programs.scratch("AdamW.blocks", DType.I32, 2L * blocks).slice(0, 0, 2L * blocks);
+        programs.gpu().stream().fill(states, (byte) 0);
+        for (int i = 0; i < blocks; i++) {
             long from = (long) i * BLOCK;
-            addSquares(flat.slice(0, from, Math.min(gradient.elements(), from + BLOCK)), state);
-            Tensor host = Tensor.allocate(Arena.ofAuto(), DType.I32, 2);
-            programs.gpu().download(state, host);
-            sums[i] = Float.intBitsToFloat(host.getInt(0));
+            addSquares(
+                    flat.slice(0, from, Math.min(gradient.elements(), from + BLOCK)),
+                    states.slice(0, 2L * i, 2L * i + 2));
         }
+        Tensor host = Tensor.allocate(Arena.ofAuto(), DType.I32, 2L * blocks);
+        programs.gpu().download(states, host);
+        double[] sums = new double[blocks];
+        Arrays.setAll(sums, i -> Float.intBitsToFloat(host.getInt(2L * i)));
         return sums;
     }
 

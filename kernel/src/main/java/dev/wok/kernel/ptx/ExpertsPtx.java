@@ -4,6 +4,7 @@ import dev.wok.device.GpuFacts;
 import dev.wok.device.GpuStream;
 import dev.wok.emit.ptx.Target;
 import dev.wok.kernel.Dense;
+import dev.wok.kernel.Embedding;
 import dev.wok.kernel.Experts;
 import dev.wok.kernel.Packed;
 import dev.wok.kernel.Precision;
@@ -21,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 /// [GroupedWgmma] where the chip has it, else by [GroupedMma]; with packed weights by [PackedProduct].
 ///
 /// A sum takes its terms in the same order whatever else is in the batch. Rows that have no expert are left as they
-/// are. A slot or row outside of its table gives NaN where it would be used: in the row's results, in its token's, in
+/// are. Where tokens have any number of rows, they are gathered first. A slot or row outside of its table gives NaN
+/// where it would be used: in the row's results, in its token's, in
 /// its expert's gradient; a token's weight has no gradient then.
 final class ExpertsPtx extends Experts {
     /// What the choice of a kernel depends on; the rows' experts are not known.
@@ -48,6 +50,7 @@ final class ExpertsPtx extends Experts {
     private final Programs programs;
     private final Precision precision;
     private final Swiglu swiglu;
+    private final Embedding embedding;
     private final Map<Key, GroupedKernel> chosen = new ConcurrentHashMap<>();
     private final PackedProduct packed;
 
@@ -55,6 +58,7 @@ final class ExpertsPtx extends Experts {
         this.programs = programs;
         this.precision = precision;
         swiglu = new SwigluPtx(programs);
+        embedding = new EmbeddingPtx(programs);
         packed = new PackedProduct(programs, precision);
     }
 
@@ -121,14 +125,25 @@ final class ExpertsPtx extends Experts {
     }
 
     private static int topK(Routing.Plan plan, Tensor tokens) {
-        requireSlots(plan);
         return plan.rowSlot().size(0) / tokens.size(0);
     }
 
-    private static void requireSlots(Routing.Plan plan) {
-        if (plan.rowToken() != null) {
-            throw new IllegalArgumentException("Experts on a GPU: tokens have any number of rows, expected topK each");
+    /// Tokens of which each has as many rows.
+    private record Even(Tensor tokens, Routing.Plan plan) {
+        int topK() {
+            return ExpertsPtx.topK(plan, tokens);
         }
+    }
+
+    /// @return the tokens, or one for each row where they have any number of rows: until this is asked again
+    private Even even(Tensor tokens, Routing.Plan plan) {
+        Tensor rowToken = plan.rowToken();
+        if (rowToken == null) {
+            return new Even(tokens, plan);
+        }
+        Tensor rows = AlignedRows.scratch(programs, "Experts.tokens", tokens.dtype(), rowToken.dim(0), tokens.dim(1));
+        embedding.forward(rowToken, tokens, rows);
+        return new Even(rows, new Routing.Plan(plan.offsets(), plan.rowSlot(), plan.slotRow()));
     }
 
     @Override
@@ -152,16 +167,17 @@ final class ExpertsPtx extends Experts {
 
     @Override
     protected void gatherGateUp(Tensor x, Routing.Plan plan, Dense weight, Tensor gateUp, Tensor activated) {
+        Even even = even(x, plan);
         multiply(new Problem(
                 ExpertProduct.GATE_UP,
-                plan,
-                operand("Experts.x", x),
+                even.plan,
+                operand("Experts.x", even.tokens),
                 weight(weight),
                 gateUp,
                 activated,
                 null,
                 null,
-                topK(plan, x),
+                even.topK(),
                 0,
                 activated.size(1),
                 x.size(1)));
@@ -169,8 +185,8 @@ final class ExpertsPtx extends Experts {
 
     @Override
     protected void gatherGateUp(Tensor x, Routing.Plan plan, Packed weight, Tensor gateUp, Tensor activated) {
-        requireSlots(plan);
-        packed.multiplyGrouped(x, true, plan, weight, gateUp);
+        Even even = even(x, plan);
+        packed.multiplyGrouped(even.tokens, true, even.plan, weight, gateUp);
         swiglu.forward(gateUp, activated);
     }
 
@@ -209,16 +225,17 @@ final class ExpertsPtx extends Experts {
         int inner = activated.size(1);
         int partsEach = Math.ceilDiv(inner, rounds() ? GroupedMma.WARP_COLUMNS : GroupedFma.PART_COLUMNS);
         Tensor parts = programs.scratch("Experts.dots", DType.F32, (long) rows * partsEach);
+        Even even = even(dy, plan);
         multiply(new Problem(
                 ExpertProduct.DOWN_BACKWARD,
-                plan,
-                operand("Experts.dy", dy),
+                even.plan,
+                operand("Experts.dy", even.tokens),
                 weight(weight),
                 dActivated,
                 activated,
                 weights,
                 parts,
-                topK(plan, dy),
+                even.topK(),
                 0,
                 inner,
                 dy.size(1)));
@@ -236,16 +253,16 @@ final class ExpertsPtx extends Experts {
 
     @Override
     protected void downWeights(Tensor dy, Routing.Plan plan, Tensor weights, Tensor activated, Tensor dWeight) {
-        requireSlots(plan);
+        Even even = even(dy, plan);
         DType dtype = rounds() ? DType.BF16 : DType.F32;
         Tensor slopes = AlignedRows.scratch(programs, "Experts.weighted", dtype, activated.dim(0), dy.dim(1));
         if (slopes.elements() == 0) {
             return;
         }
-        GatherRows.launch(programs, dy, plan, weights, slopes);
+        GatherRows.launch(programs, even.tokens, even.plan, weights, slopes);
         multiply(new Problem(
                 ExpertProduct.DOWN_GRADIENT,
-                plan,
+                even.plan,
                 slopes,
                 operand("Experts.activated", activated),
                 dWeight,
@@ -280,16 +297,17 @@ final class ExpertsPtx extends Experts {
         if (x.elements() == 0) {
             return;
         }
+        Even even = even(x, plan);
         multiply(new Problem(
                 ExpertProduct.GATE_UP_GRADIENT,
-                plan,
+                even.plan,
                 operand("Experts.dGateUp", dGateUp),
-                operand("Experts.x", x),
+                operand("Experts.x", even.tokens),
                 dWeight,
                 null,
                 null,
                 null,
-                topK(plan, x),
+                even.topK(),
                 dGateUp.size(1),
                 x.size(1),
                 0));

@@ -1,7 +1,6 @@
 package dev.wok.kernel.ptx;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.wok.device.Device;
 import dev.wok.device.EmulatedGpu;
@@ -120,19 +119,47 @@ class ExpertsPtxTest {
         }
     }
 
+    /// Rows that say whose they are have the bits of rows that hold their tokens; one token has none.
     @Test
-    void refusesTokensOfAnyNumberOfRows() {
-        Plan plan = plan(1, 0, 0);
-        Plan other = new Plan(plan.offsets(), plan.rowSlot(), plan.slotRow(), here(Tensor.of(0, 0)));
-        Tensor x = empty(DType.F32, 1, 4);
-        Weight up = Weight.of(empty(DType.F32, 1, 4, 4));
-        Tensor gateUp = empty(DType.F32, 2, 4);
-        Tensor activated = empty(DType.F32, 2, 2);
-        Experts experts = experts(Target.SM_80, Precision.F32);
-        assertEquals(
-                "Experts on a GPU: tokens have any number of rows, expected topK each",
-                assertThrows(IllegalArgumentException.class, () -> experts.gateUp(x, other, up, gateUp, activated))
-                        .getMessage());
+    void rowsSayTheirTokens() {
+        int[] rowToken = {0, 2, 4, 0, 4, 1, 2};
+        Tensor offsets = here(Tensor.of(0, 3, 3, 7));
+        Tensor identity = here(Tensor.of(0, 1, 2, 3, 4, 5, 6));
+        Plan plain = new Plan(offsets, identity, identity);
+        Plan saying = new Plan(offsets, identity, identity, here(Tensor.of(rowToken)));
+        for (Precision precision : List.of(Precision.F32, Precision.BF16)) {
+            for (Target target : TARGETS) {
+                Experts experts = experts(target, precision);
+                Tensor tokens = Tensors.normal(new Rng(3), DType.F32, 5, 40);
+                Tensor rows = Tensors.of(i -> tokens.get(rowToken[(int) i / 40] * 40 + i % 40), DType.F32, 7, 40);
+                List<Tensor> expected = results(experts, plain, here(rows));
+                List<Tensor> actual = results(experts, saying, here(tokens));
+                gpu.stream().synchronize();
+                for (int i = 0; i < expected.size(); i++) {
+                    Close.assertSame(target + ", result " + i, expected.get(i), actual.get(i));
+                }
+            }
+        }
+    }
+
+    /// @param x tokens, and gradients of their results
+    private List<Tensor> results(Experts experts, Plan plan, Tensor x) {
+        Tensor up = Tensors.normal(new Rng(5), DType.F32, 3, 48, 40);
+        Tensor down = here(Tensors.normal(new Rng(6), DType.F32, 3, 40, 24));
+        Tensor weights = here(Tensors.normal(new Rng(7), DType.F32, 7, 1));
+        Tensor gateUp = empty(DType.F32, 7, 48);
+        Tensor activated = empty(DType.F32, 7, 24);
+        Tensor packed = empty(DType.F32, 7, 48);
+        Tensor dActivated = empty(DType.F32, 7, 24);
+        Tensor dWeights = empty(DType.F32, 7, 1);
+        Tensor dDown = here(Tensors.zeros(DType.F32, down.shape()));
+        Tensor dUp = here(Tensors.zeros(DType.F32, up.shape()));
+        experts.gateUp(x, plan, Packed.of(up, Packed.Element.INT8, 32, Activations.FLOAT, memory), packed, activated);
+        experts.gateUp(x, plan, Weight.of(here(up)), gateUp, activated);
+        experts.downBackward(x, plan, Weight.of(down), weights, activated, dActivated, dWeights);
+        experts.downWeightGradient(x, plan, weights, activated, dDown);
+        experts.gateUpWeightGradient(gateUp, plan, x, dUp);
+        return List.of(packed, gateUp, activated, dActivated, dWeights, dDown, dUp);
     }
 
     /// A row is the same bits alone and among others, in whatever tile.
