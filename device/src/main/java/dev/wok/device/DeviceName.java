@@ -46,6 +46,11 @@ public record DeviceName(Kind kind, int index) {
         }
     }
 
+    /// @return how many GPUs this machine has, at least 1
+    public static int gpus() {
+        return Gpus.find() instanceof Gpus.Found found ? found.gpus().size() : 1;
+    }
+
     private GpuFacts gpu() {
         return switch (Gpus.find()) {
             case Gpus.Absent(String reason) -> throw new BadInput("device %s: %s.".formatted(this, reason));

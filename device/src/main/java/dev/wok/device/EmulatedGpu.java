@@ -473,7 +473,9 @@ public final class EmulatedGpu implements Gpu {
         }
 
         @Override
-        public void synchronize() {}
+        public void synchronize() {
+            gpu.requireNotCapturing();
+        }
 
         @Override
         public void close() {}

@@ -16,19 +16,26 @@ public final class Replays {
     /// Graphs take memory of the driver's.
     private static final int MOST = 64;
 
-    private final Stream stream;
+    /// Null where nothing is kept.
+    private final @Nullable Stream stream;
+
     private final LinkedHashMap<Object, Kept<?>> kept = new LinkedHashMap<>(16, 0.75f, true);
 
     /// @param graph null before the work has come a second time
     private record Kept<T>(T result, @Nullable GpuGraph graph) {}
 
-    private Replays(Stream stream) {
+    private Replays(@Nullable Stream stream) {
         this.stream = stream;
     }
 
     /// @return replays on a stream, none yet
     public static Replays on(Stream stream) {
         return new Replays(stream);
+    }
+
+    /// @return replays of work that waits for something, which is done anew each time
+    public static Replays never() {
+        return new Replays(null);
     }
 
     /// @return whether work is kept here, so that it pays to make it alike
