@@ -5,7 +5,7 @@ import java.util.List;
 
 /// What every rank of a group has alike of a model, everything but routed experts, in one tensor.
 ///
-/// @param values one dimension, host memory; each parameter begins at a multiple of
+/// @param values one dimension; each parameter begins at a multiple of
 ///     [dev.wok.kernel.AdamW#BLOCK] elements, and what lies between parameters is zero
 /// @param pieces the parameters in their order
 public record Flat(Tensor values, List<Piece> pieces) {

@@ -1,7 +1,10 @@
 package dev.wok.model;
 
 import dev.wok.device.Device;
+import dev.wok.device.DryDevice;
+import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
+import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
@@ -20,11 +23,21 @@ import org.jspecify.annotations.Nullable;
 final class Guests implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
-    private record Block(Arena owner, MemorySegment memory) {}
+    /// @param release gives the memory back
+    private record Block(Runnable release, MemorySegment memory, long bytes) {
+        MemorySegment part(long from, long length) {
+            return memory.byteSize() > 0
+                    ? memory.asSlice(from, length)
+                    : MemorySegment.ofAddress(memory.address() + from);
+        }
+    }
 
     private final Device device;
     private final List<Block> blocks = new ArrayList<>();
     private Tensor identity = Tensor.of(new int[0]);
+
+    /// Of [#identity], on a GPU.
+    private @Nullable Memory lasting;
 
     /// The block that the next tensor is taken from, and what is taken of it.
     private int block;
@@ -46,37 +59,65 @@ final class Guests implements AutoCloseable {
         long bytes = Math.addExact(sizes.bytes(), ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         used += bytes;
         peak = Math.max(peak, used);
-        if (!(device instanceof HostDevice host) || bytes == 0) {
+        if (device instanceof DryDevice || bytes == 0) {
             return sizes;
         }
-        while (block < blocks.size() && blocks.get(block).memory.byteSize() - top < bytes) {
+        while (block < blocks.size() && blocks.get(block).bytes - top < bytes) {
             block++;
             top = 0;
         }
         if (block == blocks.size()) {
-            add(host, Math.max(bytes, total()));
+            add(Math.max(bytes, total()));
         }
         long from = top;
         top += bytes;
-        return sizes.over(blocks.get(block).memory.asSlice(from, sizes.bytes()));
+        return sizes.over(blocks.get(block).part(from, sizes.bytes()));
     }
 
     private long total() {
-        return blocks.stream().mapToLong(b -> b.memory.byteSize()).sum();
+        return blocks.stream().mapToLong(Block::bytes).sum();
     }
 
-    private void add(HostDevice host, long bytes) {
-        Arena owner = Arena.ofShared();
-        blocks.add(new Block(owner, host.scratch(owner, bytes)));
+    private void add(long bytes) {
+        if (device instanceof HostDevice host) {
+            Arena owner = Arena.ofShared();
+            blocks.add(new Block(owner::close, host.scratch(owner, bytes), bytes));
+        } else {
+            Memory owner = device.memory();
+            MemorySegment memory =
+                    owner.tensor(DType.F32, bytes / DType.F32.bytes()).memory();
+            blocks.add(new Block(owner::close, memory, bytes));
+        }
+    }
+
+    /// @return these numbers, `[numbers]`, I32, where kernels read them
+    Tensor ints(int[] numbers) {
+        Tensor host = Tensor.of(numbers);
+        if (!(device instanceof Gpu)) {
+            return host;
+        }
+        Tensor here = tensor(DType.I32, numbers.length);
+        device.upload(host, here);
+        return here;
     }
 
     /// @return 0, 1, 2 and so on, `[count]`, I32, until more are asked for
     Tensor identity(int count) {
         if (identity.dim(0) < count) {
-            identity = Tensor.of(
+            Tensor numbers = Tensor.of(
                     IntStream.range(0, Math.max(count, 2 * identity.size(0))).toArray());
+            identity = device instanceof Gpu ? lasting(numbers) : numbers;
         }
         return identity.slice(0, 0, count);
+    }
+
+    private Tensor lasting(Tensor host) {
+        if (lasting == null) {
+            lasting = device.memory();
+        }
+        Tensor here = lasting.tensor(host.dtype(), host.shape());
+        device.upload(host, here);
+        return here;
     }
 
     /// @return the largest number of bytes that were in use at once
@@ -109,8 +150,8 @@ final class Guests implements AutoCloseable {
             block = from;
             top = mark;
             used = before;
-            if (used == 0 && blocks.size() > 1 && device instanceof HostDevice host) {
-                join(host);
+            if (used == 0 && blocks.size() > 1) {
+                join();
             }
         };
     }
@@ -131,18 +172,29 @@ final class Guests implements AutoCloseable {
     }
 
     /// Makes one block of several that nobody uses.
-    private void join(HostDevice host) {
+    private void join() {
         long bytes = total();
-        close();
-        add(host, bytes);
+        releaseBlocks();
+        add(bytes);
+    }
+
+    /// Of a GPU, what has them may still be under way.
+    private void releaseBlocks() {
+        device.stream().synchronize();
+        blocks.forEach(b -> b.release.run());
+        blocks.clear();
+        block = 0;
+        top = 0;
     }
 
     /// Gives the memory back; it can be asked for more.
     @Override
     public void close() {
-        blocks.forEach(b -> b.owner.close());
-        blocks.clear();
-        block = 0;
-        top = 0;
+        releaseBlocks();
+        if (lasting != null) {
+            lasting.close();
+            lasting = null;
+            identity = Tensor.of(new int[0]);
+        }
     }
 }

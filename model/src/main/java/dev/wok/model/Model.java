@@ -97,7 +97,7 @@ public final class Model implements AutoCloseable {
         Weights.Supply supply = FlatMemory.of(config, ranks, memory, dtype);
         network = new Network(config, kernels, memory, dtype, null, supply, ranks);
         stepThreads = StepThreads.of(network.device(), FEW);
-        replays = Replays.on(kernels.stream());
+        replays = ranks.exchange() ? Replays.never() : Replays.on(kernels.stream());
         mapped = null;
     }
 
@@ -220,7 +220,7 @@ public final class Model implements AutoCloseable {
                 }
                 if (first < slot) {
                     Tensor value = parameter.value();
-                    value.select(0, slot).copyFrom(value.select(0, first));
+                    network.mirrors.copy(value.select(0, first), value.select(0, slot));
                 }
             }
         }
@@ -1073,6 +1073,7 @@ public final class Model implements AutoCloseable {
         if (scratch != null) {
             scratch.close();
         }
+        network.mirrors.close();
         memory.close();
         if (mapped != null) {
             mapped.close();

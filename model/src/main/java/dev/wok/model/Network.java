@@ -2,6 +2,7 @@ package dev.wok.model;
 
 import dev.wok.device.Device;
 import dev.wok.device.Memory;
+import dev.wok.device.Mirrors;
 import dev.wok.device.Workspace;
 import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
@@ -43,6 +44,9 @@ final class Network {
     /// Who shares this model.
     final Ranks ranks;
 
+    /// Of what goes to other ranks.
+    final Mirrors mirrors;
+
     private final @Nullable FlatMemory flat;
 
     /// Of the layers with experts, in their order, multi-token prediction's last.
@@ -83,6 +87,7 @@ final class Network {
         this.kernels = kernels;
         this.dtype = dtype;
         this.ranks = ranks;
+        mirrors = new Mirrors(device());
         flat = supply instanceof FlatMemory memoryOfAll ? memoryOfAll : null;
         weights = new Weights(config, supply, dtype, storage, ranks);
         this.storage = storage;
@@ -122,7 +127,7 @@ final class Network {
         if (!ranks.exchange()) {
             return null;
         }
-        spread.add(new SpreadExperts(ranks.exchange(config.hiddenSize(), moe, first)));
+        spread.add(new SpreadExperts(ranks.exchange(config.hiddenSize(), moe, first, mirrors)));
         return spread.getLast();
     }
 
@@ -146,7 +151,8 @@ final class Network {
                 .findFirst()
                 .orElseThrow();
         weights.rename(layer, placement.slots()[ranks.rank()]);
-        spread.get(number).follow(ranks.exchange(config.hiddenSize(), Objects.requireNonNull(config.moe()), placement));
+        MoeConfig moe = Objects.requireNonNull(config.moe());
+        spread.get(number).follow(ranks.exchange(config.hiddenSize(), moe, placement, mirrors));
     }
 
     /// @return whether what all ranks have alike lies in one tensor

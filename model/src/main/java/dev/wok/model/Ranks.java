@@ -2,6 +2,7 @@ package dev.wok.model;
 
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
+import dev.wok.device.Mirrors;
 import dev.wok.fabric.Exchange;
 import dev.wok.fabric.Exchange.Payload;
 import dev.wok.fabric.Fabric;
@@ -109,12 +110,10 @@ record Ranks(
 
     /// @throws BadInput where there are fewer routed experts than ranks
     void require(ModelConfig config, Device device, DType dtype) {
-        boolean inFloats = device instanceof HostDevice && dtype == DType.F32;
-        if (exchange() && !inFloats) {
-            throw new BadInput("tokens go to experts of other ranks in float32 on the processor alone, not in %s on %s."
-                    .formatted(dtype, device.describe()));
+        if (exchange() && dtype != DType.F32) {
+            throw new BadInput("tokens go to experts of other ranks in float32 alone, not in %s.".formatted(dtype));
         }
-        if (stages != null && !inFloats) {
+        if (stages != null && !(device instanceof HostDevice && dtype == DType.F32)) {
             throw new BadInput("a pipeline's ranks compute in float32 on the processor, not in %s on %s."
                     .formatted(dtype, device.describe()));
         }
@@ -155,10 +154,13 @@ record Ranks(
     }
 
     /// @param hidden width of a token
-    Exchange exchange(int hidden, MoeConfig moe, Placement placement) {
-        return measures
-                ? new DryExchange(size, slots(moe))
-                : fabric.exchange(
-                        new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, parts, dispatch, combine));
+    /// @param mirrors of the device that computes
+    Exchange exchange(int hidden, MoeConfig moe, Placement placement, Mirrors mirrors) {
+        if (measures) {
+            return new DryExchange(size, slots(moe));
+        }
+        Exchange exchange =
+                fabric.exchange(new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, parts, dispatch, combine));
+        return mirrors.copies() ? new MirroredExchange(exchange, mirrors) : exchange;
     }
 }

@@ -61,7 +61,7 @@ final class SpreadExperts {
         DType dtype = y.dtype();
         Tensor identity = guests.identity(route.rows());
         Routing.Plan plan =
-                new Routing.Plan(Tensor.of(route.offsets()), identity, identity, Tensor.of(route.rowToken()));
+                new Routing.Plan(guests.ints(route.offsets()), identity, identity, guests.ints(route.rowToken()));
         Tensor weightsHere = guests.tensor(dtype, route.rows(), 1);
         p.kernels().stream().device().upload(Tensor.of(route.weights()).reshape(route.rows(), 1), weightsHere);
         Tensor gateUp = guests.tensor(dtype, route.rows(), w.gateUp().dim(1));
@@ -72,6 +72,7 @@ final class SpreadExperts {
         try (var _ = p.scope()) {
             Tensor results = guests.tensor(dtype, route.rows(), y.dim(1));
             experts.downRows(activated, plan, w.down(), results);
+            p.kernels().stream().synchronize();
             guests.computed(route.rows(), System.nanoTime() - begin);
             Exchange.Results back = home(p, route, results, weights, weights.elements());
             meanwhile.run();

@@ -162,6 +162,10 @@ public final class Training implements AutoCloseable {
     private final List<Tensor> balanceLosses = new ArrayList<>();
 
     private final List<Tensor> loads = new ArrayList<>();
+
+    /// `[experts]`, of one layer on all ranks.
+    private final Tensor loadOfAll;
+
     private final List<@Nullable Tensor> biases = new ArrayList<>();
     private long stepTargets = 1;
     private int stepSequences = 1;
@@ -205,6 +209,8 @@ public final class Training implements AutoCloseable {
                 biases.add(moe.bias());
             }
         }
+        MoeConfig moe = network.config.moe();
+        loadOfAll = memory.tensor(DType.I32, moe == null ? 0 : moe.nRoutedExperts());
         pipeline = ranks.stages() == null ? null : pipeline(ranks.stages());
         if (measuring != null) {
             rooms.add(room(measuring));
@@ -975,9 +981,15 @@ public final class Training implements AutoCloseable {
         for (int i = 0; i < loads.size(); i++) {
             Tensor bias = biases.get(i);
             if (bias != null) {
-                network.kernels.routing().balance(ranks.share() ? Tensor.of(all[i]) : loads.get(i), gamma, bias);
+                network.kernels.routing().balance(ranks.share() ? there(all[i]) : loads.get(i), gamma, bias);
             }
         }
+    }
+
+    /// @return the load of all ranks where kernels read it, until this is asked again
+    private Tensor there(int[] load) {
+        network.device().upload(Tensor.of(load), loadOfAll);
+        return loadOfAll;
     }
 
     /// @return what was computed since this was asked last, whether in steps or not
