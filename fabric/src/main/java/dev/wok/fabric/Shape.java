@@ -27,6 +27,15 @@ public record Shape(int[] machines) {
         return count;
     }
 
+    /// @return how many ranks of a rank's machine come before it
+    public int place(int rank) {
+        int count = 0;
+        for (int before = 0; before < rank; before++) {
+            count += machines[before] == machines[rank] ? 1 : 0;
+        }
+        return count;
+    }
+
     public int size() {
         return machines.length;
     }

@@ -57,6 +57,21 @@ public record Compute(
         return deviceName().kind() == DeviceName.Kind.CPU;
     }
 
+    /// @return whether it is one that exists
+    boolean isOnGpu() {
+        return deviceName().kind() == DeviceName.Kind.CUDA;
+    }
+
+    /// @return whether each GPU of this machine may be taken
+    boolean hasEachGpu() {
+        return device.equals("cuda");
+    }
+
+    /// @param index from 0, as the driver counts
+    Compute onGpu(int index) {
+        return new Compute(seed, threads, "cuda:" + index, backend, precision);
+    }
+
     /// @return the same with kernels and precision by name, where they are left open: what a run that
     ///     goes on elsewhere has to keep
     public Compute decided() {

@@ -1,6 +1,8 @@
 package dev.wok.train;
 
 import dev.wok.device.Memory;
+import dev.wok.device.Mirrors;
+import dev.wok.device.Mirrors.Mirror;
 import dev.wok.fabric.Fabric;
 import dev.wok.fabric.Passage;
 import dev.wok.fabric.Placement;
@@ -65,12 +67,15 @@ final class ExpertMoves implements AutoCloseable {
     private final Fabric fabric;
     private final Kernels kernels;
     private final List<Kept> kept;
+    private final Mirrors mirrors;
     private @Nullable Flight flight;
 
     /// @param kept in the order of [Model#expertParameters]
-    ExpertMoves(Model model, List<Kept> kept) {
+    /// @param mirrors of the device that computes; stay the caller's
+    ExpertMoves(Model model, List<Kept> kept, Mirrors mirrors) {
         this.model = model;
         this.kept = kept;
+        this.mirrors = mirrors;
         fabric = model.fabric();
         kernels = model.kernels();
     }
@@ -139,6 +144,8 @@ final class ExpertMoves implements AutoCloseable {
     private final class Passages {
         private final List<Passage> out = new ArrayList<>();
         private final List<Passage> in = new ArrayList<>();
+        private final List<Mirror> leaving = new ArrayList<>();
+        private final List<Mirror> coming = new ArrayList<>();
 
         /// @param from `[slots, ..]`
         /// @param room `[legs that come here, ..]`; a leg that stays on this rank leaves its place out
@@ -159,14 +166,26 @@ final class ExpertMoves implements AutoCloseable {
                 return;
             }
             if (comes(leg)) {
-                in.add(new Passage(leg.from.rank(), SharedDescent.bytes(to)));
+                coming.add(mirrors.of(to));
+                in.add(passage(leg.from.rank(), coming.getLast()));
             } else if (leaves(leg)) {
-                out.add(new Passage(leg.to.rank(), SharedDescent.bytes(from.select(0, leg.from.slot()))));
+                leaving.add(mirrors.read(from.select(0, leg.from.slot())));
+                out.add(passage(leg.to.rank(), leaving.getLast()));
             }
         }
 
+        private static Passage passage(int rank, Mirror mirror) {
+            return new Passage(rank, SharedDescent.bytes(mirror.host()));
+        }
+
         Transfer move(Urgency urgency) {
-            return fabric.move(out, in, urgency);
+            Transfer transfer = fabric.move(out, in, urgency);
+            return () -> {
+                transfer.await();
+                coming.forEach(Mirror::write);
+                coming.forEach(Mirror::close);
+                leaving.forEach(Mirror::close);
+            };
         }
     }
 
@@ -264,6 +283,7 @@ final class ExpertMoves implements AutoCloseable {
                         land(flying.legs, flying.staged.get(i).kept.get(j), tensors.get(j));
                     }
                 }
+                kernels.stream().synchronize();
             }
             model.place(flying.next.layer(), flying.next.placement());
         }
@@ -273,8 +293,11 @@ final class ExpertMoves implements AutoCloseable {
     /// What stays on this rank is copied first: its new slot may be another's old one.
     private void land(List<Leg> legs, Tensor staged, Tensor slots) {
         List<Leg> coming = legs.stream().filter(this::comes).toList();
-        each(coming, Leg::isLocal, (place, leg) -> staged.select(0, place).copyFrom(slots.select(0, leg.from.slot())));
-        each(coming, _ -> true, (place, leg) -> slots.select(0, leg.to.slot()).copyFrom(staged.select(0, place)));
+        each(
+                coming,
+                Leg::isLocal,
+                (place, leg) -> mirrors.copy(slots.select(0, leg.from.slot()), staged.select(0, place)));
+        each(coming, _ -> true, (place, leg) -> mirrors.copy(staged.select(0, place), slots.select(0, leg.to.slot())));
     }
 
     private interface Landing {
@@ -298,7 +321,8 @@ final class ExpertMoves implements AutoCloseable {
                 Tensor value = one.parameter.value();
                 for (Leg leg : legs) {
                     if (leg.isLocal() && comes(leg)) {
-                        copies.add(() -> value.select(0, leg.to.slot()).copyFrom(value.select(0, leg.from.slot())));
+                        copies.add(
+                                () -> mirrors.copy(value.select(0, leg.from.slot()), value.select(0, leg.to.slot())));
                     } else if (comes(leg)) {
                         passages.add(leg, value, value.select(0, leg.to.slot()));
                     } else {

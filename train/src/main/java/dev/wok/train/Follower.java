@@ -71,7 +71,7 @@ public final class Follower {
         fabric.doing(begin.doing());
         try {
             Settings settings = Settings.of(begin.settings());
-            return settings.compute()
+            return RunModel.compute(settings, fabric)
                     .with(RunModel.threads(settings, fabric), progress, kernels -> follow(begin, settings, kernels));
         } catch (Departed e) {
             throw e;

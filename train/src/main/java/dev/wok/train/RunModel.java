@@ -1,5 +1,6 @@
 package dev.wok.train;
 
+import dev.wok.device.DeviceName;
 import dev.wok.device.HostDevice;
 import dev.wok.fabric.Exchange.Payload;
 import dev.wok.fabric.Fabric;
@@ -19,8 +20,13 @@ import java.util.Optional;
 final class RunModel {
     private RunModel() {}
 
-    /// @return in how many parts gradients and results of experts are summed there: a GPU sums them as a whole
-    static int parts(Settings settings, Kernels kernels) {
+    /// @return in how many parts gradients are summed there: a GPU alone sums them as a whole
+    private static int gradientParts(Settings settings, Kernels kernels, int ranks) {
+        return ranks > 1 ? settings.batches().gradientParts() : resultParts(settings, kernels);
+    }
+
+    /// @return in how many parts a token's results of experts are summed there: a GPU's kernels add them one by one
+    private static int resultParts(Settings settings, Kernels kernels) {
         return kernels.stream().device() instanceof HostDevice
                 ? settings.batches().gradientParts()
                 : 1;
@@ -28,7 +34,7 @@ final class RunModel {
 
     private static boolean isWhole(Settings settings, Kernels kernels, Fabric fabric) {
         return fabric.size() == 1
-                && parts(settings, kernels) == 1
+                && gradientParts(settings, kernels, 1) == 1
                 && !settings.run().roundsTokens();
     }
 
@@ -60,7 +66,7 @@ final class RunModel {
                 : Sharing.among(fabric)
                         .withReplicas(expertReplicas(settings, fabric.size()))
                         .withPayloads(dispatch(settings), combine(settings));
-        return sharing.withParts(parts(settings, kernels));
+        return sharing.withParts(resultParts(settings, kernels));
     }
 
     /// @return slots of a layer beyond one for each expert: an expert is of no use twice on a rank
@@ -101,6 +107,19 @@ final class RunModel {
         return Math.max(1, settings.compute().allThreads() / fabric.shape().beside(fabric.rank()));
     }
 
+    /// @return how many of a machine's ranks compute on the device that this one computes on
+    static int besideOnDevice(Settings settings, Fabric fabric) {
+        int beside = fabric.shape().beside(fabric.rank());
+        return settings.compute().hasEachGpu() ? Math.ceilDiv(beside, DeviceName.gpus()) : beside;
+    }
+
+    /// @return how this rank computes: ranks of a machine take its GPUs in turn where no GPU is named
+    static Compute compute(Settings settings, Fabric fabric) {
+        return settings.compute().hasEachGpu()
+                ? settings.compute().onGpu(fabric.shape().place(fabric.rank()) % DeviceName.gpus())
+                : settings.compute();
+    }
+
     /// @param ranks that share the model
     static Training.Settings microBatch(Settings settings, Kernels kernels, int ranks) {
         Settings.Batches batches = settings.batches();
@@ -111,7 +130,7 @@ final class RunModel {
                 settings.balance().balanceAlpha(),
                 false,
                 false,
-                parts(settings, kernels),
+                gradientParts(settings, kernels, ranks),
                 atOnce(settings, ranks));
     }
 

@@ -3,6 +3,8 @@ package dev.wok.train;
 import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.Memory;
+import dev.wok.device.Mirrors;
+import dev.wok.device.Mirrors.Mirror;
 import dev.wok.fabric.Departed;
 import dev.wok.fabric.Fabric;
 import dev.wok.fabric.Placement;
@@ -66,6 +68,7 @@ final class SharedDescent implements Descent {
     private final Optimizer.Constants constants;
     private final Flat flat;
     private final List<Parameter> experts;
+    private final Device device;
     private final Memory memory;
     private final DryDevice dry = Device.dry();
 
@@ -79,8 +82,19 @@ final class SharedDescent implements Descent {
     private final ExpertMoves moves;
     private final Tensor normAndClip;
 
+    private final Mirrors mirrors;
+
     /// Under way since [#finished].
-    private final List<Transfer> sums = new ArrayList<>();
+    private final List<Sum> sums = new ArrayList<>();
+
+    /// @param parts of the gradients, the first of which becomes what they add up to where that is this rank's
+    private record Sum(Transfer transfer, List<Mirror> parts) {
+        void await() {
+            transfer.await();
+            parts.getFirst().write();
+            parts.forEach(Mirror::close);
+        }
+    }
 
     SharedDescent(Model model, Optimizer.Constants constants) {
         this.model = model;
@@ -89,7 +103,9 @@ final class SharedDescent implements Descent {
         this.constants = constants;
         flat = model.flat();
         experts = model.expertParameters();
-        memory = kernels.stream().device().memory();
+        device = kernels.stream().device();
+        memory = device.memory();
+        mirrors = new Mirrors(device);
         bounds = ranges(flat.values().elements(), fabric.size());
         means = memory.tensor(DType.F32, to() - from());
         meanSquares = memory.tensor(DType.F32, to() - from());
@@ -99,7 +115,7 @@ final class SharedDescent implements Descent {
             expertMeanSquares.add(memory.tensor(DType.F32, expert.value().shape()));
             kept.add(new ExpertMoves.Kept(expert, expertMeans.getLast(), expertMeanSquares.getLast()));
         }
-        moves = new ExpertMoves(model, kept);
+        moves = new ExpertMoves(model, kept, mirrors);
         normAndClip = memory.tensor(DType.F32, 2);
     }
 
@@ -176,23 +192,29 @@ final class SharedDescent implements Descent {
     /// Begins to sum some elements, for the ranks in whose ranges they lie.
     @Override
     public void finished(Training training, long from, long to) {
-        List<Tensor> parts = training.flatParts();
+        List<Mirror> parts = training.flatParts().stream()
+                .map(part -> mirrors.read(part.slice(0, from, to)))
+                .toList();
         long[] some = Arrays.stream(bounds)
                 .map(bound -> Math.clamp(bound, from, to) - from)
                 .toArray();
-        Tensor sum = parts.getFirst().slice(0, from + some[fabric.rank()], from + some[fabric.rank() + 1]);
-        List<MemorySegment> all =
-                parts.stream().map(part -> bytes(part.slice(0, from, to))).toList();
-        sums.add(fabric.beginReduceScatter(all, some, bytes(sum)));
+        Tensor sum = parts.getFirst().host().slice(0, some[fabric.rank()], some[fabric.rank() + 1]);
+        List<MemorySegment> all = parts.stream().map(part -> bytes(part.host())).toList();
+        sums.add(new Sum(fabric.beginReduceScatter(all, some, bytes(sum)), parts));
     }
 
     @Override
     public double norm(Training training) {
         moves.arrive(training.expertGradients());
         List<double[]> ofExperts = squares(training.expertGradients());
-        sums.forEach(Transfer::await);
+        sums.forEach(Sum::await);
         sums.clear();
-        return constants.clip(norm(mine(training.flatParts().getFirst()), ofExperts), normAndClip);
+        double norm = norm(mine(training.flatParts().getFirst()), ofExperts);
+        try (Mirror clip = mirrors.of(normAndClip)) {
+            double noted = constants.clip(norm, clip.host());
+            clip.write();
+            return noted;
+        }
     }
 
     static MemorySegment bytes(Tensor tensor) {
@@ -268,12 +290,17 @@ final class SharedDescent implements Descent {
     public void update(Training training, long step, double learningRate) {
         updateAlike(training, step, learningRate);
         kernels.stream().synchronize();
-        Transfer weights = fabric.beginAllGather(bytes(flat.values()), inBytes(bounds));
-        try (Serving _ = fabric.serve()) {
-            updateExperts(training, step, learningRate);
-            kernels.stream().synchronize();
+        try (Mirror values = mirrors.of(flat.values())) {
+            values.part(from(), to()).read();
+            Transfer weights = fabric.beginAllGather(bytes(values.host()), inBytes(bounds));
+            try (Serving _ = fabric.serve()) {
+                updateExperts(training, step, learningRate);
+                kernels.stream().synchronize();
+            }
+            weights.await();
+            values.part(0, from()).write();
+            values.part(to(), bounds[fabric.size()]).write();
         }
-        weights.await();
         moves.land();
     }
 
@@ -349,7 +376,7 @@ final class SharedDescent implements Descent {
     private void gather(Moment moment, Tensor host) {
         for (Range range : moment.slice.ranges) {
             if (range.rank == fabric.rank()) {
-                range.of(host).copyFrom(range.among(moment.mine));
+                device.download(range.among(moment.mine), range.of(host));
             } else {
                 fabric.receive(bytes(range.of(host)), range.rank);
             }
@@ -361,7 +388,9 @@ final class SharedDescent implements Descent {
         for (Moment moment : moments().values()) {
             for (Range range : moment.slice.ranges) {
                 if (range.rank == fabric.rank()) {
-                    fabric.send(bytes(range.among(moment.mine)), 0);
+                    try (Mirror mine = mirrors.read(range.among(moment.mine))) {
+                        fabric.send(bytes(mine.host()), 0);
+                    }
                 }
             }
         }
@@ -375,7 +404,7 @@ final class SharedDescent implements Descent {
                 Checkpoint.requireShape(file, name, tensor, moment.slice.shape);
                 for (Range range : moment.slice.ranges) {
                     if (range.rank == fabric.rank()) {
-                        range.among(moment.mine).copyFrom(range.of(tensor));
+                        device.upload(range.of(tensor), range.among(moment.mine));
                     }
                 }
             });
@@ -385,6 +414,7 @@ final class SharedDescent implements Descent {
     @Override
     public void close() {
         moves.close();
+        mirrors.close();
         memory.close();
         dry.close();
     }

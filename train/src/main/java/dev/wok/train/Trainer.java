@@ -209,23 +209,14 @@ public final class Trainer implements AutoCloseable {
         } else {
             requireShares(ranks);
         }
-        requireProcessor(ranks);
-    }
-
-    private void requireProcessor(int ranks) {
-        boolean rounds = run.settings().run().roundsTokens();
-        if ((ranks > 1 || rounds) && !run.settings().compute().isOnProcessor()) {
-            throw new BadInput("device is %s, expected cpu for a run %s."
-                    .formatted(
-                            run.settings().compute().device(),
-                            ranks > 1
-                                    ? "on %d ranks".formatted(ranks)
-                                    : "with exchange_payload "
-                                            + run.settings().run().exchangePayload()));
-        }
     }
 
     private void requirePipeline(int ranks) {
+        if (!run.settings().compute().isOnProcessor()) {
+            throw new BadInput(
+                    "device is %s, expected cpu for a pipeline; ranks of GPUs can share experts (pipeline_ranks=1)."
+                            .formatted(run.settings().compute().device()));
+        }
         int asked = run.settings().run().pipelineRanks();
         if (asked != ranks) {
             throw new BadInput(
@@ -279,7 +270,7 @@ public final class Trainer implements AutoCloseable {
 
     private Outcome prepareAndTrain(Leader leader) {
         Settings settings = run.settings();
-        return settings.compute()
+        return RunModel.compute(settings, leader.fabric())
                 .with(
                         RunModel.threads(settings, leader.fabric()),
                         progress,
@@ -298,6 +289,7 @@ public final class Trainer implements AutoCloseable {
             return true;
         });
         adviseTurns(settings, leader.fabric().size());
+        adviseGpus(settings, leader.fabric());
         try (Preparation prepared = leader.meanwhile("preparing the text", () -> prepare(checkpoint.isEmpty()))) {
             checkpoint.ifPresent(c -> requireSame(c.state(), prepared.train().fingerprint()));
             requirePrompt(
@@ -336,6 +328,19 @@ public final class Trainer implements AutoCloseable {
                             .formatted(micro / 2)
                     : "of two, one would be computed while the tokens of the other travel.";
             progress.say("a step is one micro-batch, so its ranks wait for tokens that travel; %s".formatted(advice));
+        }
+    }
+
+    private void adviseGpus(Settings settings, Fabric fabric) {
+        if (settings.compute().isOnProcessor()
+                || fabric.size() == 1 && !settings.run().roundsTokens()) {
+            return;
+        }
+        progress.say("what GPUs exchange goes through memory of the host, and they wait for it.");
+        int beside = RunModel.besideOnDevice(settings, fabric);
+        if (beside > 1 && settings.compute().isOnGpu()) {
+            progress.say("%d ranks of this machine compute on one GPU in turn; one rank for each GPU is faster."
+                    .formatted(beside));
         }
     }
 
@@ -486,7 +491,7 @@ public final class Trainer implements AutoCloseable {
         Settings.Batches batches = settings.batches();
         MachineMemory.Room room = MachineMemory.room(kernels.stream().device());
         int ranks = fabric.size();
-        int here = fabric.shape().beside(fabric.rank());
+        int here = RunModel.besideOnDevice(settings, fabric);
         double share = (double) here / ranks;
         // To count exactly what is far too large would take long, so a lower bound goes first.
         double tokens = (double) batches.microBatchSequences() * batches.sequenceLength();
