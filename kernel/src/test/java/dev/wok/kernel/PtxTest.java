@@ -73,64 +73,7 @@ class PtxTest {
         return each(Contract.Ptx.COMMON, tests);
     }
 
-    @TestFactory
-    Stream<DynamicTest> attention() {
-        Map<String, Runnable> tests = new LinkedHashMap<>();
-        tests.put("Attention.weightless", new AttentionTest()::scoresOfMinusInfinityWeighNothing);
-        tests.put("Attention.large", new AttentionTest()::largeScoresStayFinite);
-        tests.put("Attention.tiles", new AttentionTest()::everyTile);
-        tests.put("Attention.rows", new AttentionTest()::longRows);
-        tests.put("CachedAttention.attends", new CachedAttentionTest()::attends);
-        tests.put("CachedAttention.many", new CachedAttentionTest()::attendsToManyKeys);
-        tests.put("CachedAttention.batch", new CachedAttentionTest()::aQueryDoesNotDependOnItsBatch);
-        tests.put("CachedAttention.pages", new CachedAttentionTest()::pagesChangeNoBits);
-        tests.put("CachedAttention.unseen", new CachedAttentionTest()::nothingUnseenIsSeen);
-        tests.put("LatentAttention.attends", new LatentAttentionTest()::attends);
-        tests.put("LatentAttention.many", new LatentAttentionTest()::attendsToManyKeys);
-        return each(Contract.Ptx.COMMON, tests);
-    }
-
-    @TestFactory
-    Stream<DynamicTest> attentionOfEachChip() {
-        Map<String, Runnable> tests = new LinkedHashMap<>();
-        tests.put("Attention.packed", new AttentionTest()::packedDocumentsAreAsIfAlone);
-        tests.put("Attention.unseen", new AttentionTest()::nothingUnseenIsSeen);
-        tests.put("Attention.forward", new AttentionTest()::attends);
-        tests.put("Attention.backward", new AttentionTest()::gradients);
-        tests.put("LatentAttention.large", new LatentAttentionTest()::attendsToLargeLatents);
-        tests.put("LatentAttention.batch", new LatentAttentionTest()::aQueryDoesNotDependOnItsBatch);
-        tests.put("LatentAttention.pages", new LatentAttentionTest()::pagesChangeNoBits);
-        tests.put("LatentAttention.unseen", new LatentAttentionTest()::nothingUnseenIsSeen);
-        return each(Contract.Ptx.SPECIALISED, tests);
-    }
-
-    @TestFactory
-    Stream<DynamicTest> expertsOfEachChip() {
-        Map<String, Runnable> tests = new LinkedHashMap<>();
-        tests.put("Experts.gateUp", new ExpertsTest()::gateUp);
-        tests.put("Experts.down", new ExpertsTest()::down);
-        tests.put("Experts.downBackward", new ExpertsTest()::downBackward);
-        tests.put("Experts.downWeightGradient", new ExpertsTest()::downWeightGradient);
-        tests.put("Experts.gateUpBackward", new ExpertsTest()::gateUpBackward);
-        tests.put("Experts.gateUpWeightGradient", new ExpertsTest()::gateUpWeightGradient);
-        tests.put("Experts.nothingToDo", new ExpertsTest()::nothingToDo);
-        return each(Contract.Ptx.SPECIALISED, tests);
-    }
-
-    @TestFactory
-    Stream<DynamicTest> productsOfEachChip() {
-        Map<String, Runnable> tests = new LinkedHashMap<>();
-        tests.put("Matmul.nt", new MatmulTest()::leftTimesTransposedRight);
-        tests.put("Matmul.nn", new MatmulTest()::leftTimesRight);
-        tests.put("Matmul.tn", new MatmulTest()::transposedLeftTimesRight);
-        tests.put("Matmul.linear", new MatmulTest()::linear);
-        tests.put("Matmul.linearInput", new MatmulTest()::linearInput);
-        tests.put("Matmul.linearWeight", new MatmulTest()::linearWeight);
-        tests.put("Matmul.blocks", new MatmulTest()::manySmallBlocks);
-        return each(Contract.Ptx.SPECIALISED, tests);
-    }
-
-    private static Stream<DynamicTest> each(Contract.Ptx kind, Map<String, Runnable> tests) {
+    static Stream<DynamicTest> each(Contract.Ptx kind, Map<String, Runnable> tests) {
         return tests.entrySet().stream()
                 .map(test -> DynamicTest.dynamicTest(test.getKey(), () -> Contract.onPtx(kind, test.getValue())));
     }
