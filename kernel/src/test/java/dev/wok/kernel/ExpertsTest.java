@@ -51,7 +51,7 @@ class ExpertsTest {
                 .size("inner", 1, 50)
                 .size("gap", 0, 3)
                 .flag("bytes")
-                .cases(Contract.orOnPtx(25, 12));
+                .cases(Contract.orOnPtx(25, 8));
     }
 
     /// Sizes within a block of the products, and sizes that take several.
