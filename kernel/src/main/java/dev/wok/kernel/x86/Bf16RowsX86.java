@@ -24,8 +24,6 @@ public final class Bf16RowsX86 implements Bf16Rows {
     /// and one there.
     private static final int AHEAD = 2048;
 
-    private static final int LINE = 64;
-
     /// A loop that stores to the caches and one that stores past them.
     private record Ways(RowLoop near, RowLoop past) {
         int run(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean goesPast) {
@@ -52,9 +50,7 @@ public final class Bf16RowsX86 implements Bf16Rows {
             l.storeAsBf16(Mem.at(RSI, i * bytes / 2), l.v(i), first(l, i), second(l, i), past);
         });
         widen = load(device, isa, Short.BYTES, Float.BYTES, (l, i, past) -> {
-            if (i * bytes % (2 * LINE) == 0) {
-                l.x.prefetch(Mem.at(RDI, AHEAD + i * bytes / 2));
-            }
+            RowLoop.ask(l, i, AHEAD);
             l.loadBf16(l.v(i), Mem.at(RDI, i * bytes / 2));
             l.store(Mem.at(RSI, i * bytes), l.v(i), past);
         });

@@ -6,6 +6,7 @@ import static dev.wok.emit.x86.Reg.RSI;
 
 import dev.wok.device.HostDevice;
 import dev.wok.device.Program;
+import dev.wok.emit.x86.Mem;
 import dev.wok.emit.x86.X86;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
@@ -20,8 +21,6 @@ import java.util.function.Consumer;
 record RowLoop(Program program, int lanes, int size, int toSize) {
     /// Vectors that a turn of the loop covers.
     static final int COPIES = 4;
-
-    private static final int LINE = 64;
 
     /// One vector: of the first row at `rdi`, of the second at `rsi`.
     interface Body {
@@ -65,6 +64,16 @@ record RowLoop(Program program, int lanes, int size, int toSize) {
         return vectors * lanes;
     }
 
+    /// Asks for bfloat16 of a first row, in the turn's part of a [Body], a line for two vectors or four.
+    ///
+    /// @param bytes how far ahead
+    static void ask(Lanes lanes, int copy, int bytes) {
+        int at = copy * lanes.count() * Short.BYTES;
+        if (at % Ahead.LINE == 0) {
+            lanes.x.prefetch(Mem.at(RDI, bytes + at));
+        }
+    }
+
     /// Refuses what machine code cannot read.
     static void require(MemorySegment from, long at, long bytes) {
         Objects.checkFromIndexSize(at, bytes, from.byteSize());
@@ -83,6 +92,6 @@ record RowLoop(Program program, int lanes, int size, int toSize) {
 
     /// @return whether vectors can be stored there past the caches
     static boolean isAligned(MemorySegment to, long at) {
-        return (to.address() + at) % LINE == 0;
+        return (to.address() + at) % Ahead.LINE == 0;
     }
 }

@@ -22,8 +22,6 @@ public final class RowSumsX86 implements RowSums {
     /// How far a row of bfloat16 is asked for before it is added: where such rows come from others lie behind it.
     private static final int AHEAD = 4096;
 
-    private static final int LINE = 64;
-
     private final RowSums rest = new HostRowSums();
     private final RowLoop floats;
     private final RowLoop halves;
@@ -53,9 +51,7 @@ public final class RowSumsX86 implements RowSums {
             Mem y = Mem.at(RSI, i * l.isa().bytes());
             l.load(l.v(i), y);
             if (size == Short.BYTES) {
-                if (i * l.isa().bytes() % (2 * LINE) == 0) {
-                    l.x.prefetch(Mem.at(RDI, AHEAD + i * l.count() * size));
-                }
+                RowLoop.ask(l, i, AHEAD);
                 l.loadBf16(l.v(RowLoop.COPIES + i), row);
             } else {
                 l.load(l.v(RowLoop.COPIES + i), row);

@@ -30,8 +30,6 @@ final class Rows {
     /// Vectors of a weighted sum that stay in registers while all rows are added.
     private static final int VECTORS = 8;
 
-    private static final int LINE = 64;
-
     private Rows() {}
 
     /// `c[i] = a[i] + b[i]`: called with the addresses of a, b, c and the number of elements.
@@ -137,7 +135,7 @@ final class Rows {
         lanes.repeat(R10, () -> {
             x.mov(R11, Mem.at(R9, within ? 0 : WeightedRows.ONWARD));
             x.add(R11, RDI);
-            for (int line = 0; line < vectors * lanes.isa().bytes(); line += LINE) {
+            for (int line = 0; line < vectors * lanes.isa().bytes(); line += Ahead.LINE) {
                 x.prefetch2(Mem.at(R11, RAX, Float.BYTES, WeightedRows.AHEAD + line));
             }
             if (!within) {
