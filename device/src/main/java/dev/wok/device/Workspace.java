@@ -46,14 +46,7 @@ public final class Workspace {
         }
         top = to;
         peak = Math.max(peak, top);
-        return Tensor.of(part(from, sizes.bytes()), dtype, shape);
-    }
-
-    private MemorySegment part(long from, long bytes) {
-        if (block.byteSize() > 0) {
-            return block.asSlice(from, bytes);
-        }
-        return block.address() == 0 ? MemorySegment.NULL : MemorySegment.ofAddress(block.address() + from);
+        return Tensor.of(Memory.part(block, from, sizes.bytes()), dtype, shape);
     }
 
     private static long aligned(long bytes) {

@@ -3,12 +3,10 @@ package dev.wok.model;
 import dev.wok.device.Device;
 import dev.wok.device.DryDevice;
 import dev.wok.device.Gpu;
-import dev.wok.device.HostDevice;
 import dev.wok.device.Memory;
 import dev.wok.device.Workspace;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,14 +21,7 @@ import org.jspecify.annotations.Nullable;
 final class Guests implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
-    /// @param release gives the memory back
-    private record Block(Runnable release, MemorySegment memory, long bytes) {
-        MemorySegment part(long from, long length) {
-            return memory.byteSize() > 0
-                    ? memory.asSlice(from, length)
-                    : MemorySegment.ofAddress(memory.address() + from);
-        }
-    }
+    private record Block(Memory owner, MemorySegment memory, long bytes) {}
 
     private final Device device;
     private final List<Block> blocks = new ArrayList<>();
@@ -71,7 +62,7 @@ final class Guests implements AutoCloseable {
         }
         long from = top;
         top += bytes;
-        return sizes.over(blocks.get(block).part(from, sizes.bytes()));
+        return sizes.over(Memory.part(blocks.get(block).memory, from, sizes.bytes()));
     }
 
     private long total() {
@@ -79,15 +70,9 @@ final class Guests implements AutoCloseable {
     }
 
     private void add(long bytes) {
-        if (device instanceof HostDevice host) {
-            Arena owner = Arena.ofShared();
-            blocks.add(new Block(owner::close, host.scratch(owner, bytes), bytes));
-        } else {
-            Memory owner = device.memory();
-            MemorySegment memory =
-                    owner.tensor(DType.F32, bytes / DType.F32.bytes()).memory();
-            blocks.add(new Block(owner::close, memory, bytes));
-        }
+        Memory owner = device.memory();
+        Tensor values = owner.tensor(DType.F32, bytes / DType.F32.bytes());
+        blocks.add(new Block(owner, values.memory(), bytes));
     }
 
     /// @return these numbers, `[numbers]`, I32, where kernels read them
@@ -181,7 +166,7 @@ final class Guests implements AutoCloseable {
     /// Of a GPU, what has them may still be under way.
     private void releaseBlocks() {
         device.stream().synchronize();
-        blocks.forEach(b -> b.release.run());
+        blocks.forEach(b -> b.owner.close());
         blocks.clear();
         block = 0;
         top = 0;

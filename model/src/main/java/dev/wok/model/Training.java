@@ -163,9 +163,6 @@ public final class Training implements AutoCloseable {
 
     private final List<Tensor> loads = new ArrayList<>();
 
-    /// `[experts]`, of one layer on all ranks.
-    private final Tensor loadOfAll;
-
     private final List<@Nullable Tensor> biases = new ArrayList<>();
     private long stepTargets = 1;
     private int stepSequences = 1;
@@ -209,8 +206,6 @@ public final class Training implements AutoCloseable {
                 biases.add(moe.bias());
             }
         }
-        MoeConfig moe = network.config.moe();
-        loadOfAll = memory.tensor(DType.I32, moe == null ? 0 : moe.nRoutedExperts());
         pipeline = ranks.stages() == null ? null : pipeline(ranks.stages());
         if (measuring != null) {
             rooms.add(room(measuring));
@@ -977,19 +972,26 @@ public final class Training implements AutoCloseable {
         if (biases.stream().allMatch(Objects::isNull)) {
             return;
         }
-        int[][] all = ranks.share() ? load() : new int[0][];
-        for (int i = 0; i < loads.size(); i++) {
-            Tensor bias = biases.get(i);
-            if (bias != null) {
-                network.kernels.routing().balance(ranks.share() ? there(all[i]) : loads.get(i), gamma, bias);
+        if (!ranks.share()) {
+            for (int i = 0; i < loads.size(); i++) {
+                moveBias(i, loads.get(i), gamma);
+            }
+            return;
+        }
+        Workspace workspace = rooms.getFirst().workspace;
+        int[][] all = load();
+        for (int i = 0; i < all.length; i++) {
+            try (var _ = workspace.scope()) {
+                moveBias(i, network.ints(workspace, all[i]), gamma);
             }
         }
     }
 
-    /// @return the load of all ranks where kernels read it, until this is asked again
-    private Tensor there(int[] load) {
-        network.device().upload(Tensor.of(load), loadOfAll);
-        return loadOfAll;
+    private void moveBias(int number, Tensor load, double gamma) {
+        Tensor bias = biases.get(number);
+        if (bias != null) {
+            network.kernels.routing().balance(load, gamma, bias);
+        }
     }
 
     /// @return what was computed since this was asked last, whether in steps or not
