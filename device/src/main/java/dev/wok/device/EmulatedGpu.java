@@ -2,6 +2,7 @@ package dev.wok.device;
 
 import dev.wok.device.emulated.Emulation;
 import dev.wok.device.emulated.Emulation.Piece;
+import dev.wok.device.emulated.SharedFile;
 import dev.wok.tensor.DType;
 import dev.wok.tensor.Shape;
 import dev.wok.tensor.Tensor;
@@ -9,10 +10,15 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /// A GPU that does not exist: runs PTX on the host, slowly, and reports what a chip would pass over in silence, such as
@@ -41,6 +47,12 @@ public final class EmulatedGpu implements Gpu {
     private final Emulation emulation = new Emulation();
     private final EmulatedStream main = new EmulatedStream(this);
     private final List<AutoCloseable> open = new ArrayList<>();
+    private final CopyOnWriteArrayList<EmulatedGpu> reached = new CopyOnWriteArrayList<>();
+    private final Arena shared = Arena.ofShared();
+    private final Map<Long, SharedFile> exported = new HashMap<>();
+    private final ReentrantLock working = new ReentrantLock();
+    private final List<EmulatedStream> streams = new CopyOnWriteArrayList<>(List.of(main));
+    private volatile boolean isLate;
     private boolean isClosed;
     private boolean isIdle;
     private Emulation.@Nullable Report report;
@@ -94,6 +106,13 @@ public final class EmulatedGpu implements Gpu {
         isIdle = true;
     }
 
+    /// From now on work of a stream is done as late as a chip may do it: when somebody waits for it, or asks
+    /// for the second time whether it is done. For whoever wants to know whether he waits for all that he
+    /// needs.
+    public void delay() {
+        isLate = true;
+    }
+
     @Override
     public GpuFacts facts() {
         return FACTS;
@@ -125,26 +144,32 @@ public final class EmulatedGpu implements Gpu {
     @Override
     public EmulatedStream newStream() {
         requireOpen();
-        return new EmulatedStream(this);
+        EmulatedStream stream = new EmulatedStream(this);
+        streams.add(stream);
+        return stream;
+    }
+
+    private void finishAll() {
+        streams.forEach(EmulatedStream::finish);
     }
 
     @Override
     public EmulatedMemory memory() {
         requireOpen();
         requireNotCapturing();
-        return keep(new EmulatedMemory(emulation, isIdle ? EmulatedMemory.Kind.NOTHING : EmulatedMemory.Kind.DEVICE));
+        return keep(new EmulatedMemory(this, isIdle ? EmulatedMemory.Kind.NOTHING : EmulatedMemory.Kind.DEVICE));
     }
 
     /// @return memory whose tensors are an error to read before something wrote them
     public EmulatedMemory unwrittenMemory() {
         requireOpen();
-        return keep(new EmulatedMemory(emulation, EmulatedMemory.Kind.UNWRITTEN));
+        return keep(new EmulatedMemory(this, EmulatedMemory.Kind.UNWRITTEN));
     }
 
     @Override
     public EmulatedMemory pinned() {
         requireOpen();
-        return keep(new EmulatedMemory(emulation, EmulatedMemory.Kind.PINNED));
+        return keep(new EmulatedMemory(this, EmulatedMemory.Kind.PINNED));
     }
 
     @Override
@@ -154,33 +179,88 @@ public final class EmulatedGpu implements Gpu {
 
     @Override
     public boolean canReach(Gpu other) {
-        return other == this;
+        return other instanceof EmulatedGpu;
     }
 
+    /// Lets copies of this GPU read and write the memory of another one; its kernels touch this one's alone.
     @Override
     public void reach(Gpu other) {
-        if (other != this) {
-            throw new IllegalArgumentException("emulated GPUs do not see each other's memory");
+        if (!(other instanceof EmulatedGpu peer)) {
+            throw new IllegalArgumentException(
+                    "%s does not see the memory of %s".formatted(describe(), other.describe()));
+        }
+        if (peer != this) {
+            reached.addIfAbsent(peer);
         }
     }
 
     @Override
-    public byte[] export(Tensor tensor) {
-        throw new IllegalArgumentException("an emulated GPU's memory is not seen by other processes");
+    public synchronized byte[] export(Tensor tensor) {
+        requireOpen();
+        long address = tensor.memory().address();
+        SharedFile file = exported.get(address);
+        if (file == null) {
+            file = SharedFile.create(tensor.bytes(), shared);
+            emulation.move(address, file.bytes());
+            exported.put(address, file);
+        }
+        return file.handle();
     }
 
     @Override
     public Import open(byte[] handle, DType dtype, long... shape) {
-        throw new IllegalArgumentException("an emulated GPU does not see the memory of other processes");
+        requireOpen();
+        Arena arena = Arena.ofShared();
+        try {
+            MemorySegment bytes = SharedFile.open(
+                    handle, Tensor.of(MemorySegment.NULL, dtype, shape).bytes(), arena);
+            Tensor tensor = Tensor.of(bytes, dtype, shape);
+            return keep(new Opened(tensor, emulation.share("another process's " + tensor, bytes), arena));
+        } catch (IllegalArgumentException e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    /// Another process's memory, which this one sees at an address of its own.
+    private final class Opened implements Import {
+        private final Tensor tensor;
+        private final Piece piece;
+        private final Arena arena;
+
+        Opened(Tensor tensor, Piece piece, Arena arena) {
+            this.tensor = tensor;
+            this.piece = piece;
+            this.arena = arena;
+        }
+
+        @Override
+        public Tensor tensor() {
+            return tensor;
+        }
+
+        @Override
+        public void close() {
+            if (arena.scope().isAlive()) {
+                emulation.free(piece);
+                arena.close();
+            }
+        }
     }
 
     @Override
     public void upload(Tensor host, Tensor here) {
         Shape.require("Gpu.upload", host, "host", here.shape());
         requireNotCapturing();
-        if (here.elements() > 0 && !isIdle) {
-            emulation.markWritten(here.memory().address(), here.extent());
-            view(here).copyFrom(host);
+        if (here.elements() > 0) {
+            Tensor now = isLate ? Tensor.allocate(Arena.ofAuto(), host.dtype(), host.shape()) : host;
+            if (isLate) {
+                now.copyFrom(host);
+            }
+            main.run(() -> {
+                emulation.markWritten(here.memory().address(), here.extent());
+                view(here).copyFrom(now);
+            });
         }
     }
 
@@ -188,6 +268,7 @@ public final class EmulatedGpu implements Gpu {
     public void download(Tensor here, Tensor host) {
         Shape.require("Gpu.download", host, "host", here.shape());
         requireNotCapturing();
+        main.finish();
         if (here.elements() > 0) {
             host.copyFrom(view(here));
         }
@@ -195,11 +276,26 @@ public final class EmulatedGpu implements Gpu {
 
     /// @return a tensor that the host can read, over the bytes of one on this GPU
     Tensor view(Tensor here) {
-        MemorySegment bytes = emulation.find(here.memory().address(), here.extent());
-        if (bytes == null) {
-            throw new IllegalArgumentException("%s does not lie in memory of this GPU".formatted(here));
+        return here.over(find(here, emulation));
+    }
+
+    /// @return as [#view], also over bytes of a GPU that this one reaches
+    private Tensor viewOfReached(Tensor there) {
+        long address = there.memory().address();
+        for (EmulatedGpu peer : reached) {
+            if (peer.emulation.find(address, there.extent()) != null) {
+                return there.over(find(there, peer.emulation));
+            }
         }
-        return here.over(bytes);
+        return view(there);
+    }
+
+    private static MemorySegment find(Tensor tensor, Emulation emulation) {
+        MemorySegment bytes = emulation.find(tensor.memory().address(), tensor.extent());
+        if (bytes == null) {
+            throw new IllegalArgumentException("%s does not lie in memory of this GPU".formatted(tensor));
+        }
+        return bytes;
     }
 
     Emulation emulation() {
@@ -231,15 +327,23 @@ public final class EmulatedGpu implements Gpu {
 
     @Override
     public synchronized void close() {
+        finishAll();
         isClosed = true;
         for (AutoCloseable part : open.reversed()) {
             switch (part) {
                 case Program program -> program.close();
                 case EmulatedMemory memory -> memory.close();
+                case Opened opened -> opened.close();
                 default -> throw new IllegalStateException("nobody closes " + part);
             }
         }
         open.clear();
+        exported.values().forEach(SharedFile::delete);
+        exported.clear();
+        if (shared.scope().isAlive()) {
+            shared.close();
+            emulation.close();
+        }
     }
 
     /// PTX on the emulated GPU.
@@ -348,14 +452,16 @@ public final class EmulatedGpu implements Gpu {
         /// What lies around pinned memory, so that an index that runs over hits nothing.
         private static final long MARGIN = 4096;
 
+        private final EmulatedGpu gpu;
         private final Emulation emulation;
         private final Kind kind;
         private final Arena arena = Arena.ofShared();
         private final List<Piece> pieces = new ArrayList<>();
         private long bytes;
 
-        EmulatedMemory(Emulation emulation, Kind kind) {
-            this.emulation = emulation;
+        EmulatedMemory(EmulatedGpu gpu, Kind kind) {
+            this.gpu = gpu;
+            this.emulation = gpu.emulation;
             this.kind = kind;
         }
 
@@ -391,6 +497,7 @@ public final class EmulatedGpu implements Gpu {
 
         @Override
         public synchronized void close() {
+            gpu.finishAll();
             pieces.forEach(emulation::free);
             pieces.clear();
             if (arena.scope().isAlive()) {
@@ -399,9 +506,10 @@ public final class EmulatedGpu implements Gpu {
         }
     }
 
-    /// The stream of the emulated GPU: what is called is done at once.
+    /// A stream of the emulated GPU: what is called is done at once, but for [#delay].
     public static final class EmulatedStream implements GpuStream {
         private final EmulatedGpu gpu;
+        private final Deque<Runnable> queue = new ArrayDeque<>();
         private @Nullable List<Runnable> captured;
 
         EmulatedStream(EmulatedGpu gpu) {
@@ -417,11 +525,35 @@ public final class EmulatedGpu implements Gpu {
             if (gpu.isIdle) {
                 return;
             }
-            if (captured == null) {
-                work.run();
-            } else {
+            if (captured != null) {
                 captured.add(work);
+            } else if (gpu.isLate) {
+                alone(() -> queue.add(work));
+            } else {
+                work.run();
             }
+        }
+
+        private void alone(Runnable what) {
+            gpu.working.lock();
+            try {
+                what.run();
+            } finally {
+                gpu.working.unlock();
+            }
+        }
+
+        /// Does what was called until an event has come, or all.
+        private void finish(@Nullable Event event) {
+            alone(() -> {
+                while (!queue.isEmpty() && (event == null || !event.hasCome)) {
+                    queue.remove().run();
+                }
+            });
+        }
+
+        private void finish() {
+            finish(null);
         }
 
         @Override
@@ -439,7 +571,7 @@ public final class EmulatedGpu implements Gpu {
             Shape.require("GpuStream.copy", to, "to", from.dtype());
             run(() -> {
                 gpu.emulation().markWritten(to.memory().address(), to.extent());
-                gpu.view(to).copyFrom(gpu.view(from));
+                gpu.viewOfReached(to).copyFrom(gpu.viewOfReached(from));
             });
         }
 
@@ -454,11 +586,21 @@ public final class EmulatedGpu implements Gpu {
 
         @Override
         public GpuEvent record() {
-            return new Event(System.nanoTime());
+            Event event = new Event(this);
+            if (gpu.isLate) {
+                run(event::come);
+            } else {
+                event.come();
+            }
+            return event;
         }
 
         @Override
-        public void waitFor(GpuEvent event) {}
+        public void waitFor(GpuEvent event) {
+            if (gpu.isLate) {
+                run(event::synchronize);
+            }
+        }
 
         @Override
         public GpuGraph capture(Runnable work) {
@@ -469,36 +611,62 @@ public final class EmulatedGpu implements Gpu {
             } finally {
                 captured = null;
             }
-            return new Graph(kept);
+            return new Graph(this, kept);
         }
 
         @Override
         public void synchronize() {
             gpu.requireNotCapturing();
+            finish();
         }
 
         @Override
-        public void close() {}
+        public void close() {
+            finish();
+            if (this != gpu.main) {
+                gpu.streams.remove(this);
+            }
+        }
     }
 
-    private record Graph(List<Runnable> work) implements GpuGraph {
+    private record Graph(EmulatedStream stream, List<Runnable> work) implements GpuGraph {
         @Override
         public void launch() {
-            work.forEach(Runnable::run);
+            stream.run(() -> work.forEach(Runnable::run));
         }
 
         @Override
         public void close() {}
     }
 
-    private record Event(long at) implements GpuEvent {
-        @Override
-        public boolean isDone() {
-            return true;
+    private static final class Event implements GpuEvent {
+        private final EmulatedStream stream;
+        private volatile boolean hasCome;
+        private long at;
+        private boolean wasAsked;
+
+        Event(EmulatedStream stream) {
+            this.stream = stream;
+        }
+
+        private void come() {
+            at = System.nanoTime();
+            hasCome = true;
         }
 
         @Override
-        public void synchronize() {}
+        public synchronized boolean isDone() {
+            if (!hasCome && wasAsked) {
+                stream.finish(this);
+            }
+            wasAsked = true;
+            return hasCome;
+        }
+
+        @Override
+        public void synchronize() {
+            stream.finish(this);
+        }
 
         @Override
         public long nanosSince(GpuEvent start) {

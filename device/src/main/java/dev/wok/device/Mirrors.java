@@ -1,10 +1,6 @@
 package dev.wok.device;
 
-import dev.wok.tensor.DType;
 import dev.wok.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What the host has in the place of a device's tensors: on the processor the tensors themselves, of a GPU
@@ -12,17 +8,13 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Any thread.
 public final class Mirrors implements AutoCloseable {
-    private static final long SMALLEST = 1 << 12;
-
     private final Device device;
-    private final List<Memory> owned = new ArrayList<>();
-
-    /// Bytes that nobody uses.
-    private final List<MemorySegment> free = new ArrayList<>();
+    private final Blocks pinned;
 
     /// @param device stays the caller's
     public Mirrors(Device device) {
         this.device = device;
+        pinned = new Blocks(() -> ((Gpu) device).pinned());
     }
 
     /// @return whether there are copies
@@ -36,8 +28,8 @@ public final class Mirrors implements AutoCloseable {
         if (!copies()) {
             return new Mirror(here, here, null);
         }
-        MemorySegment bytes = take(here.bytes());
-        return new Mirror(here, Tensor.of(bytes.asSlice(0, here.bytes()), here.dtype(), here.shape()), bytes);
+        Tensor block = pinned.take(here.bytes());
+        return new Mirror(here, Tensor.of(block.memory().asSlice(0, here.bytes()), here.dtype(), here.shape()), block);
     }
 
     /// @return as [#of], with the contents that the device's tensor has behind all work of its stream
@@ -58,41 +50,18 @@ public final class Mirrors implements AutoCloseable {
         }
     }
 
-    private synchronized MemorySegment take(long bytes) {
-        int best = -1;
-        for (int i = 0; i < free.size(); i++) {
-            long size = free.get(i).byteSize();
-            if (size >= bytes && (best < 0 || size < free.get(best).byteSize())) {
-                best = i;
-            }
-        }
-        return best < 0 ? more(bytes) : free.remove(best);
-    }
-
-    /// Sizes double, so that a growing need leaves no more behind than it has.
-    private MemorySegment more(long bytes) {
-        long size = Math.max(SMALLEST, Long.highestOneBit(Math.max(1, bytes - 1)) << 1);
-        Memory memory = ((Gpu) device).pinned();
-        owned.add(memory);
-        return memory.tensor(DType.I8, size).memory();
-    }
-
-    private synchronized void giveBack(MemorySegment bytes) {
-        free.add(bytes);
-    }
-
     /// A tensor of the device as the host sees it, until this is closed.
     public final class Mirror implements AutoCloseable {
         private final Tensor here;
         private final Tensor host;
 
         /// Of a copy, but not of a part of one.
-        private final @Nullable MemorySegment bytes;
+        private final @Nullable Tensor block;
 
-        private Mirror(Tensor here, Tensor host, @Nullable MemorySegment bytes) {
+        private Mirror(Tensor here, Tensor host, @Nullable Tensor block) {
             this.here = here;
             this.host = host;
-            this.bytes = bytes;
+            this.block = block;
         }
 
         /// @return the host's
@@ -125,16 +94,14 @@ public final class Mirrors implements AutoCloseable {
         /// Gives the copy's memory back. Once.
         @Override
         public void close() {
-            if (bytes != null) {
-                giveBack(bytes);
+            if (block != null) {
+                pinned.giveBack(block);
             }
         }
     }
 
     @Override
-    public synchronized void close() {
-        owned.forEach(Memory::close);
-        owned.clear();
-        free.clear();
+    public void close() {
+        pinned.close();
     }
 }

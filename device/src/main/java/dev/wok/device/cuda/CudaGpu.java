@@ -139,11 +139,9 @@ public final class CudaGpu implements Gpu {
 
     @Override
     public boolean canReach(Gpu other) {
-        return context.out(
-                        DriverFunction.DEVICE_CAN_ACCESS_PEER,
-                        context.device(),
-                        driven(other).context.device())
-                != 0;
+        CudaGpu peer = driven(other);
+        return reaches(peer.facts.index())
+                || context.out(DriverFunction.DEVICE_CAN_ACCESS_PEER, context.device(), peer.context.device()) != 0;
     }
 
     @Override

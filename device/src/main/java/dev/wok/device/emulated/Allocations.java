@@ -2,6 +2,7 @@ package dev.wok.device.emulated;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -14,8 +15,30 @@ final class Allocations {
     /// What lies unused between two allocations at least: an index that runs over hits nothing.
     private static final long GAP = 1 << 20;
 
+    /// Addresses of one GPU.
+    private static final long EACH = 1L << 40;
+
+    /// Numbers of the GPUs that are open, so that an address says which of them has it.
+    private static final BitSet OPEN = new BitSet();
+
     private final TreeMap<Long, Region> regions = new TreeMap<>();
-    private long next = FIRST;
+    private final int number;
+    private long next;
+
+    Allocations() {
+        synchronized (OPEN) {
+            number = OPEN.nextClearBit(0);
+            OPEN.set(number);
+        }
+        next = FIRST + number * EACH;
+    }
+
+    /// Lets another GPU have these addresses.
+    void close() {
+        synchronized (OPEN) {
+            OPEN.clear(number);
+        }
+    }
 
     /// @param arena owns the bytes
     /// @param isWritten whether zeros count as written

@@ -170,6 +170,23 @@ public final class Emulation {
                 : region.bytes.asSlice(address - region.base, bytes);
     }
 
+    /// Lets another chip have these addresses. Once.
+    public void close() {
+        allocations.close();
+    }
+
+    /// Lets other memory have what an allocation has, and stand for it from now on. Nothing may use it meanwhile.
+    ///
+    /// @param address where the allocation begins
+    public void move(long address, MemorySegment to) {
+        Region region = allocations.find(address);
+        if (region == null || region.base != address) {
+            throw new IllegalArgumentException("nothing begins at 0x%x".formatted(address));
+        }
+        MemorySegment.copy(region.bytes, 0, to, 0, region.size);
+        region.bytes = to;
+    }
+
     /// Bytes that the host wrote count as written.
     public void markWritten(long address, long bytes) {
         Region region = allocations.find(address);

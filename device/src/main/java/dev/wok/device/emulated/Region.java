@@ -14,7 +14,7 @@ final class Region {
     final String name;
     final long base;
     final long size;
-    final MemorySegment bytes;
+    MemorySegment bytes;
 
     /// Whether programs may only read it.
     final boolean isConstant;
