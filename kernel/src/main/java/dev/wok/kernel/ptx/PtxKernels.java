@@ -7,6 +7,7 @@ import dev.wok.kernel.Backend;
 import dev.wok.kernel.Dense;
 import dev.wok.kernel.Explanation;
 import dev.wok.kernel.Kernels;
+import dev.wok.kernel.PeerRows;
 import dev.wok.kernel.Precision;
 import dev.wok.notice.BadInput;
 import java.util.List;
@@ -38,6 +39,12 @@ public final class PtxKernels {
     /// @return the bytes that a weight's form takes where its products are in bf16
     public static long formBytes(Dense weight) {
         return DenseForms.bytes(weight);
+    }
+
+    /// @return what is done with rows that travel between GPUs
+    /// @throws BadInput where there are no kernels for this one
+    public static PeerRows peerRows(Gpu gpu) {
+        return new PeerRowsPtx(new Programs(gpu, target(gpu)));
     }
 
     static Kernels on(Gpu gpu, Target target, Precision precision) {

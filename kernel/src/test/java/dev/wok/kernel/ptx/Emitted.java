@@ -58,6 +58,7 @@ final class Emitted {
         group("attentionOverPages", this::attentionOverPages);
         group("productsOfHeads", this::productsOfHeads);
         group("experts", this::experts);
+        group("peerRows", this::peerRows);
         group("expertsRows", this::expertsRows);
     }
 
@@ -87,6 +88,12 @@ final class Emitted {
                 RotaryPtx.kernels(elements).forEach(code -> add(Target.SM_80, CHIPS, code));
                 CrossEntropyPtx.kernels(elements).forEach(code -> add(Target.SM_80, CHIPS, code));
             }
+        }
+    }
+
+    private void peerRows() {
+        for (int count : new int[] {1, Elements.WIDE}) {
+            PeerRowsPtx.kernels(count).forEach(code -> add(Target.SM_80, CHIPS, code));
         }
     }
 
