@@ -331,6 +331,22 @@ abstract sealed class Wire {
         }
 
         @Override
+        void encodeSum(
+                MemorySegment from,
+                WeightedRows rows,
+                long column,
+                int columns,
+                MemorySegment to,
+                long toAt,
+                boolean past) {
+            if (code.sums(columns)) {
+                code.sum(from, column, rows, columns, to, toAt, past);
+            } else {
+                super.encodeSum(from, rows, column, columns, to, toAt, past);
+            }
+        }
+
+        @Override
         void carry(MemorySegment from, long at, MemorySegment to, long toAt, boolean past) {
             code.round(from, at, width(), to, toAt, past);
         }

@@ -23,6 +23,21 @@ public interface Bf16Rows {
     ///     nobody does soon: the memory is not fetched first, nor taken from who has it
     void narrow(MemorySegment from, long at, int count, MemorySegment to, long toAt, boolean past);
 
+    /// @return whether [#sum] takes rows of so many columns
+    boolean sums(int count);
+
+    /// Sums rows of float32 as [RowSums#sum(MemorySegment, long, WeightedRows, int, MemorySegment, long)] does, and
+    /// rounds
+    /// the sum to bfloat16.
+    ///
+    /// @param memory where all rows lie
+    /// @param at bytes that are added to each row's offset
+    /// @param rows one or more
+    /// @param count of columns, as [#sums] takes them
+    /// @param toAt bytes
+    /// @param past as for [#narrow]
+    void sum(MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt, boolean past);
+
     /// Bfloat16 to float32.
     ///
     /// @param at bytes

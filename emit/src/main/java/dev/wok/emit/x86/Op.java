@@ -66,6 +66,8 @@ public enum Op {
     VFMADD213PD(Form.RVM, 2, 1, 0xA8, 1, Tuple.FULL8),
     VFMADD231PD(Form.RVM, 2, 1, 0xB8, 1, Tuple.FULL8),
     VCMPPS(Form.RVMI, 1, 0, 0xC2, 0, Tuple.FULL, Op.COMPARES),
+    /// Which lanes of a register are of the kinds that the immediate's bits name.
+    VFPCLASSPS(Form.RMI, 3, 1, 0x66, 0, Tuple.NONE, Op.EVEX | Op.COMPARES),
     VUCOMISS(Form.RM, 1, 0, 0x2E, 0, Tuple.FOUR),
     /// With AVX2 known as vroundps.
     VRNDSCALEPS(Form.RMI, 3, 1, 0x08, 0, Tuple.FULL),

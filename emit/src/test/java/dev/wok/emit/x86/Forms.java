@@ -77,6 +77,7 @@ final class Forms {
             VFMADD231PD     xy xyz v* v v/m/b8
             VCMPPS          xy -   v v v/m i
             VCMPPS          -  xyz k v v/m/b4 i
+            VFPCLASSPS      -  xyz k v i
             VUCOMISS        x  x   x x/m4
             VRNDSCALEPS     xy xyz v* v/m/b4 i
             VREDUCEPS       -  xyz v* v/m/b4 i

@@ -10,6 +10,7 @@ import dev.wok.emit.x86.Vec;
 import dev.wok.emit.x86.X86;
 import dev.wok.kernel.Bf16Rows;
 import dev.wok.kernel.Processor;
+import dev.wok.kernel.WeightedRows;
 import dev.wok.tensor.Bf16;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -40,15 +41,18 @@ public final class Bf16RowsX86 implements Bf16Rows {
     private final Ways narrow;
     private final Ways widen;
     private final Ways round;
+    private final Program sum;
+    private final Program sumPast;
+    private final Isa isa;
     private final Program fence;
 
     Bf16RowsX86(HostDevice device, Isa isa) {
         int bytes = isa.bytes();
-        narrow = load(device, isa, Float.BYTES, Short.BYTES, (l, i, past) -> {
-            l.x.prefetch(Mem.at(RDI, AHEAD + i * bytes));
-            l.load(l.v(i), Mem.at(RDI, i * bytes));
-            l.storeAsBf16(Mem.at(RSI, i * bytes / 2), l.v(i), first(l, i), second(l, i), past);
-        });
+        narrow = new Ways(narrow(device, isa, false), narrow(device, isa, true));
+        Programs programs = new Programs(device, isa);
+        sum = Rows.weightedSumAsBf16(programs, false);
+        sumPast = Rows.weightedSumAsBf16(programs, true);
+        this.isa = isa;
         widen = load(device, isa, Short.BYTES, Float.BYTES, (l, i, past) -> {
             RowLoop.ask(l, i, AHEAD);
             l.loadBf16(l.v(i), Mem.at(RDI, i * bytes / 2));
@@ -60,6 +64,17 @@ public final class Bf16RowsX86 implements Bf16Rows {
             l.store(Mem.at(RSI, i * bytes), l.v(i), past);
         });
         fence = fence(device);
+    }
+
+    private static RowLoop narrow(HostDevice device, Isa isa, boolean past) {
+        RowLoop.Turn turn = (l, copies) -> {
+            for (int i = 0; i < copies; i++) {
+                l.x.prefetch(Mem.at(RDI, AHEAD + i * isa.bytes()));
+                l.load(l.v(i), Mem.at(RDI, i * isa.bytes()));
+            }
+            l.storeAllAsBf16(Mem.at(RSI), 0, copies, first(l, 0), second(l, 0), past);
+        };
+        return RowLoop.load(device, isa, Float.BYTES, Short.BYTES, _ -> {}, turn, Lanes::endUnfenced);
     }
 
     private static Program fence(HostDevice device) {
@@ -100,6 +115,23 @@ public final class Bf16RowsX86 implements Bf16Rows {
         for (int i = narrow.run(from, at, count, to, toAt, past); i < count; i++) {
             to.set(SHORT, toAt + (long) Short.BYTES * i, Bf16.bits(from.get(FLOAT, at + (long) Float.BYTES * i)));
         }
+    }
+
+    @Override
+    public boolean sums(int count) {
+        return isa.hasMasks() || count % isa.lanes() == 0;
+    }
+
+    @Override
+    public void sum(
+            MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt, boolean past) {
+        RowLoop.requireWritable(to, toAt, (long) Short.BYTES * count);
+        if (rows.size() == 0 || !sums(count)) {
+            throw new IllegalArgumentException(
+                    "%d rows of %d columns, expected one or more of so many that sums() takes them"
+                            .formatted(rows.size(), count));
+        }
+        Rows.call(past && RowLoop.isAligned(to, toAt) ? sumPast : sum, memory, at, rows, count, to, toAt);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.wok.kernel.x86;
 import static dev.wok.emit.x86.Imm.imm;
 import static dev.wok.emit.x86.Mask.K1;
 import static dev.wok.emit.x86.Mask.K2;
+import static dev.wok.emit.x86.Mask.K3;
 import static dev.wok.emit.x86.Op.*;
 import static dev.wok.emit.x86.Vec.xmm;
 
@@ -13,7 +14,9 @@ import dev.wok.emit.x86.Operand;
 import dev.wok.emit.x86.Reg;
 import dev.wok.emit.x86.Vec;
 import dev.wok.emit.x86.X86;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.IntConsumer;
 
 /// The vocabulary that kernels are written in: float32 vectors of one instruction set, so that the same kernel text
@@ -30,10 +33,16 @@ final class Lanes {
     private static final int ORDERED = 7;
     private static final int FLOOR = 9;
 
+    /// A kind of number, see [dev.wok.emit.x86.Op#VFPCLASSPS].
+    private static final int DENORMAL = 0x20;
+
     final X86 x;
     private final Isa isa;
     private boolean inTail;
     private boolean streams;
+
+    /// Code behind the end, which rarely runs.
+    private final List<Runnable> later = new ArrayList<>();
 
     Lanes(X86 x, Isa isa) {
         this.x = x;
@@ -89,6 +98,8 @@ final class Lanes {
     void endUnfenced() {
         x.vzeroupper();
         x.ret();
+        later.forEach(Runnable::run);
+        later.clear();
     }
 
     // ---------------------------------------------------------------------------------------------- loops
@@ -532,6 +543,41 @@ final class Lanes {
             packHalves(t, t);
         }
         store(to, half, past);
+    }
+
+    /// As [#storeAsBf16], vectors one behind the other, by the processor's own instruction where it has one and no
+    /// number is so small that it would be flushed to zero.
+    ///
+    /// @param first register of the vectors, which are overwritten
+    /// @param t overwritten
+    /// @param s overwritten
+    void storeAllAsBf16(Mem to, int first, int count, Vec t, Vec s, boolean past) {
+        if (!isa.hasBf16() || inTail || count % 2 != 0) {
+            for (int i = 0; i < count; i++) {
+                storeAsBf16(to.plus(i * isa.bytes() / 2), v(first + i), t, s, past);
+            }
+            return;
+        }
+        Label small = x.label();
+        Label done = x.label();
+        for (int i = 0; i < count; i += 2) {
+            x.op(VFPCLASSPS, K2, v(first + i), imm(DENORMAL));
+            x.op(VFPCLASSPS, K3, v(first + i + 1), imm(DENORMAL));
+            x.op(KORTESTW, K2, K3);
+            x.jump(Condition.NOT_EQUAL, small);
+        }
+        for (int i = 0; i < count; i += 2) {
+            x.op(VCVTNE2PS2BF16, t, v(first + i + 1), v(first + i));
+            store(to.plus(i * isa.bytes() / 2), t, past);
+        }
+        x.bind(done);
+        later.add(() -> {
+            x.bind(small);
+            for (int i = 0; i < count; i++) {
+                storeAsBf16(to.plus(i * isa.bytes() / 2), v(first + i), t, s, past);
+            }
+            x.jump(done);
+        });
     }
 
     private void packHalves(Vec to, Vec t) {

@@ -28,6 +28,12 @@ record RowLoop(Program program, int lanes, int size, int toSize) {
         void write(Lanes lanes, int copy);
     }
 
+    /// Some vectors, from those at the pointers on.
+    interface Turn {
+        /// @param copies how many: [#COPIES], or one
+        void write(Lanes lanes, int copies);
+    }
+
     /// @param before runs once; `rcx` holds what [#run] is given
     static RowLoop load(HostDevice device, Isa isa, int size, int toSize, Consumer<Lanes> before, Body body) {
         return load(device, isa, size, toSize, before, body, Lanes::end);
@@ -36,13 +42,22 @@ record RowLoop(Program program, int lanes, int size, int toSize) {
     /// @param end [Lanes#end], or [Lanes#endUnfenced] where the caller fences
     static RowLoop load(
             HostDevice device, Isa isa, int size, int toSize, Consumer<Lanes> before, Body body, Consumer<Lanes> end) {
+        Turn turn = (lanes, copies) -> {
+            for (int copy = 0; copy < copies; copy++) {
+                body.write(lanes, copy);
+            }
+        };
+        return load(device, isa, size, toSize, before, turn, end);
+    }
+
+    /// As the other one.
+    static RowLoop load(
+            HostDevice device, Isa isa, int size, int toSize, Consumer<Lanes> before, Turn turn, Consumer<Lanes> end) {
         X86 x = new X86();
         Lanes lanes = new Lanes(x, isa);
         before.accept(lanes);
         lanes.countDown(RDX, COPIES, step -> {
-            for (int copy = 0; copy < step; copy++) {
-                body.write(lanes, copy);
-            }
+            turn.write(lanes, step);
             x.add(RDI, step * lanes.count() * size);
             x.add(RSI, step * lanes.count() * toSize);
         });

@@ -97,21 +97,10 @@ public final class RowSumsX86 implements RowSums {
     public void sum(MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt) {
         long bytes = (long) Float.BYTES * count;
         RowLoop.requireWritable(to, toAt, bytes);
-        for (int row = 0; row < rows.size(); row++) {
-            RowLoop.require(memory, rows.offset(row) + at, bytes);
-        }
         if (rows.size() == 0) {
             to.asSlice(toAt, bytes).fill((byte) 0);
         } else {
-            sumRows.call(
-                    memory.address() + at,
-                    to.address() + toAt,
-                    count,
-                    rows.memory().address(),
-                    rows.size());
+            Rows.call(sumRows, memory, at, rows, count, to, toAt);
         }
-        Reference.reachabilityFence(memory);
-        Reference.reachabilityFence(to);
-        Reference.reachabilityFence(rows);
     }
 }

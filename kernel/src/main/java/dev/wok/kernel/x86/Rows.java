@@ -18,6 +18,9 @@ import dev.wok.emit.x86.Mem;
 import dev.wok.emit.x86.Vec;
 import dev.wok.emit.x86.X86;
 import dev.wok.kernel.WeightedRows;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.function.IntConsumer;
 
 /// Programs over rows of floats that several operations share.
 final class Rows {
@@ -26,6 +29,8 @@ final class Rows {
     private record Sum(boolean accumulate) {}
 
     private record WeightedSum(boolean accumulate) {}
+
+    private record WeightedSumAsBf16(boolean past) {}
 
     /// Vectors of a weighted sum that stay in registers while all rows are added.
     private static final int VECTORS = 8;
@@ -89,12 +94,50 @@ final class Rows {
     ///
     /// @param accumulate whether it begins with what is there, and not with zero
     static Program weightedSum(Programs programs, boolean accumulate) {
-        return programs.get(new WeightedSum(accumulate), lanes -> writeWeightedSum(lanes, accumulate));
+        return programs.get(new WeightedSum(accumulate), lanes -> {
+            writeWeightedSum(lanes, accumulate, size -> {
+                for (int i = 0; i < size; i++) {
+                    lanes.store(lanes.at(RSI, RAX, i), lanes.v(i));
+                }
+            });
+            lanes.end();
+        });
+    }
+
+    /// As [#weightedSum], from zero on and rounded to bf16: with AVX2 whole vectors only.
+    ///
+    /// @param past whether to store past the caches, for a caller who fences
+    static Program weightedSumAsBf16(Programs programs, boolean past) {
+        return programs.get(new WeightedSumAsBf16(past), lanes -> {
+            writeWeightedSum(
+                    lanes,
+                    false,
+                    size -> lanes.storeAllAsBf16(
+                            Mem.at(RSI, RAX, Short.BYTES, 0), 0, size, lanes.v(VECTORS), lanes.v(VECTORS + 1), past));
+            lanes.endUnfenced();
+        });
+    }
+
+    /// Calls a program of weighted sums.
+    ///
+    /// @param at bytes that are added to each row's offset
+    /// @param rows one or more
+    /// @param to has room for the sum
+    static void call(
+            Program program, MemorySegment memory, long at, WeightedRows rows, int count, MemorySegment to, long toAt) {
+        for (int row = 0; row < rows.size(); row++) {
+            RowLoop.require(memory, rows.offset(row) + at, (long) Float.BYTES * count);
+        }
+        program.call(
+                memory.address() + at, to.address() + toAt, count, rows.memory().address(), rows.size());
+        Reference.reachabilityFence(memory);
+        Reference.reachabilityFence(to);
+        Reference.reachabilityFence(rows);
     }
 
     /* Rows are too short for the processor to see in time where they go on, so what of them is read soon is asked for, and
      * towards their end the beginning of those that are read next. */
-    private static void writeWeightedSum(Lanes lanes, boolean accumulate) {
+    private static void writeWeightedSum(Lanes lanes, boolean accumulate, IntConsumer store) {
         X86 x = lanes.x;
         lanes.inGroups(RAX, RDX, R10, VECTORS, size -> {
             for (int i = 0; i < size; i++) {
@@ -118,11 +161,8 @@ final class Rows {
             } else {
                 addRows(lanes, size, false);
             }
-            for (int i = 0; i < size; i++) {
-                lanes.store(lanes.at(RSI, RAX, i), lanes.v(i));
-            }
+            store.accept(size);
         });
-        lanes.end();
     }
 
     /// @param within whether what is asked for lies in the same rows

@@ -2,9 +2,13 @@ package dev.wok.kernel.x86;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.wok.device.Device;
 import dev.wok.device.HostDevice;
+import dev.wok.kernel.RowSums;
+import dev.wok.kernel.WeightedRows;
+import dev.wok.kernel.host.HostRowSums;
 import dev.wok.tensor.Bf16;
 import dev.wok.tensor.Rng;
 import java.lang.foreign.Arena;
@@ -63,6 +67,61 @@ class Bf16RowsTest {
         }
         for (long at = gap + 2L * count; at < half.byteSize(); at++) {
             assertEquals(0, half.get(ValueLayout.JAVA_BYTE, at), "beyond the row's end");
+        }
+    }
+
+    /// Rows of any bits, or of numbers that are not small.
+    @Test
+    void everyInstructionSetSumsAsTheDefinitionDoes() {
+        RowSums defined = new HostRowSums();
+        WeightedRows rows = new WeightedRows();
+        try (HostDevice device = Device.host(1);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(4 + 9 * 4L * MOST);
+            MemorySegment sum = arena.allocate(4L * MOST);
+            for (Isa isa : Isa.found(device)) {
+                Bf16RowsX86 halves = new Bf16RowsX86(device, isa);
+                for (int i = 0; i < 2 * (MOST + 1); i++) {
+                    int count = i / 2;
+                    boolean isPlain = i % 2 == 0;
+                    for (int j = 0; j < 9 * MOST; j++) {
+                        Rng rng = new Rng(i);
+                        memory.set(
+                                ValueLayout.JAVA_INT,
+                                4 + 4L * j,
+                                isPlain ? Float.floatToRawIntBits(rng.below(j, 1000) + 0.3f) : bits(rng, j));
+                    }
+                    rows.clear();
+                    for (int row = 0; row <= count % 9; row++) {
+                        rows.add(row * 4L * MOST, row == 3 ? 1 : 0.1f + row);
+                    }
+                    assertEquals(isa.hasMasks() || count % isa.lanes() == 0, halves.sums(count));
+                    if (!halves.sums(count)) {
+                        continue;
+                    }
+                    defined.sum(memory, 4, rows, count, sum, 0);
+                    for (int gap : new int[] {2, 64}) {
+                        MemorySegment to = arena.allocate(gap + 2L * MOST, 64);
+                        halves.sum(memory, 4, rows, count, to, gap, i % 4 < 2);
+                        halves.fence();
+                        for (int j = 0; j < MOST; j++) {
+                            assertSame(
+                                    j < count ? Bf16.bits(sum.get(ValueLayout.JAVA_FLOAT, 4L * j)) : (short) 0,
+                                    to.get(ValueLayout.JAVA_SHORT, gap + 2L * j),
+                                    "%s, %d of %d".formatted(isa, j, count));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is no number is none, whatever its bits: those of a sum of several depend on their order.
+    private static void assertSame(short expected, short given, String where) {
+        if (Float.isNaN(Bf16.value(expected))) {
+            assertTrue(Float.isNaN(Bf16.value(given)), where);
+        } else {
+            assertEquals(expected, given, where);
         }
     }
 

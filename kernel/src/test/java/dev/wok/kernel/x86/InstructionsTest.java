@@ -524,6 +524,38 @@ class InstructionsTest {
     }
 
     @Test
+    void kindsOfFloatsAreTold() {
+        machine.assume(Isa.AVX512);
+        int[] bits = {
+            0x7fc00000,
+            0,
+            0x80000000,
+            0x7f800000,
+            0xff800000,
+            1,
+            0xbf800000,
+            0x7f800001,
+            0x807fffff,
+            0x3f800000,
+            0x00800000
+        };
+        int[] kinds = {1, 2, 4, 8, 16, 32, 64, 128, 32 | 64, 0, 0};
+        ByteBuffer a = of(m -> fill(m, 16, i -> m.putInt(4 * i, bits[i % bits.length])));
+        for (int kind = 0; kind < 256; kind++) {
+            int asked = kind;
+            ByteBuffer given = run(Vec::zmm, a, a, memory(), x -> {
+                x.op(VFPCLASSPS, K1, zmm(0), imm(asked));
+                x.op(KMOVW_R, RDI, K1);
+                x.op(VPBROADCASTD_R, zmm(0), RDI);
+            });
+            for (int i = 0; i < 16; i++) {
+                boolean expected = (kinds[i % bits.length] & asked) != 0;
+                assertEquals(expected, (given.getInt(0) >> i & 1) == 1, i + " of " + kind);
+            }
+        }
+    }
+
+    @Test
     void masksAreMovedAndCombined() {
         machine.assume(Isa.AVX512);
         for (int round = 0; round < ROUNDS; round++) {

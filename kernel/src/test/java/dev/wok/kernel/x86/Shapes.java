@@ -74,6 +74,7 @@ final class Shapes {
             xy xyz m v | VMOVNTPS
             - xyz k v v/m i | VCMPPS VPCMPD
             - xyz k v v/m | VPCMPEQD VPCMPGTD
+            - xyz k v i | VFPCLASSPS
             """;
 
     /// One choice of operands at one length in one encoding.

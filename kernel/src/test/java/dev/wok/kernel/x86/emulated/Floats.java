@@ -112,6 +112,30 @@ final class Floats {
         };
     }
 
+    /// The instruction `vfpclassps`.
+    ///
+    /// @param kinds bits from 0 on: quiet NaN, 0, -0, infinity, -infinity, denormal, below zero and finite,
+    ///     signalling NaN
+    static boolean isOneOf(int kinds, int a) {
+        int magnitude = a & ~SIGN;
+        boolean isQuiet = (a & QUIET) != 0;
+        boolean[] is = {
+            isNan(a) && isQuiet,
+            a == 0,
+            a == SIGN,
+            a == INFINITY,
+            a == (INFINITY | SIGN),
+            magnitude > 0 && magnitude < 0x800000,
+            a < 0 && magnitude > 0 && magnitude < INFINITY,
+            isNan(a) && !isQuiet
+        };
+        boolean any = false;
+        for (int bit = 0; bit < is.length; bit++) {
+            any |= is[bit] && (kinds >> bit & 1) != 0;
+        }
+        return any;
+    }
+
     // ---------------------------------------------------------------------------------------------- rounding
 
     /// @param mode 0 nearest even, 1 down, 2 up, 3 towards zero; from 4 on as the processor is set,

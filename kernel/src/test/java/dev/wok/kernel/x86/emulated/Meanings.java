@@ -71,6 +71,7 @@ final class Meanings {
             }
         });
         ints("vcmpps", (_, a, b, predicate) -> ones(Floats.compares(predicate, a, b)));
+        ints("vfpclassps", (_, _, b, kinds) -> ones(Floats.isOneOf(kinds, b)));
         ints("vrndscaleps", (_, _, b, immediate) -> Floats.roundScale(b, immediate));
         ints("vreduceps", (_, _, b, immediate) -> Floats.reduce(b, immediate));
         ints("vscalefps", (_, a, b, _) -> Floats.scale(a, b));

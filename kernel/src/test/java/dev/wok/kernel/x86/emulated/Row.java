@@ -106,6 +106,7 @@ record Row(
             vfmadd213pd     1 2 A8   1 1 RVM  f/8  f 8 .
             vfmadd231pd     1 2 B8   1 1 RVM  f/8  f 8 .
             vcmpps          0 1 C2   i 0 RVMI f/4  f 4 k
+            vfpclassps      1 3 66   - 0 RMI  f    f 4 kr
             vrndscaleps     1 3 08   i 0 RMI  f/4  f 4 .
             vreduceps       1 3 56   - 0 RMI  f/4  f 4 .
             vscalefps       1 2 2C   - 0 RVM  f/4  f 4 .
