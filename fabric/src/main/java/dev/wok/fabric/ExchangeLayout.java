@@ -34,6 +34,7 @@ final class ExchangeLayout {
         DISPATCH("dispatch"),
         COMBINE("combine"),
         COMBINE_SCALARS("combine of scalars"),
+        BLOCK("block of a GPU"),
 
         /// In no hurry: numbered apart from all others, which overtake it.
         MOVE("move");
@@ -50,7 +51,7 @@ final class ExchangeLayout {
         }
     }
 
-    static final int VERSION = 2;
+    static final int VERSION = 3;
     static final int HEADER = 64;
 
     /// The largest payload that fits every link's frame.

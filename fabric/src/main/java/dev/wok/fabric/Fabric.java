@@ -1,5 +1,6 @@
 package dev.wok.fabric;
 
+import dev.wok.device.Mirrors;
 import dev.wok.notice.BadInput;
 import dev.wok.notice.Progress;
 import java.io.IOException;
@@ -133,6 +134,21 @@ public final class Fabric implements AutoCloseable {
     /// @return tokens to the experts of a layer and back
     public Exchange exchange(Exchange.Desc desc) {
         return new TokenExchange(traffic, desc);
+    }
+
+    /// @param desc the same on all ranks
+    /// @param mirrors of the device that has the tensors
+    /// @param peers through whom they go from GPU to GPU, or null where they go through memory of the host;
+    ///     the same on all ranks
+    /// @return tokens of a device to the experts of a layer and back
+    public Exchange exchange(Exchange.Desc desc, Mirrors mirrors, @Nullable GpuPeers peers) {
+        TokenExchange host = new TokenExchange(traffic, desc);
+        if (!mirrors.copies()) {
+            return host;
+        }
+        return peers == null
+                ? new MirroredExchange(host, mirrors)
+                : new PeerExchange(desc, traffic, peers, host, mirrors);
     }
 
     /// Moves what travels, for a thread that has nothing else to do while others compute; any thread.

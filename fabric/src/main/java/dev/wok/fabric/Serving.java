@@ -1,5 +1,6 @@
 package dev.wok.fabric;
 
+import dev.wok.device.CudaException;
 import dev.wok.device.Threads;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -26,8 +27,8 @@ public final class Serving implements AutoCloseable {
                     LockSupport.parkNanos(SLEEP);
                 }
             }
-        } catch (Departed e) {
-            /* Who waits for what travels is told. */
+        } catch (Departed | CudaException e) {
+            /* Who waits for what travels is told, or meets the same. */
             closed = true;
         }
     }

@@ -121,7 +121,7 @@ final class TokenExchange implements Exchange {
     }
 
     /// Tokens whose counts were waited for.
-    private record Counted(Route route, Tensor tokens, Transfer transfer) implements Arriving {
+    record Counted(Route route, Tensor tokens, Transfer transfer) implements Arriving {
         @Override
         public void await() {
             transfer.await();

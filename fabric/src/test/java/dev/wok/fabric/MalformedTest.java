@@ -52,7 +52,7 @@ final class MalformedTest {
     void anotherVersion() {
         frame(Kind.POINT, new byte[4], 0, 4).set(ValueLayout.JAVA_BYTE, 0, (byte) 9);
         pair[1].send(ExchangeLayout.HEADER + 4);
-        assertNamed("a frame of version 9; this rank speaks version 2", () -> receive(4));
+        assertNamed("a frame of version 9; this rank speaks version 3", () -> receive(4));
     }
 
     @Test

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertLinesMatch;
 import static org.junit.jupiter.api.Assertions.assertThrowsExactly;
 
+import dev.wok.device.Gpu;
+import dev.wok.kernel.PeerRows;
 import dev.wok.notice.Progress;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.RecordingProgress;
@@ -59,6 +61,19 @@ final class ProcessesTest {
         }
     }
 
+    /// Each opens the other's memory.
+    @Test
+    void gpusOfTwoProcessesExchange() throws Exception {
+        try (Rendezvous rendezvous = open(2)) {
+            Process child = start(rendezvous, 1, 2, "exchange");
+            try (Fabric fabric = rendezvous.join()) {
+                assertEquals("same, numbers", RankProcess.Task.EXCHANGE.run(fabric));
+                assertEquals("same, numbers", said(child));
+                assertEquals(0, child.waitFor());
+            }
+        }
+    }
+
     @Test
     void aKilledProcessIsNamedAtOnceAndNothingIsLeft() throws Exception {
         try (Rendezvous rendezvous = open(3)) {
@@ -66,8 +81,8 @@ final class ProcessesTest {
             Process waits = start(rendezvous, 2, 3, "wait");
             try (Fabric fabric = rendezvous.join()) {
                 assertEquals("hangs", said(killed));
-                awaitStatus(fabric, 1, "an endless step");
-                awaitStatus(fabric, 2, "its wait");
+                RankProcess.awaitStatus(fabric, 1, RankProcess.STEP);
+                RankProcess.awaitStatus(fabric, 2, "its wait");
                 killed.destroyForcibly();
                 String expected =
                         "rank 1 \\(process %d on .*\\) has ended without a word\\. It was in an endless step\\."
@@ -89,7 +104,7 @@ final class ProcessesTest {
             Process child = start(rendezvous, 1, 2, "hang");
             try (Fabric fabric = rendezvous.join()) {
                 assertEquals("hangs", said(child));
-                awaitStatus(fabric, 1, "an endless step");
+                RankProcess.awaitStatus(fabric, 1, RankProcess.STEP);
                 fabric.doing("step 17");
                 Future<?> barrier = threads.submit(fabric::barrier);
                 while (progress.lines().size() < 2) {
@@ -103,12 +118,6 @@ final class ProcessesTest {
                 child.destroyForcibly();
                 assertThrowsExactly(ExecutionException.class, barrier::get);
             }
-        }
-    }
-
-    private static void awaitStatus(Fabric fabric, int rank, String doing) throws InterruptedException {
-        while (!fabric.group().watchdog().board().status(rank).doing().equals(doing)) {
-            Thread.sleep(5);
         }
     }
 
@@ -171,12 +180,22 @@ final class ProcessesTest {
 
     /// The test classes and whatever a rank needs, wherever this process found them.
     private static String classPath() {
-        Stream<Path> needed = Stream.of(Fabric.class, Tensor.class, Progress.class)
+        Stream<Path> needed = Stream.of(
+                        Fabric.class, Tensor.class, Progress.class, Gpu.class, PeerRows.class, emitter())
                 .map(type -> located(type.getProtectionDomain().getCodeSource().getLocation()));
         return Stream.concat(Stream.of(testClasses()), needed)
                 .map(Path::toString)
                 .distinct()
                 .collect(Collectors.joining(File.pathSeparator));
+    }
+
+    /// Of a module that this one does not read.
+    private static Class<?> emitter() {
+        try {
+            return Class.forName("dev.wok.emit.ptx.Ptx");
+        } catch (ClassNotFoundException e) {
+            throw new AssertionError(e);
+        }
     }
 
     private static Path testClasses() {

@@ -501,6 +501,12 @@ public final class Model implements AutoCloseable {
         return network.ranks.fabric();
     }
 
+    /// @return whether tokens on their way between GPUs pass through memory of the host, or would if there
+    ///     were other ranks
+    public boolean exchangesThroughHost() {
+        return network.ranks.exchange() && network.mirrors.copies() && network.peers == null;
+    }
+
     /// @return what all ranks have alike
     /// @throws IllegalStateException where the model was not made with a [Fabric]
     public Flat flat() {
@@ -1072,6 +1078,9 @@ public final class Model implements AutoCloseable {
         }
         if (scratch != null) {
             scratch.close();
+        }
+        if (network.peers != null) {
+            network.peers.close();
         }
         network.mirrors.close();
         memory.close();

@@ -4,6 +4,7 @@ import dev.wok.device.Device;
 import dev.wok.device.Memory;
 import dev.wok.device.Mirrors;
 import dev.wok.device.Workspace;
+import dev.wok.fabric.GpuPeers;
 import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PageTable;
@@ -47,6 +48,9 @@ final class Network {
     /// Of what goes to other ranks.
     final Mirrors mirrors;
 
+    /// Null where no tokens go from GPU to GPU.
+    final @Nullable GpuPeers peers;
+
     private final @Nullable FlatMemory flat;
 
     /// Of the layers with experts, in their order, multi-token prediction's last.
@@ -88,6 +92,7 @@ final class Network {
         this.dtype = dtype;
         this.ranks = ranks;
         mirrors = new Mirrors(device());
+        peers = ranks.peers(config, device());
         flat = supply instanceof FlatMemory memoryOfAll ? memoryOfAll : null;
         weights = new Weights(config, supply, dtype, storage, ranks);
         this.storage = storage;
@@ -127,7 +132,7 @@ final class Network {
         if (!ranks.exchange()) {
             return null;
         }
-        spread.add(new SpreadExperts(ranks.exchange(config.hiddenSize(), moe, first, mirrors)));
+        spread.add(new SpreadExperts(ranks.exchange(config.hiddenSize(), moe, first, mirrors, peers)));
         return spread.getLast();
     }
 
@@ -152,7 +157,7 @@ final class Network {
                 .orElseThrow();
         weights.rename(layer, placement.slots()[ranks.rank()]);
         MoeConfig moe = Objects.requireNonNull(config.moe());
-        spread.get(number).follow(ranks.exchange(config.hiddenSize(), moe, placement, mirrors));
+        spread.get(number).follow(ranks.exchange(config.hiddenSize(), moe, placement, mirrors, peers));
     }
 
     /// @return whether what all ranks have alike lies in one tensor

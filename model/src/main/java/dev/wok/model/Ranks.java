@@ -1,11 +1,13 @@
 package dev.wok.model;
 
 import dev.wok.device.Device;
+import dev.wok.device.Gpu;
 import dev.wok.device.HostDevice;
 import dev.wok.device.Mirrors;
 import dev.wok.fabric.Exchange;
 import dev.wok.fabric.Exchange.Payload;
 import dev.wok.fabric.Fabric;
+import dev.wok.fabric.GpuPeers;
 import dev.wok.fabric.Placement;
 import dev.wok.kernel.Kernels;
 import dev.wok.kernel.PartSums;
@@ -155,12 +157,23 @@ record Ranks(
 
     /// @param hidden width of a token
     /// @param mirrors of the device that computes
-    Exchange exchange(int hidden, MoeConfig moe, Placement placement, Mirrors mirrors) {
+    /// @param peers of [#peers]
+    Exchange exchange(int hidden, MoeConfig moe, Placement placement, Mirrors mirrors, @Nullable GpuPeers peers) {
         if (measures) {
             return new DryExchange(size, slots(moe));
         }
-        Exchange exchange =
-                fabric.exchange(new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, parts, dispatch, combine));
-        return mirrors.copies() ? new MirroredExchange(exchange, mirrors) : exchange;
+        return fabric.exchange(
+                new Exchange.Desc(hidden, moe.numExpertsPerTok(), placement, parts, dispatch, combine), mirrors, peers);
+    }
+
+    /// Finds out, together with all ranks, whether tokens go from GPU to GPU.
+    ///
+    /// @return null where they go through memory of the host, or nowhere
+    @Nullable
+    GpuPeers peers(ModelConfig config, Device device) {
+        boolean travels = exchange() && !measures && config.moe() != null;
+        return travels && device instanceof Gpu gpu
+                ? GpuPeers.of(fabric, gpu, dispatch, combine).orElse(null)
+                : null;
     }
 }

@@ -170,7 +170,7 @@ class ShareTest {
         assertTrue(Files.mismatch(exact.resolve("model.safetensors"), narrow.resolve("model.safetensors")) > 0);
     }
 
-    /// What travels passes through memory of the host.
+    /// Tokens go from GPU to GPU.
     @Test
     void ranksDoNotMatterOnGpus() throws IOException {
         ModelConfig config = Models.config(0, Models.v3Moe(4, 2, 1), false, 0);

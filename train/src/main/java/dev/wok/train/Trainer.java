@@ -289,7 +289,6 @@ public final class Trainer implements AutoCloseable {
             return true;
         });
         adviseTurns(settings, leader.fabric().size());
-        adviseGpus(settings, leader.fabric());
         try (Preparation prepared = leader.meanwhile("preparing the text", () -> prepare(checkpoint.isEmpty()))) {
             checkpoint.ifPresent(c -> requireSame(c.state(), prepared.train().fingerprint()));
             requirePrompt(
@@ -304,6 +303,7 @@ public final class Trainer implements AutoCloseable {
                             step(model, settings, RunModel.places(share).orElse(null))) {
                 checkpoint.ifPresent(c -> step.descent().restore(Checkpoint.optimizer(c.folder())));
                 leader.ready();
+                adviseGpus(settings, model);
                 adviseReplicas(settings, leader.fabric().size());
                 sayWhereExpertsLie(model, RunModel.places(share));
                 try (Loop loop = new Loop(leader, prepared, model, step, checkpoint.map(Checkpoint::state))) {
@@ -331,12 +331,16 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private void adviseGpus(Settings settings, Fabric fabric) {
-        if (settings.compute().isOnProcessor()
-                || fabric.size() == 1 && !settings.run().roundsTokens()) {
+    private void adviseGpus(Settings settings, Model model) {
+        Fabric fabric = model.fabric();
+        if (settings.compute().isOnProcessor()) {
             return;
         }
-        progress.say("what GPUs exchange goes through memory of the host, and they wait for it.");
+        if (model.exchangesThroughHost()) {
+            progress.say("what GPUs exchange goes through memory of the host, and they wait for it.");
+        } else if (fabric.size() > 1) {
+            progress.say("tokens go from GPU to GPU; gradients and new weights go through memory of the host.");
+        }
         int beside = RunModel.besideOnDevice(settings, fabric);
         if (beside > 1 && settings.compute().isOnGpu()) {
             progress.say("%d ranks of this machine compute on one GPU in turn; one rank for each GPU is faster."

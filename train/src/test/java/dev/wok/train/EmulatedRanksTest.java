@@ -18,7 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Ranks that compute on GPUs, which the host lets exchange.
+/// Ranks that compute on GPUs.
 class EmulatedRanksTest {
     private static final Map<String, String> CHANGES = Map.ofEntries(
             Map.entry("device", "emulated"),
@@ -82,24 +82,27 @@ class EmulatedRanksTest {
         TrainerTest.assertSameRun(two, four, 2, 4);
     }
 
+    /// GPUs see each other's memory, but do not round to every payload.
     @Test
-    void onARankAloneTokensAreRoundedAsIfTheyTravelled() throws IOException {
+    void whatPassesThroughTheHostIsSaid() throws IOException {
+        assertEquals(0, said(1, "bf16", "memory of the host"));
+        assertEquals(1, said(1, "fp8", "what GPUs exchange goes through memory of the host, and they wait for it"));
+        assertEquals(1, said(2, "bf16", "gradients and new weights go through memory of the host"));
+    }
+
+    private long said(int ranks, String payload, String what) throws IOException {
         Map<String, String> changes = Map.ofEntries(
-                Map.entry("exchange_payload", "bf16"),
-                Map.entry("gradient_parts", "1"),
+                Map.entry("exchange_payload", payload),
+                Map.entry("gradient_parts", String.valueOf(ranks)),
                 Map.entry("steps", "1"),
                 Map.entry("batch_sequences", "4"),
                 Map.entry("sample_every", "0"));
         RecordingProgress progress = new RecordingProgress();
-        try (Trainer trainer = start(folder.resolve("one"), progress, RanksTest::sample, changes)) {
-            assertTrue(trainer.run().finished());
+        Path out = folder.resolve(payload + ranks);
+        try (Trainer trainer = start(out, progress, RanksTest::sample, changes)) {
+            assertTrue((ranks == 1 ? trainer.run() : trainer.run(Ranks.threads(ranks))).finished());
         }
-        assertEquals(
-                1,
-                progress.lines().stream()
-                        .filter(s -> s.contains("memory of the host"))
-                        .count(),
-                () -> progress.lines().toString());
+        return progress.lines().stream().filter(line -> line.contains(what)).count();
     }
 
     /// Gradients of replicas are summed, and their weights repeated.

@@ -1,9 +1,7 @@
-package dev.wok.model;
+package dev.wok.fabric;
 
 import dev.wok.device.Mirrors;
 import dev.wok.device.Mirrors.Mirror;
-import dev.wok.fabric.Exchange;
-import dev.wok.fabric.Transfer;
 import dev.wok.tensor.Tensor;
 import java.util.Objects;
 import java.util.function.IntFunction;
