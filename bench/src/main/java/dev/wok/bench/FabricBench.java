@@ -60,6 +60,9 @@ final class FabricBench {
     /// Bytes from which on the rate says something.
     private static final int LARGE = 1 << 16;
 
+    /// What moves bytes where no machine code does.
+    private static final String JAVA = "java";
+
     private static final int COPIED_BEFORE = 10;
 
     private final List<Row> rows = new ArrayList<>();
@@ -68,6 +71,7 @@ final class FabricBench {
     private final CopyLimit copies;
     private final Limit copy;
     private final Optional<OpenMpi> peer;
+    private final String instructionSet;
     private final Path folder;
     private final Progress.Task task;
     private final Progress progress;
@@ -79,6 +83,7 @@ final class FabricBench {
         this.progress = progress;
         this.task = task;
         Processor processor = Processor.describe(device);
+        instructionSet = processor.used().map(Processor.InstructionSet::name).orElse(JAVA);
         copies = new CopyLimit(device, Limits.loops(device, processor));
         copy = Limits.of(device, processor, Sizes.FULL.memoryBytes()).memory(Mix.COPY);
         peer = OpenMpi.compile(folder, progress);
@@ -265,7 +270,7 @@ final class FabricBench {
     }
 
     private void sockets(RankGroup own, String name, RankGroup shared) {
-        Setup setup = new Setup(name, "java", "bytes", 2);
+        Setup setup = new Setup(name, JAVA, "bytes", 2);
         for (Frame frame : FRAMES) {
             int trips = Math.max(10, frame.trips() / SLOWER);
             RankCommand command = new RankCommand.Latency(frame.bytes(), trips, BATCHES);
@@ -314,7 +319,7 @@ final class FabricBench {
     }
 
     private void add(String name, double value, String unit, String against, double againstValue, int ranks) {
-        rows.add(Row.of(name, value, unit, against, againstValue, new Setup("shared", "java", "bf16", ranks)));
+        rows.add(Row.of(name, value, unit, against, againstValue, new Setup("shared", instructionSet, "bf16", ranks)));
     }
 
     private static void delete(Path folder) {
