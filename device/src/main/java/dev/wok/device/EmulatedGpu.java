@@ -253,15 +253,18 @@ public final class EmulatedGpu implements Gpu {
         Shape.require("Gpu.upload", host, "host", here.shape());
         requireNotCapturing();
         if (here.elements() > 0) {
-            Tensor now = isLate ? Tensor.allocate(Arena.ofAuto(), host.dtype(), host.shape()) : host;
-            if (isLate) {
-                now.copyFrom(host);
-            }
+            Tensor now = isLate ? copy(host) : host;
             main.run(() -> {
                 emulation.markWritten(here.memory().address(), here.extent());
                 view(here).copyFrom(now);
             });
         }
+    }
+
+    private static Tensor copy(Tensor host) {
+        Tensor copy = Tensor.allocate(Arena.ofAuto(), host.dtype(), host.shape());
+        copy.copyFrom(host);
+        return copy;
     }
 
     @Override
@@ -276,26 +279,22 @@ public final class EmulatedGpu implements Gpu {
 
     /// @return a tensor that the host can read, over the bytes of one on this GPU
     Tensor view(Tensor here) {
-        return here.over(find(here, emulation));
+        MemorySegment bytes = emulation.find(here.memory().address(), here.extent());
+        if (bytes == null) {
+            throw new IllegalArgumentException("%s does not lie in memory of this GPU".formatted(here));
+        }
+        return here.over(bytes);
     }
 
     /// @return as [#view], also over bytes of a GPU that this one reaches
     private Tensor viewOfReached(Tensor there) {
-        long address = there.memory().address();
         for (EmulatedGpu peer : reached) {
-            if (peer.emulation.find(address, there.extent()) != null) {
-                return there.over(find(there, peer.emulation));
+            MemorySegment bytes = peer.emulation.find(there.memory().address(), there.extent());
+            if (bytes != null) {
+                return there.over(bytes);
             }
         }
         return view(there);
-    }
-
-    private static MemorySegment find(Tensor tensor, Emulation emulation) {
-        MemorySegment bytes = emulation.find(tensor.memory().address(), tensor.extent());
-        if (bytes == null) {
-            throw new IllegalArgumentException("%s does not lie in memory of this GPU".formatted(tensor));
-        }
-        return bytes;
     }
 
     Emulation emulation() {

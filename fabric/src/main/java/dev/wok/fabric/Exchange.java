@@ -27,7 +27,12 @@ public interface Exchange {
     /// @param dispatch what tokens travel as on their way to experts
     /// @param combine what results travel as on their way back: in several parts their sums, while those whose sum
     ///     is not made before it is home travel as float32
-    record Desc(int hidden, int topK, Placement placement, int parts, Payload dispatch, Payload combine) {}
+    record Desc(int hidden, int topK, Placement placement, int parts, Payload dispatch, Payload combine) {
+        /// @return what a result that is not summed before it is home travels as
+        Payload alone() {
+            return parts == 1 ? combine : Payload.F32;
+        }
+    }
 
     /// Where the tokens of a batch go in one layer, known on both sides; for one forward and one backward pass.
     interface Route {

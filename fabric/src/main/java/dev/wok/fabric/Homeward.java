@@ -7,8 +7,8 @@ package dev.wok.fabric;
 record Homeward(Wire sums, Wire rows) {
     static Homeward of(Exchange.Desc desc) {
         Wire sums = Wire.of(desc.combine(), desc.hidden());
-        boolean same = desc.parts() == 1 || desc.combine() == Exchange.Payload.F32;
-        return new Homeward(sums, same ? sums : Wire.of(Exchange.Payload.F32, desc.hidden()));
+        boolean same = desc.alone() == desc.combine();
+        return new Homeward(sums, same ? sums : Wire.of(desc.alone(), desc.hidden()));
     }
 
     Wire of(byte term) {

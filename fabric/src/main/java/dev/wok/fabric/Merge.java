@@ -108,12 +108,10 @@ final class Merge {
     /// Goes on behind what has been added.
     private void end(Rows.Place tokens) {
         byte[] terms = choices.terms();
-        int next = Terms.end(terms, due);
-        boolean isLast = next == terms.length || terms[next] != Terms.ALONE_TOO;
-        if (apart != null && Terms.isAlone(terms[due]) && isLast) {
+        if (apart != null && Terms.isAlone(terms[due]) && Terms.isLast(terms, due)) {
             wires.sums().addOwn(1, apart, 0, tokens.memory(), at(tokens));
         }
-        due = next;
+        due = Terms.end(terms, due);
     }
 
     /// @return what comes from another rank

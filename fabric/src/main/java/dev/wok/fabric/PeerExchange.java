@@ -48,7 +48,7 @@ final class PeerExchange implements Exchange {
         this.mirrored = new MirroredExchange(host, mirrors);
         tokens = type(desc.dispatch());
         sums = type(desc.combine());
-        rows = desc.parts() == 1 ? sums : DType.F32;
+        rows = type(desc.alone());
     }
 
     /// @return whether GPUs round to it
@@ -98,10 +98,13 @@ final class PeerExchange implements Exchange {
             return tensor;
         }
 
-        void upload(int[] numbers, Tensor here) {
+        /// @return these numbers, I32
+        Tensor numbers(int[] numbers) {
+            Tensor here = tensor(DType.I32, numbers.length);
             if (numbers.length > 0) {
                 peers.gpu().upload(Tensor.of(numbers), here);
             }
+            return here;
         }
 
         void giveBack() {
@@ -119,9 +122,8 @@ final class PeerExchange implements Exchange {
 
         /// @return the lists, I32, in memory of a scratch that has [#bytes] for them
         List<Tensor> upload(Scratch scratch) {
-            int[] all = lists.stream().flatMapToInt(IntStream::of).toArray();
-            Tensor here = scratch.tensor(DType.I32, all.length);
-            scratch.upload(all, here);
+            Tensor here =
+                    scratch.numbers(lists.stream().flatMapToInt(IntStream::of).toArray());
             List<Tensor> parts = new ArrayList<>();
             int from = 0;
             for (int[] list : lists) {
@@ -284,8 +286,8 @@ final class PeerExchange implements Exchange {
             int rank = choices.ranks()[due];
             end = Terms.end(terms, due);
             if (Terms.isAlone(terms[due])) {
-                boolean isLast = end == terms.length || terms[end] != Terms.ALONE_TOO;
-                int apart = (terms[due] == Terms.ALONE ? PeerRows.FIRST : 0) | (isLast ? PeerRows.LAST : 0);
+                int first = terms[due] == Terms.ALONE ? PeerRows.FIRST : 0;
+                int apart = first | (Terms.isLast(terms, due) ? PeerRows.LAST : 0);
                 kinds[count] = PeerRows.ROW | (desc.parts() == 1 ? PeerRows.DIRECT : apart);
                 weights[count] = Float.floatToRawIntBits(weighs ? choices.weights()[due] : 1);
                 places[count] = nextRow[rank]++;

@@ -22,6 +22,12 @@ final class Terms {
         return term >= ALONE;
     }
 
+    /// @param i of a row that travels by itself
+    /// @return whether no other of its sum follows
+    static boolean isLast(byte[] terms, int i) {
+        return i + 1 == terms.length || terms[i + 1] != ALONE_TOO;
+    }
+
     /// @return where in `terms` follows what begins at `i`: a sum, or a row that travels by itself
     static int end(byte[] terms, int i) {
         int end = i + 1;

@@ -26,9 +26,8 @@ public interface Bf16Rows {
     /// @return whether [#sum] takes rows of so many columns
     boolean sums(int count);
 
-    /// Sums rows of float32 as [RowSums#sum(MemorySegment, long, WeightedRows, int, MemorySegment, long)] does, and
-    /// rounds
-    /// the sum to bfloat16.
+    /// Sums rows of float32 as [RowSums#sum(MemorySegment, long, WeightedRows, int, MemorySegment, long)] does,
+    /// and rounds the sum to bfloat16.
     ///
     /// @param memory where all rows lie
     /// @param at bytes that are added to each row's offset

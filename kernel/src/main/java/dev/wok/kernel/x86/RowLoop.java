@@ -50,7 +50,7 @@ record RowLoop(Program program, int lanes, int size, int toSize) {
         return load(device, isa, size, toSize, before, turn, end);
     }
 
-    /// As the other one.
+    /// As the others, written by turns.
     static RowLoop load(
             HostDevice device, Isa isa, int size, int toSize, Consumer<Lanes> before, Turn turn, Consumer<Lanes> end) {
         X86 x = new X86();
