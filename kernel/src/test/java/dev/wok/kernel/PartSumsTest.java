@@ -8,19 +8,12 @@ import dev.wok.device.HostDevice;
 import dev.wok.tensor.Rng;
 import dev.wok.tensor.Tensor;
 import dev.wok.testkit.Property;
+import dev.wok.testkit.Tensors;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class PartSumsTest {
-    private static float[] some(Rng rng, int count) {
-        float[] values = new float[count];
-        for (int i = 0; i < count; i++) {
-            values[i] = Math.scalb(rng.below(2L * i, 20001) - 10000f, rng.below(2L * i + 1, 12) - 20);
-        }
-        return values;
-    }
-
     /// To the last bit: rounding shows in which order was added.
     @Test
     void agreesWithPlainLoops() {
@@ -48,9 +41,9 @@ class PartSumsTest {
                         int[] row = IntStream.range(0, slots)
                                 .map(s -> slots - 1 - s)
                                 .toArray();
-                        float[] rows = some(c.rng("rows"), slots * width);
-                        float[] weights = c.flag("weighs") ? some(c.rng("weights"), slots) : null;
-                        float[] y = some(c.rng("y"), tokens * width);
+                        float[] rows = Tensors.magnitudes(c.rng("rows"), slots * width);
+                        float[] weights = c.flag("weighs") ? Tensors.magnitudes(c.rng("weights"), slots) : null;
+                        float[] y = Tensors.magnitudes(c.rng("y"), tokens * width);
                         Tensor sums = Tensor.of(y.clone()).reshape(tokens, width);
                         new PartSums(device, partOf, width)
                                 .add(

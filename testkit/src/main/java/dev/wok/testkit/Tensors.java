@@ -29,6 +29,15 @@ public final class Tensors {
         return fill(zeros(dtype, shape), value);
     }
 
+    /// @return floats of twelve magnitudes and both signs: rounding shows in which order they were added
+    public static float[] magnitudes(Rng rng, int count) {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = Math.scalb(rng.below(2L * i, 20001) - 10000f, rng.below(2L * i + 1, 12) - 20);
+        }
+        return values;
+    }
+
     /// @return standard normal numbers, contiguous
     public static Tensor normal(Rng rng, DType dtype, long... shape) {
         return of(rng::normal, dtype, shape);

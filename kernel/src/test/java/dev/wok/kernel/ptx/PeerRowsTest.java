@@ -26,14 +26,6 @@ class PeerRowsTest {
         return gpus;
     }
 
-    private static float[] some(Rng rng, int count) {
-        float[] values = new float[count];
-        for (int i = 0; i < count; i++) {
-            values[i] = Math.scalb(rng.below(2L * i, 20001) - 10000f, rng.below(2L * i + 1, 12) - 20);
-        }
-        return values;
-    }
-
     private static int[] some(Rng rng, int count, int below) {
         return IntStream.range(0, count).map(i -> rng.below(i, below)).toArray();
     }
@@ -82,7 +74,7 @@ class PeerRowsTest {
                     .check(c -> {
                         int width = c.size("width");
                         DType dtype = c.flag("rounds") ? DType.BF16 : DType.F32;
-                        float[] x = some(c.rng("x"), c.size("tokens") * width);
+                        float[] x = Tensors.magnitudes(c.rng("x"), c.size("tokens") * width);
                         x[0] = -0f;
                         int[] rows = some(c.rng("rows"), c.size("n"), c.size("tokens"));
                         try (Memory memory = gpu.memory()) {
@@ -117,10 +109,10 @@ class PeerRowsTest {
                         int width = c.size("width");
                         int n = c.size("n");
                         DType dtype = c.flag("rounds") ? DType.BF16 : DType.F32;
-                        float[] x = some(c.rng("x"), c.size("rows") * width);
+                        float[] x = Tensors.magnitudes(c.rng("x"), c.size("rows") * width);
                         int[] offsets = offsets(c.rng("offsets"), n, c.size("most"));
                         int[] rows = some(c.rng("which"), offsets[n], c.size("rows"));
-                        float[] weights = some(c.rng("weights"), offsets[n]);
+                        float[] weights = Tensors.magnitudes(c.rng("weights"), offsets[n]);
                         float[] expected = new float[n * width];
                         for (int i = 0; i < expected.length; i++) {
                             float sum = 0;
@@ -182,10 +174,10 @@ class PeerRowsTest {
         int[] offsets = offsets(rng.split(1), tokens, most);
         int terms = offsets[tokens];
         int[] places = some(rng.split(2), terms, table);
-        float[] weights = some(rng.split(3), terms);
-        float[] sums = rounded(ofSums, some(rng.split(4), table * width));
-        float[] rows = rounded(ofRows, some(rng.split(5), table * width));
-        float[] y = some(rng.split(6), tokens * width);
+        float[] weights = Tensors.magnitudes(rng.split(3), terms);
+        float[] sums = rounded(ofSums, Tensors.magnitudes(rng.split(4), table * width));
+        float[] rows = rounded(ofRows, Tensors.magnitudes(rng.split(5), table * width));
+        float[] y = Tensors.magnitudes(rng.split(6), tokens * width);
         int[] kinds = new int[terms];
         for (int token = 0; token < tokens; token++) {
             boolean open = false;
